@@ -1,0 +1,3 @@
+"""PlexSync carries scene metadata from Stash to Plex."""
+
+__version__ = "1.1.0"

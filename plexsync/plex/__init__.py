@@ -1,0 +1,1 @@
+"""Everything said to Plex: connection, library index, edits, images. Knows neither Stash nor the queue."""
