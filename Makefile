@@ -1,0 +1,48 @@
+# Needs Python >= 3.11, git and make; everything else goes into .venv, once.
+PY := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+VENV := .venv
+STAMP := $(VENV)/.installed
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint types venv bench soak clean zip
+.DEFAULT_GOAL := test
+
+demo: $(STAMP)
+	@$(RUN) -m tests.demo
+
+test: lint types
+	@$(RUN) -m pytest --cov --cov-report=term
+
+lint: $(STAMP)
+	@$(RUN) -m ruff check --quiet .
+
+types: $(STAMP)
+	@$(RUN) -m mypy --no-error-summary
+
+venv: $(STAMP)
+
+bench: $(STAMP)
+	@set -e; for file in benchmarks/[a-z]*.py; do \
+		name=$$(basename $$file .py); [ $$name = soak ] || { echo "== $$name"; $(RUN) -m benchmarks.$$name; }; done
+
+soak: $(STAMP)
+	@$(RUN) -m benchmarks.soak
+
+zip:
+	@test -n "$(PY)" || { echo "PlexSync needs Python 3.11 or newer, and none was found." >&2; exit 1; }
+	@$(PY) -m tests.tools.build_zip
+
+clean:
+	@rm -rf $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml requirements.txt
+	@test -n "$(PY)" || { echo "PlexSync needs Python 3.11 or newer, and none was found." >&2; exit 1; }
+	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PY) cannot make virtual environments: install your system's python3-venv package, then run make again." >&2; exit 1; }
+	@echo "Installing into $(VENV) (once) ..." >&2
+	@$(PY) -m venv $(VENV)
+	@$(PY) -m tests.tools.dev_requirements > $(VENV)/requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $@

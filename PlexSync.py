@@ -1,0 +1,10 @@
+"""PlexSync's entry: Stash's protocol on stdin, or the command line. Kept tiny: Python caches no bytecode for it."""
+
+import sys
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        from plexsync.cli import main
+    else:
+        from plexsync.door import main
+    main()

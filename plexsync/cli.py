@@ -1,0 +1,4 @@
+def main() -> None:
+    import time
+
+    time.sleep(0.3)

@@ -1,0 +1,104 @@
+"""Whose item it is when files of several scenes point at it. Pure; knows neither the index nor how evidence was found.
+
+An item belongs to the scene whose file matches it best: by an equal path, then by a learned path, then by the rest.
+Between equals the scene that wrote it before keeps it; else, on one and the same file, the scene that agrees with it in
+more (size, folders); else nobody has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plexsync.evidence import Evidence
+from plexsync.names import normal_path
+from plexsync.rungs import Clue, same_duration
+from plexsync.scene import SceneFile
+
+_TIERS = {Evidence.EQUAL_PATH: 0, Evidence.LEARNED_PATH: 1}
+_REST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What one scene's file has to say for an item. ``own``: of the batch, so what it remembers is known."""
+
+    scene_id: int
+    file: SceneFile
+    clue: Clue
+    own: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Whether a scene may have the item. ``others``: scenes that it is contested with; ``lost``: it is another's."""
+
+    others: tuple[int, ...] = ()
+    lost: bool = False
+
+
+def tier(clue: Clue) -> int:
+    """0 for an equal path, 1 for a learned path, 2 for the rest."""
+    return _TIERS.get(clue.evidence, _REST)
+
+
+def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
+    """The ruling for each scene with a stake in one item; ``claim``: the scene that wrote it before.
+
+    One stake a scene: its best. A scene with an empty ruling keeps the confidence of its own evidence.
+    """
+    ids = {stake.scene_id for stake in stakes}
+    stakes = [_standing(stake, claim) for stake in stakes]
+    highs = [stake for stake in stakes if stake.clue.high]
+    if not highs:
+        return _among_lows(stakes, claim)
+    best = min(tier(stake.clue) for stake in highs)
+    tops = [stake for stake in highs if tier(stake.clue) == best]
+    rulings = {scene_id: Ruling(lost=True) for scene_id in ids}
+    if claim is not None and claim not in ids and all(s.clue.evidence is Evidence.SIZE_DURATION for s in tops):
+        return rulings | {stake.scene_id: Ruling(others=(claim,)) for stake in tops}
+    keeper = next((stake for stake in tops if stake.scene_id == claim), None)
+    if keeper:
+        return rulings | {s.scene_id: Ruling(others=(keeper.scene_id,)) for s in tops} | {keeper.scene_id: Ruling()}
+    doubts = [s for s in stakes if not s.clue.high and _doubts(s)] if best == _REST else []
+    return rulings | _by_agreement([*tops, *doubts])
+
+
+def _standing(stake: Stake, claim: int | None) -> Stake:
+    """A rival that wrote the item before and still points at it stands as if remembered: that is not known."""
+    if stake.own or stake.scene_id != claim or stake.clue.high or stake.clue.evidence is Evidence.EQUAL_PATH:
+        return stake
+    return replace(stake, clue=replace(stake.clue, high=True, evidence=Evidence.REMEMBERED))
+
+
+def _among_lows(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
+    ids = [stake.scene_id for stake in stakes]
+    if len(ids) == 1 and claim not in (None, ids[0]) and stakes[0].clue.evidence is Evidence.SIZE_DURATION:
+        return {ids[0]: Ruling(others=(claim,) if claim is not None else ())}
+    return {scene_id: Ruling(others=tuple(sorted(set(ids) - {scene_id}))) for scene_id in ids}
+
+
+def _doubts(stake: Stake) -> bool:
+    """Whether weak evidence still casts doubt on stronger: only if neither size nor duration excludes it."""
+    excluded_by_time = not same_duration(stake.file.duration, stake.clue.part.duration)
+    return stake.clue.size == 2 or (stake.clue.size == 1 and not excluded_by_time)
+
+
+def _by_agreement(stakes: Sequence[Stake]) -> dict[int, Ruling]:
+    for stake in stakes:
+        others = [other for other in stakes if other is not stake]
+        if stake.clue.high and all(_beats(stake, other) for other in others):
+            return {other.scene_id: Ruling(lost=True) for other in others} | {stake.scene_id: Ruling()}
+    ids = {stake.scene_id for stake in stakes}
+    return {scene_id: Ruling(others=tuple(sorted(ids - {scene_id}))) for scene_id in ids}
+
+
+def _beats(one: Stake, other: Stake) -> bool:
+    """Whether one stake is better in something and worse in nothing. Different files of an item cannot be compared."""
+    a, b = one.clue, other.clue
+    if normal_path(a.part.path) != normal_path(b.part.path):
+        return False
+    mine, theirs = (a.size, a.suffix), (b.size, b.suffix)
+    if mine == theirs:
+        return a.exact > b.exact
+    return mine[0] >= theirs[0] and mine[1] >= theirs[1]

@@ -1,0 +1,150 @@
+"""From scenes to planned edits: match against the index, ask Stash about twins, read the full items, compare.
+
+Reads only; the worker, the preview and Check setup share it. Writes nothing to Plex and nothing to ``state.db`` but
+the index itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from plexsync import matching, metadata, pathmap
+from plexsync.matching import Candidate, Known, Match, Remembered, Rival
+from plexsync.metadata import Wanted
+from plexsync.names import name_key
+from plexsync.plex.client import PlexClient
+from plexsync.plex.edits import EditPlan, plan
+from plexsync.plex.item import IndexPart, Item
+from plexsync.plex.library import Library, Refresh
+from plexsync.scene import Scene
+from plexsync.settings import Settings
+from plexsync.stash import Stash
+from plexsync.state import Record, State
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One item that a scene is to be written to, as it is now and as it should be. ``locks``: image locks that ride along."""
+
+    scene: Scene
+    candidate: Candidate
+    item: Item
+    wanted: Wanted
+    record: Record
+    edit: EditPlan
+
+
+class _BatchView:
+    """The library index for one batch, each look-up asked once."""
+
+    def __init__(self, library: Library) -> None:
+        self.complete = library.complete
+        self.fold_case = library.fold_case
+        self._library = library
+        self._names: dict[str, tuple[IndexPart, ...]] = {}
+        self._sizes: dict[int, tuple[IndexPart, ...]] = {}
+        self._items: dict[int, tuple[IndexPart, ...]] = {}
+
+    def by_name(self, keys: Collection[str]) -> Mapping[str, Sequence[IndexPart]]:
+        new = [key for key in keys if key not in self._names]
+        if new:
+            found = self._library.by_name(new)
+            self._names.update({key: tuple(found.get(key, ())) for key in new})
+        return {key: self._names[key] for key in keys}
+
+    def by_size(self, sizes: Collection[int]) -> Mapping[int, Sequence[IndexPart]]:
+        new = [size for size in sizes if size not in self._sizes]
+        if new:
+            found = self._library.by_size(new)
+            self._sizes.update({size: tuple(found.get(size, ())) for size in new})
+        return {size: self._sizes[size] for size in sizes}
+
+    def by_item(self, rating_keys: Collection[int]) -> Mapping[int, Sequence[IndexPart]]:
+        new = [key for key in rating_keys if key not in self._items]
+        if new:
+            found = self._library.by_item(new)
+            self._items.update({key: tuple(found.get(key, ())) for key in new})
+        return {key: self._items[key] for key in rating_keys}
+
+
+class Planner:
+    """Plans for one Plex server under one copy of the settings."""
+
+    def __init__(
+        self, stash: Stash, client: PlexClient, library: Library, state: State, settings: Settings
+    ) -> None:
+        self.stash = stash
+        self.client = client
+        self.library = library
+        self.state = state
+        self.settings = settings
+
+    @property
+    def machine(self) -> str:
+        """The Plex server's machineIdentifier."""
+        return self.client.identity.machine
+
+    def refresh(self, *, missing: bool = False) -> Refresh:
+        """Bring the index of the chosen libraries up to date."""
+        return self.library.refresh(self.settings.libraries, missing=missing)
+
+    def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
+        """Which items these scenes belong to, with at most one question to Stash about other scenes' files."""
+        view = _BatchView(self.library)
+        known = self._known(scenes)
+        first = matching.match(scenes, view, known)
+        names = matching.questions(scenes, first, view)
+        rivals = self._rivals(names)
+        if rivals is None and not names:
+            return first
+        keys = {candidate.rating_key for one in first.values() for candidate in one.items}
+        claims = {key: record.scene_id for key, record in self.state.records(self.machine, keys).items()}
+        found = matching.match(scenes, view, replace(known, rivals=rivals or {}, claims=claims))
+        self._learn(scenes, found, view)
+        return found
+
+    def _known(self, scenes: Sequence[Scene]) -> Known:
+        records = self.state.records_of(self.machine, [scene.id for scene in scenes])
+        remembered = {
+            scene_id: tuple(Remembered(one.rating_key, one.path, one.stash_path) for one in several)
+            for scene_id, several in records.items()
+        }
+        claims = {one.rating_key: scene_id for scene_id, several in records.items() for one in several}
+        return Known(self.settings.path_map, self.learned(), remembered, claims, None)
+
+    def learned(self) -> pathmap.LearnedMap:
+        """The path map that this server's matches have taught."""
+        return pathmap.learned_from(pathmap.Tally(*row) for row in self.state.tallies(self.machine))
+
+    def _learn(self, scenes: Sequence[Scene], found: Mapping[int, Match], view: _BatchView) -> None:
+        pairs = matching.unambiguous_pairs(scenes, found, view)
+        if not pairs:
+            return
+        before = [pathmap.Tally(*row) for row in self.state.tallies(self.machine)]
+        after = pathmap.tally(before, pairs)
+        if tuple(before) != tuple(after):
+            rows = [(one.stash_prefix, one.plex_prefix, one.support, one.against) for one in after]
+            self.state.store_tallies(self.machine, rows)
+
+    def _rivals(self, names: Collection[str]) -> dict[str, tuple[Rival, ...]] | None:
+        if not names:
+            return None
+        found: dict[str, tuple[Rival, ...]] = {name_key(name): () for name in names}
+        for scene_id, file in self.stash.files_named(names):
+            key = name_key(file.path)
+            found[key] = (*found.get(key, ()), Rival(scene_id, file))
+        return found
+
+    def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
+        """The full items, one request for a batch; what Plex no longer has is absent."""
+        keys = {candidate.rating_key for candidate in candidates}
+        return self.client.items(keys) if keys else {}
+
+    def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
+        """What would change on ``item`` for ``scene``."""
+        wanted = metadata.wanted(scene, self.settings)
+        record = record or Record(item.rating_key, scene.id)
+        record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
+        edit = plan(item, wanted, record.written, keep_plex_edits=self.settings.keep_plex_edits)
+        return Target(scene, candidate, item, wanted, record, edit)

@@ -1,0 +1,320 @@
+"""Everything said to Plex over HTTP, in the terms of ``item.py``; raises only the classes of ``errors.py``.
+
+Knows nothing of Stash, jobs, the index's tables or which fields an item should have.
+"""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import requests
+import urllib3.exceptions as urllib3_errors
+
+from plexsync import __version__
+from plexsync.errors import ItemGone, PlexBusy, PlexSyncError, Rejected, SetupError
+from plexsync.plex.images import digest
+from plexsync.plex.item import Item, Section
+from plexsync.plex.reading import item_of, section_of, whole
+from plexsync.plex.replies import Context, classify, parse_xml
+from plexsync.plex.session import PlexSession
+
+#: Characters of a request line that every server and proxy is known to take.
+LINE_LIMIT = 4000
+#: Rating keys in one read; with seven digits each they stay below ``LINE_LIMIT``.
+ITEMS_AT_ONCE = 400
+#: Uploads were seen to succeed after a client had given up at 10 s.
+IMAGE_READ_TIMEOUT = 60.0
+
+Element = Literal["posters", "arts"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which server answered: its machineIdentifier, version and platform (``Linux``, ``Windows``, ``MacOSX``, ...)."""
+
+    machine: str
+    version: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A whole reply to a listing: bytes, media type without parameters, headers."""
+
+    content: bytes
+    content_type: str
+    headers: Mapping[str, str]
+
+
+def url_for_edit(section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> str:
+    """Path and query of one edit of one item: the only place that builds one.
+
+    Raises ValueError (our bug) for anything but a positive whole section and rating key: without an id Plex edits every
+    item of the section.
+    """
+    for name, number in (("section", section), ("rating key", rating_key)):
+        if type(number) is not int or number <= 0:
+            raise ValueError(f"an edit needs a positive whole {name}")
+    if not params or any(name in ("id", "type", "") for name, _ in params):
+        raise ValueError("an edit needs parameters, and none of them may name the item")
+    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
+    return f"/library/sections/{section}/all?type=1&id={rating_key}&{query}"
+
+
+class PlexClient:
+    """One Plex server. Connects at the first need; ``session`` counts requests and knows the last reply."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        client_id: str,
+        verify: bool = True,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+    ) -> None:
+        self.session = PlexSession(connect_timeout=connect_timeout, read_timeout=read_timeout, verify=verify)
+        self._url = url.rstrip("/")
+        self._token = token
+        self._client_id = client_id
+        self._server: Any = None
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """The server's identity, read once."""
+        return self._identity or self.connect()
+
+    def connect(self) -> Identity:
+        """Asks ``GET /`` afresh; a SetupError ``proxy`` if what answers does not say which server it is."""
+        if not self._url:
+            raise SetupError("plexUrl is empty: set it to http://host:32400.", code="url")
+        if not self._token.strip():
+            raise SetupError("plexToken is empty: set it to the token of the server's owner.", code="token")
+        module = _plexapi(self._client_id)
+        try:
+            server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
+        except PlexBusy:
+            if not self._is_web_page():
+                raise
+            server = None
+        machine = getattr(server, "machineIdentifier", None)
+        if not machine:
+            raise SetupError(
+                "What answers at plexUrl does not say that it is a Plex server: a proxy or login page may stand there.",
+                code="proxy",
+            )
+        self._server = server
+        self._identity = Identity(str(machine), str(server.version or ""), str(server.platform or ""))
+        return self._identity
+
+    def sections(self) -> tuple[Section, ...]:
+        """The movie-type libraries, in Plex's order. One request."""
+        root = self._read("/library/sections", "server")
+        found = (section_of(directory) for directory in root.iter("Directory"))
+        return tuple(section for section in found if section is not None)
+
+    def probe(self, section_key: int | None) -> None:
+        """One small read through Plex's database: one row of the section, or the list of libraries if None."""
+        if section_key is None:
+            self._read("/library/sections", "server")
+        else:
+            self._read(f"/library/sections/{section_key}/all?type=1", "section", _container(1))
+
+    def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
+        """The full items that exist, by rating key. One request for up to 400; others are simply absent."""
+        found: dict[int, Item] = {}
+        for chunk in _chunks(sorted(set(rating_keys))):
+            found.update(self._some_items(chunk))
+        return found
+
+    def put(self, section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> None:
+        """One edit of one item. ``params`` unencoded, in the order in which they go."""
+        url = url_for_edit(section, rating_key, params)
+        self._write(url, "edit", self.session.put)
+
+    def upload(self, rating_key: int, element: Element, data: bytes, content_type: str) -> None:
+        """Uploads and selects an image. If no answer came, Plex is asked whether it has it before this fails."""
+        path = f"/library/metadata/{_positive(rating_key)}/{element}"
+        timeout = (self.session.connect_timeout, max(IMAGE_READ_TIMEOUT, self.session.read_timeout))
+        try:
+            self._write(
+                path, "image", self.session.post, data=data, headers={"Content-Type": content_type}, timeout=timeout
+            )
+        except PlexBusy as busy:
+            if self.session.last is not None or not self._is_selected(path, digest(data)):
+                raise busy from None
+
+    def scan(self, section: int, folder: str) -> None:
+        """Asks Plex to look through one folder, given as Plex sees it. Says nothing about the outcome."""
+        path = f"/library/sections/{_positive(section)}/refresh?path={quote(folder, safe='')}"
+        try:
+            self._query(path, "section", method=self.session.get)
+        except (SetupError, Rejected):
+            if self.session.last is None or self.session.last.status not in (404, 405):
+                raise
+            self._write(path, "section", self.session.post)
+
+    def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
+        """One page of a listing, unparsed: plexapi's objects cost twenty times as much."""
+        text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
+        sent = {**self._headers(), **headers}
+        response = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return Body(response.content, kind, response.headers)
+
+    def close(self) -> None:
+        """Closes the kept-alive connections."""
+        self.session.close()
+
+    def _is_web_page(self) -> bool:
+        last = self.session.last
+        return last is not None and last.status == 200 and "text/html" in last.headers.get("Content-Type", "").lower()
+
+    def _headers(self) -> dict[str, str]:
+        from plexapi import BASE_HEADERS  # loaded by connect()
+
+        return {**BASE_HEADERS, "X-Plex-Token": self._token} if self.identity else {}
+
+    def _raw(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        response = self.session.get(url, headers=headers)
+        response.raise_for_status()
+        if response.status_code != 200:
+            raise requests.HTTPError(response=response)
+        return response
+
+    def _guard(self, context: Context, call: Callable[[], T]) -> T:
+        """Runs the call; what fails in it becomes one of our classes, without the original's text (a URL, a header)."""
+        from plexapi.exceptions import PlexApiException
+
+        try:
+            return call()
+        except (
+            requests.RequestException,
+            urllib3_errors.HTTPError,
+            PlexApiException,
+            ElementTree.ParseError,
+            OSError,
+            UnicodeError,
+        ) as exc:
+            failed = self._classified(exc, context)
+        except (TypeError, AttributeError) as exc:
+            # plexapi has no name for 498 or 599, and trips over an empty 200.
+            failed = self._classified(exc, context)
+        raise failed from None
+
+    def _classified(self, exc: Exception, context: Context) -> PlexSyncError:
+        last = self.session.last
+        if last is None:
+            return classify(exc, None, {}, context)
+        return classify(exc, last.status, last.headers, context, body=last.excerpt)
+
+    def _query(self, path: str, context: Context, **kwargs: Any) -> ElementTree.Element | None:
+        if self._server is None:
+            self.connect()
+        root: ElementTree.Element | None = self._guard(context, lambda: self._server.query(path, **kwargs))
+        return root
+
+    def _read(self, path: str, context: Context, headers: Mapping[str, str] | None = None) -> ElementTree.Element:
+        root = self._query(path, context, headers=dict(headers or {}))
+        if root is None or root.tag != "MediaContainer":
+            raise PlexBusy("Plex sent a page that is not a reply of Plex's.", status=200)
+        return root
+
+    def _write(self, path: str, context: Context, method: Callable[..., requests.Response], **kwargs: Any) -> None:
+        """A request that changes something. What an accepting reply says does not matter, unless it is a web page."""
+        try:
+            self._query(path, context, method=method, **kwargs)
+        except PlexBusy:
+            if self.session.last is None or not 200 <= self.session.last.status < 300:
+                raise
+        last = self.session.last
+        if last is not None and "<html" in last.excerpt.lower():
+            raise PlexBusy("A web page answered where Plex should have.", status=last.status)
+
+    def _some_items(self, keys: Sequence[int]) -> dict[int, Item]:
+        path = f"/library/metadata/{','.join(map(str, keys))}"
+        try:
+            root = self._item_root(path, len(keys))
+        except ItemGone:
+            if len(keys) == 1:
+                return {}
+            middle = len(keys) // 2
+            return self._some_items(keys[:middle]) | self._some_items(keys[middle:])
+        wanted = set(keys)
+        section = whole(root.get("librarySectionID"))
+        items = (item_of(video, section) for video in root.iter("Video"))
+        return {item.rating_key: item for item in items if item.rating_key in wanted}
+
+    def _item_root(self, path: str, number: int) -> ElementTree.Element:
+        try:
+            return self._read(path, "item", _container(number))
+        except PlexBusy:
+            last = self.session.last
+            if last is None or last.status != 200:
+                raise
+            # A stored control character breaks plexapi's parser for the whole reply; ours drops it.
+            body = self.stream(path, (), {"Accept": "application/xml", **_container(number)})
+            root = self._guard("item", lambda: parse_xml(body.content))
+            if root.tag != "MediaContainer":
+                raise
+            return root
+
+    def _is_selected(self, path: str, sha1: str) -> bool:
+        root = self._read(path, "image")
+        return any(
+            sha1 in (photo.get("ratingKey") or photo.get("key") or "") and photo.get("selected", "1") in ("1", "true")
+            for photo in root
+        )
+
+
+def _plexapi(client_id: str) -> Any:
+    """``plexapi.server`` with our identity, and with nothing taken from a user's own plexapi configuration."""
+    # Before the first import: no silent reloads, no token in URLs, no stray config file.
+    os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
+    os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"
+    os.environ["PLEXAPI_CONFIG_PATH"] = os.devnull
+    try:
+        import plexapi
+        import plexapi.server
+    except ImportError as exc:
+        raise SetupError("The Python module plexapi is missing: pip install plexapi", code="module") from exc
+    # In place: plexapi.server holds this very dict.
+    plexapi.BASE_HEADERS.update(
+        {
+            "X-Plex-Client-Identifier": client_id,
+            "X-Plex-Product": "PlexSync",
+            "X-Plex-Version": __version__,
+            "X-Plex-Device": "Stash",
+            "X-Plex-Device-Name": "PlexSync",
+        }
+    )
+    return plexapi.server
+
+
+def _container(size: int) -> dict[str, str]:
+    return {"X-Plex-Container-Start": "0", "X-Plex-Container-Size": str(max(1, size))}
+
+
+def _positive(number: int) -> int:
+    if type(number) is not int or number <= 0:
+        raise ValueError("a rating key or section is a positive whole number")
+    return number
+
+
+def _chunks(keys: Sequence[int]) -> Iterable[Sequence[int]]:
+    start, length = 0, 0
+    for position, key in enumerate(keys):
+        length += len(str(key)) + 1
+        if position - start >= ITEMS_AT_ONCE or length > LINE_LIMIT:
+            yield keys[start:position]
+            start, length = position, len(str(key)) + 1
+    if start < len(keys):
+        yield keys[start:]

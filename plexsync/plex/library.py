@@ -1,0 +1,354 @@
+"""The index of every file in the chosen libraries: its tables in ``state.db``, and how it is kept fresh.
+
+Knows nothing of Stash or jobs. Decides nothing about which item a scene belongs to; answers look-ups for that.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from plexsync.errors import SetupError
+from plexsync.names import name_key
+from plexsync.plex.client import Identity
+from plexsync.plex.item import IndexPart, Section
+from plexsync.plex.listing import Listing, Page, Streams, rows
+from plexsync.plex.session import PlexSession
+
+#: Deletions never show in a delta; this often (seconds) everything is listed to find them.
+SWEEP = 86_400
+#: A sweep during which the library changed is repeated after this many seconds.
+SWEEP_AGAIN = 3_600
+#: Seconds by which a delta reaches back before the last one: rows get their time before they can be seen.
+OVERLAP = 60
+#: A missing file asks for a delta although no clock moved, at most this often (seconds).
+MISSING_PAUSE = 30
+#: SQLite's oldest limit of variables in a statement is 999.
+CHUNK = 500
+#: Platforms, as Plex names them, whose file systems take names that differ in case for the same.
+FOLDING = {"Windows", "MacOSX"}
+
+SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS section (
+        id INTEGER PRIMARY KEY, machine TEXT NOT NULL, key INTEGER NOT NULL, title TEXT NOT NULL DEFAULT '',
+        clock TEXT NOT NULL DEFAULT '', complete INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,
+        swept REAL NOT NULL DEFAULT 0, UNIQUE (machine, key))""",
+    """CREATE TABLE IF NOT EXISTS part (
+        section INTEGER NOT NULL, rating_key INTEGER NOT NULL, part_id INTEGER NOT NULL, path TEXT NOT NULL,
+        name_key TEXT NOT NULL, size INTEGER NOT NULL, duration REAL NOT NULL, trashed INTEGER NOT NULL,
+        optimised INTEGER NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS part_name ON part (name_key)",
+    "CREATE INDEX IF NOT EXISTS part_size ON part (size)",
+    "CREATE INDEX IF NOT EXISTS part_item ON part (rating_key, section)",
+)
+_COLUMNS = "p.rating_key, s.key, p.part_id, p.path, p.size, p.duration, p.trashed, p.optimised"
+Gained = set[tuple[str, int]]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Plex(Streams, Protocol):
+    """What the library needs of the client."""
+
+    session: PlexSession
+
+    @property
+    def identity(self) -> Identity:
+        """The server's identity."""
+        ...
+
+    def sections(self) -> tuple[Section, ...]:
+        """The movie-type libraries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a refresh found.
+
+    ``complete``: every chosen section has been listed completely. ``gained``: (name key, size in bytes) of files that
+    are new in the index. ``filled``: a section was listed for the first time; its files are not in ``gained``, anything
+    may be new.
+    """
+
+    complete: bool
+    gained: frozenset[tuple[str, int]] = frozenset()
+    sections: tuple[Section, ...] = ()
+    filled: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Row:
+    """A section as the table has it. ``listed``: Plex's clock at the start of the newest listing; ``swept``: ours."""
+
+    id: int
+    section: Section
+    clock: str
+    complete: bool
+    listed: int
+    swept: float
+
+
+@dataclass(slots=True)
+class _Found:
+    gained: Gained = field(default_factory=set)
+    filled: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+class Library:
+    """The index of one Plex server. ``conn`` is in autocommit mode; transactions are as short as a page."""
+
+    def __init__(
+        self, conn: sqlite3.Connection, client: Plex, machine: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.complete = False
+        self._conn = conn
+        self._client = client
+        self._machine = machine
+        self._clock = clock
+        self._chosen: tuple[int, ...] | None = None
+        self._asked_missing = float("-inf")
+        for statement in SCHEMA:
+            conn.execute(statement)
+
+    @property
+    def fold_case(self) -> bool:
+        """Whether the server's file system takes names that differ in case for the same."""
+        return self._client.identity.platform in FOLDING
+
+    def refresh(self, chosen: Sequence[str] = (), *, missing: bool = False) -> Refresh:
+        """Brings the index of the chosen libraries (none: all of movie type) up to date.
+
+        One request if nothing moved. ``missing``: a file was not found, so look for new rows even if no clock moved.
+        Raises SetupError ``library`` for an unknown name, and whatever the client raises.
+        """
+        sections = choose(self._client.sections(), chosen)
+        known = [self._row(section) for section in sections]
+        self._chosen = tuple(row.id for row in known)
+        self.complete = bool(known) and all(row.complete for row in known)
+        ask = missing and abs(self._clock() - self._asked_missing) >= MISSING_PAUSE
+        if ask:
+            self._asked_missing = self._clock()
+        found = _Found()
+        for row in known:
+            self._update(row, ask, found)
+        self.complete = bool(known) and all(row.complete for row in known)
+        return Refresh(self.complete, frozenset(found.gained), sections, found.filled, tuple(found.warnings))
+
+    def forget(self, rating_key: int) -> None:
+        """Drops an item that Plex no longer has; a later listing brings it back if it does."""
+        self._conn.execute(
+            "DELETE FROM part WHERE rating_key = ? AND section IN (SELECT id FROM section WHERE machine = ?)",
+            (rating_key, self._machine),
+        )
+
+    def by_name(self, keys: Collection[str]) -> dict[str, list[IndexPart]]:
+        """Every file of these names, by ``name_key``; a name without a file is absent."""
+        return self._grouped("name_key", keys, str)
+
+    def by_size(self, sizes: Collection[int]) -> dict[int, list[IndexPart]]:
+        """Every file of these sizes in bytes, by size."""
+        return self._grouped("size", sizes, int)
+
+    def by_item(self, rating_keys: Collection[int]) -> dict[int, list[IndexPart]]:
+        """Every file of these items, by rating key."""
+        return self._grouped("rating_key", rating_keys, int)
+
+    def counts(self) -> dict[str, int]:
+        """Items with a file, by library title."""
+        return dict(
+            self._conn.execute(
+                "SELECT s.title, COUNT(DISTINCT p.rating_key) FROM section s LEFT JOIN part p ON p.section = s.id "
+                f"WHERE {self._where()} GROUP BY s.id ORDER BY s.id",
+                self._scope(),
+            )
+        )
+
+    def _where(self) -> str:
+        if self._chosen is None:
+            return "s.machine = ?"
+        return f"s.machine = ? AND s.id IN ({','.join('?' * len(self._chosen))})"
+
+    def _scope(self) -> tuple[str | int, ...]:
+        return (self._machine, *(self._chosen or ()))
+
+    def _grouped(self, column: str, values: Iterable[K], kind: Callable[..., K]) -> dict[K, list[IndexPart]]:
+        wanted = list(dict.fromkeys(values))
+        grouped: dict[K, list[IndexPart]] = {}
+        for chunk in _chunks(wanted):
+            # CROSS JOIN keeps SQLite at the part's own index.
+            found = self._conn.execute(
+                f"SELECT p.{column}, {_COLUMNS} FROM part p CROSS JOIN section s ON s.id = p.section "
+                f"WHERE p.{column} IN ({','.join('?' * len(chunk))}) AND {self._where()}",
+                (*chunk, *self._scope()),
+            )
+            for value, *line in found:
+                grouped.setdefault(kind(value), []).append(_part(line))
+        return grouped
+
+    def _row(self, section: Section) -> _Row:
+        self._conn.execute(
+            "INSERT INTO section (machine, key, title) VALUES (?, ?, ?) "
+            "ON CONFLICT (machine, key) DO UPDATE SET title = excluded.title WHERE title <> excluded.title",
+            (self._machine, section.key, section.title),
+        )
+        row_id, clock, complete, listed, swept = self._conn.execute(
+            "SELECT id, clock, complete, listed, swept FROM section WHERE machine = ? AND key = ?",
+            (self._machine, section.key),
+        ).fetchone()
+        return _Row(row_id, section, clock, bool(complete), listed, swept)
+
+    def _update(self, row: _Row, ask: bool, found: _Found) -> None:
+        now = self._clock()
+        if not row.complete:
+            self._list_all(row, found)
+            found.filled = True
+        elif not 0 <= now - row.swept < SWEEP:
+            self._list_all(row, found)
+        elif ask or row.clock != row.section.clock:
+            self._list_changes(row, found)
+
+    def _list_all(self, row: _Row, found: _Found) -> None:
+        """First listing or sweep: every row, then drop what is gone. Not complete: all stays, and is repeated."""
+        gained = found.gained if row.complete else None
+        listing = rows(self._client, row.section.key)
+        server_time = self._take(row, listing, gained)
+        found.warnings += listing.warnings
+        if listing.complete:
+            self._drop_others(row, listing.keys)
+        swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
+        # Rows that cannot be read stay so: they must not keep the whole index from counting.
+        row.complete = row.complete or listing.complete or bool(listing.warnings)
+        self._save(row, server_time, swept)
+
+    def _list_changes(self, row: _Row, found: _Found) -> None:
+        since = max(0, row.listed - OVERLAP)
+        updated = rows(self._client, row.section.key, since_updated=since)
+        server_time = self._take(row, updated, found.gained)
+        whole = updated.complete
+        if updated.honoured:
+            added = rows(self._client, row.section.key, since_added=since)
+            self._take(row, added, found.gained)
+            whole = whole and added.complete
+        elif updated.complete:
+            self._drop_others(row, updated.keys)
+        found.warnings += updated.warnings
+        if whole or updated.warnings:
+            self._save(row, server_time, row.swept)
+
+    def _take(self, row: _Row, listing: Listing, gained: Gained | None) -> int:
+        """Stores every page; returns Plex's time, in epoch seconds, at the first one."""
+        server_time = 0
+        for page in listing:
+            server_time = server_time or self._server_time()
+            self._store(row.id, page, gained)
+        return server_time or self._server_time()
+
+    def _server_time(self) -> int:
+        last = self._client.session.last
+        try:
+            return int(email.utils.parsedate_to_datetime(last.headers["Date"] if last else "").timestamp())
+        except (KeyError, ValueError, TypeError):
+            return int(self._clock())
+
+    def _store(self, section: int, page: Page, gained: Gained | None) -> None:
+        """Replaces the files of the page's items where they differ."""
+        before = self._stored(section, page.keys)
+        after: dict[int, set[tuple[object, ...]]] = {key: set() for key in page.keys}
+        for part in page.parts:
+            after[part.rating_key].add(
+                (
+                    section,
+                    part.rating_key,
+                    part.part_id,
+                    part.path,
+                    name_key(part.path),
+                    part.size,
+                    part.duration,
+                    int(part.trashed),
+                    int(part.optimised),
+                )
+            )
+        changed = [key for key in page.keys if before.get(key, set()) != after[key]]
+        if not changed:
+            return
+        with self._transaction():
+            self._conn.executemany(
+                "DELETE FROM part WHERE rating_key = ? AND section = ?",
+                [(key, section) for key in changed if key in before],
+            )
+            self._conn.executemany(
+                "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [line for key in changed for line in after[key]]
+            )
+        if gained is not None:
+            gained.update(
+                (str(line[4]), int(str(line[5])))
+                for key in changed
+                for line in after[key] - before.get(key, set())
+                if not line[7] and not line[8]
+            )
+
+    def _stored(self, section: int, keys: Sequence[int]) -> dict[int, set[tuple[object, ...]]]:
+        stored: dict[int, set[tuple[object, ...]]] = {}
+        for chunk in _chunks(keys):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT * FROM part WHERE rating_key IN ({marks}) AND section = ?"
+            for line in self._conn.execute(query, (*chunk, section)):
+                stored.setdefault(line[1], set()).add(line)
+        return stored
+
+    def _drop_others(self, row: _Row, keys: set[int]) -> None:
+        stored = self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (row.id,))
+        gone = [(key, row.id) for (key,) in stored if key not in keys]
+        for chunk in _chunks(gone):
+            with self._transaction():
+                self._conn.executemany("DELETE FROM part WHERE rating_key = ? AND section = ?", chunk)
+
+    def _save(self, row: _Row, server_time: int, swept: float) -> None:
+        row.clock, row.listed, row.swept = row.section.clock, server_time, swept
+        self._conn.execute(
+            "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ? WHERE id = ?",
+            (row.clock, int(row.complete), server_time, swept, row.id),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._conn.execute("ROLLBACK")
+            raise
+        self._conn.execute("COMMIT")
+
+
+def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, ...]:
+    """The sections of these names (case and outer blanks aside), all of them for no names.
+
+    Raises SetupError ``library``, which lists the known ones, if a name fits none.
+    """
+    wanted = {name.strip().casefold(): name.strip() for name in names if name.strip()}
+    if not wanted:
+        return tuple(sections)
+    known = {section.title.strip().casefold() for section in sections}
+    unknown = [name for folded, name in wanted.items() if folded not in known]
+    if unknown:
+        listed = ", ".join(section.title for section in sections) or "none of movie type"
+        raise SetupError(f"Plex has no library named {', '.join(unknown)}; it has: {listed}.", code="library")
+    return tuple(section for section in sections if section.title.strip().casefold() in wanted)
+
+
+def _part(line: Sequence[Any]) -> IndexPart:
+    rating_key, section, part_id, path, size, duration, trashed, optimised = line
+    return IndexPart(rating_key, section, part_id, path, size, duration, bool(trashed), bool(optimised))
+
+
+def _chunks(values: Sequence[V]) -> Iterator[Sequence[V]]:
+    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

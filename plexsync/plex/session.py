@@ -1,0 +1,79 @@
+"""The one HTTP session to Plex: timeouts, no redirects, counters, and what the last reply really was.
+
+Knows nothing of libraries, items or edits; decides nothing about errors.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import urllib3
+
+#: Plex's error pages are far shorter; enough of a body to tell a maintenance notice from anything else.
+EXCERPT_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server really answered: HTTP status, headers, seconds until the headers came, start of the body of an
+    error or of a write's reply."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    excerpt: str = ""
+
+
+class PlexSession(requests.Session):
+    """A ``requests`` session that never follows a redirect and has both timeouts on every call.
+
+    A redirect would turn an edit into a GET that looks like success, and carry the token to another host.
+    ``last`` is the reply of the newest call, None while it has none. ``reads`` counts GET and HEAD, ``writes`` others.
+    """
+
+    def __init__(self, *, connect_timeout: float, read_timeout: float, verify: bool = True) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.verify = verify
+        self.connect_timeout = connect_timeout
+        self.read_timeout = read_timeout
+        self.reads = 0
+        self.writes = 0
+        self.last: Reply | None = None
+        self.hooks["response"].append(self._remember)
+        if not verify:
+            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """As ``requests.Session.request``. A plain number as timeout is a library's own idea and gives way to ours."""
+        self.last = None
+        if not isinstance(kwargs.get("timeout"), tuple):
+            kwargs["timeout"] = (self.connect_timeout, self.read_timeout)
+        return super().request(method, url, *args, **kwargs)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """As ``requests.Session.send``, whatever the caller says about redirects."""
+        kwargs["allow_redirects"] = False
+        if request.method in ("GET", "HEAD"):
+            self.reads += 1
+        else:
+            self.writes += 1
+        return super().send(request, **kwargs)
+
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Nothing: not even the next request of a redirect is prepared."""
+        return iter(())
+
+    def _remember(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
+        if "charset" not in response.headers.get("Content-Type", ""):
+            response.encoding = "utf-8"
+        excerpt = ""
+        if response.status_code >= 400 or response.request.method not in ("GET", "HEAD"):
+            # Known before the body is read: a body that is cut short must not hide the status.
+            self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds())
+            excerpt = response.content[:EXCERPT_BYTES].decode("utf-8", "replace")
+        self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds(), excerpt)

@@ -1,0 +1,145 @@
+"""The queue as the worker uses it: persist-queue's ``SQLiteAckQueue`` over ``queue.db``, thin over ``jobs.py``.
+
+Only public names of the base class are overridden, on a connection of our own, so an upgrade of persist-queue changes
+nothing. Its automatic resume stays off everywhere: it would take rows from a living worker.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import persistqueue
+from persistqueue.serializers import json as json_serializer
+
+from plexsync import durations, jobs, paths
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One leased row. ``kind`` is ``scene``, ``performer``, ``studio`` or ``tag``; times are seconds since the epoch.
+
+    ``waiting``: since when Plex has lacked the file, or None. ``mark``: the task that follows it, or None.
+    """
+
+    row: int
+    kind: str
+    id: int
+    generation: int
+    priority: int = jobs.BY_HAND
+    attempts: int = 0
+    takebacks: int = 0
+    waiting: float | None = None
+    bulk: bool = False
+    mark: str | None = None
+    first_seen: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """``scene:12``"""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a leased job: ``to`` is ``done``, ``later``, ``dead`` or ``release``.
+
+    ``outcome`` is what the task that follows counts (``synced``, ``unchanged``, ...), ``""`` for nothing to count.
+    """
+
+    job: Job
+    to: str
+    outcome: str = ""
+    due: float = 0.0
+    attempts: int = 0
+    waiting: float | None = None
+    reason: str | None = None
+    message: str | None = None
+    candidates: Sequence[Mapping[str, Any]] = ()
+
+    def as_row(self) -> dict[str, object]:
+        """The values that ``jobs.settle`` binds."""
+        values: dict[str, object] = {name: value for name, value in asdict(self).items() if name != "job"}
+        values["candidates"] = json.dumps(list(self.candidates)) if self.candidates else None
+        values |= {"id": self.job.row, "generation": self.job.generation, "mark": self.job.mark}
+        return values
+
+
+class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
+    """The queue of one data folder. Opened by the lock's holder alone; everybody else goes through ``jobs.py``."""
+
+    def __init__(self, folder: str, clock: Callable[[], float] = time.time) -> None:
+        """Open (and on first contact make) ``queue.db`` in ``folder``; raises ``sqlite3.Error``."""
+        self.conn = jobs.open_queue(folder, clock())
+        self.clock = clock
+        super().__init__(
+            folder, auto_resume=False, db_file_name=paths.QUEUE_DB, serializer=json_serializer, multithreading=False
+        )
+
+    @property
+    def size(self) -> int:
+        """Pending rows, as they are now: the base class would remember them from when it was opened."""
+        return int(self.conn.execute("SELECT count(*) FROM ack_queue_default WHERE status < 2").fetchone()[0])
+
+    def __bool__(self) -> bool:
+        """An empty queue is still a queue."""
+        return True
+
+    def lease(self, limit: int) -> list[Job]:
+        """Up to ``limit`` due jobs in one transaction, edits by hand first."""
+        now = self.clock()
+        return [_job(row) for row in jobs.lease(self.conn, now, now + durations.horizon(), limit)]
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Settle a batch in one transaction; what was edited since it was leased becomes pending instead."""
+        if settlements:
+            jobs.settle(self.conn, [settlement.as_row() for settlement in settlements], self.clock())
+
+    def release(self, leased: Sequence[Job]) -> None:
+        """Put jobs back as they were: no attempt is consumed."""
+        self.settle([Settlement(job, "release") for job in leased])
+
+    def resume_unack_tasks(self) -> None:
+        """Take back what a worker that died had leased, counting it. Only the lock's holder may."""
+        jobs.take_back(self.conn, self.clock())
+
+    def ack(self, item: Any = None, id: int | None = None) -> int | None:
+        """Remove a leased row: done rows are never kept."""
+        row: int | None = super().ack(item, id)
+        self.conn.execute("DELETE FROM ack_queue_default WHERE _id = ? AND status = ?", (row, jobs.DONE))
+        return row
+
+    def ack_failed(self, item: Any = None, id: int | None = None) -> int | None:
+        """Make a leased row a dead letter."""
+        row: int | None = super().ack_failed(item, id)
+        self.conn.execute(
+            "UPDATE ack_queue_default SET reason = COALESCE(reason, 'retries_exhausted') WHERE _id = ? AND status = ?",
+            (row, jobs.DEAD),
+        )
+        return row
+
+    def next_due(self) -> float | None:
+        """When the next pending row is due, or None without one."""
+        now = self.clock()
+        return jobs.next_due(self.conn, now, now + durations.horizon())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.conn.close()
+        super().close()
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    kind, _, number = str(row[1]).partition(":")
+    return Job(row[0], kind, int(number), row[2], row[3], row[4], row[5], row[6], bool(row[7]), row[8], row[9] or 0.0)
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken (not merely locked, full or read-only)."""
+    return isinstance(error, sqlite3.DatabaseError) and any(
+        sign in str(error) for sign in ("malformed", "not a database", "disk image")
+    )

@@ -1,0 +1,291 @@
+"""The rungs of matching's ladder: each looks for one kind of evidence for one file among a batch's index rows. Pure.
+
+Owns how rows are compared with a file; must not know scenes, other scenes' claims, or where the rows came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from plexsync.evidence import Evidence, Remembered
+from plexsync.names import base_name, common_suffix, components, fold, name_key, normal_path
+from plexsync.plex.item import IndexPart
+from plexsync.scene import SceneFile
+
+#: Seconds by which two measurements of one film may differ (Plex rounds to ms, ffprobe and Plex read other streams).
+SAME_DURATION = 1.0
+#: Durations further apart than this many seconds, and this share, are not one film even if all bytes seem to be.
+OTHER_FILM_SECONDS, OTHER_FILM_SHARE = 5.0, 0.1
+#: Rows of one name that are listed as candidates; nobody reads more, and a library may hold thousands of `scene.mp4`.
+MOST_CANDIDATES = 20
+#: A file name plus its folder: the least that "the folders agree" means.
+WITH_FOLDER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An index row with its path taken apart once."""
+
+    part: IndexPart
+    path: str
+    exact: tuple[str, ...]
+    folded: tuple[str, ...]
+
+    @classmethod
+    def of(cls, part: IndexPart) -> Row:
+        """The row of an index part."""
+        path = normal_path(part.path)
+        return cls(part, path, components(path), components(fold(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A scene's file as the rungs look for it: ``mapped`` by the user's map, ``learned`` translations, ``remembered``.
+
+    ``foreign`` tells whether an item belongs to another scene by its path.
+    """
+
+    file: SceneFile
+    exact: tuple[str, ...]
+    folded: tuple[str, ...]
+    key: str
+    mapped: str
+    learned: tuple[str, ...]
+    remembered: tuple[Remembered, ...]
+    foreign: Callable[[int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """One row that may be the file. ``size``: 2 equal, 1 unknown, 0 different; ``suffix``: equal components at the end.
+
+    ``exact``: the same without folding case. ``doubtful``: size and duration both say that it is another file.
+    """
+
+    part: IndexPart
+    evidence: Evidence
+    high: bool
+    why: str
+    size: int
+    suffix: int
+    exact: int
+    doubtful: bool = False
+
+
+class Shelf:
+    """The rows that a batch could mean, without trashed and optimised ones, laid out so that a look-up is one step."""
+
+    def __init__(self, rows: Iterable[IndexPart], fold_case: bool) -> None:
+        self.fold_case = fold_case
+        self.trashed: set[str] = set()
+        self._seen: set[tuple[int, int, str]] = set()
+        self._paths: dict[str, list[Row]] = {}
+        self._folded: dict[str, list[Row]] = {}
+        self._names: dict[str, list[Row]] = {}
+        self._name_sizes: dict[tuple[str, int], list[Row]] = {}
+        self._folders: dict[tuple[str, ...], list[Row]] = {}
+        self._sizes: dict[int, list[Row]] = {}
+        self._items: dict[int, list[Row]] = {}
+        self._spelt: dict[str, set[str]] = {}
+        self.add(rows)
+
+    def add(self, rows: Iterable[IndexPart]) -> None:
+        """Lays out more rows; one that is there already is not counted twice."""
+        for part in rows:
+            mark = (part.rating_key, part.part_id, part.path)
+            if mark in self._seen:
+                continue
+            self._seen.add(mark)
+            if part.trashed:
+                self.trashed.add(name_key(part.path))
+            elif not part.optimised:
+                self._lay(Row.of(part))
+
+    def _lay(self, row: Row) -> None:
+        name = row.folded[-1] if row.folded else ""
+        self._paths.setdefault(row.path, []).append(row)
+        if self.fold_case:
+            self._folded.setdefault("/".join(row.folded), []).append(row)
+        self._names.setdefault(name, []).append(row)
+        self._spelt.setdefault(name, set()).add(base_name(row.part.path))
+        self._items.setdefault(row.part.rating_key, []).append(row)
+        if row.part.size > 0:
+            self._name_sizes.setdefault((name, row.part.size), []).append(row)
+            self._sizes.setdefault(row.part.size, []).append(row)
+        for depth in (WITH_FOLDER, WITH_FOLDER + 1):
+            if len(row.folded) >= depth:
+                self._folders.setdefault(row.folded[-depth:], []).append(row)
+
+    def at(self, path: str) -> list[Row]:
+        """The rows at a normal path: in its exact case, else (if Plex's platform folds case) in any."""
+        exact = self._paths.get(path, [])
+        return exact if exact or not self.fold_case else self._folded.get("/".join(components(fold(path))), [])
+
+    def named(self, key: str) -> list[Row]:
+        """The rows with that file name."""
+        return self._names.get(key, [])
+
+    def named_sized(self, key: str, size: int) -> list[Row]:
+        """The rows with that file name and that known size."""
+        return self._name_sizes.get((key, size), [])
+
+    def sized(self, size: int) -> list[Row]:
+        """The rows with that known size."""
+        return self._sizes.get(size, [])
+
+    def beside(self, folded: tuple[str, ...], depth: int) -> list[Row]:
+        """The rows whose last ``depth`` components (``WITH_FOLDER`` or one more) agree."""
+        return self._folders.get(folded[-depth:], []) if len(folded) >= depth else []
+
+    def spelt(self, key: str) -> set[str]:
+        """The spellings of a file name in Plex."""
+        return self._spelt.get(key, set())
+
+    def of_item(self, rating_key: int) -> list[Row]:
+        """The rows of an item."""
+        return self._items.get(rating_key, [])
+
+
+def same_size(file: SceneFile, part: IndexPart) -> int:
+    """2 equal, 1 unknown on either side, 0 different."""
+    if file.size <= 0 or part.size <= 0:
+        return 1
+    return 2 if file.size == part.size else 0
+
+
+def same_duration(one: float, other: float) -> int:
+    """2 equal within ``SAME_DURATION``, 1 unknown on either side, 0 different."""
+    if one <= 0 or other <= 0:
+        return 1
+    return 2 if abs(one - other) <= SAME_DURATION else 0
+
+
+def _other_film(one: float, other: float) -> bool:
+    apart = abs(one - other)
+    return min(one, other) > 0 and apart > OTHER_FILM_SECONDS and apart > OTHER_FILM_SHARE * max(one, other)
+
+
+def _contradicted(file: SceneFile, part: IndexPart) -> bool:
+    return not same_size(file, part) and not same_duration(file.duration, part.duration)
+
+
+def _clue(wanted: Wanted, row: Row, evidence: Evidence, why: str, *, high: bool) -> Clue:
+    suffix = common_suffix(wanted.folded, row.folded)
+    exact = common_suffix(wanted.exact, row.exact)
+    size = same_size(wanted.file, row.part)
+    return Clue(row.part, evidence, high, why, size, suffix, exact, _contradicted(wanted.file, row.part))
+
+
+def one_place(rows: Sequence[Row]) -> bool:
+    """Whether the rows are one item, or one file that several libraries hold."""
+    return len({row.part.rating_key for row in rows}) == 1 or len({row.path for row in rows}) == 1
+
+
+def _nearest(wanted: Wanted, rows: Sequence[Row]) -> list[Row]:
+    """The rows with the longest common path suffix; of those that differ in case alone, the ones nearer in case."""
+    best = max((common_suffix(wanted.folded, row.folded), common_suffix(wanted.exact, row.exact)) for row in rows)
+    near = [row for row in rows if common_suffix(wanted.folded, row.folded) == best[0]]
+    if one_place(near) or best[0] < WITH_FOLDER or len({row.folded for row in near}) > 1:
+        return near
+    return [row for row in near if common_suffix(wanted.exact, row.exact) == best[1]]
+
+
+def equal_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows at the very path; several that differ in case alone, none of them exact, prove nothing."""
+    rows = shelf.at(wanted.mapped)
+    high = len({row.path for row in rows}) == 1
+    why = "it lies at the same path" if high else "several files have this path in another case"
+    return [_clue(wanted, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
+
+
+def learned_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows at the path that the learned map gives, unless size and duration both contradict."""
+    for path in wanted.learned:
+        rows = shelf.at(path)
+        if rows:
+            one = len({row.path for row in rows}) == 1
+            clues = [_clue(wanted, row, Evidence.LEARNED_PATH, "", high=one) for row in rows]
+            return [_judged_learned(clue) for clue in clues]
+    return []
+
+
+def _judged_learned(clue: Clue) -> Clue:
+    why = "it lies where the learned path map says"
+    if clue.doubtful:
+        why += ", but its size and duration are others"
+    high = clue.high and not clue.doubtful
+    return Clue(clue.part, clue.evidence, high, why, clue.size, clue.suffix, clue.exact, clue.doubtful)
+
+
+def remembered(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows that this very file was written to before, if the item still holds that part."""
+    stash_path = normal_path(wanted.file.path)
+    found = []
+    for memory in wanted.remembered:
+        if normal_path(memory.stash_path) != stash_path or wanted.foreign(memory.rating_key):
+            continue
+        rows = [row for row in shelf.of_item(memory.rating_key) if row.path == normal_path(memory.path)]
+        found += [_clue(wanted, row, Evidence.REMEMBERED, "it was written before", high=True) for row in rows[:1]]
+    return found
+
+
+def name_size(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows of the same name and size: the only one, else the one with the longest common path suffix."""
+    rows = [row for row in shelf.named_sized(wanted.key, wanted.file.size) if not wanted.foreign(row.part.rating_key)]
+    if not rows:
+        return []
+    why = "its name and size are equal"
+    best = rows
+    if not one_place(rows):
+        near = _nearest(wanted, rows)
+        decided = one_place(near) and common_suffix(wanted.folded, near[0].folded) >= WITH_FOLDER
+        best, why = (near, why + ", and its folders are the nearest") if decided else (rows, why + ", as are others'")
+    if any(_other_film(wanted.file.duration, row.part.duration) for row in best):
+        return [_clue(wanted, r, Evidence.NAME_SIZE, why + ", but its duration is another", high=False) for r in best]
+    high = one_place(best)
+    best = sorted(best, key=lambda row: -common_suffix(wanted.folded, row.folded))[:MOST_CANDIDATES]
+    return [_clue(wanted, row, Evidence.NAME_SIZE, why, high=high) for row in best]
+
+
+def name_folders(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows of the same name in a folder of the same name, nearest first; size or duration must confirm."""
+    for depth in (WITH_FOLDER + 1, WITH_FOLDER):
+        rows = [row for row in shelf.beside(wanted.folded, depth) if not wanted.foreign(row.part.rating_key)]
+        if rows:
+            break
+    else:
+        return []
+    near = _nearest(wanted, rows)
+    if not one_place(near):
+        why = "its name and folders are equal, as are others'"
+        return [_clue(wanted, row, Evidence.NAME_FOLDERS, why, high=False) for row in near[:MOST_CANDIDATES]]
+    return [_judged_folders(wanted, row) for row in near]
+
+
+def _judged_folders(wanted: Wanted, row: Row) -> Clue:
+    size, duration = same_size(wanted.file, row.part), same_duration(wanted.file.duration, row.part.duration)
+    high = size == 2 or duration == 2
+    why = "its name and folders are equal, and so is its " + ("size" if size == 2 else "duration")
+    if not high:
+        why = "its name and folders are equal, but neither size nor duration confirms it"
+    return _clue(wanted, row, Evidence.NAME_FOLDERS, why, high=high)
+
+
+def size_duration(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows of another name with the same size and duration; foreign ones count too, for uniqueness is the proof."""
+    rows = [r for r in shelf.sized(wanted.file.size) if same_duration(wanted.file.duration, r.part.duration) == 2]
+    rows = [row for row in rows if row.folded[-1:] != (wanted.key,)]
+    if not rows:
+        return []
+    high = one_place(rows)
+    why = "its size and duration are equal, its name is another" + ("" if high else ", as are others'")
+    mine = [row for row in rows if not wanted.foreign(row.part.rating_key)]
+    return [_clue(wanted, row, Evidence.SIZE_DURATION, why, high=high) for row in mine[:MOST_CANDIDATES]]
+
+
+def name_only(wanted: Wanted, shelf: Shelf) -> list[Clue]:
+    """Rows that share the file name and nothing else that counts."""
+    rows = islice((row for row in shelf.named(wanted.key) if not wanted.foreign(row.part.rating_key)), MOST_CANDIDATES)
+    return [_clue(wanted, row, Evidence.NAME_ONLY, "only its name is equal", high=False) for row in rows]

@@ -1,0 +1,222 @@
+"""``state.db``: what PlexSync wrote to which item, what catch-up last saw, breaker and statistics. Knows no HTTP.
+
+What concerns a Plex server is keyed by its machineIdentifier: another server inherits nothing. The library index lies
+in the same file; ``plex/library.py`` owns its tables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Iterator  # noqa: UP035
+
+from plexsync import jobs, paths
+from plexsync.breaker import Breaker
+from plexsync.plex.edits import Written
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS written (
+  machine TEXT, rating_key INTEGER, scene_id INTEGER, path TEXT, stash_path TEXT, record TEXT, wish TEXT,
+  cover TEXT, cover_seen TEXT, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS written_scene ON written (machine, scene_id);
+CREATE TABLE IF NOT EXISTS seen (kind TEXT, id INTEGER, signature TEXT, name TEXT, synced REAL,
+  PRIMARY KEY (kind, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hoped (scene_id INTEGER, name_key TEXT, size INTEGER, PRIMARY KEY (scene_id, name_key, size))
+  WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS hoped_name ON hoped (name_key);
+CREATE INDEX IF NOT EXISTS hoped_size ON hoped (size);
+CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix TEXT, support INTEGER, against INTEGER,
+  PRIMARY KEY (machine, stash_prefix, plex_prefix)) WITHOUT ROWID;
+"""
+
+#: Values bound to one statement; SQLite's own limit was 999 until 3.32.
+MANY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What PlexSync did to one item.
+
+    ``path``: the Plex file that proved the match, ``stash_path`` the scene's own. ``wish``: field -> fingerprint of
+    what it last wished there. ``cover``: sha1 of the image last uploaded or found unusable, ``cover_seen`` the scene's
+    ``updated_at`` at that time.
+    """
+
+    rating_key: int
+    scene_id: int
+    path: str = ""
+    stash_path: str = ""
+    written: Written = field(default_factory=Written)
+    wish: Mapping[str, str] = field(default_factory=dict)
+    cover: str = ""
+    cover_seen: str = ""
+
+
+def open_state(folder: str) -> sqlite3.Connection:
+    """``state.db`` of the data folder, with its schema; raises ``sqlite3.Error`` (a broken file: see ``salvage.py``)."""
+    conn = jobs.connect(os.path.join(folder, paths.STATE_DB))
+    conn.execute("PRAGMA journal_mode=WAL")
+    conn.executescript(SCHEMA)
+    return conn
+
+
+def get(conn: sqlite3.Connection, name: str, default: Any = None) -> Any:
+    """A JSON value of the ``meta`` table."""
+    row = conn.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return default if row is None else json.loads(row[0])
+
+
+def put(conn: sqlite3.Connection, name: str, value: Any) -> None:
+    """Store a JSON value in the ``meta`` table."""
+    conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+
+
+class State:
+    """The worker's view of ``state.db``; every method that writes is one transaction."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self.conn = conn
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, or not at all."""
+        self.conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.conn.execute("ROLLBACK")
+            raise
+        self.conn.execute("COMMIT")
+
+    def records(self, machine: str, rating_keys: Iterable[int]) -> dict[int, Record]:
+        """What was written to these items."""
+        return {row[0]: _record(row) for row in self._select(machine, "rating_key", rating_keys)}
+
+    def records_of(self, machine: str, scene_ids: Iterable[int]) -> dict[int, tuple[Record, ...]]:
+        """What these scenes wrote: scene id -> its items."""
+        found: dict[int, tuple[Record, ...]] = {}
+        for row in self._select(machine, "scene_id", scene_ids):
+            found[row[1]] = (*found.get(row[1], ()), _record(row))
+        return found
+
+    def _select(self, machine: str, column: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        wanted = sorted(set(values))
+        for at in range(0, len(wanted), MANY):
+            part = wanted[at : at + MANY]
+            marks = ", ".join("?" * len(part))
+            yield from self.conn.execute(
+                "SELECT rating_key, scene_id, path, stash_path, record, wish, cover, cover_seen FROM written"
+                f" WHERE machine = ? AND {column} IN ({marks})",
+                (machine, *part),
+            )
+
+    def store(self, machine: str, records: Sequence[Record]) -> None:
+        """Store what was intended or written. Committed before each PUT, and again after the read-back."""
+        with self.transaction():
+            self.conn.executemany(
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(machine, *_row(record)) for record in records],
+            )
+
+    def drop_item(self, machine: str, rating_key: int) -> None:
+        """The item is gone from Plex."""
+        self.conn.execute("DELETE FROM written WHERE machine = ? AND rating_key = ?", (machine, rating_key))
+
+    def drop_scenes(self, scene_ids: Sequence[int]) -> None:
+        """These scenes are gone from Stash: they give up their claims, on every server."""
+        with self.transaction():
+            for scene_id in scene_ids:
+                self.conn.execute("UPDATE written SET scene_id = 0, path = '' WHERE scene_id = ?", (scene_id,))
+                self.conn.execute("DELETE FROM seen WHERE kind = 'scene' AND id = ?", (scene_id,))
+                self.conn.execute("DELETE FROM hoped WHERE scene_id = ?", (scene_id,))
+
+    def written_scenes(self, machine: str | None = None) -> set[int]:
+        """The ids of all scenes that PlexSync has written to some item."""
+        where, values = ("", ()) if machine is None else (" AND machine = ?", (machine,))
+        return {row[0] for row in self.conn.execute(f"SELECT scene_id FROM written WHERE scene_id > 0{where}", values)}
+
+    def see(self, rows: Sequence[tuple[str, int, str, str]], synced: float | None = None) -> None:
+        """A finished job saw these: (kind, id, signature, name), whatever its outcome; ``synced`` dates a success."""
+        with self.transaction():
+            self.conn.executemany(
+                "INSERT INTO seen VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (kind, id) DO UPDATE SET"
+                " signature = excluded.signature, name = excluded.name, synced = COALESCE(excluded.synced, synced)",
+                [(*row, synced) for row in rows],
+            )
+
+    def seen(self, kind: str, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """id -> (signature, name) of what the last finished job saw."""
+        wanted, found = sorted(set(ids)), {}
+        for at in range(0, len(wanted), MANY):
+            part = wanted[at : at + MANY]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT id, signature, name FROM seen WHERE kind = ? AND id IN ({marks})"
+            found.update({row[0]: (row[1] or "", row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
+        return found
+
+    def hope(self, files: Mapping[int, Iterable[tuple[str, int]]]) -> None:
+        """These scenes (id -> (name key, size) of each file) would be matched again if Plex gained such a file."""
+        with self.transaction():
+            for scene_id, wanted in files.items():
+                self.conn.execute("DELETE FROM hoped WHERE scene_id = ?", (scene_id,))
+                self.conn.executemany(
+                    "INSERT OR IGNORE INTO hoped VALUES (?, ?, ?)", [(scene_id, name, size) for name, size in wanted]
+                )
+
+    def hoping(self, gained: Iterable[tuple[str, int]]) -> set[int]:
+        """The scenes that hope for a file of one of these names or sizes."""
+        found: set[int] = set()
+        for name, size in gained:
+            sql = "SELECT scene_id FROM hoped WHERE name_key = ? OR (size = ? AND size > 0)"
+            found.update(row[0] for row in self.conn.execute(sql, (name, size)))
+        return found
+
+    def tallies(self, machine: str) -> list[tuple[str, str, int, int]]:
+        """The learned path map's rows: stash prefix, plex prefix, support, against."""
+        sql = "SELECT stash_prefix, plex_prefix, support, against FROM tally WHERE machine = ?"
+        return self.conn.execute(sql, (machine,)).fetchall()
+
+    def store_tallies(self, machine: str, rows: Iterable[tuple[str, str, int, int]]) -> None:
+        """Replace the learned path map's rows."""
+        with self.transaction():
+            self.conn.execute("DELETE FROM tally WHERE machine = ?", (machine,))
+            self.conn.executemany("INSERT INTO tally VALUES (?, ?, ?, ?, ?)", [(machine, *row) for row in rows])
+
+    @property
+    def breaker(self) -> Breaker:
+        """The breaker as it was last stored."""
+        return Breaker(**get(self.conn, "breaker", {}))
+
+    @breaker.setter
+    def breaker(self, breaker: Breaker) -> None:
+        values = {name: getattr(breaker, name) for name in Breaker.__slots__}
+        put(self.conn, "breaker", values)
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    raw = json.loads(row[4] or "{}")
+    written = Written(
+        ours={name: tuple(values) for name, values in raw.get("ours", {}).items()},
+        names={name: tuple(values) for name, values in raw.get("names", {}).items()},
+        kept={name: (wish, kept) for name, (wish, kept) in raw.get("kept", {}).items()},
+    )
+    return Record(row[0], row[1], row[2] or "", row[3] or "", written, json.loads(row[5] or "{}"), row[6], row[7])
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    written = {"ours": dict(record.written.ours), "names": dict(record.written.names), "kept": dict(record.written.kept)}
+    return (
+        record.rating_key,
+        record.scene_id,
+        record.path,
+        record.stash_path,
+        json.dumps(written),
+        json.dumps(dict(record.wish)),
+        record.cover,
+        record.cover_seen,
+    )

@@ -1,0 +1,321 @@
+"""The rules of the house: what manifest, documents, versions and the built zip say is one and the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+import plexsync
+from plexsync import settings
+from tests.contract import manifest
+from tests.tools import build_zip
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = manifest.read((ROOT / "PlexSync.yml").read_text("utf-8"))
+#: What a checkout may hold besides the project's own files.
+FOREIGN = [".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines())]
+
+SWITCHES = """
+    plexSkipTlsVerify matchLowConfidence missingIgnore missingScan keepPlexEdits skipActors skipBackground
+    skipCollection skipDate skipGenres skipPoster skipStudio skipSummary skipTitle skipUnorganized cleanTitles
+    tagStashIDs logDebug logHidePaths dryRun
+"""
+TEXTS = """
+    plexUrl plexToken plexLibraries plexPathMap plexHost plexPort tagID_emptystashid tagID_stashdb tagID_pmvstash
+    tagID_porndb tagID_fansdb tagID_javstash
+"""
+NUMBERS = "maxTags maxRetries"
+TYPES = {
+    key: kind for kind, keys in (("BOOLEAN", SWITCHES), ("STRING", TEXTS), ("NUMBER", NUMBERS)) for key in keys.split()
+}
+
+TASKS = {
+    "Sync all": {"mode": "sync_all"},
+    "Sync recent": {"mode": "sync_recent", "hours": "24"},
+    "Process queue": {"mode": "process_queue"},
+    "Process DLQ": {"mode": "process_dlq"},
+    "Check setup": {"mode": "check_setup"},
+    "Preview": {"mode": "preview"},
+    "Show status": {"mode": "status"},
+    "Clear DLQ": {"mode": "clear_dlq"},
+    "Clear queue": {"mode": "clear_queue"},
+}
+TRIGGERS = """
+    Scene.Create.Post Scene.Update.Post Scene.Destroy.Post Performer.Update.Post Studio.Update.Post Tag.Update.Post
+    Tag.Merge.Post
+"""
+
+
+def own_files() -> list[Path]:
+    """Every file of the project, relative to its root."""
+    found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(fnmatch(part, name) for part in path.parts for name in FOREIGN))
+
+
+def text(name: str) -> str:
+    """A file of the project as text."""
+    return (ROOT / name).read_text("utf-8")
+
+
+def first_column(document: str, chapter: str = "") -> list[str]:
+    """The first cells of a document's tables, of one chapter (``## chapter``) or of all, without their headings."""
+    if chapter:
+        document = re.split(r"^## ", document.split(f"\n## {chapter}\n", 1)[1], flags=re.MULTILINE)[0]
+    tables = re.findall(r"^\|[-| ]+\|\n((?:\|.*\n)+)", document, flags=re.MULTILINE)
+    return [row.split("|")[1].strip() for table in tables for row in table.splitlines()]
+
+
+def names(cells: list[str]) -> list[str]:
+    """What stands in backticks in the cells."""
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_manifest_has_only_keys_that_stash_accepts() -> None:
+    """Stash refuses the whole plugin for one unknown key, so the manifest has exactly the ones of the contract."""
+    assert sorted(MANIFEST) == sorted(
+        ["name", "description", "version", "url", "interface", "exec", "errLog", "ui", "hooks", "tasks", "settings"]
+    )
+    assert [sorted(hook) for hook in MANIFEST["hooks"]] == [["description", "name", "triggeredBy"]]
+    assert all(sorted(task) == ["defaultArgs", "description", "name"] for task in MANIFEST["tasks"])
+    assert all(sorted(entry) == ["description", "displayName", "type"] for entry in MANIFEST["settings"].values())
+
+
+def test_manifest_says_how_to_start_the_plugin() -> None:
+    """Name, interface, command and the one script are those that Stash and saved settings rely on."""
+    assert MANIFEST["name"] == "PlexSync"
+    assert MANIFEST["interface"] == "raw"
+    assert MANIFEST["exec"] == ["python3", "{pluginDir}/PlexSync.py"]
+    assert MANIFEST["errLog"] == "warning"
+    assert MANIFEST["ui"] == {"javascript": ["plexsync.js"]}
+    assert MANIFEST["url"].startswith("https://")
+
+
+def test_manifest_names_the_hooks() -> None:
+    """One hook entry listens to exactly the seven events; two entries would run each hook twice."""
+    assert [hook["triggeredBy"] for hook in MANIFEST["hooks"]] == [TRIGGERS.split()]
+
+
+def test_manifest_lists_the_tasks_in_order() -> None:
+    """The nine tasks stand in the order in which Stash shows them, each with its mode."""
+    assert [(task["name"], task["defaultArgs"]) for task in MANIFEST["tasks"]] == list(TASKS.items())
+
+
+def test_manifest_has_every_setting_with_its_type() -> None:
+    """Every setting of the contract is there with its type, and no other."""
+    assert {key: entry["type"] for key, entry in MANIFEST["settings"].items()} == TYPES
+
+
+def test_the_code_reads_every_setting_of_the_manifest() -> None:
+    """What Stash offers and what PlexSync reads are the same keys, in the same order, with the same types."""
+    assert [(key.name, key.type) for key in settings.KEYS] == [
+        (key, entry["type"]) for key, entry in MANIFEST["settings"].items()
+    ]
+
+
+@pytest.mark.parametrize("key", [key for key in settings.KEYS if key.type == "NUMBER"], ids=lambda key: key.name)
+def test_numbers_name_the_default_of_the_code(key: settings.Key) -> None:
+    """Manifest and document name the default that the code uses, for Stash itself shows 0."""
+    assert MANIFEST["settings"][key.name]["description"].startswith(f"Default {key.default} (0 means the default).")
+    assert f"| `{key.name}` | NUMBER | {key.default} |" in text("docs/settings.md")
+
+
+def described() -> list[tuple[str, str]]:
+    """Every description that Stash shows, with the name of what it describes."""
+    entries = [(entry["name"], entry) for entry in [*MANIFEST["tasks"], *MANIFEST["hooks"], MANIFEST]]
+    entries += MANIFEST["settings"].items()
+    return [(name, entry["description"]) for name, entry in entries]
+
+
+@pytest.mark.parametrize(("name", "description"), described())
+def test_descriptions_are_short_and_plain(name: str, description: str) -> None:
+    """A description fits Stash's one line (110 characters) and holds no markup, which Stash would show literally."""
+    assert 0 < len(description) <= 110, name
+    assert not re.search(r"[<`*_\n]|\]\(", description), name
+    assert description.isascii(), name
+
+
+@pytest.mark.parametrize("key", TYPES)
+def test_setting_descriptions_begin_with_the_default(key: str) -> None:
+    """The default comes first, because Stash shows none of its own."""
+    assert re.match(r"(Default|No default)", MANIFEST["settings"][key]["description"])
+
+
+def test_only_one_file_ends_in_yml() -> None:
+    """Stash takes every ``*.yml`` below its plugins folder for a plugin, so there is only the manifest."""
+    assert [path.as_posix() for path in own_files() if path.suffix == ".yml"] == ["PlexSync.yml"]
+
+
+def test_workflows_end_in_yaml() -> None:
+    """Workflows keep out of Stash's way by their ending."""
+    endings = {path.suffix for path in (ROOT / ".github" / "workflows").iterdir()}
+    assert endings == {".yaml"}
+
+
+@pytest.mark.parametrize(("name", "chapter"), [("README.md", "Settings"), ("docs/settings.md", "")])
+def test_settings_are_documented(name: str, chapter: str) -> None:
+    """Each document lists every setting of the manifest once, and none that does not exist."""
+    assert sorted(names(first_column(text(name), chapter))) == sorted(MANIFEST["settings"])
+
+
+def test_setting_types_are_documented() -> None:
+    """The types in docs/settings.md are those of the manifest."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", text("docs/settings.md"), flags=re.MULTILINE)
+    assert dict(rows) == TYPES
+
+
+def test_tasks_are_documented() -> None:
+    """The README lists every task of the manifest, in its order, and none that does not exist."""
+    assert first_column(text("README.md"), "Tasks") == list(TASKS)
+
+
+def test_requirements_are_those_of_the_project() -> None:
+    """What users install is what the project declares."""
+    declared = tomllib.loads(text("pyproject.toml"))["project"]["dependencies"]
+    assert text("requirements.txt").split() == declared
+    packages = [re.split(r"[>=]", line)[0] for line in declared]
+    assert text("README.md").count(" ".join(packages)) == 2
+
+
+def test_versions_are_equal() -> None:
+    """Manifest, package, project and the newest chapter of the changelog name the same version."""
+    project = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+    newest = re.findall(r"^## (\S+)", text("CHANGELOG.md"), flags=re.MULTILINE)[0]
+    assert {MANIFEST["version"], plexsync.__version__, project, newest} == {project}
+
+
+def test_files_stay_short() -> None:
+    """No file of the package grows beyond 400 lines."""
+    package = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync"]
+    lengths = {name: len(text(name).splitlines()) for name in package}
+    assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
+
+
+#: Spelled so that this file does not find itself. Stash's own image keeps its files in ``/root/.stash``.
+FORBIDDEN = {
+    "machine path": r"(?<![\w.*-])/(?:wor[k]|hom[e]/\w+|tm[p]/scratch|roo[t](?!/\.stash\b))/",
+    "token": r"(?i:token)\W{1,4}(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{20}\b",
+    "signed token": r"\bey[J][\w-]{10,}\.ey[J]",
+    "package registry": r"py[p]i\.org|files[.]pythonhosted|registry[.]npm",
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_nothing_private_is_in_the_tree(what: str) -> None:
+    """No file names a machine's path, a token or a registry."""
+    found = []
+    for path in own_files():
+        content = (ROOT / path).read_bytes().decode("utf-8", "replace")
+        found += [f"{path}: {hit.group()}" for hit in re.finditer(FORBIDDEN[what], content)]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", [path.as_posix() for path in own_files() if path.suffix == ".md"])
+def test_links_between_documents_lead_somewhere(name: str) -> None:
+    """Every relative link of a document names a file that is there."""
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text(name))
+    assert [target for target in targets if not ((ROOT / name).parent / target).exists()] == []
+
+
+def test_the_page_script_only_wakes() -> None:
+    """The script is guarded from end to end, talks to Stash alone, and calls nothing but ``wake``."""
+    script = re.sub(r"^\s*//.*\n", "", text("plexsync.js"), flags=re.MULTILINE).strip()
+    assert script.startswith("(function () {")
+    assert script.endswith("})();")
+    assert re.search(r"try \{.*\} catch \(\w+\) \{\s*\}", script, flags=re.DOTALL)
+    assert "PluginApi" not in script
+    assert script.count("fetch(") == 1
+    assert 'fetch(new URL("graphql", document.baseURI)' in script
+    wake = 'mutation{runPluginOperation(plugin_id:"PlexSync",args:{mode:"wake"})}'
+    assert re.findall(r"mutation\{.*\}", script) == [wake]
+    assert 'credentials: "same-origin"' in script
+    assert ".catch(function () {})" in script
+
+
+def test_the_makefile_offers_what_the_documents_promise() -> None:
+    """Every make target that a document names exists, and none is taken for a file."""
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.MULTILINE))
+    promised = set(re.findall(r"[`\n]make ([a-z]+)", text("README.md") + text("docs/development.md")))
+    assert {"demo", "test", "lint", "types", "venv", "bench", "soak", "clean", "zip"} == targets == promised
+    assert set(text("Makefile").split(".PHONY:")[1].splitlines()[0].split()) == targets
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The zip as ``make zip`` builds it."""
+    target = tmp_path_factory.mktemp("zip") / "made" / "PlexSync.zip"
+    subprocess.run([sys.executable, "-m", "tests.tools.build_zip", str(target)], cwd=ROOT, check=True, timeout=60)
+    return zipfile.ZipFile(target)
+
+
+def test_the_zip_holds_the_plugin_and_nothing_else(archive: zipfile.ZipFile) -> None:
+    """All modules are in it, the manifest lies at its root, and it brings no second plugin along."""
+    modules = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync" and path.suffix == ".py"]
+    top = ["LICENSE", "PlexSync.py", "PlexSync.yml", "README.md", "plexsync.js", "requirements.txt"]
+    assert sorted(archive.namelist()) == sorted([*top, *modules])
+    assert [name for name in archive.namelist() if name.endswith(".yml")] == ["PlexSync.yml"]
+    assert archive.testzip() is None
+
+
+def test_the_zip_holds_the_files_of_the_tree(archive: zipfile.ZipFile) -> None:
+    """Each file has the bytes of the tree, and a mode that every user can read: Stash unpacks with the zip's modes."""
+    for entry in archive.infolist():
+        assert archive.read(entry) == (ROOT / entry.filename).read_bytes()
+        assert entry.external_attr >> 16 & 0o777 == 0o644, entry.filename
+
+
+def test_the_zip_is_the_same_each_time(tmp_path: Path) -> None:
+    """Two builds of one tree are equal byte for byte, so a release can be checked."""
+    first, second = build_zip.build(tmp_path / "1.zip"), build_zip.build(tmp_path / "2.zip")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_zip_keeps_the_files_times(archive: zipfile.ZipFile) -> None:
+    """Each file keeps its time, by which Python notices that bytecode cached for an older version is stale."""
+    for entry in archive.infolist():
+        assert abs(time.mktime((*entry.date_time, 0, 0, -1)) - (ROOT / entry.filename).stat().st_mtime) <= 2
+
+
+def test_the_zip_is_not_built_with_a_file_missing(tmp_path: Path) -> None:
+    """A tree without one of the plugin's files is refused rather than packed."""
+    with pytest.raises(FileNotFoundError):
+        build_zip.build(tmp_path / "out.zip", tmp_path)
+
+
+def test_the_licence_is_the_whole_agpl() -> None:
+    """The licence file is the AGPL, version 3, from its first line to its last."""
+    licence = text("LICENSE")
+    assert licence.split("\n", 1)[0].strip() == "GNU AFFERO GENERAL PUBLIC LICENSE"
+    assert "Version 3, 19 November 2007" in licence
+    assert licence.rstrip().endswith("<https://www.gnu.org/licenses/>.")
+    assert len(licence.splitlines()) == 661
+
+
+BROKEN = {
+    "key twice": "a: 1\na: 2\n",
+    "tab": "a:\n\tb: 1\n",
+    "anchor": "a: &x 1\n",
+    "flow list": "a: [1]\n",
+    "colon": "a: one: two\n",
+    "comment": "a: one # two\n",
+    "indentation": "a: 1\n   b: 2\n",
+    "no key": "a\n",
+    "no value": "a:\n",
+    "single quotes": "a: 'x'\n",
+    "open quotes": 'a: "x\n',
+    "list and map": "- a\nb: 1\n",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_the_manifest_reader_is_strict(what: str) -> None:
+    """What Stash's reader refuses, or could read otherwise than this one, is refused here."""
+    with pytest.raises(manifest.ManifestError):
+        manifest.read(BROKEN[what])

@@ -1,0 +1,260 @@
+"""The resolvers of the Stash test server: what each GraphQL field answers.
+
+Owns the way from the store to the schema's fields. Must not know HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.servers.graphql import GraphQLSyntaxError
+from tests.servers.graphql_run import Resolver, ResolverError, Schema, ValidationError, prepare
+from tests.servers.stash_filter import Filters, page, searched
+from tests.servers.stash_jobs import Task
+from tests.servers.stash_model import Entity, Scene, VideoFile
+from tests.servers.stash_schema import introspection, load
+
+if TYPE_CHECKING:
+    from tests.servers.stash import StashServer
+
+Args = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request under way: the server and whether its client has left."""
+
+    server: StashServer
+    gone: Callable[[], bool]
+
+
+class Api:
+    """Answers GraphQL request bodies for one server."""
+
+    def __init__(self, server: StashServer) -> None:
+        self.server = server
+        self.types = load()
+        self.filters = Filters(server.store)
+        self.schema = Schema(self.types, self._resolvers())
+        self._introspection: Args | None = None
+
+    def answer(self, body: Args, gone: Callable[[], bool]) -> tuple[int, Args]:
+        """(HTTP status, response body)."""
+        enforce = self.server.modes.enforce_schema
+        try:
+            name = body.get("operationName")
+            request = prepare(
+                self.schema, str(body.get("query") or ""), body.get("variables") or {}, name, enforce=enforce
+            )
+        except (GraphQLSyntaxError, ValidationError) as error:
+            code = "GRAPHQL_VALIDATION_FAILED" if isinstance(error, ValidationError) else "GRAPHQL_PARSE_FAILED"
+            return 422, {"errors": [{"message": str(error), "extensions": {"code": code}}], "data": None}
+        return 200, request.run(Call(self.server, gone))
+
+    def _resolvers(self) -> dict[tuple[str, str], Resolver]:
+        found: dict[tuple[str, str], Resolver] = {
+            ("Query", "findScene"): lambda call, args: self._one_scene(args),
+            ("Query", "findScenes"): lambda call, args: self._find_scenes(args),
+            ("Query", "configuration"): lambda call, args: self._configuration(),
+            ("Query", "version"): lambda call, args: self.server.version,
+            ("Query", "systemStatus"): lambda call, args: self._status(),
+            ("Query", "plugins"): lambda call, args: self.server.plugins(),
+            ("Query", "jobQueue"): lambda call, args: [_job(one) for one in self.server.jobs.pending()] or None,
+            ("Query", "findJob"): lambda call, args: _found_job(self.server.jobs.find(int(args["input"]["id"]))),
+            ("Query", "__schema"): lambda call, args: self._described(),
+            ("Query", "__type"): lambda call, args: self._one_type(args["name"]),
+            ("ConfigResult", "plugins"): lambda _, args: self.server.saved_settings(args.get("include")),
+        }
+        for kind in ("performer", "studio", "tag"):
+            found |= self._entity_resolvers(kind)
+        return found | self._scene_resolvers() | self._mutations()
+
+    def _scene_resolvers(self) -> dict[tuple[str, str], Resolver]:
+        store = self.server.store
+        never = "1970-01-01T00:00:00Z"
+        return {
+            ("Scene", "studio"): lambda scene, args: store.studios.get(scene.studio),
+            ("Scene", "performers"): lambda scene, args: _rows(store.performers, scene.performers, lambda row: row.id),
+            ("Scene", "tags"): lambda scene, args: _rows(store.tags, scene.tags, lambda row: row.name),
+            ("Scene", "date"): lambda scene, args: scene.date or None,
+            ("Scene", "paths"): lambda scene, args: self._paths(scene),
+            ("Scene", "stash_ids"): lambda scene, args: [
+                {"endpoint": endpoint, "stash_id": one, "updated_at": never} for endpoint, one in scene.stash_ids
+            ],
+            ("VideoFile", "fingerprints"): lambda file, args: [{"type": "oshash", "value": file.oshash}],
+            ("VideoFile", "fingerprint"): lambda file, args: file.oshash if args["type"] == "oshash" else None,
+            ("FindScenesResultType", "duration"): lambda found, args: sum(one.duration for one in _files(found)),
+            ("FindScenesResultType", "filesize"): lambda found, args: float(sum(one.size for one in _files(found))),
+        }
+
+    def _entity_resolvers(self, kind: str) -> dict[tuple[str, str], Resolver]:
+        title = kind.title()
+        table = self.server.store.table(kind)
+        empty: Resolver = lambda row, args: []  # noqa: E731 - one shared stand-in for lists that tests never fill
+        found: dict[tuple[str, str], Resolver] = {
+            ("Query", f"find{title}"): lambda call, args: table.get(_number(args["id"])),
+            ("Query", f"find{title}s"): lambda call, args: self._find_entities(kind, args),
+            (title, "image_path"): lambda row, args: f"{self.server.url}/{kind}/{row.id}/image?default=true",
+            (title, "favorite"): lambda row, args: False,
+        }
+        return found | {(title, name): empty for name in ("aliases", "alias_list", "urls", "stash_ids")}
+
+    def _mutations(self) -> dict[tuple[str, str], Resolver]:
+        server = self.server
+        return {
+            ("Mutation", "sceneUpdate"): lambda call, args: self._saved(
+                [args["input"]["id"]], lambda: server.save_input(args["input"], call.gone)
+            ),
+            ("Mutation", "scenesUpdate"): lambda call, args: self._saved(
+                [one["id"] for one in args["input"]], lambda: server.save_inputs(args["input"], call.gone)
+            ),
+            ("Mutation", "bulkSceneUpdate"): lambda call, args: self._saved(
+                args["input"].get("ids") or (), lambda: server.save_bulk(args["input"], call.gone)
+            ),
+            ("Mutation", "tagCreate"): lambda call, args: self._create_tag(args["input"]["name"]),
+            ("Mutation", "configurePlugin"): lambda call, args: server.save_settings(args["plugin_id"], args["input"]),
+            ("Mutation", "runPluginOperation"): lambda call, args: self._operation(args, call.gone),
+            ("Mutation", "runPluginTask"): lambda call, args: (
+                server.queue_task(
+                    args["plugin_id"], args.get("task_name"), args.get("args_map"), args.get("description")
+                ).id
+            ),
+            ("Mutation", "stopJob"): lambda call, args: self._stop_job(_number(args["job_id"])),
+        }
+
+    def _one_scene(self, args: Args) -> Scene | None:
+        return self.server.store.scenes.get(_number(args["id"])) if args.get("id") is not None else None
+
+    def _find_scenes(self, args: Args) -> Args:
+        ids = args.get("ids") or args.get("scene_ids")
+        if ids:
+            return _listing("scenes", _by_ids("scene", self.server.store.scenes, ids))
+        rows = list(self.server.store.scenes.values())
+        test = self.filters.scene(args.get("scene_filter") or {})
+        return _paged("scenes", rows, test, args.get("filter"))
+
+    def _find_entities(self, kind: str, args: Args) -> Args:
+        table = self.server.store.table(kind)
+        ids = args.get("ids") or args.get(f"{kind}_ids")
+        if ids:
+            return _listing(kind + "s", _by_ids(kind, table, ids))
+        test = self.filters.entity(kind, args.get(f"{kind}_filter") or {})
+        return _paged(kind + "s", list(table.values()), test, args.get("filter"))
+
+    def _saved(self, ids: Any, save: Callable[[], Any]) -> Any:
+        for one in ids:
+            if _number(one) not in self.server.store.scenes:
+                raise ResolverError(f"scene with id {one} not found")
+        return save()
+
+    def _create_tag(self, name: str) -> Entity:
+        store = self.server.store
+        if not name.strip():
+            raise ResolverError("tag name must not be blank")
+        if any(row.name.lower() == name.lower() for row in store.tags.values()):
+            raise ResolverError(f"tag with name '{name}' already exists")
+        return store.tags[store.add_entity("tag", name)]
+
+    def _operation(self, args: Args, gone: Callable[[], bool]) -> Any:
+        server = self.server
+        if args["plugin_id"] != server.plugin_id or server.plugin_script is None:
+            raise ResolverError(
+                "Internal system error. Error <runtime error: invalid memory address or nil pointer dereference>"
+            )
+        if not server.plugin_enabled:
+            raise ResolverError(f"plugin {server.plugin_id} is disabled")
+        result = server.run_operation(args.get("args") or {}, timeout=None, gone=gone)
+        if result.error is not None:
+            raise ResolverError(result.error)
+        return result.output
+
+    def _stop_job(self, number: int) -> bool:
+        task = self.server.jobs.find(number)
+        if task is not None:
+            task.stop()
+        return True
+
+    def _paths(self, scene: Scene) -> Args:
+        base = f"{self.server.url}/scene/{scene.id}"
+        changed = int(datetime.fromisoformat(scene.updated_at).timestamp())
+        return {"screenshot": f"{base}/screenshot?t={changed}", "stream": f"{base}/stream"}
+
+    def _configuration(self) -> Args:
+        server = self.server
+        user = server.credentials[0] if server.credentials else ""
+        general = {
+            "apiKey": server.api_key, "username": user, "maxSessionAge": int(server.session_max_age), "logLevel": "Info",
+            "pluginsPath": str(server.dir / "plugins"), "pythonPath": "", "stashes": [],
+            "configFilePath": str(server.dir / "config.yml"),
+        }  # fmt: skip
+        return {"general": general}
+
+    def _status(self) -> Args:
+        word = "SETUP" if self.server.modes.setup_needed else "OK"
+        where = str(self.server.dir / "config.yml")
+        return {
+            "status": word,
+            "appSchema": 75,
+            "databaseSchema": 75,
+            "os": "linux",
+            "workingDir": "/",
+            "configPath": where,
+        }
+
+    def _described(self) -> Args:
+        if self._introspection is None:
+            self._introspection = introspection(self.types)
+        return self._introspection
+
+    def _one_type(self, name: str) -> Args | None:
+        return next((one for one in self._described()["types"] if one["name"] == name), None)
+
+
+def _number(text: Any) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ResolverError(f'strconv.Atoi: parsing "{text}": invalid syntax') from error
+
+
+def _rows(table: dict[int, Entity], ids: list[int], key: Callable[[Entity], Any]) -> list[Entity]:
+    return sorted((table[one] for one in ids if one in table), key=key)
+
+
+def _by_ids(kind: str, table: dict[int, Any], ids: list[Any]) -> list[Any]:
+    """All of ``ids`` in their order: one that is missing or there twice fails the lot."""
+    numbers = [_number(one) for one in ids]
+    if len(set(numbers)) != len(numbers):
+        raise ResolverError(f"duplicate id value: {next(one for one in numbers if numbers.count(one) > 1)}")
+    for one in numbers:
+        if one not in table:
+            raise ResolverError(f"{kind} with id {one} not found")
+    return [table[one] for one in numbers]
+
+
+def _listing(name: str, rows: list[Any], count: int | None = None) -> Args:
+    return {"count": len(rows) if count is None else count, name: rows}
+
+
+def _paged(name: str, rows: list[Any], test: Callable[[Any], bool] | None, given: Args | None) -> Args:
+    rows = searched(rows if test is None else [row for row in rows if test(row)], (given or {}).get("q"))
+    return _listing(name, page(rows, given), len(rows))
+
+
+def _files(found: Args) -> list[VideoFile]:
+    return [scene.files[0] for scene in found["scenes"] if scene.files]
+
+
+def _job(task: Task) -> Args:
+    progress = task.progress[-1] if task.progress else None
+    return {
+        "id": task.id, "status": task.status, "description": task.description, "progress": progress,
+        "addTime": task.added, "error": task.error, "subTasks": None,
+    }  # fmt: skip
+
+
+def _found_job(task: Task | None) -> Args | None:
+    return None if task is None else _job(task)
