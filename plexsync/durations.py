@@ -35,6 +35,6 @@ def seconds(name: str) -> float:
 
 
 def horizon() -> float:
-    """How far off a due time can honestly be, in seconds: the longest cap, and a minute. Anything later is a wrong clock."""
+    """How far off a due time can honestly be, in seconds: the longest cap, and a minute. Later is a wrong clock."""
     caps = ("PLEXSYNC_SETTLE", "PLEXSYNC_RETRY_CAP", "PLEXSYNC_MISSING_CAP", "PLEXSYNC_BREAKER_RESET_CAP")
     return max(seconds(name) for name in caps) + 60

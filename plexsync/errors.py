@@ -14,11 +14,11 @@ class PlexSyncError(Exception):
 
 
 class PlexUnavailable(PlexSyncError):
-    """Plex as a whole does not answer: refused, no route, DNS, connect timeout, maintenance, or busy and the probe failed too."""
+    """Plex as a whole does not answer: refused, no route, DNS, connect timeout, maintenance, or a failed probe."""
 
 
 class PlexBusy(PlexSyncError):
-    """One request failed in a way that may pass: 500, 502, 503, 504, 429, 408, reset, read timeout, cut or unreadable body.
+    """One request failed in a way that may pass: 500, 502-504, 429, 408, reset, read timeout, cut or unreadable body.
 
     ``retry_after``: seconds that Plex asked for, or None.
     """
@@ -47,7 +47,7 @@ class NotInPlex(PlexSyncError):
 
 
 class LowConfidence(PlexSyncError):
-    """Several items could be meant, or the evidence contradicts. ``candidates``: JSON-able dicts, see ``matching.py``."""
+    """Several items could be meant, or the evidence contradicts. ``candidates``: JSON-able, see ``matching.py``."""
 
     def __init__(self, message: str, candidates: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)

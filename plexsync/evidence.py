@@ -127,7 +127,7 @@ class Match:
     """What is known about a scene in Plex.
 
     ``items``: all items to write when ``high`` (one candidate each), the candidates when ``low``. ``reason``: a
-    sentence for the user why it is low or none and what to do, ``""`` when high. ``ask``: the file names on which it rests.
+    sentence for the user why it is low or none and what to do, ``""`` when high. ``ask``: the file names it rests on.
     """
 
     scene_id: int

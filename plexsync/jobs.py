@@ -44,14 +44,16 @@ CREATE INDEX IF NOT EXISTS job_due ON ack_queue_default (status, priority, due);
 CREATE INDEX IF NOT EXISTS job_waiting ON ack_queue_default (waiting) WHERE waiting IS NOT NULL;
 CREATE INDEX IF NOT EXISTS job_mark ON ack_queue_default (mark, status, due) WHERE mark IS NOT NULL;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outcome (mark TEXT, outcome TEXT, n INTEGER NOT NULL, PRIMARY KEY (mark, outcome)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcome (
+  mark TEXT, outcome TEXT, n INTEGER NOT NULL, PRIMARY KEY (mark, outcome)) WITHOUT ROWID;
 """
 
 # In "ON CONFLICT" an edit of a pending row brings it forward, of a dead one revives it, of a leased one only raises
 # the generation: nothing is merged into work already read. (`status` is 2: LEASED.)
 PUT = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen)
-VALUES (CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :due, :priority, :now, :now)
+VALUES (
+  CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :due, :priority, :now, :now)
 ON CONFLICT (key) DO UPDATE SET
   data = excluded.data, timestamp = excluded.timestamp, last_seen = excluded.last_seen, generation = generation + 1,
   due = CASE WHEN status = 2 OR (status < 2 AND due < excluded.due) THEN due ELSE excluded.due END,
@@ -193,12 +195,12 @@ def adopt(conn: sqlite3.Connection, now: float) -> None:
     conn.execute("DELETE FROM ack_queue_default WHERE status = 5")
     rows = conn.execute("SELECT _id, key, data FROM ack_queue_default WHERE status = 0").fetchall()
     for row_id, key, data in rows:
-        key = key or key_of(conn, data)
-        if key is None:
+        known = key or key_of(conn, data)
+        if known is None:
             bury(conn, row_id, "invalid", "This row holds no scene, performer, studio or tag; discard it.", now)
             continue
         conn.execute("DELETE FROM ack_queue_default WHERE _id = ? AND key IS NULL", (row_id,))
-        conn.execute(PUT, {"key": key, "reason": "put", "now": now, "due": now, "priority": BY_HAND})
+        conn.execute(PUT, {"key": known, "reason": "put", "now": now, "due": now, "priority": BY_HAND})
     conn.execute("COMMIT")
 
 
@@ -226,8 +228,8 @@ def bury(conn: sqlite3.Connection, row_id: int, reason: str, message: str, now: 
 _STILL = "WHERE _id = :id AND status = 2 AND generation = :generation"
 _SETTLE = {
     "done": f"DELETE FROM ack_queue_default {_STILL}",
-    "later": "UPDATE ack_queue_default SET status = 1, due = :due, attempts = :attempts, waiting = :waiting, takebacks = 0,"
-    f" reason = :reason, message = :message, candidates = :candidates, last_seen = :now {_STILL}",
+    "later": "UPDATE ack_queue_default SET status = 1, due = :due, attempts = :attempts, waiting = :waiting,"
+    f" takebacks = 0, reason = :reason, message = :message, candidates = :candidates, last_seen = :now {_STILL}",
     "dead": "UPDATE ack_queue_default SET status = 9, attempts = :attempts, waiting = NULL, takebacks = 0, bulk = 0,"
     f" mark = NULL, reason = :reason, message = :message, candidates = :candidates, last_seen = :now {_STILL}",
     "release": f"UPDATE ack_queue_default SET status = 1 {_STILL}",
@@ -243,7 +245,7 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
 
     Each settlement has ``id``, ``generation``, ``to`` (``done``, ``later``, ``dead``, ``release``) and, for the row,
     ``due``, ``attempts``, ``waiting`` (since when, or None), ``reason``, ``message``, ``candidates`` (JSON text), and
-    ``mark`` and ``outcome``, which are counted for the task that follows. A row edited meanwhile becomes pending and due.
+    ``mark`` and ``outcome``, which are counted for the task that follows. A row edited meanwhile becomes due.
     """
     begin(conn)
     for values in settlements:
@@ -282,7 +284,7 @@ def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
 
 
 def counts(conn: sqlite3.Connection) -> dict[str, float]:
-    """``pending``, ``waiting``, ``in_progress``, ``dead`` rows and ``oldest``, the first_seen of the oldest undone one."""
+    """``pending``, ``waiting``, ``in_progress``, ``dead`` rows, and ``oldest``: first_seen of the oldest undone one."""
     row = conn.execute(
         "SELECT COALESCE(SUM(status < 2 AND waiting IS NULL), 0), COALESCE(SUM(status < 2 AND waiting IS NOT NULL), 0),"
         " COALESCE(SUM(status = 2), 0), COALESCE(SUM(status = 9), 0),"

@@ -14,7 +14,8 @@ from plexsync import jobs, locks, paths
 # A row that nobody asked for yet is bulk; a pending, leased or dead one is somebody's already and only comes forward.
 _MARK = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen, bulk, mark)
-VALUES (CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :now, 2, :now, :now, 1, :mark)
+VALUES (
+  CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :now, 2, :now, :now, 1, :mark)
 ON CONFLICT (key) DO UPDATE SET
   generation = generation + 1, mark = excluded.mark, last_seen = excluded.last_seen,
   due = CASE WHEN status = 2 THEN due ELSE min(due, excluded.due) END,

@@ -25,7 +25,7 @@ from plexsync.state import Record, State
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One item that a scene is to be written to, as it is now and as it should be. ``locks``: image locks that ride along."""
+    """One item that a scene is to be written to, as it is now and as it should be."""
 
     scene: Scene
     candidate: Candidate
@@ -71,9 +71,7 @@ class _BatchView:
 class Planner:
     """Plans for one Plex server under one copy of the settings."""
 
-    def __init__(
-        self, stash: Stash, client: PlexClient, library: Library, state: State, settings: Settings
-    ) -> None:
+    def __init__(self, stash: Stash, client: PlexClient, library: Library, state: State, settings: Settings) -> None:
         self.stash = stash
         self.client = client
         self.library = library
@@ -101,7 +99,7 @@ class Planner:
         keys = {candidate.rating_key for one in first.values() for candidate in one.items}
         claims = {key: record.scene_id for key, record in self.state.records(self.machine, keys).items()}
         found = matching.match(scenes, view, replace(known, rivals=rivals or {}, claims=claims))
-        self._learn(scenes, found, view)
+        self._learn(found)
         return found
 
     def _known(self, scenes: Sequence[Scene]) -> Known:
@@ -117,15 +115,14 @@ class Planner:
         """The path map that this server's matches have taught."""
         return pathmap.learned_from(pathmap.Tally(*row) for row in self.state.tallies(self.machine))
 
-    def _learn(self, scenes: Sequence[Scene], found: Mapping[int, Match], view: _BatchView) -> None:
-        pairs = matching.unambiguous_pairs(scenes, found, view)
+    def _learn(self, found: Mapping[int, Match]) -> None:
+        pairs = pathmap.unambiguous_pairs(found.values())
         if not pairs:
             return
         before = [pathmap.Tally(*row) for row in self.state.tallies(self.machine)]
         after = pathmap.tally(before, pairs)
         if tuple(before) != tuple(after):
-            rows = [(one.stash_prefix, one.plex_prefix, one.support, one.against) for one in after]
-            self.state.store_tallies(self.machine, rows)
+            self.state.store_tallies(self.machine, [(one.stash_prefix, one.plex_prefix, one.seen) for one in after])
 
     def _rivals(self, names: Collection[str]) -> dict[str, tuple[Rival, ...]] | None:
         if not names:

@@ -33,7 +33,7 @@ class Delays:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is known of a job when it fails: attempts so far, since when it waits for Plex to have the file (or None)."""
+    """What is known of a job when it fails: attempts so far, since when it waits for Plex to have the file."""
 
     attempts: int = 0
     waiting: float | None = None

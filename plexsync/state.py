@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Iterator  # noqa: UP035
+from typing import Any
 
 from plexsync import jobs, paths
 from plexsync.breaker import Breaker
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS hoped (scene_id INTEGER, name_key TEXT, size INTEGER,
   WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hoped_name ON hoped (name_key);
 CREATE INDEX IF NOT EXISTS hoped_size ON hoped (size);
-CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix TEXT, support INTEGER, against INTEGER,
+CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix TEXT, seen TEXT,
   PRIMARY KEY (machine, stash_prefix, plex_prefix)) WITHOUT ROWID;
 """
 
@@ -58,7 +58,7 @@ class Record:
 
 
 def open_state(folder: str) -> sqlite3.Connection:
-    """``state.db`` of the data folder, with its schema; raises ``sqlite3.Error`` (a broken file: see ``salvage.py``)."""
+    """``state.db`` of the data folder, with its schema; raises ``sqlite3.Error``."""
     conn = jobs.connect(os.path.join(folder, paths.STATE_DB))
     conn.execute("PRAGMA journal_mode=WAL")
     conn.executescript(SCHEMA)
@@ -176,16 +176,20 @@ class State:
             found.update(row[0] for row in self.conn.execute(sql, (name, size)))
         return found
 
-    def tallies(self, machine: str) -> list[tuple[str, str, int, int]]:
-        """The learned path map's rows: stash prefix, plex prefix, support, against."""
-        sql = "SELECT stash_prefix, plex_prefix, support, against FROM tally WHERE machine = ?"
-        return self.conn.execute(sql, (machine,)).fetchall()
+    def tallies(self, machine: str) -> list[tuple[str, str, tuple[int, ...]]]:
+        """The learned path map's rows: stash prefix, plex prefix, marks of the files that speak for it."""
+        sql = "SELECT stash_prefix, plex_prefix, seen FROM tally WHERE machine = ?"
+        rows = self.conn.execute(sql, (machine,))
+        return [(stash, plex, tuple(json.loads(seen))) for stash, plex, seen in rows]
 
-    def store_tallies(self, machine: str, rows: Iterable[tuple[str, str, int, int]]) -> None:
+    def store_tallies(self, machine: str, rows: Iterable[tuple[str, str, tuple[int, ...]]]) -> None:
         """Replace the learned path map's rows."""
         with self.transaction():
             self.conn.execute("DELETE FROM tally WHERE machine = ?", (machine,))
-            self.conn.executemany("INSERT INTO tally VALUES (?, ?, ?, ?, ?)", [(machine, *row) for row in rows])
+            self.conn.executemany(
+                "INSERT INTO tally VALUES (?, ?, ?, ?)",
+                [(machine, stash, plex, json.dumps(seen)) for stash, plex, seen in rows],
+            )
 
     @property
     def breaker(self) -> Breaker:
@@ -209,7 +213,11 @@ def _record(row: tuple[Any, ...]) -> Record:
 
 
 def _row(record: Record) -> tuple[Any, ...]:
-    written = {"ours": dict(record.written.ours), "names": dict(record.written.names), "kept": dict(record.written.kept)}
+    written = {
+        "ours": dict(record.written.ours),
+        "names": dict(record.written.names),
+        "kept": dict(record.written.kept),
+    }
     return (
         record.rating_key,
         record.scene_id,

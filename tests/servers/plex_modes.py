@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-FAULT_KINDS = frozenset({
-    *("503_xml", "503_json", "500", "502", "504", "429", "408", "409", "400", "404"),
-    *("stall", "reset", "reset_mid_body", "truncated_xml", "empty_200", "html_200", "redirect_302", "redirect_301"),
-})
+FAULT_KINDS = frozenset(
+    {
+        *("503_xml", "503_json", "500", "502", "504", "429", "408", "409", "400", "404"),
+        *("stall", "reset", "reset_mid_body", "truncated_xml", "empty_200", "html_200", "redirect_302", "redirect_301"),
+    }
+)
 
 
 @dataclass(slots=True)

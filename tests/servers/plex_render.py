@@ -251,9 +251,7 @@ def section_element(section: Section) -> Element:
 
 def photos(item: Item, kind: str) -> list[Element]:
     """The uploads of an item as ``/posters`` and ``/arts`` list them."""
-    names, chosen = (
-        (item.posters, item.selected_poster) if kind == "posters" else (item.arts, item.selected_art)
-    )
+    names, chosen = (item.posters, item.selected_poster) if kind == "posters" else (item.arts, item.selected_art)
     made = []
     for name in names:
         address = f"upload://{kind}/{name}"

@@ -87,7 +87,9 @@ def test_rules_of_text(raw: str, title: str, summary: str | None) -> None:
     assert summary_text(raw) == (title if summary is None else summary)
 
 
-@pytest.mark.parametrize("cluster", [FAMILY, WAVE, FLAG, HEART, ENGLAND, KEYCAP, "q\u0323\u0301", HAN_JAMO, "\uac00\u11a8", "\r\n"])
+@pytest.mark.parametrize(
+    "cluster", [FAMILY, WAVE, FLAG, HEART, ENGLAND, KEYCAP, "q\u0323\u0301", HAN_JAMO, "\uac00\u11a8", "\r\n"]
+)
 def test_graphemes_are_kept_whole(cluster: str) -> None:
     """A cut at any place falls before or after a grapheme, never inside."""
     text = f"ab{cluster}{cluster}c"
@@ -227,7 +229,9 @@ def test_usable_dates(raw: str | None, wanted: str) -> None:
     assert date_text(raw) == (wanted, "")
 
 
-@pytest.mark.parametrize("raw", ["2024-13-40", "2023-02-29", "0000", "24", "2024-5-6", "6 May 2024", "\u0662\u0660\u0662\u0664"])
+@pytest.mark.parametrize(
+    "raw", ["2024-13-40", "2023-02-29", "0000", "24", "2024-5-6", "6 May 2024", "\u0662\u0660\u0662\u0664"]
+)
 def test_unusable_dates(raw: str) -> None:
     """A date that is none is left out, with a warning that shows it and what would do."""
     value, warning = date_text(raw)

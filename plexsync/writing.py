@@ -1,0 +1,351 @@
+"""Carrying planned edits out: intents before each PUT, one PUT an item, one read-back for the batch, images last.
+
+Raises for what concerns the whole of Plex or the setup; what concerns one item becomes that item's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from plexsync.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, StashUnavailable
+from plexsync.log import Log, Private
+from plexsync.metadata import fingerprint
+from plexsync.planning import Planner, Target
+from plexsync.plex import edits
+from plexsync.plex.edits import Change, EditPlan, Params, Written
+from plexsync.plex.images import check_cover, digest
+from plexsync.plex.item import LIST_FIELDS, Item
+from plexsync.state import Record
+
+#: Bytes of covers kept in memory between the edits and the uploads of a batch; further ones are fetched again.
+COVER_BYTES = 32_000_000
+
+#: Different items that answer "busy" in a row after which Plex as a whole counts as unavailable.
+BUSY_IN_A_ROW = 5
+
+#: Attempts after which an edit that keeps failing with 500, while others succeed, is tried field by field.
+PATIENCE = 2
+
+
+@dataclass(slots=True)
+class Cover:
+    """An image to upload: for ``elements`` (``posters``, ``arts``); ``data`` is None when it is to be fetched again."""
+
+    elements: tuple[str, ...]
+    sha1: str
+    kind: str
+    data: bytes | None
+
+
+@dataclass(slots=True)
+class Work:
+    """One target under way. ``error``: why it did not end well; ``sent``: an edit reached Plex."""
+
+    target: Target
+    attempts: int = 0
+    record: Record = field(init=False)
+    edit: EditPlan = field(init=False)
+    cover: Cover | None = None
+    sent: bool = False
+    uploaded: bool = False
+    error: PlexSyncError | None = None
+    refused: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.record = self.target.record
+        self.edit = self.target.edit
+
+    @property
+    def outcome(self) -> str:
+        """``synced`` if anything was written, else ``unchanged``."""
+        return "synced" if self.sent or self.uploaded else "unchanged"
+
+
+class Writer:
+    """Writes the targets of one batch. ``pace`` is called after each write with the seconds that Plex took."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        log: Log,
+        pace: Callable[[float], None],
+        wanted_still: Callable[[Target], bool],
+        streak: Callable[[Target, bool], int],
+    ) -> None:
+        self._planner = planner
+        self._log = log
+        self._pace = pace
+        self._wanted_still = wanted_still
+        self._streak = streak
+        self._held = 0
+
+    def write(self, targets: Sequence[tuple[Target, int]]) -> list[Work]:
+        """Write (target, attempts so far); raises ``PlexUnavailable`` or ``SetupError``."""
+        works = [Work(target, attempts) for target, attempts in targets]
+        for work in works:
+            self._prepare(work)
+        self._intend([work for work in works if work.edit.changes])
+        done: list[Work] = []
+        for work in works:
+            if not self._wanted_still(work.target):
+                continue
+            done.append(work)
+            if not work.edit.empty:
+                self._send(work)
+        self._read_back([work for work in done if work.sent])
+        for work in done:
+            if work.cover and work.error is None:
+                self._upload(work)
+        self._store(done)
+        return done
+
+    def _prepare(self, work: Work) -> None:
+        """Fetch the cover where it may have changed, because its locks ride in the item's one PUT."""
+        scene, record, wanted = work.target.scene, work.record, work.target.wanted
+        if record.cover_seen == _cover_mark(work.target) or not (wanted.poster or wanted.background):
+            return
+        try:
+            data, kind = self._planner.stash.cover(scene.id)
+        except StashUnavailable as error:
+            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
+            return
+        problem = check_cover(data, kind)
+        if problem:
+            work.record = replace(record, cover_seen=_cover_mark(work.target))
+            if "placeholder" not in problem:
+                self._log.warning("skipped cover", scene=scene.id, why=problem)
+            return
+        self._choose(work, data, kind)
+
+    def _choose(self, work: Work, data: bytes, kind: str) -> None:
+        sha1 = digest(data)
+        held = dict(part.split("=", 1) for part in work.record.cover.split(",") if "=" in part)
+        elements = [
+            element
+            for element, on in (("posters", work.target.wanted.poster), ("arts", work.target.wanted.background))
+            if on and held.get(element) != sha1 and not self._is_persons(work, element, held)
+        ]
+        if not elements:
+            work.record = replace(work.record, cover_seen=_cover_mark(work.target))
+            return
+        keep = self._held + len(data) <= COVER_BYTES
+        self._held += len(data) if keep else 0
+        work.cover = Cover(tuple(elements), sha1, kind, data if keep else None)
+        locks = tuple({"posters": "thumb", "arts": "art"}[element] for element in elements)
+        missing = tuple(lock for lock in locks if lock not in work.target.item.locked)
+        work.edit = replace(work.edit, locks=missing)
+
+    def _is_persons(self, work: Work, element: str, held: Mapping[str, str]) -> bool:
+        """With keepPlexEdits: a locked image that we never uploaded is a person's choice."""
+        lock = {"posters": "thumb", "arts": "art"}[element]
+        return self._planner.settings.keep_plex_edits and lock in work.target.item.locked and element not in held
+
+    def _intend(self, works: Sequence[Work]) -> None:
+        """Commit what is about to be written: an intent without an outcome counts as ours."""
+        for work in works:
+            work.record = replace(work.record, written=intended(work.record.written, work.edit.changes))
+        if works:
+            self._planner.state.store(self._planner.machine, [work.record for work in works])
+
+    def _send(self, work: Work) -> None:
+        requests = edits.requests_for(work.edit, work.target.item)
+        for warning in requests.warnings:
+            self._log.warning("shortened", scene=work.target.scene.id, why=warning)
+        try:
+            for params in requests.edits:
+                self._put(work, params)
+        except Rejected:
+            self._field_by_field(work)
+        except PlexBusy as error:
+            if error.status == 500 and work.attempts >= PATIENCE:
+                self._field_by_field(work)
+            else:
+                work.error = error
+                self._busy(work)
+        except ItemGone as error:
+            work.error = error
+
+    def _put(self, work: Work, params: Params) -> None:
+        item, client = work.target.item, self._planner.client
+        client.put(item.section, item.rating_key, params)
+        work.sent = True
+        self._streak(work.target, True)
+        self._pace(client.session.last.seconds if client.session.last else 0.0)
+
+    def _field_by_field(self, work: Work) -> None:
+        """Each field alone: accepted ones count, refused ones are named in the dead letter."""
+        refused: list[str] = []
+        said = ""
+        status = 0
+        for change in work.edit.changes:
+            try:
+                self._shrinking(work, change)
+            except (Rejected, PlexBusy) as error:
+                refused.append(change.field)
+                said, status = str(error), error.status or 500
+            except ItemGone as gone:
+                work.error = gone
+                return
+        self._streak(work.target, True)
+        work.refused = tuple(refused)
+        if refused:
+            names = ", ".join(refused)
+            scene = work.target.scene.id
+            work.error = Rejected(
+                f"Plex refused {names} of scene {scene} ({said}); the other fields were written."
+                f" Change {names} in Stash, or switch that field off.",
+                status=status,
+                fields=refused,
+            )
+
+    def _shrinking(self, work: Work, change: Change) -> None:
+        """One field; refused for its length it is sent once more, shortened to half the line."""
+        alone = EditPlan(changes=(change,))
+        try:
+            for params in edits.requests_for(alone, work.target.item).edits:
+                self._put(work, params)
+        except Rejected as error:
+            if error.status not in (413, 414):
+                raise
+            short = edits.requests_for(alone, work.target.item, hard_limit=edits.SOFT_LIMIT // 2)
+            for params in short.edits:
+                self._put(work, params)
+            self._log.warning("shortened", scene=work.target.scene.id, field=change.field, why=str(error))
+
+    def _busy(self, work: Work) -> None:
+        """One item failed in a way that may pass: is it Plex as a whole? The probe, and five in a row, tell."""
+        in_a_row = self._streak(work.target, False)
+        if in_a_row >= BUSY_IN_A_ROW:
+            raise PlexUnavailable(f"Plex answers, but {in_a_row} different items failed in a row: {work.error}")
+        probe(self._planner, work.target.item.section)
+
+    def _read_back(self, works: Sequence[Work]) -> None:
+        """One read of everything written: a row is removed only when each field is there as it was sent."""
+        if not works:
+            return
+        after = self._planner.client.items([work.target.item.rating_key for work in works])
+        for work in works:
+            item = after.get(work.target.item.rating_key)
+            if item is None:
+                work.error = ItemGone(f"scene {work.target.scene.id}: its item vanished from Plex while it was written")
+            else:
+                self._compare(work, item)
+
+    def _compare(self, work: Work, after: Item) -> None:
+        sent = replace(work.edit, changes=tuple(c for c in work.edit.changes if c.field not in work.refused))
+        outcomes = edits.verify(after, sent, work.target.item)
+        work.record = replace(work.record, written=confirmed(work.record.written, sent.changes, outcomes, after))
+        for change in sent.changes:
+            if outcomes[change.field] == "kept":
+                self._log.warning(
+                    "noticed that Plex keeps it differently",
+                    scene=work.target.scene.id,
+                    field=change.field,
+                    sent=Private(str(change.new)),
+                    kept=Private(str(after.value(change.field))),
+                )
+        lost = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
+        if lost and work.error is None:
+            what = ", ".join(lost)
+            work.error = PlexBusy(f"Plex accepted the edit of scene {work.target.scene.id} but did not keep {what}")
+
+    def _upload(self, work: Work) -> None:
+        cover, scene = work.cover, work.target.scene
+        assert cover is not None
+        client = self._planner.client
+        held = dict(part.split("=", 1) for part in work.record.cover.split(",") if "=" in part)
+        try:
+            data = cover.data or self._planner.stash.cover(scene.id)[0]
+            for element in cover.elements:
+                client.upload(
+                    work.target.item.rating_key, "posters" if element == "posters" else "arts", data, cover.kind
+                )
+                work.uploaded = True
+                held[element] = cover.sha1
+                self._streak(work.target, True)
+            work.record = replace(work.record, cover_seen=_cover_mark(work.target))
+        except StashUnavailable as error:
+            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
+        except (PlexBusy, ItemGone) as error:
+            work.error = error
+            if isinstance(error, PlexBusy):
+                self._busy(work)
+        except Rejected as error:
+            work.error = Rejected(
+                f"Plex refused the cover of scene {scene.id} ({error}); replace it in Stash or skip poster and background.",
+                status=error.status,
+                fields=("poster",),
+            )
+        cover.data = None
+        work.record = replace(work.record, cover=",".join(f"{name}={sha1}" for name, sha1 in sorted(held.items())))
+
+    def _store(self, works: Sequence[Work]) -> None:
+        """Commit what came of it: before the jobs are settled, so that a crash between the two repeats, never forgets."""
+        before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
+        for work in works:
+            if work.error is None:
+                wish = {name: fingerprint(name, value) for name, value in work.target.wanted.values.items()}
+                work.record = replace(work.record, wish=wish)
+        changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
+        if changed:
+            self._planner.state.store(self._planner.machine, changed)
+
+
+def probe(planner: Planner, section: int | None) -> None:
+    """One small read: returns when Plex answers others; raises ``PlexUnavailable`` or ``SetupError``."""
+    try:
+        planner.client.probe(section)
+    except PlexBusy as error:
+        raise PlexUnavailable(f"Plex does not answer: {error}") from None
+
+
+def _cover_mark(target: Target) -> str:
+    """What must be the same for a cover not to be fetched again: the scene's ``updated_at`` and the two switches."""
+    return f"{target.scene.updated_at} {int(target.wanted.poster)}{int(target.wanted.background)}"
+
+
+def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def intended(written: Written, changes: Sequence[Change]) -> Written:
+    """``written`` with the values of ``changes`` added as ours, before it is known whether they arrive."""
+    ours = {name: tuple(values) for name, values in written.ours.items()}
+    names = {name: tuple(values) for name, values in written.names.items()}
+    for change in changes:
+        ours[change.field] = _latest(ours.get(change.field, ()), fingerprint(change.field, change.new))
+        if change.field in LIST_FIELDS:
+            mine = _mine(change)
+            names[change.field] = tuple(dict.fromkeys((*names.get(change.field, ()), *mine)))
+    return Written(ours, names, dict(written.kept))
+
+
+def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:
+    """``written`` after the read-back: lists are what was sent, and what Plex keeps differently is remembered."""
+    ours, names, kept = dict(written.ours), dict(written.names), dict(written.kept)
+    for change in changes:
+        outcome = outcomes.get(change.field)
+        if outcome == "as_sent":
+            kept.pop(change.field, None)
+            if change.field in LIST_FIELDS:
+                names[change.field] = _mine(change, names.get(change.field, ()))
+        elif outcome == "kept":
+            now = fingerprint(change.field, after.value(change.field))
+            kept[change.field] = (fingerprint(change.field, change.new), now)
+            ours[change.field] = _latest(ours.get(change.field, ()), now)
+    return Written(ours, names, kept)
+
+
+def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
+    """The tags of the final list that are ours: all, but of collections only those that we added, now or before."""
+    new = _names(change.new)
+    if change.field != "collection":
+        return new
+    old = {name.casefold() for name in _names(change.old)}
+    ours = {name.casefold() for name in before}
+    return tuple(name for name in new if name.casefold() not in old or name.casefold() in ours)
+
+
+def _latest(values: Sequence[str], value: str) -> tuple[str, ...]:
+    return (*(one for one in values if one != value), value)[-edits.REMEMBERED :]
