@@ -6,5 +6,8 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         from plexsync.cli import main
     else:
+        import gc
+
+        gc.disable()  # a hook lives for some 20 ms and would spend one on it
         from plexsync.door import main
     main()

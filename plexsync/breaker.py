@@ -13,7 +13,10 @@ FIRST_PAUSES = (0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """``failures``: consecutive ones. ``retry_at``: no request before it. ``reset``: the current interval, seconds."""
+    """``failures``: consecutive ones. ``retry_at``: no request before it.
+
+    ``reset``: the last interval, seconds; kept after a probe that succeeded, until a real success follows.
+    """
 
     failures: int = 0
     opened_at: float | None = None
@@ -37,15 +40,26 @@ class Breaker:
         return 0.0 if left <= 0 or left > max(cap, FIRST_PAUSES[-1]) + 1 else left
 
 
-def failed(breaker: Breaker, now: float, reset: float, cap: float) -> Breaker:
-    """The breaker after one more failure: ``reset`` seconds once it opens, then doubling to ``cap``."""
+def failed(breaker: Breaker, now: float, reset: float, cap: float, *, at_once: bool = False) -> Breaker:
+    """The breaker after one more failure: ``reset`` seconds once it opens, then doubling to ``cap``.
+
+    ``at_once`` opens it whatever the count: so many different items failed in a row that Plex as a whole is away.
+    """
     failures = breaker.failures + 1
-    if failures < THRESHOLD and not breaker.is_open:
+    if failures < THRESHOLD and not breaker.is_open and not at_once:
         return replace(breaker, failures=failures, retry_at=now + min(FIRST_PAUSES[failures - 1], reset))
-    interval = min(cap, breaker.reset * 2) if breaker.is_open else reset
-    return Breaker(failures, breaker.opened_at or now, now + interval, max(interval, reset))
+    interval = min(cap, breaker.reset * 2 if breaker.reset > 0 else reset)
+    return Breaker(failures, now if breaker.opened_at is None else breaker.opened_at, now + interval, interval)
+
+
+def probed(breaker: Breaker) -> Breaker:
+    """The breaker after a probe that succeeded: closed, but the interval goes on doubling if it opens before a success.
+
+    Plex may answer a small read while every write fails.
+    """
+    return Breaker(reset=breaker.reset)
 
 
 def succeeded() -> Breaker:
-    """The breaker after any sign of life; a 404 and a 400 are such signs."""
+    """The breaker after a real success; a 404 and a 400 on an item are such signs of life too."""
     return Breaker()

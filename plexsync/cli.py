@@ -1,4 +1,125 @@
+"""The command line, for people and tests, and the background process's own doors. Loads only what a command needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+USAGE = """\
+PlexSync carries scene metadata from Stash to Plex. Without an argument it speaks Stash's protocol on stdin.
+
+usage: python3 PlexSync.py status [--json]     the queue, dead letters, what pauses syncing
+       python3 PlexSync.py check-setup         whether Plex, token, libraries and paths fit
+       python3 PlexSync.py worker              be the background worker until nothing is left to do
+       python3 PlexSync.py --help              this text
+
+The data folder is plugin_data/PlexSync beside Stash's config.yml. Where it is not found, name it:
+  --data-dir FOLDER, or the environment variable PLEXSYNC_DATA_DIR.
+"""
+
+
 def main() -> None:
+    """Run one command and end the process with its status: 0, 1 for a finding, 2 for a wrong call."""
+    status = run(sys.argv[1:])
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def run(words: list[str]) -> int:
+    """Run one command; its exit status."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    command, options = words[0], _options(words[1:])
+    if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
+        print(f"PlexSync does not know: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
+        return 2
+    from plexsync import paths
+
+    folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else paths.guess_data_dir()
+    if command == "status":
+        return _status(folder, as_json="json" in options)
+    if command == "check-setup":
+        return _check_setup(folder)
+    if command == "look":
+        from plexsync import look, process
+
+        return 0 if look.look(folder, process.read_key(_number(options, "key-fd"))) else 1
+    from plexsync import background
+
+    lock, key = _number(options, "lock-fd"), _number(options, "key-fd")
+    return background.run(folder, lock, key, again="again" in options, role=command)
+
+
+_INTERNAL = {"data-dir", "lock-fd", "key-fd", "again"}
+_ALLOWED = {
+    "status": {"data-dir", "json"},
+    "check-setup": {"data-dir"},
+    "worker": _INTERNAL,
+    "waiter": _INTERNAL,
+    "look": _INTERNAL,
+}
+_FLAGS = ("json", "again")
+
+
+def _options(words: list[str]) -> dict[str, str] | None:
+    """``--name value`` pairs and flags; None for anything else."""
+    found: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        name = word.removeprefix("--")
+        if not word.startswith("--"):
+            return None
+        value = "" if name in _FLAGS else next(rest, None)
+        if value is None:
+            return None
+        found[name] = value
+    return found
+
+
+def _number(options: dict[str, str], name: str) -> int | None:
+    text = options.get(name, "")
+    return int(text) if text.isdigit() else None
+
+
+def _status(folder: str, *, as_json: bool) -> int:
+    import json
     import time
 
-    time.sleep(0.3)
+    from plexsync import report
+
+    found = report.status(folder, time.time())
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        print("\n".join(report.words(found)))
+    return 0
+
+
+def _check_setup(folder: str) -> int:
+    import json
+
+    from plexsync import missing
+
+    if missing.names():
+        print(missing.sentence(missing.names()))
+        return 1
+    from plexsync import checkup
+    from plexsync.app import App
+    from plexsync.errors import PlexSyncError
+    from plexsync.log import Log
+
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    app = App(folder, Log([]))
+    try:
+        found = checkup.run(app)
+    except PlexSyncError as error:
+        print(error)
+        return 1
+    finally:
+        app.close()
+    print("\n".join(found["lines"]) if found.get("lines") else json.dumps(found))
+    return 0 if found["ok"] else 1

@@ -1,23 +1,26 @@
 """The door: reads Stash's one document on stdin, chooses hook, task or operation, prints exactly one JSON document.
 
-Loaded by the hook: standard library alone, and for a hook nothing beyond ``event``, ``hook`` and ``jobs``.
+Loaded by the hook: standard library alone, and for a hook nothing beyond ``event``, ``hook`` and what that needs.
 """
 
+import gc
 import os
 import sys
 
 from plexsync import event as events
-from plexsync import hook
 
 
 def main() -> None:
     """Answer what stands on stdin and end the process with status 0."""
-    event = events.read(sys.stdin.buffer.read())
+    event = events.read(sys.stdin.buffer.read() if sys.stdin else b"")
     if event.problem:
         say(events.to_json("error", event.problem))
     elif event.is_hook:
+        from plexsync import hook
+
         say(hook.handle(event))
     else:
+        gc.enable()
         from plexsync.calls import answer
 
         say(answer(event))

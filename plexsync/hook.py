@@ -5,11 +5,11 @@ module: the row, committed, is all that counts.
 """
 
 import os
-import sqlite3
 import time
 
-from plexsync import durations, jobs, paths, wakeup
-from plexsync import event as events
+from plexsync import durations, inbox, paths, wakeup
+from plexsync.event import Event, memory, to_json
+from plexsync.sqlite import sqlite3
 
 #: Hook type -> the kind of key that it marks. Others are none of our business.
 KINDS = {
@@ -23,54 +23,60 @@ KINDS = {
 }
 
 
-def handle(event: events.Event) -> str:
+def handle(event: Event) -> str:
     """Queue what the hook event names; the JSON document to answer with."""
     kind = KINDS.get(event.type)
     if kind is None:
-        return events.to_json("output", "ignored")
+        return to_json("output", "ignored")
     if not event.id:
-        return events.to_json("error", f"{event.type} came without a usable {kind} id, so nothing was queued.")
+        return to_json("error", f"{event.type} came without a usable {kind} id, so nothing was queued.")
     key = f"{kind}:{event.id}"
     folder = paths.data_dir(event.stash_dir)
     if not folder:
-        return events.to_json("error", f"Stash did not say where its folder is, so {key} was not queued.")
+        return to_json("error", f"Stash did not say where its folder is, so {key} was not queued.")
     try:
         _store(event.type, key, folder)
-    except (OSError, sqlite3.Error) as error:
-        return events.to_json("error", _sorry(key, folder, error))
+    except (OSError, ValueError, sqlite3.Error) as error:
+        return to_json(
+            "error",
+            f"PlexSync could not queue {key} in {folder} ({error}). Free the disk or allow Stash to write there;"
+            " the hourly catch-up will then find this edit.",
+        )
     try:
-        leave_connection(event, folder)
-        wakeup.wake(folder)
+        try:
+            leave_connection(event, folder)
+        finally:
+            wakeup.wake(folder)
     except OSError as error:
-        return events.to_json("error", f"PlexSync queued {key} but could not wake its worker: {error}")
-    return events.to_json("output", f"queued {key}")
+        return to_json("error", f"PlexSync queued {key} but could not wake its worker: {error}")
+    return to_json("output", "queued " + key)
 
 
 def _store(reason: str, key: str, folder: str) -> None:
     os.makedirs(folder, mode=0o700, exist_ok=True)
     now = time.time()
-    conn = jobs.open_queue(folder, now)
-    jobs.put(conn, key, reason, now, now + durations.seconds("PLEXSYNC_SETTLE"))
+    conn = inbox.open_made(folder)
+    if conn is None:
+        from plexsync import jobs
+
+        conn = jobs.open_queue(folder, now)
+    inbox.put(conn, key, reason, now, now + durations.seconds("PLEXSYNC_SETTLE"))
 
 
-def leave_connection(event: events.Event, folder: str) -> None:
-    """Write ``connection.json`` (mode 0600, replaced atomically): how to reach Stash, newest caller's cookie."""
-    text = events.memory.execute(
-        "SELECT json_object('scheme', ?, 'host', ?, 'port', ?, 'cookie', ?)",
-        (event.scheme, event.host, event.port, event.cookie.encode("utf-8", "replace").decode("utf-8")),
-    ).fetchone()[0]
+def leave_connection(event: Event, folder: str) -> None:
+    """Write ``connection.json`` (mode 0600, replaced atomically): how to reach Stash, newest caller's cookie.
+
+    An event without a cookie leaves an older one in place: it may still be good, and nothing else lets the worker in.
+    """
     path = os.path.join(folder, paths.CONNECTION)
-    part = f"{path}.{os.getpid()}"
+    if not event.cookie and os.path.exists(path):
+        return
+    sql = "SELECT json_object('scheme', ?, 'host', ?, 'port', ?, 'cookie', ?)"
+    text = memory.execute(sql, (event.scheme, event.host, event.port, event.cookie)).fetchone()[0]
+    part = path + "." + str(os.getpid())
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(fd, text.encode("utf-8"))
+        os.write(fd, text.encode())
     finally:
         os.close(fd)
     os.replace(part, path)
-
-
-def _sorry(key: str, folder: str, error: Exception) -> str:
-    return (
-        f"PlexSync could not queue {key} in {folder} ({error}). Free the disk or allow Stash to write there;"
-        " the hourly catch-up will then find this edit."
-    )

@@ -8,29 +8,35 @@ connection in autocommit mode; what changes rows is one transaction. Times are s
 What tasks mark in bulk is in ``marks.py``; what people do with dead letters in ``letters.py``.
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
 import time
 
-from plexsync import locks, paths
+from plexsync import inbox, locks, paths
+from plexsync.chunks import CHUNK, PAUSE, begin, in_chunks
+from plexsync.foreign import DEAD, DONE, INITED, KINDS, LEASED, READY, adopt, bury, is_key, key_of
+from plexsync.inbox import BUSY_TIMEOUT, BY_HAND, PUT, SCHEMA_VERSION, put
 
-#: ``PRAGMA user_version`` of the schema below. A file with a higher one was written by a later PlexSync.
-SCHEMA_VERSION = 1
+TYPE_CHECKING = False  # typing's own would load typing, a tenth of the hook's time
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
-#: persist-queue's AckStatus, as numbers. A stock ``put`` leaves INITED; ours are READY from the start.
-INITED, READY, LEASED, DONE, DEAD = 0, 1, 2, 5, 9
+#: What the rest of PlexSync finds here, although the hook's part and the stock class's rows have their own files.
+__all__ = [
+    "BUSY_TIMEOUT", "BY_HAND", "CHUNK", "DEAD", "DONE", "INITED", "KINDS", "LEASED", "PAUSE", "PUT", "READY",
+    "SCHEMA_VERSION", "adopt", "begin", "bury", "is_key", "key_of", "put",
+]  # fmt: skip
 
-#: Edits by hand go before what a rename fans out to, and that before bulk work.
-BY_HAND, FAN_OUT, BULK = 0, 1, 2
+#: Edits by hand (``BY_HAND``) go before what a rename fans out to, and that before bulk work.
+FAN_OUT, BULK = 1, 2
 
 #: Takings-back after which a row is leased alone, and after which it is dead: it may be what kills the worker.
 ALONE_AFTER, DEAD_AFTER = 2, 5
 
-#: Rows per transaction and the pause after it, in seconds: no hook waits longer than 10 ms for a bulk write.
-CHUNK, PAUSE = 1000, 0.005
-
-#: How long a statement waits for another process's transaction, in seconds.
-BUSY_TIMEOUT = 10.0
+#: Scenes per transaction when they are woken: each is two look-ups.
+WAKE_CHUNK = 500
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ack_queue_default (
@@ -43,24 +49,19 @@ CREATE TABLE IF NOT EXISTS ack_queue_default (
 CREATE INDEX IF NOT EXISTS job_due ON ack_queue_default (status, priority, due);
 CREATE INDEX IF NOT EXISTS job_waiting ON ack_queue_default (waiting) WHERE waiting IS NOT NULL;
 CREATE INDEX IF NOT EXISTS job_mark ON ack_queue_default (mark, status, due) WHERE mark IS NOT NULL;
+CREATE INDEX IF NOT EXISTS job_bulk ON ack_queue_default (mark) WHERE bulk = 1;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcome (
   mark TEXT, outcome TEXT, n INTEGER NOT NULL, PRIMARY KEY (mark, outcome)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cleared (key TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
 """
 
-# In "ON CONFLICT" an edit of a pending row brings it forward, of a dead one revives it, of a leased one only raises
-# the generation: nothing is merged into work already read. (`status` is 2: LEASED.)
-PUT = """
+# A row that is there already, in whatever state, is somebody's and stays as it is.
+_ADD = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen)
 VALUES (
-  CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :due, :priority, :now, :now)
-ON CONFLICT (key) DO UPDATE SET
-  data = excluded.data, timestamp = excluded.timestamp, last_seen = excluded.last_seen, generation = generation + 1,
-  due = CASE WHEN status = 2 OR (status < 2 AND due < excluded.due) THEN due ELSE excluded.due END,
-  priority = CASE WHEN status < 5 THEN min(priority, excluded.priority) ELSE excluded.priority END,
-  first_seen = CASE WHEN status < 5 THEN first_seen ELSE excluded.first_seen END,
-  status = CASE WHEN status = 2 THEN 2 ELSE 1 END,
-  attempts = 0, takebacks = 0, bulk = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL
+  CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :now, :priority, :now, :now)
+ON CONFLICT (key) DO NOTHING
 """
 
 
@@ -76,10 +77,10 @@ def open_queue(folder: str, now: float) -> sqlite3.Connection:
 
     Raises ``sqlite3.Error`` when the file cannot be opened or is no database.
     """
-    conn = sqlite3.connect(os.path.join(folder, paths.QUEUE_DB), timeout=BUSY_TIMEOUT, isolation_level=None)
-    if conn.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+    conn = inbox.open_made(folder)
+    if conn is None:
+        conn = connect(os.path.join(folder, paths.QUEUE_DB))
         _create(conn, folder, now)
-    conn.execute("PRAGMA synchronous=FULL")
     return conn
 
 
@@ -92,12 +93,12 @@ def _create(conn: sqlite3.Connection, folder: str, now: float) -> None:
         if conn.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
             return
         conn.execute("PRAGMA journal_mode=WAL")
-        conn.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA.split(";"):
-            conn.execute(statement)
-        conn.execute("INSERT OR IGNORE INTO meta VALUES ('start', ?)", (first_contact(now),))
-        conn.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        conn.execute("COMMIT")
+        with conn:
+            begin(conn)
+            for statement in SCHEMA.split(";"):
+                conn.execute(statement)
+            conn.execute("INSERT OR IGNORE INTO meta VALUES ('start', ?)", (first_contact(now),))
+            conn.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     finally:
         os.close(fd)
 
@@ -114,33 +115,30 @@ def first_contact(now: float) -> float:
     return float(int(max(min(installed, now), now - 3600)))
 
 
-def begin(conn: sqlite3.Connection) -> None:
-    """Begin a transaction that writes."""
-    conn.execute("BEGIN IMMEDIATE")
+def put_many(
+    conn: sqlite3.Connection,
+    keys: list[str],
+    reason: str,
+    now: float,
+    priority: int,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Fan-out: the same as ``put`` for many keys, due now, in chunks that let hooks in between."""
+    values = [{"key": key, "reason": reason, "now": now, "due": now, "priority": priority} for key in keys]
+    in_chunks(conn, (PUT,), values, sleep)
 
 
-def put(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
-    """One event: make or bring forward the row of ``key`` and raise the wake counter, in one commit."""
-    begin(conn)
-    try:
-        conn.execute(PUT, {"key": key, "reason": reason, "now": now, "due": due, "priority": priority})
-        raise_counter(conn, "wake")
-    except BaseException:
-        conn.execute("ROLLBACK")
-        raise
-    conn.execute("COMMIT")
-
-
-def put_many(conn: sqlite3.Connection, keys: list[str], reason: str, now: float, priority: int) -> None:
-    """Fan-out and catch-up: the same as ``put`` for many keys, due now, in chunks that let hooks in between."""
-    for at in range(0, len(keys), CHUNK):
-        begin(conn)
-        conn.executemany(
-            PUT,
-            [{"key": k, "reason": reason, "now": now, "due": now, "priority": priority} for k in keys[at : at + CHUNK]],
-        )
-        conn.execute("COMMIT")
-        time.sleep(PAUSE if at + CHUNK < len(keys) else 0)
+def add_new(
+    conn: sqlite3.Connection,
+    keys: list[str],
+    reason: str,
+    now: float,
+    priority: int,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Catch-up: rows, due now, for those ``keys`` that have none; how many were made. No existing row is touched."""
+    values = [{"key": key, "reason": reason, "now": now, "priority": priority} for key in keys]
+    return in_chunks(conn, (_ADD,), values, sleep)[0]
 
 
 def raise_counter(conn: sqlite3.Connection, name: str) -> int:
@@ -160,84 +158,54 @@ def set_meta(conn: sqlite3.Connection, name: str, value: float) -> None:
     conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
-_DUE = "status = 1 AND priority IN (0, 1, 2) AND (due <= :now OR due > :far)"
-_COLUMNS = "_id, key, generation, priority, attempts, takebacks, waiting, bulk, mark, first_seen, data"
+_COLUMNS = "_id, key, generation, priority, attempts, takebacks, waiting, bulk, mark, first_seen, reason"
+
+# Each half is one range of job_due: in a single OR, the rows that wait would all be read.
+_DUE = f"""
+SELECT {_COLUMNS}, due FROM ack_queue_default WHERE status = 1 AND priority IN (0, 1, 2) AND {{when}}
+ORDER BY priority, due LIMIT :limit"""
+LEASE = (
+    f"SELECT * FROM ({_DUE.format(when='due <= :now')}) UNION ALL SELECT * FROM ({_DUE.format(when='due > :far')})"
+    " ORDER BY priority, due LIMIT :limit"
+)
 
 
 def lease(conn: sqlite3.Connection, now: float, far: float, limit: int) -> list[tuple[object, ...]]:
     """Take up to ``limit`` due jobs, by priority and then by due time, as rows of ``queue.Job``'s fields.
 
-    ``far``: a due time beyond it was set by a wrong clock and counts as due. A row that was taken back twice comes
-    alone.
+    ``far`` (not before ``now``): a due time beyond it was set by a wrong clock and counts as due. A row that was taken
+    back twice comes alone, and after those that were not: if it kills the worker, they have been done.
     """
     adopt(conn, now)
-    begin(conn)
-    rows = conn.execute(
-        f"SELECT {_COLUMNS} FROM ack_queue_default WHERE {_DUE} ORDER BY priority, due LIMIT :limit",
-        {"now": now, "far": far, "limit": limit},
-    ).fetchall()
-    alone = [row for row in rows if row[5] >= ALONE_AFTER]
-    if alone:
-        others = [row for row in rows if row[5] < ALONE_AFTER]
-        rows = others or alone[:1]
-    conn.executemany(
-        "UPDATE ack_queue_default SET status = 2, leased = generation WHERE _id = ?", [(row[0],) for row in rows]
-    )
-    conn.execute("COMMIT")
+    with conn:
+        begin(conn)
+        rows = conn.execute(LEASE, {"now": now, "far": far, "limit": limit}).fetchall()
+        alone = [row for row in rows if row[5] >= ALONE_AFTER]
+        if alone:
+            others = [row for row in rows if row[5] < ALONE_AFTER]
+            rows = others or alone[:1]
+        conn.executemany(
+            "UPDATE ack_queue_default SET status = 2, leased = generation WHERE _id = ?", [(row[0],) for row in rows]
+        )
     return rows
-
-
-def adopt(conn: sqlite3.Connection, now: float) -> None:
-    """Make rows that the stock class put, or acknowledged, rows of ours. Costs one look-up when there are none."""
-    if conn.execute("SELECT 1 FROM ack_queue_default WHERE status IN (0, 5) LIMIT 1").fetchone() is None:
-        return
-    begin(conn)
-    conn.execute("DELETE FROM ack_queue_default WHERE status = 5")
-    rows = conn.execute("SELECT _id, key, data FROM ack_queue_default WHERE status = 0").fetchall()
-    for row_id, key, data in rows:
-        known = key or key_of(conn, data)
-        if known is None:
-            bury(conn, row_id, "invalid", "This row holds no scene, performer, studio or tag; discard it.", now)
-            continue
-        conn.execute("DELETE FROM ack_queue_default WHERE _id = ? AND key IS NULL", (row_id,))
-        conn.execute(PUT, {"key": known, "reason": "put", "now": now, "due": now, "priority": BY_HAND})
-    conn.execute("COMMIT")
-
-
-def key_of(conn: sqlite3.Connection, data: object) -> str | None:
-    """The job key in a payload, or None."""
-    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
-    found = conn.execute("SELECT json_extract(?1, '$.key') WHERE json_valid(?1)", (text,)).fetchone()
-    kind, _, number = str(found[0] if found else "").partition(":")
-    return f"{kind}:{number}" if kind in KINDS and number.isdigit() and int(number) > 0 else None
-
-
-KINDS = ("scene", "performer", "studio", "tag")
-
-
-def bury(conn: sqlite3.Connection, row_id: int, reason: str, message: str, now: float) -> None:
-    """Make one row a dead letter, inside the caller's transaction."""
-    conn.execute(
-        "UPDATE ack_queue_default SET status = 9, bulk = 0, mark = NULL, waiting = NULL, reason = ?, message = ?,"
-        " last_seen = ? WHERE _id = ?",
-        (reason, message, now, row_id),
-    )
 
 
 #: What a settled row becomes. Each statement acts only while the generation is still the leased one.
 _STILL = "WHERE _id = :id AND status = 2 AND generation = :generation"
 _SETTLE = {
     "done": f"DELETE FROM ack_queue_default {_STILL}",
-    "later": "UPDATE ack_queue_default SET status = 1, due = :due, attempts = :attempts, waiting = :waiting,"
-    f" takebacks = 0, reason = :reason, message = :message, candidates = :candidates, last_seen = :now {_STILL}",
+    "later": "UPDATE ack_queue_default SET status = 1, leased = NULL, due = :due, attempts = :attempts,"
+    " waiting = :waiting, takebacks = 0, reason = :reason, message = :message, candidates = :candidates,"
+    f" last_seen = :now {_STILL}",
     "dead": "UPDATE ack_queue_default SET status = 9, attempts = :attempts, waiting = NULL, takebacks = 0, bulk = 0,"
     f" mark = NULL, reason = :reason, message = :message, candidates = :candidates, last_seen = :now {_STILL}",
-    "release": f"UPDATE ack_queue_default SET status = 1 {_STILL}",
+    "release": f"UPDATE ack_queue_default SET status = 1, leased = NULL {_STILL}",
 }
 _EDITED_MEANWHILE = (
-    "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, takebacks = 0, waiting = NULL, reason = NULL,"
-    " message = NULL, candidates = NULL WHERE _id = :id AND status = 2"
+    "UPDATE ack_queue_default SET status = 1, leased = NULL, due = :now, attempts = 0, takebacks = 0, waiting = NULL,"
+    " reason = NULL, message = NULL, candidates = NULL WHERE _id = :id AND "
 )
+_COUNT = "INSERT INTO outcome VALUES (:mark, :outcome, 1) ON CONFLICT (mark, outcome) DO UPDATE SET n = n + 1"
 
 
 def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: float) -> None:
@@ -247,32 +215,50 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
     ``due``, ``attempts``, ``waiting`` (since when, or None), ``reason``, ``message``, ``candidates`` (JSON text), and
     ``mark`` and ``outcome``, which are counted for the task that follows. A row edited meanwhile becomes due.
     """
-    begin(conn)
-    for values in settlements:
-        values["now"] = now
-        if conn.execute(_SETTLE[str(values["to"])], values).rowcount == 0:
-            conn.execute(_EDITED_MEANWHILE, values)
-        if values.get("mark") and values.get("outcome"):
-            conn.execute(
-                "INSERT INTO outcome VALUES (:mark, :outcome, 1) ON CONFLICT (mark, outcome) DO UPDATE SET n = n + 1",
-                values,
-            )
-    conn.execute("COMMIT")
+    with conn:
+        begin(conn)
+        for values in settlements:
+            values["now"] = now
+            if conn.execute(_SETTLE[str(values["to"])], values).rowcount == 0:
+                conn.execute(_EDITED_MEANWHILE + "status = 2", values)
+            if values.get("mark") and values.get("outcome"):
+                conn.execute(_COUNT, values)
+
+
+def note_lease(conn: sqlite3.Connection) -> None:
+    """Note the generation that the stock class's ``get`` has leased."""
+    conn.execute("UPDATE ack_queue_default SET leased = generation WHERE status = 2 AND leased IS NULL")
+
+
+def after_stock(conn: sqlite3.Connection, row_id: int | None, now: float) -> None:
+    """Finish what the stock class's ``ack`` or ``ack_failed`` began, by the rules of ``settle``."""
+    values = {"id": row_id, "now": now}
+    with conn:
+        begin(conn)
+        conn.execute(_EDITED_MEANWHILE + "status IN (5, 9) AND generation > leased", values)
+        conn.execute("DELETE FROM ack_queue_default WHERE _id = :id AND status = 5", values)
+        conn.execute(
+            "UPDATE ack_queue_default SET bulk = 0, mark = NULL, waiting = NULL, last_seen = :now,"
+            " reason = COALESCE(reason, 'retries_exhausted') WHERE _id = :id AND status = 9",
+            values,
+        )
 
 
 def take_back(conn: sqlite3.Connection, now: float) -> int:
     """What a worker that died had leased becomes pending again, counted; how many rows. Only for the lock's holder."""
-    begin(conn)
-    taken = conn.execute("UPDATE ack_queue_default SET status = 1, takebacks = takebacks + 1 WHERE status = 2").rowcount
-    conn.execute(
-        "UPDATE ack_queue_default SET status = 9, bulk = 0, mark = NULL, waiting = NULL, reason = 'retries_exhausted',"
-        " message = 'The worker ended ' || takebacks || ' times while it worked on ' || key ||"
-        " '; edit it in Stash or run Process DLQ to try again.', last_seen = ?"
-        " WHERE status = 1 AND takebacks >= ?",
-        (now, DEAD_AFTER),
-    )
-    conn.execute("COMMIT")
-    return taken
+    with conn:
+        begin(conn)
+        dead = conn.execute(
+            "UPDATE ack_queue_default SET status = 9, takebacks = takebacks + 1, bulk = 0, mark = NULL, waiting = NULL,"
+            " reason = 'retries_exhausted', message = 'The worker ended ' || (takebacks + 1) || ' times while it worked"
+            " on ' || COALESCE(key, 'it') || '; edit it in Stash or run Process DLQ to try again.', last_seen = ?"
+            " WHERE status = 2 AND takebacks + 1 >= ?",
+            (now, DEAD_AFTER),
+        ).rowcount
+        pending = conn.execute(
+            "UPDATE ack_queue_default SET status = 1, leased = NULL, takebacks = takebacks + 1 WHERE status = 2"
+        )
+    return dead + pending.rowcount
 
 
 def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
@@ -281,6 +267,35 @@ def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
     if row[0] is None:
         return None
     return now if row[1] > far else float(row[0])
+
+
+def wake_held(conn: sqlite3.Connection, reason: str, now: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    """What was put back for ``reason`` (``dry_run``) is due now, as if it had never been."""
+    held = "status = 1 AND reason = :reason"
+    rows = conn.execute(f"SELECT _id FROM ack_queue_default WHERE {held}", {"reason": reason}).fetchall()
+    wake = f"UPDATE ack_queue_default SET due = :now, reason = NULL, message = NULL WHERE _id = :id AND {held}"
+    in_chunks(conn, (wake,), [{"id": row[0], "now": now, "reason": reason} for row in rows], sleep)
+
+
+def is_held(conn: sqlite3.Connection, reason: str) -> bool:
+    """Whether a pending row was put back for ``reason``."""
+    sql = "SELECT 1 FROM ack_queue_default WHERE status = 1 AND reason = ? LIMIT 1"
+    return conn.execute(sql, (reason,)).fetchone() is not None
+
+
+def pending_scenes(conn: sqlite3.Connection, since: float) -> list[int]:
+    """The scenes with a pending row whose newest edit is younger than ``since``."""
+    rows = conn.execute(
+        "SELECT CAST(substr(key, 7) AS INTEGER) FROM ack_queue_default"
+        " WHERE status = 1 AND bulk = 0 AND timestamp >= ? AND key LIKE 'scene:%' ORDER BY timestamp",
+        (since,),
+    )
+    return [row[0] for row in rows]
+
+
+def catchup_due(conn: sqlite3.Connection, now: float, interval: float) -> bool:
+    """Whether the last catch-up is further back than ``interval`` seconds (or in the future: the clock was wrong)."""
+    return not 0 <= now - get_meta(conn, "catchup") < interval
 
 
 def counts(conn: sqlite3.Connection) -> dict[str, float]:
@@ -294,10 +309,41 @@ def counts(conn: sqlite3.Connection) -> dict[str, float]:
     return {name: value or 0 for name, value in zip(names, row, strict=True)}
 
 
-def wake_rows(conn: sqlite3.Connection, ids: list[int], now: float) -> None:
-    """Bring pending rows forward to ``now``: Plex has gained a file that may be theirs."""
-    begin(conn)
-    conn.executemany(
-        "UPDATE ack_queue_default SET due = ? WHERE _id = ? AND status = 1", [(now, row_id) for row_id in ids]
+# Plex has gained a file that may be theirs: what waits for one is due, and what was unsure is matched again. Neither
+# costs an attempt.
+_WAKE = (
+    "UPDATE ack_queue_default SET due = :now WHERE {one} AND status < 2 AND waiting IS NOT NULL AND due > :now",
+    (
+        "UPDATE ack_queue_default SET status = 1, due = :now, priority = 1, bulk = 0, mark = NULL, waiting = NULL,"
+        " reason = NULL, message = NULL, candidates = NULL WHERE {one} AND status = 9 AND reason = 'low_confidence'"
+    ),
+)
+_WAKE_KEY = tuple(statement.format(one="key = :key") for statement in _WAKE)
+_WAKE_ROW = tuple(statement.format(one="_id = :id") for statement in _WAKE)
+
+
+def wake_scenes(
+    conn: sqlite3.Connection, scene_ids: Iterable[int], now: float, sleep: Callable[[float], None] = time.sleep
+) -> int:
+    """Those of the scenes that wait for a file, or are dead for ``low_confidence``, are due now; how many."""
+    values = [{"key": f"scene:{scene_id}", "now": now} for scene_id in scene_ids]
+    return sum(in_chunks(conn, _WAKE_KEY, values, sleep, WAKE_CHUNK))
+
+
+def wake_all_waiting(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] = time.sleep) -> int:
+    """The same for all that wait, or are dead for ``low_confidence``: the index was filled. How many."""
+    rows = conn.execute(
+        "SELECT _id FROM ack_queue_default WHERE waiting IS NOT NULL AND status < 2 AND due > ?"
+        " UNION ALL SELECT _id FROM ack_queue_default WHERE status = 9 AND reason = 'low_confidence'",
+        (now,),
+    ).fetchall()
+    return sum(in_chunks(conn, _WAKE_ROW, [{"id": row[0], "now": now} for row in rows], sleep, WAKE_CHUNK))
+
+
+def give_back(conn: sqlite3.Connection, row_ids: list[int], now: float) -> None:
+    """An outage consumes no attempt: of these rows, those that are pending after one get it back, and are due now."""
+    back = (
+        "UPDATE ack_queue_default SET attempts = attempts - 1, due = :now, reason = NULL, message = NULL"
+        " WHERE _id = :id AND status = 1 AND attempts > 0"
     )
-    conn.execute("COMMIT")
+    in_chunks(conn, (back,), [{"id": row_id, "now": now} for row_id in row_ids])

@@ -1,9 +1,16 @@
 """Dead letters: what people see of them and do with them. Standard library alone; no state outside ``queue.db``."""
 
+from __future__ import annotations
+
 import sqlite3
 import time
 
 from plexsync import jobs
+from plexsync.chunks import in_chunks
+
+TYPE_CHECKING = False  # typing's own would load typing, which the operations can do without
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 REASONS = ("low_confidence", "not_in_plex", "rejected", "retries_exhausted", "invalid")
 
@@ -12,14 +19,18 @@ _REVIVE = (
     "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, takebacks = 0, waiting = NULL, bulk = 0,"
     " priority = 1, mark = :mark, reason = NULL, message = NULL, candidates = NULL, first_seen = :now,"
     " generation = generation + 1"
-    " WHERE _id IN (SELECT _id FROM ack_queue_default WHERE status = 9 AND key IS NOT NULL {which} LIMIT :chunk)"
+    " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
 )
+_DISCARD = "DELETE FROM ack_queue_default WHERE _id = :id AND status = 9"
+
+# What the stock class buried has no reason.
+_REASON = "COALESCE(reason, 'retries_exhausted')"
 
 
 def dead_letters(conn: sqlite3.Connection) -> list[tuple[object, ...]]:
     """Every dead letter: id, key, reason, message, attempts, first_seen, last_seen, candidates (JSON text or None)."""
     return conn.execute(
-        "SELECT _id, key, reason, message, attempts, first_seen, last_seen, candidates"
+        f"SELECT _id, key, {_REASON}, message, attempts, first_seen, last_seen, candidates"
         " FROM ack_queue_default WHERE status = 9 ORDER BY last_seen DESC, _id DESC"
     ).fetchall()
 
@@ -27,52 +38,59 @@ def dead_letters(conn: sqlite3.Connection) -> list[tuple[object, ...]]:
 def by_reason(conn: sqlite3.Connection) -> dict[str, int]:
     """How many dead letters there are for each reason that occurs."""
     return dict(
-        conn.execute(
-            "SELECT COALESCE(reason, 'retries_exhausted'), count(*) FROM ack_queue_default WHERE status = 9 GROUP BY 1"
-        ).fetchall()
+        conn.execute(f"SELECT {_REASON}, count(*) FROM ack_queue_default WHERE status = 9 GROUP BY 1").fetchall()
     )
 
 
-def retry(conn: sqlite3.Connection, ids: list[int], now: float) -> int:
+def retry(conn: sqlite3.Connection, ids: list[int], now: float, sleep: Callable[[float], None] = time.sleep) -> int:
     """Put these dead letters back with a clean slate; how many there were."""
-    return sum(
-        conn.execute(_REVIVE.format(which="AND _id = :id"), {"now": now, "mark": None, "id": one, "chunk": 1}).rowcount
-        for one in ids
-    )
+    return in_chunks(conn, (_REVIVE,), [{"id": one, "now": now, "mark": None} for one in ids], sleep)[0]
 
 
-def retry_all(conn: sqlite3.Connection, now: float, mark: str | None = None, keep: tuple[str, ...] = ()) -> int:
+def retry_all(
+    conn: sqlite3.Connection,
+    now: float,
+    mark: str | None = None,
+    keep: tuple[str, ...] = (),
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
     """Put back every dead letter whose reason is not in ``keep``; followed under ``mark``. How many."""
-    which = "AND COALESCE(reason, '') NOT IN ({})".format(", ".join(f"'{r}'" for r in keep if r in REASONS) or "''")
-    return _chunks(conn, _REVIVE.format(which=which), {"now": now, "mark": mark})
+    rows = conn.execute(f"SELECT _id, {_REASON} FROM ack_queue_default WHERE status = 9").fetchall()
+    values = [{"id": row_id, "now": now, "mark": mark} for row_id, reason in rows if reason not in keep]
+    return in_chunks(conn, (_REVIVE,), values, sleep)[0]
 
 
-def discard(conn: sqlite3.Connection, ids: list[int]) -> int:
+def discard(conn: sqlite3.Connection, ids: list[int], sleep: Callable[[float], None] = time.sleep) -> int:
     """Forget these dead letters; how many there were."""
-    return sum(
-        conn.execute("DELETE FROM ack_queue_default WHERE status = 9 AND _id = ?", (one,)).rowcount for one in ids
-    )
+    return in_chunks(conn, (_DISCARD,), [{"id": one} for one in ids], sleep)[0]
 
 
-def clear_dead(conn: sqlite3.Connection) -> int:
+def clear_dead(conn: sqlite3.Connection, sleep: Callable[[float], None] = time.sleep) -> int:
     """Forget all dead letters; how many."""
-    return _chunks(conn, _DELETE.format(which="status = 9"), {})
+    rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status = 9").fetchall()
+    return discard(conn, [row[0] for row in rows], sleep)
 
 
-def clear_pending(conn: sqlite3.Connection, now: float) -> int:
-    """Forget all pending and waiting jobs, and what catch-up would find of the time before ``now``; how many."""
+_CLEAR = (
+    (
+        "INSERT OR REPLACE INTO cleared SELECT key, :now FROM ack_queue_default"
+        " WHERE _id = :id AND status < 2 AND key IS NOT NULL"
+    ),
+    "DELETE FROM ack_queue_default WHERE _id = :id AND status < 2",
+)
+
+
+def clear_pending(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] = time.sleep) -> int:
+    """Forget all pending and waiting jobs, and what catch-up would find of the time before ``now``; how many.
+
+    Their keys are remembered (``cleared_at``): a scene edited in this very second was cleared too.
+    """
     jobs.set_meta(conn, "cleared", now)
-    return _chunks(conn, _DELETE.format(which="status < 2"), {})
+    rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status < 2").fetchall()
+    return in_chunks(conn, _CLEAR, [{"id": row[0], "now": now} for row in rows], sleep)[1]
 
 
-_DELETE = "DELETE FROM ack_queue_default WHERE _id IN (SELECT _id FROM ack_queue_default WHERE {which} LIMIT :chunk)"
-
-
-def _chunks(conn: sqlite3.Connection, sql: str, values: dict[str, object]) -> int:
-    total = 0
-    while True:
-        changed = conn.execute(sql, values | {"chunk": jobs.CHUNK}).rowcount
-        total += changed
-        if changed < jobs.CHUNK:
-            return total
-        time.sleep(jobs.PAUSE)
+def cleared_at(conn: sqlite3.Connection, keys: Iterable[str]) -> dict[str, float]:
+    """When the jobs of these keys were cleared the last time; keys that never were are left out."""
+    rows = (conn.execute("SELECT key, at FROM cleared WHERE key = ?", (key,)).fetchone() for key in keys)
+    return dict(row for row in rows if row is not None)

@@ -1,59 +1,35 @@
 """Kernel locks on files: freed by the kernel when their holder dies, however it dies.
 
-Two functions, one pair for POSIX (flock) and one for Windows (msvcrt), chosen once. Loaded by the hook.
+Two functions, one pair for POSIX (flock) here and one for Windows (msvcrt) in ``locks_windows``. Loaded by the hook.
 """
 
 import os
 import sys
 import time
 
-#: Windows locks a byte, and a locked byte cannot be read: so one far beyond the text that the file holds.
-WINDOWS_BYTE = 1 << 30
-
-
-def _posix_try(fd: int) -> bool:
-    import fcntl
-
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
-def _posix_unlock(fd: int) -> None:
-    import fcntl
-
-    fcntl.flock(fd, fcntl.LOCK_UN)
-
-
-def _windows_try(fd: int) -> bool:
-    import msvcrt
-
-    os.lseek(fd, WINDOWS_BYTE, os.SEEK_SET)
-    try:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-    except OSError:
-        return False
-    return True
-
-
-def _windows_unlock(fd: int) -> None:
-    import msvcrt
-
-    os.lseek(fd, WINDOWS_BYTE, os.SEEK_SET)
-    msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-
-
 WINDOWS = sys.platform == "win32"
-try_lock = _windows_try if WINDOWS else _posix_try
-unlock = _windows_unlock if WINDOWS else _posix_unlock
+
+if sys.platform == "win32":
+    from plexsync.locks_windows import try_lock, unlock
+else:
+    import fcntl
+
+    def try_lock(fd: int) -> bool:
+        """Obtain the lock without waiting; whether it was obtained."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def unlock(fd: int) -> None:
+        """Give the lock up, for every process that shares the open file."""
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def open_lock(path: str) -> int:
     """A descriptor of the lock file ``path`` (created with mode 0600), not inherited by children."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    return os.open(path, flags, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
 def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:
@@ -69,8 +45,12 @@ def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:
 def write_text(fd: int, text: str) -> None:
     """Replace the lock file's content."""
     os.ftruncate(fd, 0)
-    os.lseek(fd, 0, os.SEEK_SET)
-    os.write(fd, text.encode("ascii"))
+    # Hook and worker share one open file and so one offset: with lseek and write one pid could land behind the other.
+    if WINDOWS:
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.write(fd, text.encode())
+    else:
+        os.pwrite(fd, text.encode(), 0)
 
 
 def read_text(fd: int) -> str:

@@ -14,8 +14,9 @@ import logging.handlers
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from plexsync import paths
@@ -32,9 +33,12 @@ LINE_BYTES = 32_000
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """A path, file name or title: shown as it is, or as a stable pseudonym with ``logHidePaths``."""
+    """A path, file name or title: shown as it is, or as a stable pseudonym with ``logHidePaths``.
 
-    text: str
+    Its own representation is empty, so that it cannot slip into a line inside some other value.
+    """
+
+    text: str = field(repr=False)
 
 
 class Sink(Protocol):
@@ -117,11 +121,15 @@ class StashSink:
 
     def flush(self, tell: Callable[[Sequence[dict[str, str]]], None], now: float, force: bool = False) -> None:
         """Hand the lines to ``tell`` when it is time; what it raises keeps them for the next time."""
-        if not self._lines or (now - self._sent_at < self._interval and not force):
+        if not self._lines or (0 <= now - self._sent_at < self._interval and not force):
             return
         self._sent_at = now
-        tell(self._lines)
-        self._lines = []
+        lines, self._lines = self._lines, []
+        try:
+            tell(lines)
+        except BaseException:
+            self._lines = [*lines, *self._lines][-self.KEEP :]
+            raise
 
 
 class Log:
@@ -136,7 +144,9 @@ class Log:
 
     def secret(self, *values: str) -> None:
         """Never let these texts through, whatever brings them."""
-        self._secrets.update(value for value in values if len(value) >= 4)
+        for value in values:
+            if len(value) >= 4:
+                self._secrets |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
     def debug(self, text: str, **values: object) -> None:
         if self.debug_on:
@@ -151,6 +161,26 @@ class Log:
     def error(self, text: str, **values: object) -> None:
         self._write("error", text, values)
 
+    def summary(self, text: str, **values: object) -> None:
+        """The one line that tells a drain's result: at info level, and into Stash's own log too."""
+        line = self.render(text, values)
+        for sink in self.sinks:
+            keep = sink.add if isinstance(sink, StashSink) else sink.write
+            keep("info", line)
+
+    def trace(self, error: BaseException) -> None:
+        """Where an error of our own came from, line by line, without the text of exceptions: it may hold anything."""
+        for frame in traceback.extract_tb(error.__traceback__):
+            self._write(
+                "error", "traced", {"file": os.path.basename(frame.filename), "line": frame.lineno, "in": frame.name}
+            )
+
+    def close(self) -> None:
+        """Close the sinks that hold a file."""
+        for sink in self.sinks:
+            if isinstance(sink, FileSink):
+                sink.close()
+
     def pseudonym(self, text: str) -> str:
         """A stable stand-in for ``text``, told apart from others, telling nothing."""
         return "#" + hashlib.sha256((self._salt + text).encode("utf-8", "replace")).hexdigest()[:10]
@@ -158,7 +188,7 @@ class Log:
     def render(self, text: str, values: dict[str, object]) -> str:
         """The line as it is written."""
         line = " ".join([text, *(f"{name}={self._value(value)}" for name, value in values.items())])
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=len, reverse=True):  # one may be the beginning of another
             line = line.replace(secret, "***")
         return line
 

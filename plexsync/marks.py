@@ -9,7 +9,8 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from plexsync import jobs, locks, paths
+from plexsync import locks, paths
+from plexsync.chunks import in_chunks
 
 # A row that nobody asked for yet is bulk; a pending, leased or dead one is somebody's already and only comes forward.
 _MARK = """
@@ -31,13 +32,7 @@ def mark_many(
     conn: sqlite3.Connection, keys: list[str], reason: str, mark: str, now: float, sleep: Callable[[float], None]
 ) -> None:
     """Mark ``keys`` for the task ``mark``, due now, in chunks with a pause so that no hook waits."""
-    for at in range(0, len(keys), jobs.CHUNK):
-        jobs.begin(conn)
-        conn.executemany(
-            _MARK, [{"key": key, "reason": reason, "mark": mark, "now": now} for key in keys[at : at + jobs.CHUNK]]
-        )
-        conn.execute("COMMIT")
-        sleep(jobs.PAUSE)
+    in_chunks(conn, (_MARK,), [{"key": key, "reason": reason, "mark": mark, "now": now} for key in keys], sleep)
 
 
 def left(conn: sqlite3.Connection, mark: str, since: float) -> int:
@@ -55,24 +50,30 @@ def outcomes(conn: sqlite3.Connection, mark: str) -> dict[str, int]:
     return dict(conn.execute("SELECT outcome, n FROM outcome WHERE mark = ?", (mark,)).fetchall())
 
 
-def mark_due(conn: sqlite3.Connection, mark: str, now: float, far: float) -> int:
+def mark_due(
+    conn: sqlite3.Connection, mark: str, now: float, far: float, sleep: Callable[[float], None] = time.sleep
+) -> int:
     """Follow everything that is due now under ``mark`` without owning it; how many rows."""
-    return _in_chunks(
-        conn,
-        "UPDATE ack_queue_default SET mark = :mark WHERE _id IN (SELECT _id FROM ack_queue_default"
-        " WHERE status < 2 AND (due <= :now OR due > :far) AND mark IS NOT :mark LIMIT :chunk)",
-        {"mark": mark, "now": now, "far": far},
-    )
+    rows = conn.execute(
+        "SELECT _id FROM ack_queue_default WHERE status < 2 AND (due <= ? OR due > ?) AND mark IS NOT ?",
+        (now, far, mark),
+    ).fetchall()
+    follow = "UPDATE ack_queue_default SET mark = :mark WHERE _id = :id AND status < 2"
+    return in_chunks(conn, (follow,), [{"id": row[0], "mark": mark} for row in rows], sleep)[0]
 
 
-def hand_over(conn: sqlite3.Connection, mark: str) -> int:
+def hand_over(conn: sqlite3.Connection, mark: str, sleep: Callable[[float], None] = time.sleep) -> int:
     """The task ends by itself: its rows stay, as the background worker's own. How many were still bulk."""
-    return _in_chunks(
-        conn,
-        "UPDATE ack_queue_default SET bulk = 0 WHERE _id IN (SELECT _id FROM ack_queue_default"
-        " WHERE mark = :mark AND bulk = 1 LIMIT :chunk)",
-        {"mark": mark},
-    )
+    keep = f"UPDATE ack_queue_default SET bulk = 0 WHERE _id = :id AND {_OWNED}"
+    return in_chunks(conn, (keep,), _owned(conn, mark), sleep)[0]
+
+
+_OWNED = "bulk = 1 AND mark = :mark"
+
+
+def _owned(conn: sqlite3.Connection, mark: str) -> list[dict[str, object]]:
+    rows = conn.execute(f"SELECT _id FROM ack_queue_default WHERE {_OWNED}", {"mark": mark}).fetchall()
+    return [{"id": row[0], "mark": mark} for row in rows]
 
 
 def forget(conn: sqlite3.Connection, mark: str) -> None:
@@ -85,18 +86,32 @@ def drop_stopped(conn: sqlite3.Connection, folder: str, sleep: Callable[[float],
 
     Leased rows are the caller's own: it asks again when it has settled them.
     """
-    if conn.execute("SELECT 1 FROM ack_queue_default WHERE mark IS NOT NULL AND bulk = 1 LIMIT 1").fetchone() is None:
+    found = _bulk_marks(conn)
+    if not found:
         return 0
+    # The lock is looked at after the rows: a task that starts meanwhile has marked none of those.
     alive = running_mark(folder)
-    dropped = _in_chunks(
-        conn,
-        "DELETE FROM ack_queue_default WHERE _id IN (SELECT _id FROM ack_queue_default"
-        " WHERE bulk = 1 AND status = 1 AND mark IS NOT NULL AND mark <> :alive LIMIT :chunk)",
-        {"alive": alive},
-        sleep,
-    )
+    drop = f"DELETE FROM ack_queue_default WHERE _id = :id AND status = 1 AND {_OWNED}"
+    dropped = sum(in_chunks(conn, (drop,), _owned(conn, mark), sleep)[0] for mark in found if mark != alive)
     conn.execute("DELETE FROM outcome WHERE mark <> ?", (alive,))
     return dropped
+
+
+def _bulk_marks(conn: sqlite3.Connection) -> list[str]:
+    """Whose rows there are: one look-up for each mark, however many rows it has."""
+    found = [""]
+    while found[-1] is not None:
+        sql = "SELECT min(mark) FROM ack_queue_default WHERE bulk = 1 AND mark > ?"
+        found.append(conn.execute(sql, (found[-1],)).fetchone()[0])
+    return found[1:-1]
+
+
+def is_wanted(conn: sqlite3.Connection, row: int, mark: str, folder: str) -> bool:
+    """Whether a leased bulk row is still to be done: its task runs, or has handed it over, or it was edited since."""
+    if running_mark(folder) == mark:
+        return True
+    found = conn.execute("SELECT bulk FROM ack_queue_default WHERE _id = ?", (row,)).fetchone()
+    return found is not None and not found[0]
 
 
 def running_mark(folder: str) -> str:
@@ -112,15 +127,3 @@ def running_mark(folder: str) -> str:
         return locks.read_text(fd)
     finally:
         os.close(fd)
-
-
-def _in_chunks(
-    conn: sqlite3.Connection, sql: str, values: dict[str, object], sleep: Callable[[float], None] = time.sleep
-) -> int:
-    total = 0
-    while True:
-        changed = conn.execute(sql, values | {"chunk": jobs.CHUNK}).rowcount
-        total += changed
-        if changed < jobs.CHUNK:
-            return total
-        sleep(jobs.PAUSE)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.evidence import Candidate, Confidence, Evidence, Known, Match, Remembered, Rival, View
-from plexsync.names import base_name, components, fold, name_key, normal_path, spellings
+from plexsync.names import base_name, components, fold, name_key, normal_path, slashed, spellings
 from plexsync.ownership import Ruling, Stake, settle, tier
-from plexsync.pathmap import apply_map
+from plexsync.pathmap import apply_map, sole_source
 from plexsync.plex.item import IndexPart, Item
 from plexsync.rungs import (
     WITH_FOLDER,
@@ -41,7 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HINT = re.compile(r"plex/library/metadata/(\d+)")
-_BY_SIZE = frozenset((Evidence.NAME_SIZE, Evidence.NAME_FOLDERS, Evidence.SIZE_DURATION))
+_BY_SIZE = frozenset((Evidence.REMEMBERED, Evidence.NAME_SIZE, Evidence.NAME_FOLDERS, Evidence.SIZE_DURATION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,19 @@ class Rule:
 #: The ladder, tried from the top for each file of a scene; the first rule that finds something decides. What size and
 #: duration both contradict decides nothing: such files stay candidates (LOW) while the rules below are tried.
 RULES = (
-    Rule(Evidence.EQUAL_PATH, equal_path, "always (an exact case goes before another)", unique=False),
+    Rule(
+        Evidence.EQUAL_PATH,
+        equal_path,
+        "always, in the exact spelling; in another unless size and duration both contradict",
+        unique=False,
+    ),
     Rule(Evidence.LEARNED_PATH, learned_path, "unless size and duration both contradict", unique=False),
-    Rule(Evidence.REMEMBERED, remembered, "while scene and item still hold that file", unique=False),
+    Rule(
+        Evidence.REMEMBERED,
+        remembered,
+        "while scene and item still hold that file, unless size and duration both contradict",
+        unique=False,
+    ),
     Rule(Evidence.NAME_SIZE, name_size, "one such item, or one with the longest common path suffix", unique=True),
     Rule(Evidence.NAME_FOLDERS, name_folders, "nearest folders unique, and equal size or duration", unique=True),
     Rule(Evidence.SIZE_DURATION, size_duration, "unique in Plex and in Stash (the file was renamed)", unique=True),
@@ -113,7 +123,7 @@ def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]
     crowd = _Crowd(both)
     for search in both:
         search.clues = [crowd.judged(search, clue) for clue in search.clues]
-    rulings = _rulings(mine, theirs, known.claims)
+    rulings = _rulings(mine, theirs, known)
     mine_of: dict[int, list[_Search]] = {}
     for search in mine:
         mine_of.setdefault(search.scene_id, []).append(search)
@@ -124,7 +134,8 @@ def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]
 def questions(scenes: Sequence[Scene], matches: Mapping[int, Match], view: View) -> frozenset[str]:
     """The file names that Stash must be asked about before these matches may be written, as Stash or Plex spells them.
 
-    Empty if all rest on equal paths to items with one file.
+    Empty if all rest on paths that are equal letter by letter, to items with one file, and no two prefixes of the
+    user's map lead to one path.
     """
     asked = [matches[scene.id] for scene in scenes if scene.id in matches]
     items = view.by_item({c.rating_key for m in asked for c in m.items})
@@ -178,8 +189,8 @@ def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[int, s
         return rating_key in owners and scene_id not in owners[rating_key]
 
     wanted = Wanted(
-        file, components(path), components(fold(path)), name_key(path), mapped, known.learned.translate(path),
-        known.remembered.get(scene_id, ()), foreign,
+        file, components(slashed(file.path)), components(path), components(fold(path)), name_key(path), mapped,
+        known.learned.translate(path), known.remembered.get(scene_id, ()), foreign,
     )  # fmt: skip
     return _Search(scene_id, wanted)
 
@@ -224,10 +235,11 @@ class _Crowd:
         file = search.wanted.file
         if not clue.high or clue.evidence is not Evidence.SIZE_DURATION:
             return clue
-        for scene_id, duration in self._sizes.get(file.size, ()):
-            if scene_id != search.scene_id and same_duration(duration, file.duration):
-                return replace(clue, high=False, why=f"{clue.why}, but scene {scene_id} has such a file too")
-        return clue
+        alike = {one for one, duration in self._sizes.get(file.size, ()) if same_duration(duration, file.duration)}
+        others = alike - {search.scene_id}
+        if not others:
+            return clue
+        return replace(clue, high=False, why=f"{clue.why}, but scene {min(others)} has such a file too")
 
     def sole_name(self, search: _Search) -> bool:
         """Whether no other scene that is known has a file of that name and size."""
@@ -239,9 +251,7 @@ def _rank(clue: Clue) -> tuple[bool, int, int, int, int]:
     return (not clue.high, _ORDER[clue.evidence], -clue.size, -clue.suffix, -clue.exact)
 
 
-def _rulings(
-    mine: Sequence[_Search], theirs: Sequence[_Search], claims: Mapping[int, int]
-) -> dict[int, dict[int, Ruling]]:
+def _rulings(mine: Sequence[_Search], theirs: Sequence[_Search], known: Known) -> dict[int, dict[int, Ruling]]:
     """By rating key and scene id, for every item that a file of the batch points at."""
     stakes: dict[int, dict[int, Stake]] = {}
     for number, search in enumerate((*mine, *theirs)):
@@ -252,7 +262,17 @@ def _rulings(
             held = stakes.setdefault(key, {}).get(search.scene_id)
             if held is None or _rank(clue) < _rank(held.clue):
                 stakes[key][search.scene_id] = Stake(search.scene_id, search.wanted.file, clue, number < len(mine))
-    return {key: settle(list(found.values()), claims.get(key)) for key, found in stakes.items()}
+    present = {search.scene_id for search in (*mine, *theirs)}
+    return {key: settle(list(found.values()), _claim(key, found, known, present)) for key, found in stakes.items()}
+
+
+def _claim(key: int, found: Mapping[int, Stake], known: Known, present: set[int]) -> int | None:
+    """The scene that wrote the item before, unless its files point elsewhere by now, or the item holds others."""
+    claim = known.claims.get(key)
+    if claim is None or claim not in found:
+        return None if claim in present else claim
+    paths = {normal_path(one.path) for one in known.remembered.get(claim, ()) if one.rating_key == key}
+    return claim if not paths or normal_path(found[claim].clue.part.path) in paths else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +331,8 @@ class _Answer:
         """The names on which the evidence rests, also of files passed over: a second look may turn to them."""
         names: set[str] = set()
         for search in searches:
-            if search.clues and not any(clue.evidence is Evidence.EQUAL_PATH and clue.high for clue in search.clues):
+            certain = any(clue.evidence is Evidence.EQUAL_PATH and clue.high and clue.literal for clue in search.clues)
+            if search.clues and not (certain and sole_source(search.wanted.file.path, self.known.path_map)):
                 names.add(base_name(search.wanted.file.path))
                 names |= self.shelf.spelt(search.wanted.key) | self.names_far.get(id(search), set())
         return frozenset(names)

@@ -8,14 +8,26 @@ import unicodedata
 _SLASHES = re.compile(r"/{2,}")
 
 
+def slashed(raw: str) -> str:
+    """``raw`` with ``/`` for every run of slashes and backslashes, else exactly as it is."""
+    return _SLASHES.sub("/", raw.replace("\\", "/"))
+
+
 def normal_path(raw: str) -> str:
     """``raw`` in NFC and its exact case, with ``/`` for every run of slashes and backslashes."""
-    return _SLASHES.sub("/", unicodedata.normalize("NFC", raw).replace("\\", "/"))
+    return slashed(unicodedata.normalize("NFC", raw))
 
 
 def fold(text: str) -> str:
     """``text`` without case, in NFC: what two spellings on a case-folding file system have in common."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def fold_path(path: str) -> str:
+    """``path`` as a case-folding file system compares it: letter by letter, so that ``ß`` is not ``ss``."""
+    if path.isascii():
+        return path.lower()
+    return "".join(low if len(low := letter.lower()) == 1 else letter for letter in path)
 
 
 def base_name(raw: str) -> str:

@@ -1,14 +1,15 @@
 """Whose item it is when files of several scenes point at it. Pure; knows neither the index nor how evidence was found.
 
 An item belongs to the scene whose file matches it best: by an equal path, then by a learned path, then by the rest.
-Between equals the scene that wrote it before keeps it; else, on one and the same file, the scene that agrees with it in
-more (size, folders); else nobody has it.
+Between equals the scene that wrote it before keeps it, unless another agrees better with the very same file; else the
+scene that agrees with it in more (size, folders, spelling) has it; else nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from plexsync.evidence import Evidence
 from plexsync.names import normal_path
@@ -17,6 +18,8 @@ from plexsync.scene import SceneFile
 
 _TIERS = {Evidence.EQUAL_PATH: 0, Evidence.LEARNED_PATH: 1}
 _REST = 2
+#: Other scenes that a contested candidate names; nobody reads more.
+MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,12 @@ def tier(clue: Clue) -> int:
 
 
 def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
-    """The ruling for each scene with a stake in one item; ``claim``: the scene that wrote it before.
+    """The ruling for each scene with a stake in one item; ``claim``: the scene that wrote it before (0 or None: none).
 
     One stake a scene: its best. A scene with an empty ruling keeps the confidence of its own evidence.
     """
     ids = {stake.scene_id for stake in stakes}
+    claim = claim or None
     stakes = [_standing(stake, claim) for stake in stakes]
     highs = [stake for stake in stakes if stake.clue.high]
     if not highs:
@@ -55,10 +59,10 @@ def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
     best = min(tier(stake.clue) for stake in highs)
     tops = [stake for stake in highs if tier(stake.clue) == best]
     rulings = {scene_id: Ruling(lost=True) for scene_id in ids}
-    if claim is not None and claim not in ids and all(s.clue.evidence is Evidence.SIZE_DURATION for s in tops):
+    if claim is not None and claim not in ids and best == _REST:  # its file may bear another name by now
         return rulings | {stake.scene_id: Ruling(others=(claim,)) for stake in tops}
     keeper = next((stake for stake in tops if stake.scene_id == claim), None)
-    if keeper:
+    if keeper and not any(_beats(stake, keeper) for stake in tops if stake is not keeper):
         return rulings | {s.scene_id: Ruling(others=(keeper.scene_id,)) for s in tops} | {keeper.scene_id: Ruling()}
     doubts = [s for s in stakes if not s.clue.high and _doubts(s)] if best == _REST else []
     return rulings | _by_agreement([*tops, *doubts])
@@ -73,9 +77,15 @@ def _standing(stake: Stake, claim: int | None) -> Stake:
 
 def _among_lows(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
     ids = [stake.scene_id for stake in stakes]
-    if len(ids) == 1 and claim not in (None, ids[0]) and stakes[0].clue.evidence is Evidence.SIZE_DURATION:
+    if len(ids) == 1 and claim not in (None, ids[0]):
         return {ids[0]: Ruling(others=(claim,) if claim is not None else ())}
-    return {scene_id: Ruling(others=tuple(sorted(set(ids) - {scene_id}))) for scene_id in ids}
+    return _contested(ids)
+
+
+def _contested(ids: Iterable[int]) -> dict[int, Ruling]:
+    """Nobody's: each scene with the others, of which ``MOST_NAMED`` are told (thousands may have a `scene.mp4`)."""
+    ordered = sorted(set(ids))
+    return {one: Ruling(tuple(islice((i for i in ordered if i != one), MOST_NAMED))) for one in ordered}
 
 
 def _doubts(stake: Stake) -> bool:
@@ -86,11 +96,9 @@ def _doubts(stake: Stake) -> bool:
 
 def _by_agreement(stakes: Sequence[Stake]) -> dict[int, Ruling]:
     for stake in stakes:
-        others = [other for other in stakes if other is not stake]
-        if stake.clue.high and all(_beats(stake, other) for other in others):
-            return {other.scene_id: Ruling(lost=True) for other in others} | {stake.scene_id: Ruling()}
-    ids = {stake.scene_id for stake in stakes}
-    return {scene_id: Ruling(others=tuple(sorted(ids - {scene_id}))) for scene_id in ids}
+        if stake.clue.high and all(_beats(stake, other) for other in stakes if other is not stake):
+            return {other.scene_id: Ruling(lost=True) for other in stakes} | {stake.scene_id: Ruling()}
+    return _contested(stake.scene_id for stake in stakes)
 
 
 def _beats(one: Stake, other: Stake) -> bool:
@@ -100,5 +108,5 @@ def _beats(one: Stake, other: Stake) -> bool:
         return False
     mine, theirs = (a.size, a.suffix), (b.size, b.suffix)
     if mine == theirs:
-        return a.exact > b.exact
+        return (a.exact, a.spelt) > (b.exact, b.spelt)
     return mine[0] >= theirs[0] and mine[1] >= theirs[1]

@@ -89,6 +89,14 @@ def apply_map(path: str, path_map: Iterable[tuple[str, str]]) -> str:
     return wanted
 
 
+def sole_source(path: str, path_map: Sequence[tuple[str, str]]) -> bool:
+    """Whether no other prefix of the user's map leads to where ``path`` leads (several disks pooled in Plex do)."""
+    wanted = normal_path(path)
+    target = apply_map(wanted, path_map)
+    sources = (_moved(target, _prefix(plex), _prefix(stash)) for stash, plex in path_map)
+    return all(one in (None, wanted) or apply_map(one or "", path_map) != target for one in sources)
+
+
 def pair_of(stash_path: str, plex_path: str) -> Pair | None:
     """The pair of two paths of one file; None if their file names differ (case included)."""
     stash, plex = normal_path(stash_path), normal_path(plex_path)

@@ -6,7 +6,8 @@ the index itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync import matching, metadata, pathmap
@@ -15,12 +16,18 @@ from plexsync.metadata import Wanted
 from plexsync.names import name_key
 from plexsync.plex.client import PlexClient
 from plexsync.plex.edits import EditPlan, plan
-from plexsync.plex.item import IndexPart, Item
+from plexsync.plex.item import IndexPart, Item, Section
 from plexsync.plex.library import Library, Refresh
 from plexsync.scene import Scene
 from plexsync.settings import Settings
 from plexsync.stash import Stash
 from plexsync.state import Record, State
+
+#: Seconds for which a folder that Plex was asked to scan is not asked for again.
+SCAN_PAUSE = 600.0
+
+#: Seconds for which the index counts as fresh while nothing is missing from it.
+FRESH = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,19 @@ class _BatchView:
 class Planner:
     """Plans for one Plex server under one copy of the settings."""
 
-    def __init__(self, stash: Stash, client: PlexClient, library: Library, state: State, settings: Settings) -> None:
+    def __init__(
+        self,
+        stash: Stash,
+        client: PlexClient,
+        library: Library,
+        state: State,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._refreshed = float("-inf")
+        self._scanned: dict[tuple[int, str], float] = {}
+        self.sections: tuple[Section, ...] = ()
         self.stash = stash
         self.client = client
         self.library = library
@@ -83,9 +102,30 @@ class Planner:
         """The Plex server's machineIdentifier."""
         return self.client.identity.machine
 
-    def refresh(self, *, missing: bool = False) -> Refresh:
-        """Bring the index of the chosen libraries up to date."""
-        return self.library.refresh(self.settings.libraries, missing=missing)
+    def refresh(self, *, missing: bool = False) -> Refresh | None:
+        """Bring the index of the chosen libraries up to date; None if that was done a moment ago.
+
+        A file that is missing is looked for at once. An older index harms nothing: the full item that is read before
+        each write carries its files.
+        """
+        now = self._clock()
+        if not missing and self.library.complete and 0 <= now - self._refreshed < FRESH:
+            return None
+        found = self.library.refresh(self.settings.libraries, missing=missing)
+        self._refreshed, self.sections = now, found.sections
+        return found
+
+    def stale(self) -> None:
+        """An item was not as the index has it: the next refresh looks for what took its place."""
+        self._refreshed = float("-inf")
+        self.library.expect_more()
+
+    def scan_once(self, section: int, folder: str) -> None:
+        """Ask Plex to scan a folder, each folder at most every ``SCAN_PAUSE`` seconds."""
+        now = self._clock()
+        if not 0 <= now - self._scanned.get((section, folder), float("-inf")) < SCAN_PAUSE:
+            self._scanned[section, folder] = now
+            self.client.scan(section, folder)
 
     def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
         """Which items these scenes belong to, with at most one question to Stash about other scenes' files."""

@@ -23,7 +23,8 @@ from plexsync import durations, jobs, paths
 class Job:
     """One leased row. ``kind`` is ``scene``, ``performer``, ``studio`` or ``tag``; times are seconds since the epoch.
 
-    ``waiting``: since when Plex has lacked the file, or None. ``mark``: the task that follows it, or None.
+    ``waiting``: since when Plex has lacked the file, or None. ``mark``: the task that follows it, or None. ``reason``:
+    why it was put back the last time, or None.
     """
 
     row: int
@@ -37,6 +38,7 @@ class Job:
     bulk: bool = False
     mark: str | None = None
     first_seen: float = 0.0
+    reason: str | None = None
 
     @property
     def key(self) -> str:
@@ -107,19 +109,23 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         """Take back what a worker that died had leased, counting it. Only the lock's holder may."""
         jobs.take_back(self.conn, self.clock())
 
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """The base class's lease, which knows no due time. What it gives is our payload, so no ``pqid`` is in it."""
+        jobs.adopt(self.conn, self.clock())
+        item = super().get(*args, **kwargs)
+        jobs.note_lease(self.conn)
+        return item
+
     def ack(self, item: Any = None, id: int | None = None) -> int | None:
-        """Remove a leased row: done rows are never kept."""
+        """Remove a leased row, unless it was edited meanwhile: done rows are never kept."""
         row: int | None = super().ack(item, id)
-        self.conn.execute("DELETE FROM ack_queue_default WHERE _id = ? AND status = ?", (row, jobs.DONE))
+        jobs.after_stock(self.conn, row, self.clock())
         return row
 
     def ack_failed(self, item: Any = None, id: int | None = None) -> int | None:
-        """Make a leased row a dead letter."""
+        """Make a leased row a dead letter, unless it was edited meanwhile."""
         row: int | None = super().ack_failed(item, id)
-        self.conn.execute(
-            "UPDATE ack_queue_default SET reason = COALESCE(reason, 'retries_exhausted') WHERE _id = ? AND status = ?",
-            (row, jobs.DEAD),
-        )
+        jobs.after_stock(self.conn, row, self.clock())
         return row
 
     def next_due(self) -> float | None:
@@ -128,18 +134,21 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         return jobs.next_due(self.conn, now, now + durations.horizon())
 
     def close(self) -> None:
-        """Close every connection."""
-        self.conn.close()
-        super().close()
+        """Close every connection. The base class's finaliser calls it even when nothing could be opened."""
+        if hasattr(self, "conn"):
+            self.conn.close()
+            super().close()
 
 
 def _job(row: tuple[Any, ...]) -> Job:
     kind, _, number = str(row[1]).partition(":")
-    return Job(row[0], kind, int(number), row[2], row[3], row[4], row[5], row[6], bool(row[7]), row[8], row[9] or 0.0)
+    return Job(
+        row[0], kind, int(number), row[2], row[3], row[4], row[5], row[6], bool(row[7]), row[8], row[9] or 0.0, row[10]
+    )
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:
     """Whether the file itself is broken (not merely locked, full or read-only)."""
     return isinstance(error, sqlite3.DatabaseError) and any(
-        sign in str(error) for sign in ("malformed", "not a database", "disk image")
+        sign in str(error) for sign in ("image is malformed", "malformed database schema", "not a database")
     )

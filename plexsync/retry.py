@@ -72,8 +72,9 @@ def _transient(
 ) -> Decision:
     attempts = attempt.attempts + 1
     if attempts >= max_retries:
+        said = message.rstrip(". ") or type(error).__name__
         hint = "Edit the scene or run Process DLQ to try again."
-        return Decision("dead", "dead", 0.0, attempts, None, "retries_exhausted", f"{message}. {hint}")
+        return Decision("dead", "dead", 0.0, attempts, None, "retries_exhausted", f"{said}. {hint}")
     delay = 0.0 if isinstance(error, ItemGone) and attempt.attempts == 0 else backoff(attempts, rng, delays)
     if isinstance(error, PlexBusy) and error.retry_after:
         delay = max(delay, min(error.retry_after, max(delays.cap, 1.0)))

@@ -6,11 +6,20 @@ Owns how rows are compared with a file; must not know scenes, other scenes' clai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from plexsync.evidence import Evidence, Remembered
-from plexsync.names import base_name, common_suffix, components, fold, name_key, normal_path
+from plexsync.names import (
+    base_name,
+    common_suffix,
+    components,
+    fold,
+    fold_path,
+    name_key,
+    normal_path,
+    slashed,
+)
 from plexsync.plex.item import IndexPart
 from plexsync.scene import SceneFile
 
@@ -26,10 +35,11 @@ WITH_FOLDER = 2
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An index row with its path taken apart once."""
+    """An index row with its path taken apart once; ``spelt``: the path as Plex gives it, slashes aside."""
 
     part: IndexPart
     path: str
+    spelt: str
     exact: tuple[str, ...]
     folded: tuple[str, ...]
 
@@ -37,7 +47,7 @@ class Row:
     def of(cls, part: IndexPart) -> Row:
         """The row of an index part."""
         path = normal_path(part.path)
-        return cls(part, path, components(path), components(fold(path)))
+        return cls(part, path, slashed(part.path), components(path), components(fold(path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Wanted:
     """
 
     file: SceneFile
+    spelt: tuple[str, ...]
     exact: tuple[str, ...]
     folded: tuple[str, ...]
     key: str
@@ -61,7 +72,8 @@ class Wanted:
 class Clue:
     """One row that may be the file. ``size``: 2 equal, 1 unknown, 0 different; ``suffix``: equal components at the end.
 
-    ``exact``: the same without folding case. ``doubtful``: size and duration both say that it is another file.
+    ``exact``: the same without folding case; ``spelt``: the same as the servers spell them. ``doubtful``: size and
+    duration both say that it is another file.
     """
 
     part: IndexPart
@@ -71,7 +83,13 @@ class Clue:
     size: int
     suffix: int
     exact: int
+    spelt: int
     doubtful: bool = False
+
+    @property
+    def literal(self) -> bool:
+        """Whether the equal end of both paths is equal letter by letter, not in another case or Unicode form."""
+        return self.suffix == self.exact == self.spelt
 
 
 class Shelf:
@@ -107,7 +125,7 @@ class Shelf:
         name = row.folded[-1] if row.folded else ""
         self._paths.setdefault(row.path, []).append(row)
         if self.fold_case:
-            self._folded.setdefault("/".join(row.folded), []).append(row)
+            self._folded.setdefault(fold_path(row.path), []).append(row)
         self._names.setdefault(name, []).append(row)
         self._spelt.setdefault(name, set()).add(base_name(row.part.path))
         self._items.setdefault(row.part.rating_key, []).append(row)
@@ -121,7 +139,7 @@ class Shelf:
     def at(self, path: str) -> list[Row]:
         """The rows at a normal path: in its exact case, else (if Plex's platform folds case) in any."""
         exact = self._paths.get(path, [])
-        return exact if exact or not self.fold_case else self._folded.get("/".join(components(fold(path))), [])
+        return exact if exact or not self.fold_case else self._folded.get(fold_path(path), [])
 
     def named(self, key: str) -> list[Row]:
         """The rows with that file name."""
@@ -174,13 +192,22 @@ def _contradicted(file: SceneFile, part: IndexPart) -> bool:
 def _clue(wanted: Wanted, row: Row, evidence: Evidence, why: str, *, high: bool) -> Clue:
     suffix = common_suffix(wanted.folded, row.folded)
     exact = common_suffix(wanted.exact, row.exact)
+    spelt = common_suffix(wanted.spelt, components(row.spelt))
     size = same_size(wanted.file, row.part)
-    return Clue(row.part, evidence, high, why, size, suffix, exact, _contradicted(wanted.file, row.part))
+    return Clue(row.part, evidence, high, why, size, suffix, exact, spelt, _contradicted(wanted.file, row.part))
 
 
 def one_place(rows: Sequence[Row]) -> bool:
     """Whether the rows are one item, or one file that several libraries hold."""
-    return len({row.part.rating_key for row in rows}) == 1 or len({row.path for row in rows}) == 1
+    return len({row.part.rating_key for row in rows}) == 1 or len({row.spelt for row in rows}) == 1
+
+
+def _spelt_alike(wanted: Wanted, rows: Sequence[Row]) -> list[Row]:
+    """Of rows at one normal path: where a folder holds the name both composed and decomposed, Stash's spelling."""
+    if len({row.spelt for row in rows}) < 2:
+        return list(rows)
+    near = [common_suffix(wanted.spelt, components(row.spelt)) for row in rows]
+    return [row for row, count in zip(rows, near, strict=True) if count == max(near)]
 
 
 def _nearest(wanted: Wanted, rows: Sequence[Row]) -> list[Row]:
@@ -189,45 +216,55 @@ def _nearest(wanted: Wanted, rows: Sequence[Row]) -> list[Row]:
     near = [row for row in rows if common_suffix(wanted.folded, row.folded) == best[0]]
     if one_place(near) or best[0] < WITH_FOLDER or len({row.folded for row in near}) > 1:
         return near
-    return [row for row in near if common_suffix(wanted.exact, row.exact) == best[1]]
+    near = [row for row in near if common_suffix(wanted.exact, row.exact) == best[1]]
+    return _spelt_alike(wanted, near) if len({row.exact for row in near}) == 1 else near
+
+
+def _at(wanted: Wanted, path: str, shelf: Shelf) -> tuple[list[Row], bool]:
+    """The rows at a normal path, and whether they are one file."""
+    rows = shelf.at(path)
+    if len({row.path for row in rows}) == 1:
+        rows = _spelt_alike(wanted, rows)
+    return rows, len({row.spelt for row in rows}) == 1
 
 
 def equal_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows at the very path; several that differ in case alone, none of them exact, prove nothing."""
-    rows = shelf.at(wanted.mapped)
-    high = len({row.path for row in rows}) == 1
-    why = "it lies at the same path" if high else "several files have this path in another case"
-    return [_clue(wanted, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
+    """Rows at the very path; several that differ in spelling alone, none of them exact, prove nothing.
+
+    One in another spelling may be another file: it counts unless size and duration both contradict.
+    """
+    rows, high = _at(wanted, wanted.mapped, shelf)
+    why = "it lies at the same path" if high else "several files have this path in another spelling"
+    clues = [_clue(wanted, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
+    return [clue if clue.literal else _judged(clue) for clue in clues]
 
 
 def learned_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     """Rows at the path that the learned map gives, unless size and duration both contradict."""
     for path in wanted.learned:
-        rows = shelf.at(path)
+        rows, one = _at(wanted, path, shelf)
         if rows:
-            one = len({row.path for row in rows}) == 1
-            clues = [_clue(wanted, row, Evidence.LEARNED_PATH, "", high=one) for row in rows]
-            return [_judged_learned(clue) for clue in clues]
+            why = "it lies where the learned path map says"
+            return [_judged(_clue(wanted, row, Evidence.LEARNED_PATH, why, high=one)) for row in rows]
     return []
 
 
-def _judged_learned(clue: Clue) -> Clue:
-    why = "it lies where the learned path map says"
-    if clue.doubtful:
-        why += ", but its size and duration are others"
-    high = clue.high and not clue.doubtful
-    return Clue(clue.part, clue.evidence, high, why, clue.size, clue.suffix, clue.exact, clue.doubtful)
+def _judged(clue: Clue) -> Clue:
+    """The clue; without its confidence if size and duration both say that another film lies there now."""
+    return replace(clue, high=False, why=clue.why + ", but its size and duration are others") if clue.doubtful else clue
 
 
 def remembered(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows that this very file was written to before, if the item still holds that part."""
+    """Rows that this very file was written to before, if the item still holds that part, and no other film there."""
     stash_path = normal_path(wanted.file.path)
     found = []
     for memory in wanted.remembered:
         if normal_path(memory.stash_path) != stash_path or wanted.foreign(memory.rating_key):
             continue
         rows = [row for row in shelf.of_item(memory.rating_key) if row.path == normal_path(memory.path)]
-        found += [_clue(wanted, row, Evidence.REMEMBERED, "it was written before", high=True) for row in rows[:1]]
+        found += [
+            _judged(_clue(wanted, row, Evidence.REMEMBERED, "it was written before", high=True)) for row in rows[:1]
+        ]
     return found
 
 

@@ -211,9 +211,9 @@ class _Reader:
         return default
 
     def text(self, name: str) -> str:
-        """The value without blanks around it; a whole number counts as text."""
+        """The value without blanks around it; a whole number counts as text, 0 as not set."""
         value = self.raw.get(name, "")
-        if value is None:
+        if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0):
             return ""
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and not _is_huge(value)):
             return str(value).strip()

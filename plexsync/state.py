@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from plexsync import jobs, paths
+from plexsync import jobs, locks, paths
 from plexsync.breaker import Breaker
 from plexsync.plex.edits import Written
+
+#: ``PRAGMA user_version`` of the schema below.
+SCHEMA_VERSION = 1
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -58,11 +61,37 @@ class Record:
 
 
 def open_state(folder: str) -> sqlite3.Connection:
-    """``state.db`` of the data folder, with its schema; raises ``sqlite3.Error``."""
+    """``state.db`` of the data folder, with its schema; raises ``sqlite3.Error`` or ``OSError``."""
     conn = jobs.connect(os.path.join(folder, paths.STATE_DB))
-    conn.execute("PRAGMA journal_mode=WAL")
-    conn.executescript(SCHEMA)
+    try:
+        if _version(conn) < SCHEMA_VERSION:
+            _create(conn, folder)
+    except BaseException:
+        conn.close()  # a damaged file is renamed next, and Windows renames no open one
+        raise
     return conn
+
+
+def _create(conn: sqlite3.Connection, folder: str) -> None:
+    """Make the schema, one process at a time: the switch to WAL ignores the busy timeout."""
+    fd = locks.open_lock(os.path.join(folder, paths.INIT_LOCK))
+    try:
+        if not locks.wait_lock(fd, jobs.BUSY_TIMEOUT):
+            raise sqlite3.OperationalError("database is locked: another process has been creating it for 10 s")
+        if _version(conn) >= SCHEMA_VERSION:
+            return
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA.split(";"):
+            conn.execute(statement)
+        conn.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        conn.execute("COMMIT")
+    finally:
+        os.close(fd)
+
+
+def _version(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
 
 
 def get(conn: sqlite3.Connection, name: str, default: Any = None) -> Any:
@@ -88,10 +117,11 @@ class State:
         self.conn.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.conn.execute("COMMIT")
         except BaseException:
-            self.conn.execute("ROLLBACK")
+            if self.conn.in_transaction:  # a full disk has rolled it back already
+                self.conn.execute("ROLLBACK")
             raise
-        self.conn.execute("COMMIT")
 
     def records(self, machine: str, rating_keys: Iterable[int]) -> dict[int, Record]:
         """What was written to these items."""
@@ -149,15 +179,45 @@ class State:
                 [(*row, synced) for row in rows],
             )
 
+    def see_all(self, rows: Sequence[tuple[str, int, str, str, bool]], now: float) -> None:
+        """The same with, for each row, whether Plex has it since ``now``."""
+        for has_it in (True, False):
+            part = [(kind, number, mark, name) for kind, number, mark, name, synced in rows if synced is has_it]
+            if part:
+                self.see(part, now if has_it else None)
+
+    def remember(self, name: str, value: Any) -> None:
+        """Store a JSON value of the ``meta`` table if it is another than before."""
+        if get(self.conn, name) != value:
+            put(self.conn, name, value)
+
     def seen(self, kind: str, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-        """id -> (signature, name) of what the last finished job saw."""
+        """id -> (signature, name) of what the last finished job saw; nothing for those that none saw.
+
+        A scene of which only the time of its last sync was imported was seen by none.
+        """
         wanted, found = sorted(set(ids)), {}
         for at in range(0, len(wanted), MANY):
             part = wanted[at : at + MANY]
             marks = ", ".join("?" * len(part))
-            sql = f"SELECT id, signature, name FROM seen WHERE kind = ? AND id IN ({marks})"
-            found.update({row[0]: (row[1] or "", row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
+            sql = f"SELECT id, signature, name FROM seen WHERE kind = ? AND signature > '' AND id IN ({marks})"
+            found.update({row[0]: (row[1], row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
         return found
+
+    def synced(self) -> Iterator[tuple[int, float]]:
+        """Scene id and time of its last success, in the order of the ids."""
+        yield from self.conn.execute(
+            "SELECT id, synced FROM seen WHERE kind = 'scene' AND synced IS NOT NULL ORDER BY id"
+        )
+
+    def import_synced(self, rows: Iterable[tuple[int, float]]) -> None:
+        """Take over times of last successes, into a new ``state.db``; a scene counts as seen no more than before."""
+        with self.transaction():
+            self.conn.executemany(
+                "INSERT INTO seen (kind, id, synced) VALUES ('scene', ?, ?) ON CONFLICT (kind, id) DO UPDATE SET"
+                " synced = max(COALESCE(synced, 0), excluded.synced)",
+                rows,
+            )
 
     def hope(self, files: Mapping[int, Iterable[tuple[str, int]]]) -> None:
         """These scenes (id -> (name key, size) of each file) would be matched again if Plex gained such a file."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from plexsync import covers
 from plexsync.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, StashUnavailable
 from plexsync.log import Log, Private
 from plexsync.metadata import fingerprint
 from plexsync.planning import Planner, Target
 from plexsync.plex import edits
+from plexsync.plex.client import Element
 from plexsync.plex.edits import Change, EditPlan, Params, Written
 from plexsync.plex.images import check_cover, digest
 from plexsync.plex.item import LIST_FIELDS, Item
@@ -102,8 +104,8 @@ class Writer:
 
     def _prepare(self, work: Work) -> None:
         """Fetch the cover where it may have changed, because its locks ride in the item's one PUT."""
-        scene, record, wanted = work.target.scene, work.record, work.target.wanted
-        if record.cover_seen == _cover_mark(work.target) or not (wanted.poster or wanted.background):
+        scene, record = work.target.scene, work.record
+        if not covers.is_due(work.target, record):
             return
         try:
             data, kind = self._planner.stash.cover(scene.id)
@@ -112,7 +114,7 @@ class Writer:
             return
         problem = check_cover(data, kind)
         if problem:
-            work.record = replace(record, cover_seen=_cover_mark(work.target))
+            work.record = replace(record, cover_seen=covers.mark(work.target))
             if "placeholder" not in problem:
                 self._log.warning("skipped cover", scene=scene.id, why=problem)
             return
@@ -120,26 +122,16 @@ class Writer:
 
     def _choose(self, work: Work, data: bytes, kind: str) -> None:
         sha1 = digest(data)
-        held = dict(part.split("=", 1) for part in work.record.cover.split(",") if "=" in part)
-        elements = [
-            element
-            for element, on in (("posters", work.target.wanted.poster), ("arts", work.target.wanted.background))
-            if on and held.get(element) != sha1 and not self._is_persons(work, element, held)
-        ]
+        keep_edits = self._planner.settings.keep_plex_edits
+        elements = covers.elements(work.target, work.record, sha1, keep_plex_edits=keep_edits)
         if not elements:
-            work.record = replace(work.record, cover_seen=_cover_mark(work.target))
+            work.record = replace(work.record, cover_seen=covers.mark(work.target))
             return
         keep = self._held + len(data) <= COVER_BYTES
         self._held += len(data) if keep else 0
-        work.cover = Cover(tuple(elements), sha1, kind, data if keep else None)
-        locks = tuple({"posters": "thumb", "arts": "art"}[element] for element in elements)
-        missing = tuple(lock for lock in locks if lock not in work.target.item.locked)
-        work.edit = replace(work.edit, locks=missing)
-
-    def _is_persons(self, work: Work, element: str, held: Mapping[str, str]) -> bool:
-        """With keepPlexEdits: a locked image that we never uploaded is a person's choice."""
-        lock = {"posters": "thumb", "arts": "art"}[element]
-        return self._planner.settings.keep_plex_edits and lock in work.target.item.locked and element not in held
+        work.cover = Cover(elements, sha1, kind, data if keep else None)
+        locks = (covers.LOCKS[element] for element in elements)
+        work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
 
     def _intend(self, works: Sequence[Work]) -> None:
         """Commit what is about to be written: an intent without an outcome counts as ours."""
@@ -254,17 +246,15 @@ class Writer:
         cover, scene = work.cover, work.target.scene
         assert cover is not None
         client = self._planner.client
-        held = dict(part.split("=", 1) for part in work.record.cover.split(",") if "=" in part)
+        held = covers.held(work.record)
         try:
             data = cover.data or self._planner.stash.cover(scene.id)[0]
             for element in cover.elements:
-                client.upload(
-                    work.target.item.rating_key, "posters" if element == "posters" else "arts", data, cover.kind
-                )
+                client.upload(work.target.item.rating_key, _element(element), data, cover.kind)
                 work.uploaded = True
                 held[element] = cover.sha1
                 self._streak(work.target, True)
-            work.record = replace(work.record, cover_seen=_cover_mark(work.target))
+            work.record = replace(work.record, cover_seen=covers.mark(work.target))
         except StashUnavailable as error:
             work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
         except (PlexBusy, ItemGone) as error:
@@ -273,15 +263,16 @@ class Writer:
                 self._busy(work)
         except Rejected as error:
             work.error = Rejected(
-                f"Plex refused the cover of scene {scene.id} ({error}); replace it in Stash or skip poster and background.",
+                f"Plex refused the cover of scene {scene.id} ({error}); replace it in Stash,"
+                " or skip poster and background.",
                 status=error.status,
                 fields=("poster",),
             )
         cover.data = None
-        work.record = replace(work.record, cover=",".join(f"{name}={sha1}" for name, sha1 in sorted(held.items())))
+        work.record = replace(work.record, cover=covers.text(held))
 
     def _store(self, works: Sequence[Work]) -> None:
-        """Commit what came of it: before the jobs are settled, so that a crash between the two repeats, never forgets."""
+        """Commit what came of it before the jobs are settled: a crash between the two repeats, never forgets."""
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
         for work in works:
             if work.error is None:
@@ -298,11 +289,6 @@ def probe(planner: Planner, section: int | None) -> None:
         planner.client.probe(section)
     except PlexBusy as error:
         raise PlexUnavailable(f"Plex does not answer: {error}") from None
-
-
-def _cover_mark(target: Target) -> str:
-    """What must be the same for a cover not to be fetched again: the scene's ``updated_at`` and the two switches."""
-    return f"{target.scene.updated_at} {int(target.wanted.poster)}{int(target.wanted.background)}"
 
 
 def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -349,3 +335,7 @@ def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
 
 def _latest(values: Sequence[str], value: str) -> tuple[str, ...]:
     return (*(one for one in values if one != value), value)[-edits.REMEMBERED :]
+
+
+def _element(name: str) -> Element:
+    return "posters" if name == "posters" else "arts"

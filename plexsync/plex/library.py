@@ -142,6 +142,10 @@ class Library:
         self.complete = bool(known) and all(row.complete for row in known)
         return Refresh(self.complete, frozenset(found.gained), sections, found.filled, tuple(found.warnings))
 
+    def expect_more(self) -> None:
+        """The next refresh for a missing file looks at once, however short ago the last one was."""
+        self._asked_missing = float("-inf")
+
     def forget(self, rating_key: int) -> None:
         """Drops an item that Plex no longer has; a later listing brings it back if it does."""
         self._conn.execute(

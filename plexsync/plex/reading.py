@@ -15,14 +15,12 @@ OPTIMISED_FOLDER = "/Plex Versions/"
 
 def whole(value: object) -> int:
     """A whole number out of a number or its text, 0 for anything else."""
-    if isinstance(value, int | float):
+    if not isinstance(value, int | float | str):
+        return 0
+    try:
         return int(value)
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            return 0
-    return 0
+    except (ValueError, OverflowError):  # NaN and infinity too, which Python's reader of JSON accepts
+        return 0
 
 
 def section_of(directory: ElementTree.Element) -> Section | None:

@@ -18,7 +18,7 @@ import requests
 from stashapi.stashapp import StashInterface
 
 from tests.servers.stash import StashServer
-from tests.servers.stash_hooks import parse_log_line, parse_result
+from tests.servers.stash_hooks import LogLine, parse_log_line, parse_result
 from tests.servers.stash_jobs import await_status
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -80,7 +80,8 @@ def test_stashapi_connects_reads_and_writes(stash: StashServer) -> None:
     number = stash.add_scene("A", files=[("/d/a.mp4", 7, 1.5)], studio=stash.add_studio("S"))
     client = connect(stash)
     read = client.call_GQL(
-        "query($id: ID!) { findScene(id: $id) { ...Short } } fragment Short on Scene { title studio { name } files { size } }",
+        "query($id: ID!) { findScene(id: $id) { ...Short } }"
+        " fragment Short on Scene { title studio { name } files { size } }",
         {"id": number},
     )
     assert read == {"findScene": {"title": "A", "studio": {"name": "S"}, "files": [{"size": 7}]}}
@@ -194,7 +195,7 @@ def test_relations_combine_and_page(stash: StashServer) -> None:
 
 
 def test_hook_gets_the_document_that_stash_writes(stash: StashServer) -> None:
-    """A save starts the plugin with the connection, a null-filled input, the field names and the sources on PYTHONPATH."""
+    """A save starts the plugin with the connection, null-filled input, field names and the sources on PYTHONPATH."""
     number = stash.add_scene()
     result = stash.update_scene(number, title="New & <b>")
     event, said = result.output["event"], result.output
@@ -234,7 +235,7 @@ def test_a_clients_bulk_edit_fires_per_scene(stash: StashServer) -> None:
     query = "mutation($i: BulkSceneUpdateInput!) { bulkSceneUpdate(input: $i) { id tags { name } } }"
     answer = ask(stash, query, i={"ids": ids, "tag_ids": {"ids": [tag], "mode": "ADD"}})
     assert [one["tags"] for one in answer["data"]["bulkSceneUpdate"]] == [[{"name": "t"}]] * 3
-    assert stash.plugin_log.count(("info", "hello")) == 3
+    assert stash.plugin_log.count(LogLine("info", "hello")) == 3
 
 
 def test_a_hook_is_killed_with_its_client(stash: StashServer) -> None:
@@ -315,7 +316,7 @@ def test_stderr_lines_carry_their_level(line: bytes, wanted: tuple[str, str]) ->
 
 
 def test_sign_in(stash: StashServer) -> None:
-    """With credentials a cookie or the key is needed; a wrong key is refused even without; covers redirect to the login."""
+    """With credentials a cookie or the key is needed; a wrong key is refused even without; covers lead to the login."""
     stash.add_scene(cover=b"jpeg")
     assert "data" in ask(stash, "{ version { hash } }")
     url, post = stash.url, requests.post
@@ -363,7 +364,7 @@ def test_faults_count_down(stash: StashServer, kind: str, status: int) -> None:
 
 
 def test_locked_hanging_and_setup(stash: StashServer) -> None:
-    """A locked database answers 200 with errors; a hanging server is silent until released; setup still tells its status."""
+    """A locked database answers 200 with errors; a hanging server is silent until released; setup tells its status."""
     stash.modes.locked_database = 1
     assert ask(stash, "{ version { hash } }")["errors"][0]["message"] == "database is locked"
     stash.modes.setup_needed = True
@@ -409,7 +410,12 @@ def test_the_worker_is_ended_only_if_it_holds_the_lock(stash: StashServer) -> No
         assert holder.poll() is None
         with lock.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            reaper = threading.Thread(target=lambda: (holder.wait(), fcntl.flock(handle, fcntl.LOCK_UN)))
+
+            def unlock_after_death() -> None:
+                holder.wait()
+                fcntl.flock(handle, fcntl.LOCK_UN)
+
+            reaper = threading.Thread(target=unlock_after_death)
             reaper.start()
             assert stash.end_worker()
             reaper.join(5)

@@ -1,6 +1,7 @@
 """Reads GraphQL request documents into plain values: the parser of the Stash test server.
 
-Owns the grammar of executable documents (operations, fragments, variables, values, directives). Must not know Stash or any schema.
+Owns the grammar of executable documents (operations, fragments, variables, values, directives). Must not know
+Stash or any schema.
 """
 
 from __future__ import annotations

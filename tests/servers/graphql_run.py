@@ -1,6 +1,7 @@
 """Checks a parsed GraphQL request against a schema table and carries it out.
 
-Owns the schema's shape, validation, variables, fragments and the plan of getters that answers a request. Must not know Stash: resolvers come from outside.
+Owns the schema's shape, validation, variables, fragments and the plan of getters that answers a request. Must not
+know Stash: resolvers come from outside.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Request:
     roots: list[tuple[str, bool, Callable[[Any], Any]]]
 
     def run(self, context: Any) -> dict[str, Any]:
-        """The response body; a refusing root field gives ``errors`` and null (for the whole data if the field may not be null)."""
+        """The response body; a refusing root field gives ``errors`` and null, for all data if it may not be null."""
         data: dict[str, Any] | None = {}
         errors = []
         for key, required, getter in self.roots:
@@ -80,7 +81,7 @@ class Request:
 def prepare(
     schema: Schema, text: str, variables: dict[str, Any], name: str | None = None, *, enforce: bool = True
 ) -> Request:
-    """Parse, check and plan one request. ``enforce`` off lets unknown fields through as null. Raises what is wrong with it."""
+    """Parse, check and plan one request, or raise what is wrong. Without ``enforce`` unknown fields are null."""
     document = parse(text)
     wanted = [one for one in document.operations if not name or one.name == name]
     if not wanted:
@@ -199,7 +200,8 @@ class _Planner:
         if target is None or target.kind != "OBJECT":
             if inner and self.enforce:
                 raise ValidationError(
-                    f'Field "{fields[0].name}" must not have a selection since type "{definition.type}" has no subfields.'
+                    f'Field "{fields[0].name}" must not have a selection since type "{definition.type}" '
+                    "has no subfields."
                 )
             return None
         if not inner:
@@ -226,7 +228,7 @@ class _Planner:
         return values
 
     def coerce(self, value: Any, ref: TypeRef, path: str, *, literal: bool) -> Any:
-        """``value`` as the schema wants it, variables filled in; ``_MISSING`` for an optional variable that was not sent."""
+        """``value`` as the schema wants it, variables filled in; ``_MISSING`` for an optional variable not sent."""
         if isinstance(value, Variable):
             return self._variable(value, ref)
         if value is None:

@@ -157,13 +157,13 @@ def _change_tags(model: Model, modes: Modes, item: Item, kind: str, change: TagC
     have = item.tags(kind)
     if change.clear or (change.adds and not modes.tags_append):
         have.clear()
-    for _, (name, role, thumb) in sorted(change.adds.items()):
-        name = _kept(modes, kind, name.strip())
-        if not name:
+    for _, (raw, role, thumb) in sorted(change.adds.items()):
+        kept = _kept(modes, kind, raw.strip())
+        if not kept:
             continue
         if modes.capitalise_collections and kind in ("collection", "label"):
-            name = name[:1].upper() + name[1:]
-        name = model.tags.spell(kind, name)
+            kept = kept[:1].upper() + kept[1:]
+        name = model.tags.spell(kind, kept)
         if name not in have:
             have.append(name)
         if role:

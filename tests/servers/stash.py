@@ -48,7 +48,8 @@ class StashServer(StashEdits):
     """Serves on 127.0.0.1 from construction; a context manager that leaves no process behind.
 
     ``dir`` becomes Stash's config folder (made if missing). Without ``plugin_script`` no process is ever started.
-    ``clock`` is the server's offset from UTC, ``now`` the source of time, ``env`` and ``python`` are for started plugins.
+    ``clock`` is the server's offset from UTC, ``now`` the source of time; ``env`` and ``python`` are for plugins.
+    ``broken``: ids of scenes whose rows the database cannot read, so that every query that meets one is refused.
     """
 
     plugin_id = "PlexSync"
@@ -62,13 +63,14 @@ class StashServer(StashEdits):
         self.log: list[RequestLog] = []
         self.plugin_log: list[LogLine] = []
         self.plugin_settings: dict[str, Any] = {}
+        self.broken: set[int] = set()
         self.plugin_enabled, self.plugin_version = True, "1.1.0"
         self.version = {"version": "v0.30.1", "hash": "d70ff551", "build_time": "2025-12-18 00:00:00"}
         self.triggers, self.tasks = TRIGGERS, TASKS
         self.credentials: tuple[str, str] | None = None
         self.api_key, self.session_max_age = "", 0.0
         self.cookie_in_stdin, self.host, self.python = True, "127.0.0.1", sys.executable
-        self.sessions = Sessions(lambda: self.now(), lambda: self.session_max_age)
+        self.sessions = Sessions(self._time, lambda: self.session_max_age)
         self.released = threading.Event()
         script = self.plugin_script or Path("/nonexistent/PlexSync.py")
         self.launcher = Launcher(script, self.connection, self.plugin_log.append, lambda: self.python)
@@ -117,6 +119,9 @@ class StashServer(StashEdits):
     @now.setter
     def now(self, source: Callable[[], datetime]) -> None:
         self.store.now = source
+
+    def _time(self) -> datetime:
+        return self.store.now()
 
     @property
     def data_dir(self) -> Path:
@@ -171,7 +176,7 @@ class StashServer(StashEdits):
         kill_after: float | None = None,
         gone: Gone | None = None,
     ) -> HookResult:
-        """Run the plugin for one event and wait for it; ``kill_after`` seconds kill it, as does ``gone()`` (the client left)."""
+        """Run the plugin for one event and wait; ``kill_after`` seconds kill it, or ``gone()`` (the client left)."""
         if self.plugin_script is None or not self.plugin_enabled or type not in self.triggers:
             return HookResult(id=id)
         context: dict[str, Any] = {"id": id} if id else {}
@@ -247,11 +252,15 @@ class StashServer(StashEdits):
         self.sessions.issued.clear()
 
     def fault(self, kind: str, count: int | None = None, operation: str = "") -> Fault:
-        """Misbehave by one of ``FAULTS``, ``count`` times (None: until removed from ``faults``), where the regex is found."""
+        """Misbehave by one of ``FAULTS``, ``count`` times (None: until removed), where the regex is found."""
         if kind not in FAULTS:
             raise ValueError(f"unknown fault {kind}: one of {', '.join(FAULTS)}")
         self.faults.append(Fault(kind, count, re.compile(operation)))
         return self.faults[-1]
+
+    def forget(self, type_name: str, field: str) -> None:
+        """Be an older Stash, whose type (or input) has no such field and which answers 422 where it is named."""
+        self._api.forget(type_name, field)
 
     def release(self) -> None:
         """Drop the connections that hang, and hang no more."""

@@ -126,15 +126,26 @@ class Api:
         }
 
     def _one_scene(self, args: Args) -> Scene | None:
-        return self.server.store.scenes.get(_number(args["id"])) if args.get("id") is not None else None
+        if args.get("id") is None:
+            return None
+        found = self.server.store.scenes.get(_number(args["id"]))
+        return None if found is None else self._readable([found])[0]
 
     def _find_scenes(self, args: Args) -> Args:
         ids = args.get("ids") or args.get("scene_ids")
         if ids:
-            return _listing("scenes", _by_ids("scene", self.server.store.scenes, ids))
+            return _listing("scenes", self._readable(_by_ids("scene", self.server.store.scenes, ids)))
         rows = list(self.server.store.scenes.values())
         test = self.filters.scene(args.get("scene_filter") or {})
-        return _paged("scenes", rows, test, args.get("filter"))
+        found = _paged("scenes", rows, test, args.get("filter"))
+        self._readable(found["scenes"])
+        return found
+
+    def _readable(self, scenes: list[Scene]) -> list[Scene]:
+        """``scenes``, unless the database refuses one of them."""
+        if not self.server.broken.isdisjoint(one.id for one in scenes):
+            raise ResolverError("sql: Scan error on column index 3: converting NULL to string is unsupported")
+        return scenes
 
     def _find_entities(self, kind: str, args: Args) -> Args:
         table = self.server.store.table(kind)
@@ -186,8 +197,8 @@ class Api:
         server = self.server
         user = server.credentials[0] if server.credentials else ""
         general = {
-            "apiKey": server.api_key, "username": user, "maxSessionAge": int(server.session_max_age), "logLevel": "Info",
-            "pluginsPath": str(server.dir / "plugins"), "pythonPath": "", "stashes": [],
+            "apiKey": server.api_key, "username": user, "maxSessionAge": int(server.session_max_age),
+            "logLevel": "Info", "pluginsPath": str(server.dir / "plugins"), "pythonPath": "", "stashes": [],
             "configFilePath": str(server.dir / "config.yml"),
         }  # fmt: skip
         return {"general": general}
@@ -203,6 +214,11 @@ class Api:
             "workingDir": "/",
             "configPath": where,
         }
+
+    def forget(self, type_name: str, field: str) -> None:
+        """Have a schema without that field."""
+        del self.types[type_name].fields[field]
+        self._introspection = None
 
     def _described(self) -> Args:
         if self._introspection is None:

@@ -15,19 +15,25 @@ from tests.servers.stash_model import Entity, FileSpec, Scene, Store
 
 Gone = Callable[[], bool]
 _NAMES = {"studio": "studio_id", "performers": "performer_ids", "tags": "tag_ids", "cover": "cover_image"}
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 # Keys of the input types, in the order in which Stash writes them.
-_SCENE_KEYS = (
+_SCENE_KEYS = _words(
     "clientMutationId id title code details director url urls date rating100 o_counter organized studio_id gallery_ids "
     "performer_ids movies groups tag_ids cover_image stash_ids resume_time play_duration play_count primary_file_id"
-).split()  # noqa: SIM905 - a table of words
-_PERFORMER_KEYS = (
+)
+_PERFORMER_KEYS = _words(
     "id name disambiguation url urls gender birthdate ethnicity country eye_color height height_cm measurements "
-    "fake_tits penis_length circumcised career_length tattoos piercings aliases alias_list twitter instagram favorite tag_ids "
-    "image stash_ids rating100 details death_date hair_color weight ignore_auto_tag custom_fields"
-).split()  # noqa: SIM905 - a table of words
-_STUDIO_KEYS = (
+    "fake_tits penis_length circumcised career_length tattoos piercings aliases alias_list twitter instagram favorite "
+    "tag_ids image stash_ids rating100 details death_date hair_color weight ignore_auto_tag custom_fields"
+)
+_STUDIO_KEYS = _words(
     "id name url urls parent_id image stash_ids rating100 favorite details aliases tag_ids ignore_auto_tag"
-).split()  # noqa: SIM905 - a table of words
+)
 
 
 class StashEdits:
@@ -99,11 +105,12 @@ class StashEdits:
         """Set fields and bump ``updated_at``, no hook. ``files`` may be given as (path, bytes, seconds)."""
         scene, now = self.store.scenes[id], self.store.stamp()
         for name, value in changes.items():
+            new = value
             if name == "files":
-                value = [self.store.add_file(one, now) if isinstance(one, tuple) else one for one in value]
+                new = [self.store.add_file(one, now) if isinstance(one, tuple) else one for one in value]
             elif name in ("performers", "tags", "urls", "stash_ids"):
-                value = list(value)
-            setattr(scene, name, value)
+                new = list(value)
+            setattr(scene, name, new)
         scene.updated_at = now
         return scene
 
@@ -237,16 +244,20 @@ def to_input(changes: dict[str, Any]) -> dict[str, Any]:
     for name, value in changes.items():
         if name in ("files", "cover_type"):
             continue
-        if name in ("performers", "tags"):
-            value = [str(one) for one in value]
-        elif name == "studio":
-            value = None if value is None else str(value)
-        elif name == "stash_ids":
-            value = [{"endpoint": endpoint, "stash_id": one, "updated_at": None} for endpoint, one in value]
-        elif name == "cover" and value is not None:
-            value = "data:image/jpeg;base64," + base64.b64encode(value).decode()
-        given[_NAMES.get(name, name)] = list(value) if name == "urls" else value
+        given[_NAMES.get(name, name)] = _to_input(name, value)
     return given
+
+
+def _to_input(name: str, value: Any) -> Any:
+    if name in ("performers", "tags"):
+        return [str(one) for one in value]
+    if name == "studio":
+        return None if value is None else str(value)
+    if name == "stash_ids":
+        return [{"endpoint": endpoint, "stash_id": one, "updated_at": None} for endpoint, one in value]
+    if name == "cover" and value is not None:
+        return "data:image/jpeg;base64," + base64.b64encode(value).decode()
+    return list(value) if name == "urls" else value
 
 
 def from_input(given: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ is parsed.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Collection
 from datetime import timedelta
@@ -21,7 +22,7 @@ _SORTS = {"id", "created_at", "updated_at", "path", "title", "date", "name", "fi
 
 
 def like(pattern: str, *, anywhere: bool) -> Callable[[str], bool]:
-    """SQLite's LIKE: letter case of ASCII does not count, ``%`` and ``_`` are wildcards even when they come from a path."""
+    """SQLite's LIKE: letter case of ASCII does not count; ``%`` and ``_`` are wildcards even when a path has them."""
     folded = _fold(pattern)
     if "%" not in pattern and "_" not in pattern:
         return (lambda text: folded in _fold(text)) if anywhere else (lambda text: folded == _fold(text))
@@ -88,9 +89,9 @@ def ids_test(criterion: Criterion) -> Callable[[Collection[int]], bool]:
         "INCLUDES": lambda ids: not wanted or not wanted.isdisjoint(ids),
         "INCLUDES_ALL": lambda ids: wanted <= set(ids),
         "EQUALS": lambda ids: wanted == set(ids),
-        "EXCLUDES": lambda ids: wanted.isdisjoint(ids),
+        "EXCLUDES": wanted.isdisjoint,
         "IS_NULL": lambda ids: not ids,
-        "NOT_NULL": lambda ids: bool(ids),
+        "NOT_NULL": bool,
     }
     if modifier not in tests:
         raise ResolverError(f"unsupported modifier {modifier}")
@@ -232,19 +233,31 @@ def _sort_key(sort: str) -> Callable[[Any], Any]:
     return attrgetter(sort)
 
 
+def _sorts(rows: list[Any], sort: str) -> bool:
+    """Whether such rows can be sorted so."""
+    return sort in _SORTS and (not rows or sort.startswith("file") or sort == "duration" or hasattr(rows[0], sort))
+
+
+def _shuffled(sort: str) -> Callable[[Any], bytes]:
+    """Stash's ``random_<seed>``: an order that seems random and is the same as long as the seed is."""
+    seed = sort.removeprefix("random_")
+    if not (seed.isascii() and seed.isdigit()):
+        raise ResolverError(f"invalid random seed: {seed}")
+    return lambda row: hashlib.sha256(f"{seed} {row.id}".encode()).digest()
+
+
 def page(rows: list[Any], given: Criterion | None) -> list[Any]:
     """Sort and cut ``rows`` (in id order) by a ``FindFilterType``: 25 a page unless told, -1 all, 0 none."""
     given = given or {}
     sort, per_page = given.get("sort") or "id", given.get("per_page")
     per_page = 25 if per_page is None else per_page
-    if sort not in _SORTS or (
-        rows and not sort.startswith("file") and sort != "duration" and not hasattr(rows[0], sort)
-    ):
+    shuffled = _shuffled(sort) if sort.startswith("random_") else None
+    if shuffled is None and not _sorts(rows, sort):
         raise ResolverError(f"invalid sort: {sort}")
     if per_page == 0:
         return []
     if sort != "id":
-        rows = sorted(rows, key=_sort_key(sort), reverse=given.get("direction") == "DESC")
+        rows = sorted(rows, key=shuffled or _sort_key(sort), reverse=given.get("direction") == "DESC")
     elif given.get("direction") == "DESC":
         rows = rows[::-1]
     start = 0 if per_page < 0 else (max(given.get("page") or 1, 1) - 1) * per_page

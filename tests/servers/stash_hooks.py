@@ -138,7 +138,7 @@ class PluginProcess:
             thread.start()
 
     def wait(self, timeout: float | None = None, gone: Callable[[], bool] | None = None) -> bool:
-        """Wait for the end; False if ``timeout`` seconds passed. Killed at once when ``gone()`` says that the client left."""
+        """Wait for the end; False if ``timeout`` seconds passed. Killed at once when ``gone()``: the client left."""
         until = None if timeout is None else time.monotonic() + timeout
         while not self._finished.is_set():
             left = 3600.0 if until is None else until - time.monotonic()
@@ -264,7 +264,7 @@ class Launcher:
 
 
 def end_worker(lock: Path, patience: float = 3.0) -> bool:
-    """End the background worker that holds ``lock``: SIGTERM, after ``patience`` seconds SIGKILL. True if one was there."""
+    """End the worker that holds ``lock``: SIGTERM, after ``patience`` seconds SIGKILL. True if one was there."""
     if not lock.exists() or _free(lock):
         return False
     for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):

@@ -1,6 +1,7 @@
 """The part of Stash's GraphQL schema (v0.30) that PlexSync may use, as a compact table, and its introspection.
 
-Owns names and types only. A name that is not here is refused by the test server, as Stash refuses what it does not know.
+Owns names and types only. A name that is not here is refused by the test server, as Stash refuses what it does not
+know.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ type Query findScene(id:ID):Scene
  findScenes(scene_filter:SceneFilterType,scene_ids:[Int!],ids:[ID!],filter:FindFilterType):FindScenesResultType!
  findPerformer(id:ID!):Performer
  findPerformers(performer_filter:PerformerFilterType,filter:FindFilterType,performer_ids:[Int!],ids:[ID!]):FindPerformersResultType!
- findStudio(id:ID!):Studio findStudios(studio_filter:StudioFilterType,filter:FindFilterType,ids:[ID!]):FindStudiosResultType!
+ findStudio(id:ID!):Studio
+ findStudios(studio_filter:StudioFilterType,filter:FindFilterType,ids:[ID!]):FindStudiosResultType!
  findTag(id:ID!):Tag findTags(tag_filter:TagFilterType,filter:FindFilterType,ids:[ID!]):FindTagsResultType!
  plugins:[Plugin!] configuration:ConfigResult! systemStatus:SystemStatus! version:Version!
  jobQueue:[Job!] findJob(input:FindJobInput!):Job __schema:__Schema! __type(name:String!):__Type
@@ -32,8 +34,8 @@ type Mutation sceneUpdate(input:SceneUpdateInput!):Scene scenesUpdate(input:[Sce
 type Scene id:ID! title:String code:String details:String director:String urls:[String!]! date:String rating100:Int
  organized:Boolean! created_at:Time! updated_at:Time! files:[VideoFile!]! paths:ScenePathsType! studio:Studio
  tags:[Tag!]! performers:[Performer!]! stash_ids:[StashID!]!
-type VideoFile id:ID! path:String! basename:String! mod_time:Time! size:Int64! duration:Float! fingerprints:[Fingerprint!]!
- fingerprint(type:String!):String created_at:Time! updated_at:Time!
+type VideoFile id:ID! path:String! basename:String! mod_time:Time! size:Int64! duration:Float!
+ fingerprints:[Fingerprint!]! fingerprint(type:String!):String created_at:Time! updated_at:Time!
 type Fingerprint type:String! value:String!
 type ScenePathsType screenshot:String stream:String
 type Studio {_ENTITY} parent_studio:Studio aliases:[String!]! urls:[String!]!
@@ -49,9 +51,11 @@ type ConfigGeneralResult apiKey:String! username:String! maxSessionAge:Int! plug
  configFilePath:String! logLevel:String! stashes:[StashConfig!]!
 type StashConfig path:String! excludeVideo:Boolean! excludeImage:Boolean!
 type Version version:String hash:String! build_time:String!
-type SystemStatus status:SystemStatusEnum! appSchema:Int! databaseSchema:Int os:String! workingDir:String! configPath:String
+type SystemStatus status:SystemStatusEnum! appSchema:Int! databaseSchema:Int os:String!
+ workingDir:String! configPath:String
 type Plugin id:ID! name:String! description:String url:String version:String enabled:Boolean!
-type Job id:ID! status:JobStatus! subTasks:[String!] description:String! progress:Float startTime:Time endTime:Time addTime:Time! error:String
+type Job id:ID! status:JobStatus! subTasks:[String!] description:String! progress:Float
+ startTime:Time endTime:Time addTime:Time! error:String
 enum SystemStatusEnum SETUP NEEDS_MIGRATION OK
 enum JobStatus READY RUNNING FINISHED STOPPING CANCELLED FAILED
 enum SortDirectionEnum ASC DESC
@@ -71,24 +75,27 @@ input SceneFilterType {_JOIN.format("SceneFilterType")} id:IntCriterionInput tit
  studios:HierarchicalMultiCriterionInput tags:HierarchicalMultiCriterionInput performers:MultiCriterionInput
  stash_id_endpoint:StashIDCriterionInput performers_filter:PerformerFilterType studios_filter:StudioFilterType
  tags_filter:TagFilterType files_filter:FileFilterType {_DATES}
-input PerformerFilterType {_JOIN.format("PerformerFilterType")} name:StringCriterionInput scenes_filter:SceneFilterType {_DATES}
-input StudioFilterType {_JOIN.format("StudioFilterType")} name:StringCriterionInput scenes_filter:SceneFilterType {_DATES}
+input PerformerFilterType {_JOIN.format("PerformerFilterType")}
+ name:StringCriterionInput scenes_filter:SceneFilterType {_DATES}
+input StudioFilterType {_JOIN.format("StudioFilterType")}
+ name:StringCriterionInput scenes_filter:SceneFilterType {_DATES}
 input TagFilterType {_JOIN.format("TagFilterType")} name:StringCriterionInput scenes_filter:SceneFilterType {_DATES}
 input FileFilterType {_JOIN.format("FileFilterType")} path:StringCriterionInput basename:StringCriterionInput
  mod_time:TimestampCriterionInput {_DATES}
 input StashIDInput endpoint:String! stash_id:String! updated_at:Time
-input SceneUpdateInput clientMutationId:String id:ID! title:String code:String details:String director:String urls:[String!]
- date:String rating100:Int organized:Boolean studio_id:ID performer_ids:[ID!] tag_ids:[ID!] cover_image:String
- stash_ids:[StashIDInput!]
+input SceneUpdateInput clientMutationId:String id:ID! title:String code:String details:String director:String
+ urls:[String!] date:String rating100:Int organized:Boolean studio_id:ID performer_ids:[ID!] tag_ids:[ID!]
+ cover_image:String stash_ids:[StashIDInput!]
 input BulkUpdateIds ids:[ID!] mode:BulkUpdateIdMode!
 input BulkSceneUpdateInput clientMutationId:String ids:[ID!] title:String details:String date:String rating100:Int
  organized:Boolean studio_id:ID performer_ids:BulkUpdateIds tag_ids:BulkUpdateIds
 input TagCreateInput name:String! sort_name:String description:String aliases:[String!]
 type __Schema types:[__Type!]! queryType:__Type! mutationType:__Type
 type __Type kind:String! name:String description:String fields(includeDeprecated:Boolean):[__Field!]
- inputFields:[__InputValue!] interfaces:[__Type!] enumValues(includeDeprecated:Boolean):[__EnumValue!] possibleTypes:[__Type!]
- ofType:__Type
-type __Field name:String! description:String args:[__InputValue!]! type:__Type! isDeprecated:Boolean! deprecationReason:String
+ inputFields:[__InputValue!] interfaces:[__Type!] enumValues(includeDeprecated:Boolean):[__EnumValue!]
+ possibleTypes:[__Type!] ofType:__Type
+type __Field name:String! description:String args:[__InputValue!]! type:__Type!
+ isDeprecated:Boolean! deprecationReason:String
 type __InputValue name:String! description:String type:__Type! defaultValue:String
 type __EnumValue name:String! description:String isDeprecated:Boolean! deprecationReason:String
 """

@@ -219,6 +219,27 @@ def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
     assert (len(sent) == count) == (count == 100)
 
 
+def test_too_many_removals_go_by_and_by() -> None:
+    """When the removals alone would not fit into a request, as many go as fit and the rest with the next syncs."""
+    have = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
+    rounds = 0
+    while have != ("Only",) and rounds < 10:
+        item = Item(101, 5, genre=have)
+        edits = requests_for(made(item, wanted(genre=("Only",))), item).edits
+        assert max(map(line, edits)) <= 7168
+        have = tuple(carried_out(have, edits, "genre", append=True))
+        rounds += 1
+    assert have == ("Only",)
+
+
+def test_blank_tags_are_no_tags() -> None:
+    """What has no visible character is neither sent nor removed."""
+    item = Item(101, 5, genre=("A", " "))
+    edit = requests_for(made(item, wanted(genre=("B", "", "  "))), item).edits
+    assert carried_out(item.genre, edit, "genre", append=False) == ["B"]
+    assert dict(edit[0])["genre[].tag.tag-"] == "A"
+
+
 def test_a_long_summary_is_shortened_after_414() -> None:
     """Under a smaller limit the summary is cut between characters, alone in its request, with a warning."""
     result = requests_for(

@@ -1,0 +1,365 @@
+"""One batch of leased jobs: read the scenes, match, plan, write, and say what becomes of each job.
+
+Raises what concerns a whole server or the setup; what was settled until then stands in ``settled``. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from plexsync import breaker, expand, jobs, letters, matching, retry, state, tagging
+from plexsync.app import App
+from plexsync.errors import (
+    ItemGone,
+    LowConfidence,
+    NotInPlex,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    SetupError,
+)
+from plexsync.log import Private
+from plexsync.matching import Candidate, Match
+from plexsync.names import name_key
+from plexsync.pathmap import apply_map
+from plexsync.planning import Target
+from plexsync.plex.library import Refresh
+from plexsync.queue import Job, JobQueue, Settlement
+from plexsync.scene import Scene
+from plexsync.settings import Settings, setup_problem
+from plexsync.stash import StashRefused
+from plexsync.streak import Streak
+from plexsync.writing import Work, Writer
+
+T = TypeVar("T")
+
+#: Seconds after which an edit that ``dryRun`` holds back is looked at again; switching it off makes it due at once.
+DRY_PAUSE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a batch needs from the worker: its app and queue, the streak of busy items, a pause after each write."""
+
+    app: App
+    queue: JobQueue
+    streak: Streak
+    pace: Callable[[float], None]
+    still_wanted: Callable[[Job], bool]
+
+
+class Batch:
+    """One batch. ``settled`` grows while it runs, so that nothing done is forgotten when it raises."""
+
+    def __init__(self, tools: Tools, leased: Sequence[Job]) -> None:
+        self.settled: list[Settlement] = []
+        self._app = tools.app
+        self._tools = tools
+        self._leased = leased
+        self._now = tools.app.world.clock()
+        self._scenes: dict[int, Scene] = {}
+
+    def run(self) -> None:
+        """Carry the batch out. Raises ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, and our own bugs."""
+        by_id = {job.id: job for job in self._leased if job.kind == "scene"}
+        stash = self._app.stash
+        try:
+            saved, self._scenes = stash.batch(by_id)
+        except StashRefused:
+            if not stash.refused:
+                raise
+            saved = stash.settings()
+        settings = self._app.use(saved)
+        note_settings(self._app, self._tools.queue, settings)
+        for job in self._leased:
+            if job.kind != "scene":
+                self._expand(job)
+        self._drop_gone([job for key, job in by_id.items() if key not in self._scenes and key not in stash.refused])
+        for key in stash.refused & by_id.keys():
+            self._fail(by_id[key], PlexSyncError(f"Stash refuses to tell scene {key}"))
+        todo = [job for key, job in by_id.items() if key in self._scenes]
+        if settings.skip_unorganized:
+            todo = self._skip_unorganized(todo)
+        if settings.tag_stash_ids and not settings.dry_run and todo:
+            tagging.tag(stash, [self._scenes[job.id] for job in todo], settings, self._app.log)
+        if todo:
+            problem = setup_problem(settings)
+            if problem:
+                raise SetupError(problem, code="url" if settings.url_problem else "token")
+            self._sync(todo, settings)
+
+    # -- what needs no Plex
+
+    def _expand(self, job: Job) -> None:
+        app = self._app
+        number = expand.expand(job, app.stash, app.state, self._tools.queue.conn, self._now)
+        app.log.debug("queued scenes", of=job.key, number=number)
+        self.settled.append(Settlement(job, "done"))
+
+    def _drop_gone(self, gone: Sequence[Job]) -> None:
+        if not gone:
+            return
+        self._app.state.drop_scenes([job.id for job in gone])
+        for job in gone:
+            self._app.log.info("dropped scene that Stash no longer has", scene=job.id)
+            self.settled.append(Settlement(job, "done", "gone"))
+
+    def _skip_unorganized(self, todo: Sequence[Job]) -> list[Job]:
+        kept: list[Job] = []
+        for job in todo:
+            if self._scenes[job.id].organized:
+                kept.append(job)
+            else:
+                self._app.log.debug("skipped scene that is not organized", scene=job.id)
+                self._finish(job, "skipped")
+        return kept
+
+    def _finish(self, job: Job, outcome: str) -> None:
+        self.settled.append(Settlement(job, "done", outcome))
+
+    def seen(self) -> list[tuple[str, int, str, str, bool]]:
+        """What the finished jobs saw: kind, id, signature, name, and whether Plex has it now."""
+        ended = {
+            one.job.id: one.outcome for one in self.settled if one.job.kind == "scene" and one.to in ("done", "dead")
+        }
+        return [
+            ("scene", scene_id, signature(scene), "", ended[scene_id] in ("synced", "unchanged"))
+            for scene_id, scene in self._scenes.items()
+            if scene_id in ended
+        ]
+
+    # -- what needs Plex
+
+    def _sync(self, todo: Sequence[Job], settings: Settings) -> None:
+        planner = self._whole_plex(lambda: self._app.planner)
+        self._gained(self._whole_plex(planner.refresh))
+        scenes = [self._scenes[job.id] for job in todo]
+        found = planner.match(scenes)
+        lost = [scene for scene in scenes if found[scene.id].verdict == "none" and scene.files]
+        if lost:
+            fresh = self._whole_plex(lambda: planner.refresh(missing=True))
+            self._gained(fresh)
+            if fresh is not None and (fresh.gained or fresh.filled):
+                found |= planner.match(lost)
+        self._write(todo, self._targets(todo, found, settings), settings)
+
+    def _whole_plex(self, call: Callable[[], T]) -> T:
+        """What is asked of Plex as a whole: busy is then as good as away, and no scene pays for it."""
+        try:
+            return call()
+        except PlexBusy as error:
+            raise PlexUnavailable(str(error)) from None
+
+    def _gained(self, refresh: Refresh | None) -> None:
+        """Scenes that waited for a file that the index has gained are due at once."""
+        if refresh is None:
+            return
+        for sentence in refresh.warnings:
+            self._app.log.warning(f"noticed that {sentence}")
+        conn, state = self._tools.queue.conn, self._app.state
+        if refresh.filled:
+            jobs.wake_all_waiting(conn, self._now)
+        elif refresh.gained:
+            jobs.wake_scenes(conn, sorted(state.hoping(refresh.gained)), self._now)
+
+    def _targets(self, todo: Sequence[Job], found: dict[int, Match], settings: Settings) -> list[tuple[Job, Target]]:
+        """The items to write, each confirmed by a full read of the batch's items."""
+        app = self._app
+        chosen: list[tuple[Job, Candidate]] = []
+        hopes: dict[int, list[tuple[str, int]]] = {}
+        for job in todo:
+            match, scene = found[job.id], self._scenes[job.id]
+            candidates = matching.write_targets(match, settings.match_low_confidence)
+            hopes[job.id] = [] if candidates else [(name_key(file.path), file.size) for file in scene.files]
+            if candidates:
+                chosen += [(job, candidate) for candidate in candidates]
+            elif match.verdict == "low":
+                self._fail(job, LowConfidence(match.reason, [one.as_dict() for one in match.items]))
+            else:
+                self._missing(job, scene, match, settings)
+        app.state.hope(hopes)
+        items = app.planner.read(candidate for _, candidate in chosen)
+        records = app.state.records(app.planner.machine, items)
+        targets: list[tuple[Job, Target]] = []
+        gone: set[int] = set()
+        for job, candidate in chosen:
+            item = items.get(candidate.rating_key)
+            if item is None or not matching.confirm(candidate, item):
+                self._forget(candidate.rating_key, gone=item is None)
+                gone.add(job.id)
+                continue
+            record = records.get(item.rating_key)
+            targets.append((job, app.planner.plan(self._scenes[job.id], candidate, item, record)))
+        for job in todo:
+            if job.id in gone:
+                self._fail(job, ItemGone(f"Scene {job.id}: its item in Plex is gone or holds another file now"))
+        return [(job, target) for job, target in targets if job.id not in gone]
+
+    def _forget(self, rating_key: int, *, gone: bool) -> None:
+        planner = self._app.planner
+        planner.library.forget(rating_key)
+        planner.stale()
+        if gone:
+            self._app.state.drop_item(planner.machine, rating_key)
+
+    def _missing(self, job: Job, scene: Scene, match: Match, settings: Settings) -> None:
+        if settings.missing_ignore:
+            self._app.log.debug("skipped scene that Plex does not have", scene=job.id)
+            self._finish(job, "skipped")
+            return
+        if settings.missing_scan:
+            self._ask_for_scan(scene, settings)
+        self._fail(job, NotInPlex(match.reason))
+
+    def _ask_for_scan(self, scene: Scene, settings: Settings) -> None:
+        """Ask Plex to look through the scene's folder, where the path map says that it lies in a chosen library."""
+        planner = self._app.planner
+        for file in scene.files:
+            ways = (apply_map(file.path, settings.path_map), *planner.learned().translate(file.path))
+            for path in dict.fromkeys(ways):
+                folder = posixpath.dirname(path)
+                for section in planner.sections:
+                    if any(_lies_in(folder, place) for place in section.locations):
+                        planner.scan_once(section.key, folder)
+
+    def _write(self, todo: Sequence[Job], targets: Sequence[tuple[Job, Target]], settings: Settings) -> None:
+        by_scene = {job.id: job for job in todo}
+        for sentence in dict.fromkeys(warning for _, target in targets for warning in target.wanted.warnings):
+            self._app.log.warning(sentence)
+        if settings.dry_run:
+            self._dry_run(targets)
+            return
+        tools = self._tools
+        writer = Writer(
+            self._app.planner,
+            self._app.log,
+            tools.pace,
+            wanted_still=lambda target: tools.still_wanted(by_scene[target.scene.id]),
+            streak=lambda target, well: tools.streak.note(target.item.rating_key, by_scene[target.scene.id].row, well),
+        )
+        works = writer.write([(target, job.attempts) for job, target in targets])
+        ended: dict[int, list[Work]] = {}
+        for work in works:
+            ended.setdefault(work.target.scene.id, []).append(work)
+        for job in todo:
+            expected = sum(target.scene.id == job.id for _, target in targets)
+            if expected and len(ended.get(job.id, ())) == expected:
+                self._judge(job, ended[job.id])
+
+    def _judge(self, job: Job, works: Sequence[Work]) -> None:
+        for work in works:
+            self._tell(work)
+        errors = [work.error for work in works if work.error is not None]
+        gone = [work for work in works if isinstance(work.error, ItemGone)]
+        for work in gone:
+            self._forget(work.target.item.rating_key, gone=True)
+        if errors:
+            self._fail(job, errors[0])
+        else:
+            self._finish(job, "synced" if any(work.outcome == "synced" for work in works) else "unchanged")
+
+    def _tell(self, work: Work) -> None:
+        """One line a scene at info, with each change as ``old -> new``."""
+        log, scene = self._app.log, work.target.scene
+        if work.outcome == "unchanged":
+            log.debug("compared scene, nothing differs", scene=scene.id, item=work.target.item.rating_key)
+            return
+        log.info("wrote scene", scene=scene.id, item=work.target.item.rating_key, **_changes(work.target))
+
+    def _dry_run(self, targets: Sequence[tuple[Job, Target]]) -> None:
+        """Log what would be written. An edit stays pending; what a task marked ends here."""
+        told: set[int] = set()
+        for job, target in targets:
+            if job.reason != "dry_run":
+                self._app.log.info("would write scene", scene=job.id, item=target.item.rating_key, **_changes(target))
+            if job.id in told:
+                continue
+            told.add(job.id)
+            if job.bulk:
+                self._finish(job, "dry_run")
+            else:
+                due = self._now + DRY_PAUSE
+                self.settled.append(
+                    Settlement(job, "later", "dry_run", due, job.attempts, None, "dry_run", "held back by dryRun")
+                )
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        app = self._app
+        settings = app.settings or Settings()
+        settlement = failed(job, error, app, settings.max_retries)
+        self.settled.append(settlement)
+        if settlement.to == "dead":
+            app.log.warning("gave up on scene", scene=job.id, reason=settlement.reason, why=str(error))
+        else:
+            app.log.info("put scene back", scene=job.id, outcome=settlement.outcome, why=str(error))
+
+
+def failed(job: Job, error: Exception, app: App, max_retries: int) -> Settlement:
+    """What becomes of a job that failed by itself."""
+    decision = retry.decide(
+        error,
+        retry.Attempt(job.attempts, job.waiting),
+        now=app.world.clock(),
+        rng=app.world.rng,
+        delays=retry.Delays.from_environment(),
+        max_retries=max_retries,
+    )
+    return Settlement(
+        job,
+        decision.to,
+        decision.outcome,
+        decision.due,
+        decision.attempts,
+        decision.waiting,
+        decision.reason,
+        decision.message,
+        decision.candidates,
+    )
+
+
+def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
+    """Changed settings may help: the breaker closes, waiting rows and dead letters become due."""
+    known = state.get(app.state.conn, "settings")
+    if known == settings.fingerprint:
+        return
+    state.put(app.state.conn, "settings", settings.fingerprint)
+    if known is None:
+        return
+    app.log.info("noticed changed settings")
+    now = app.world.clock()
+    app.state.breaker = breaker.succeeded()
+    jobs.wake_all_waiting(queue.conn, now)
+    jobs.wake_held(queue.conn, "dry_run", now)
+    letters.retry_all(queue.conn, now, keep=("retries_exhausted",))
+
+
+def signature(scene: Scene) -> str:
+    """What must differ for catch-up to make a job: the scene's ``updated_at`` and its files."""
+    return file_signature(scene.updated_at, ((file.id, file.path) for file in scene.files))
+
+
+def file_signature(updated_at: str, files: Iterable[tuple[int, str]]) -> str:
+    """``updated_at`` and a digest of the files (id, path)."""
+    text = "\n".join(f"{number} {path}" for number, path in files)
+    return f"{updated_at} {zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+
+
+def _changes(target: Target) -> dict[str, object]:
+    """Each change as ``old -> new``; private, because titles are."""
+    return {
+        change.field: Private(f"{_short(change.old)} -> {_short(change.new)}") for change in target.edit.changes
+    } | ({"locks": ",".join(target.edit.locks)} if target.edit.locks else {})
+
+
+def _short(value: str | tuple[str, ...]) -> str:
+    text = value if isinstance(value, str) else ", ".join(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _lies_in(folder: str, place: str) -> bool:
+    base = place.replace("\\", "/").rstrip("/")
+    return bool(base) and (folder == base or folder.startswith(base + "/"))

@@ -1,0 +1,75 @@
+"""Tasks and operations as Stash calls them: finds the mode's room, and turns whatever happens into one JSON document.
+
+The quick operations need the standard library alone; only the modes that talk to a server load more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from plexsync import event as events
+from plexsync import hook, operations, paths
+from plexsync.errors import PlexSyncError
+
+Args = dict[str, Any]
+
+#: Modes that run until their work is done, in ``tasks.py``; the others are answered at once by ``operations.py``.
+TASKS = ("sync_all", "sync_recent", "process_queue", "process_dlq", "preview", "check_setup")
+
+
+def answer(event: events.Event) -> str:
+    """The JSON document for a task or operation: ``{"output": ...}`` or ``{"error": "one sentence"}``."""
+    found = _answer(event)
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _answer(event: events.Event) -> Args:
+    mode = event.mode
+    quick = operations.MODES.get(mode)
+    if quick is None and mode not in TASKS:
+        known = ", ".join(sorted({*operations.MODES, *TASKS}))
+        return {"error": f"PlexSync does not know the mode {mode[:40]!r}. It knows: {known}."}
+    folder = paths.data_dir(event.stash_dir)
+    if not folder:
+        return {"error": f"Stash did not say where its folder is, so {mode} could not be run."}
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if mode != "log":
+            hook.leave_connection(event, folder)
+        return _guarded(quick or _task(mode), folder, _args(event.text))
+    except OSError as error:
+        return {"error": f"PlexSync cannot use its data folder {folder} ({error}). Allow Stash to write there."}
+
+
+def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
+    try:
+        return {"output": call(folder, args)}
+    except PlexSyncError as error:
+        return {"error": str(error)}
+    except sqlite3.Error as error:
+        return {"error": f"PlexSync's database in {folder} cannot be used ({error})."}
+    except ImportError as error:
+        from plexsync import missing
+
+        if not missing.names():
+            raise
+        return {"error": missing.sentence(missing.names()) if error else ""}
+
+
+def _task(mode: str) -> Callable[[str, Args], Any]:
+    def run(folder: str, args: Args) -> Any:
+        from plexsync import tasks
+
+        return tasks.run(mode, folder, args)
+
+    return run
+
+
+def _args(text: str) -> Args:
+    """The call's args. The text was found to be JSON before."""
+    found = json.loads(text.encode("utf-8", "replace").decode("utf-8"), strict=False).get("args")
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,25 @@
+"""A changed performer, studio or tag, made into jobs for the scenes that bear it. Knows nothing of Plex.
+
+Only scenes that PlexSync has written: nothing older is overwritten before Sync all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from plexsync import jobs
+from plexsync.queue import Job
+from plexsync.stash import Stash
+from plexsync.state import State
+
+
+def expand(job: Job, stash: Stash, state: State, conn: sqlite3.Connection, now: float) -> int:
+    """Queue the written scenes of one performer, studio or tag; how many. Raises ``StashUnavailable``."""
+    written = state.written_scenes()
+    if not written:
+        return 0
+    found: list[str] = []
+    for page in stash.scenes_with(job.kind, job.id):
+        found += [f"scene:{scene_id}" for scene_id in page if scene_id in written]
+    jobs.put_many(conn, found, f"{job.kind}:{job.id}", now, jobs.FAN_OUT)
+    return len(found)

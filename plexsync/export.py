@@ -1,0 +1,57 @@
+"""Files that other programs read: status, metrics, time of each scene's last sync. Each replaced in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+from plexsync import paths, report
+from plexsync.state import State
+
+
+def status(folder: str, now: float) -> None:
+    """Write ``status.json`` and ``metrics.prom``. Raises ``OSError``."""
+    found = report.status(folder, now)
+    replace(os.path.join(folder, paths.STATUS), json.dumps(found, indent=1) + "\n")
+    replace(os.path.join(folder, paths.METRICS), report.prometheus(found))
+
+
+def timestamps(folder: str, state: State) -> None:
+    """Write ``sync_timestamps.json``: scene id -> last sync in seconds since the epoch. Raises ``OSError``."""
+    found = {str(scene_id): at for scene_id, at in state.synced()}
+    replace(os.path.join(folder, paths.TIMESTAMPS), json.dumps(found) + "\n")
+
+
+def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
+    """What an earlier ``state.db`` exported; nothing where the file is missing or cannot be read."""
+    try:
+        with open(os.path.join(folder, paths.TIMESTAMPS), encoding="utf-8") as file:
+            raw = json.load(file)
+    except (OSError, ValueError):
+        return
+    if not isinstance(raw, dict):
+        return
+    for key, at in raw.items():
+        if key.isdigit() and isinstance(at, int | float) and moment_is_sane(at):
+            yield int(key), float(at)
+
+
+def moment_is_sane(at: float) -> bool:
+    """Whether a number can be a time: finite, and not before PlexSync could have been."""
+    return 0 < at < 1e11
+
+
+def replace(path: str, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a half."""
+    part = f"{path}.{os.getpid()}"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise

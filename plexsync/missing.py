@@ -1,0 +1,75 @@
+"""A required Python module is missing: the exact pip command, said with the standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from plexsync import durations, look, pause, state
+from plexsync.log import FileSink
+
+#: Module -> package that brings it.
+PACKAGES = {
+    "stashapi": "stashapi",
+    "plexapi": "plexapi",
+    "persistqueue": "persist-queue",
+    "requests": "requests",
+    "unidecode": "unidecode",
+}
+
+
+def names() -> list[str]:
+    """The required modules that this Python does not find."""
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+
+
+def sentence(modules: Sequence[str], *, managed: bool | None = None) -> str:
+    """What is missing and the command that brings it. ``managed``: the system guards its Python (PEP 668)."""
+    guarded = is_managed() if managed is None else managed
+    more = " --break-system-packages" if guarded else ""
+    python = sys.executable or "python3"
+    packages = " ".join(PACKAGES[name] for name in modules)
+    what = "module" if len(modules) == 1 else "modules"
+    return (
+        f"PlexSync is paused: the Python {what} {', '.join(modules)} {'is' if len(modules) == 1 else 'are'} missing."
+        f" Run: {python} -m pip install{more} {packages}"
+    )
+
+
+def is_managed() -> bool:
+    """Whether pip refuses to install into this Python without being told that it is meant."""
+    import sysconfig
+
+    in_venv = sys.prefix != sys.base_prefix
+    return not in_venv and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
+
+
+def tell(folder: str, now: float, api_key: str = "") -> None:
+    """Pause with the sentence in status and log, in Stash's log as well if it answers. Said once while it stands."""
+    text = sentence(names())
+    conn = state.open_state(folder)
+    try:
+        before = pause.load(conn)
+        interval = durations.seconds("PLEXSYNC_BREAKER_RESET")
+        pause.store(conn, pause.Pause(pause.SETUP, now + interval, text, interval=interval))
+    finally:
+        conn.close()
+    if before is not None and before.problem == text:
+        return
+    file = FileSink(folder, lambda _: None, time.time)
+    file.write("error", text)
+    file.close()
+    _tell_stash(folder, api_key, text)
+
+
+def _tell_stash(folder: str, api_key: str, text: str) -> None:
+    query = 'mutation($args: Map) { runPluginOperation(plugin_id: "PlexSync", args: $args) }'
+    lines = [{"level": "e", "message": text}]
+    try:
+        look.ask_graphql(folder, api_key, {"query": query, "variables": {"args": {"mode": "log", "lines": lines}}})
+    except (look.Away, OSError, http.client.HTTPException, ValueError):
+        return

@@ -1,0 +1,139 @@
+"""What is answered at once, live from the databases: status, dead letters, wake-ups. Standard library alone."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from plexsync import durations, jobs, letters, report, wakeup
+from plexsync.errors import PlexSyncError
+from plexsync.log import Log, StderrSink
+
+Args = dict[str, Any]
+
+#: Levels that the worker may hand over for Stash's log, and the most lines of one call.
+LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
+MOST_LINES = 500
+
+
+@contextmanager
+def _queue(folder: str) -> Iterator[sqlite3.Connection]:
+    conn = jobs.open_queue(folder, time.time())
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def status(folder: str, args: Args) -> dict[str, Any]:
+    """The contract's status object, and the same in words in the log."""
+    found = report.status(folder, time.time())
+    log = Log([StderrSink()])
+    for line in report.words(found):
+        log.info(line)
+    return found
+
+
+def dead_letters(folder: str, args: Args) -> dict[str, Any]:
+    """``{"items": [...]}``, the newest first."""
+    with _queue(folder) as conn:
+        return {"items": [_letter(row) for row in letters.dead_letters(conn)]}
+
+
+def _letter(row: tuple[Any, ...]) -> dict[str, Any]:
+    number, key, reason, message, attempts, first, last, candidates = row
+    kind, _, ident = str(key or "").partition(":")
+    return {
+        "id": number,
+        "scene_id": int(ident) if kind == "scene" else None,
+        "key": key,
+        "reason": reason or "retries_exhausted",
+        "message": message or "",
+        "attempts": attempts,
+        "first_seen": report.moment(first),
+        "last_seen": report.moment(last),
+        "candidates": json.loads(candidates) if candidates else [],
+    }
+
+
+def retry(folder: str, args: Args) -> dict[str, Any]:
+    """Put dead letters back with a clean slate, and wake the worker."""
+    with _queue(folder) as conn:
+        number = letters.retry(conn, _ids(args), time.time())
+        jobs.raise_counter(conn, "nudge")
+    wakeup.wake(folder)
+    return {"retried": number}
+
+
+def discard(folder: str, args: Args) -> dict[str, Any]:
+    """Forget dead letters."""
+    with _queue(folder) as conn:
+        return {"discarded": letters.discard(conn, _ids(args))}
+
+
+def _ids(args: Args) -> list[int]:
+    """The ``ids`` of a call; numbers may come as text."""
+    raw = args.get("ids")
+    if not isinstance(raw, list):
+        raise PlexSyncError('PlexSync needs the ids of dead letters, as {"ids": [1, 2]}; dead_letters lists them.')
+    found: list[int] = []
+    for one in raw:
+        text = str(one).strip()
+        if isinstance(one, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise PlexSyncError(f"PlexSync cannot use {text[:20]!r} as the id of a dead letter; nothing was changed.")
+        found.append(int(text))
+    return found
+
+
+def wake(folder: str, args: Args) -> dict[str, Any]:
+    """Start the worker if there is something to do; make a paused or waiting one look at once."""
+    with _queue(folder) as conn:
+        jobs.raise_counter(conn, "nudge")
+        number = jobs.counts(conn)
+        needed = number["pending"] + number["waiting"] + number["in_progress"] > 0
+        needed = needed or jobs.catchup_due(conn, time.time(), durations.seconds("PLEXSYNC_CATCHUP"))
+    running = wakeup.running_pid(folder) is not None
+    started = wakeup.wake(folder) if needed and not running else False
+    return {"started": started, "running": running or started}
+
+
+def log(folder: str, args: Args) -> dict[str, Any]:
+    """Print lines that the background worker hands over, so that they reach Stash's log."""
+    sink = StderrSink()
+    raw = args.get("lines")
+    lines = [line for line in raw if isinstance(line, dict)] if isinstance(raw, list) else []
+    for line in lines[:MOST_LINES]:
+        sink.write(LEVELS.get(str(line.get("level")), "info"), str(line.get("message") or "-"))
+    return {"lines": len(lines[:MOST_LINES])}
+
+
+def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
+    """Forget all dead letters."""
+    with _queue(folder) as conn:
+        number = letters.clear_dead(conn)
+    Log([StderrSink()]).info("cleared the dead letters", number=number)
+    return {"cleared": number}
+
+
+def clear_queue(folder: str, args: Args) -> dict[str, Any]:
+    """Forget all pending and waiting jobs."""
+    with _queue(folder) as conn:
+        number = letters.clear_pending(conn, time.time())
+    Log([StderrSink()]).info("cleared the queue", number=number)
+    return {"cleared": number}
+
+
+MODES: dict[str, Callable[[str, Args], Any]] = {
+    "status": status,
+    "dead_letters": dead_letters,
+    "retry": retry,
+    "discard": discard,
+    "wake": wake,
+    "log": log,
+    "clear_dlq": clear_dlq,
+    "clear_queue": clear_queue,
+}

@@ -1,0 +1,45 @@
+"""How fast: a pause after each write that follows Plex's answer times, and how many jobs make a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: Seconds within which an idle Plex answers an edit; slower ones mean that its one database writer is busy.
+QUICK = 0.25
+#: Longest pause after a write, in seconds.
+LONGEST = 2.0
+#: Weight of the newest answer in the running mean.
+WEIGHT = 0.3
+#: Seconds that a batch should take, so that an edit by hand never stands long behind bulk work.
+BATCH_SECONDS = 8.0
+#: Jobs in a batch: at first, at least, at most. A full read of so many items fits one request line.
+FIRST, LEAST, MOST = 100, 10, 250
+
+
+class Pace:
+    """Serial writes with a pause as long as Plex is slow: a busy Plex is left in peace, an idle one used fully."""
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self._mean = 0.0
+
+    def after_write(self, seconds: float) -> None:
+        """Pause after a write that Plex took ``seconds`` for."""
+        self._mean += WEIGHT * (seconds - self._mean)
+        pause = min(LONGEST, self._mean - QUICK)
+        if pause > 0:
+            self._sleep(pause)
+
+
+class BatchSize:
+    """How many jobs to lease; follows how long a job takes."""
+
+    def __init__(self) -> None:
+        self.limit = FIRST
+
+    def took(self, jobs: int, seconds: float) -> None:
+        """A batch of ``jobs`` took ``seconds``."""
+        if jobs < min(self.limit, FIRST) or seconds <= 0:
+            return
+        fitting = int(jobs * BATCH_SECONDS / seconds)
+        self.limit = max(LEAST, min(MOST, fitting, self.limit * 2))

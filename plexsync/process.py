@@ -1,0 +1,172 @@
+"""The one draining process: how it comes by the lock, keeps it through ``exec``, and ends without losing a wake-up.
+
+Knows neither jobs nor servers. Standard library alone: the small waiter lives here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from plexsync import locks, paths
+
+#: Seconds for which a worker that nobody handed the lock tries to obtain it (Windows: locks are not inherited).
+TAKE_PATIENCE = 1.0
+#: Seconds for which one that was about to end tries to have the lock back because rows came.
+BACK_PATIENCE = 0.2
+#: The plugin's files count as updated once they have been still for so many seconds, and as gone after so many.
+STILL, GONE = 10.0, 60.0
+#: Seconds between two looks at the plugin's files.
+LOOK = 5.0
+#: Files without which no plugin is there.
+NEEDED = ("PlexSync.py", "PlexSync.yml", os.path.join("plexsync", "cli.py"), os.path.join("plexsync", "worker.py"))
+
+
+class Terminated(BaseException):
+    """SIGTERM or Ctrl-C: put the batch back and end."""
+
+
+class Holder:
+    """The lock of one data folder, held by this process."""
+
+    def __init__(self, folder: str, fd: int) -> None:
+        self.folder = folder
+        self.fd = fd
+        os.set_inheritable(fd, False)
+        locks.write_text(fd, str(os.getpid()))
+
+    @classmethod
+    def take(cls, folder: str, inherited: int | None, patience: float = TAKE_PATIENCE) -> Holder | None:
+        """The lock that the starter handed over as descriptor ``inherited``, or a free one; None if another has it."""
+        if inherited is not None and _is_lock(folder, inherited):
+            fd = inherited
+        else:
+            fd = locks.open_lock(os.path.join(folder, paths.WORKER_LOCK))
+        if not locks.wait_lock(fd, patience):
+            os.close(fd)
+            return None
+        return cls(folder, fd)
+
+    def end(self, more: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
+        """Give the lock up; False if ``more()`` then says that rows came and the lock could be had back."""
+        locks.write_text(self.fd, "")
+        locks.unlock(self.fd)
+        if more() and locks.wait_lock(self.fd, patience):
+            locks.write_text(self.fd, str(os.getpid()))
+            return False
+        os.close(self.fd)
+        return True
+
+    def become(self, role: str, api_key: str) -> None:
+        """Replace this process by ``role`` (``worker``, ``waiter``): same pid, same lock. Returns on Windows alone."""
+        if locks.WINDOWS:
+            return
+        command = [sys.executable or "python3", paths.ENTRY, role, "--data-dir", self.folder]
+        command += ["--lock-fd", str(self.fd), "--again"]
+        if api_key:
+            reader, writer = os.pipe()
+            os.write(writer, api_key.encode("utf-8"))
+            os.close(writer)
+            os.set_inheritable(reader, True)
+            command += ["--key-fd", str(reader)]
+        os.set_inheritable(self.fd, True)
+        os.execv(command[0], command)
+
+
+def _is_lock(folder: str, fd: int) -> bool:
+    """Whether the descriptor is this folder's lock file: a number on a command line proves nothing."""
+    try:
+        mine = os.fstat(fd)
+        there = os.stat(os.path.join(folder, paths.WORKER_LOCK))
+    except OSError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
+def read_key(fd: int | None) -> str:
+    """Stash's ApiKey from the pipe that ``become`` left; ``""`` without one."""
+    if fd is None:
+        return ""
+    try:
+        text = os.read(fd, 4096).decode("utf-8", "replace")
+        os.close(fd)
+    except OSError:
+        return ""
+    return text
+
+
+def settle_in(folder: str) -> None:
+    """Leave Stash's process group, its folder and its file modes behind."""
+    if hasattr(os, "setsid") and os.getsid(0) != os.getpid() and not os.isatty(0):
+        with contextlib.suppress(OSError):  # a group's leader already, or not allowed
+            os.setsid()
+    os.umask(0o077)
+    os.chdir(folder)
+
+
+def raise_on_signals() -> None:
+    """Let SIGTERM and Ctrl-C raise ``Terminated`` wherever the process is."""
+
+    def terminated(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows puts the batch back
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGINT, terminated)
+
+
+Stamp = dict[str, tuple[int, int]]
+
+
+def stamp(folder: str = paths.PLUGIN_DIR) -> Stamp:
+    """Every file of the plugin, with its change time in ns and its size in bytes."""
+    found: Stamp = {}
+    for name in ("PlexSync.py", "PlexSync.yml"):
+        _note(found, folder, name)
+    for place, folders, files in os.walk(os.path.join(folder, "plexsync")):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in files:
+            if name.endswith(".py"):
+                _note(found, folder, os.path.relpath(os.path.join(place, name), folder))
+    return found
+
+
+def _note(found: Stamp, folder: str, name: str) -> None:
+    try:
+        status = os.stat(os.path.join(folder, name))
+    except OSError:
+        return
+    found[name] = (status.st_mtime_ns, status.st_size)
+
+
+class PluginFiles:
+    """Whether the plugin's files are still those that this process was started from."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, read: Callable[[], Stamp] = stamp) -> None:
+        self._clock = clock
+        self._read = read
+        self._start = self._last = read()
+        self._since = self._looked = clock()
+
+    def state(self, *, fresh: bool = False) -> str:
+        """``same``; ``moving`` while files come and go; ``changed`` once they are all back and still; ``gone``.
+
+        Looks every ``LOOK`` seconds while nothing moves; ``fresh``: now.
+        """
+        now = self._clock()
+        if not fresh and now - self._looked < LOOK and self._last == self._start:
+            return "same"
+        self._looked = now
+        found = self._read()
+        if found != self._last:
+            self._last, self._since = found, now
+        if found == self._start:
+            return "same"
+        if any(name not in found for name in NEEDED):
+            return "gone" if now - self._since >= GONE else "moving"
+        return "changed" if now - self._since >= STILL else "moving"

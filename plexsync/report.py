@@ -1,0 +1,123 @@
+"""What people and programs read about the state of things: the status object, in words, in Prometheus' text format.
+
+Live from the databases, standard library alone; answers in well under a second. Holds no token and no title.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import Any
+
+from plexsync import __version__, breaker, jobs, letters, paths, pause, stats, wakeup
+
+_EMPTY = {"pending": 0, "waiting": 0, "in_progress": 0, "dead": 0, "oldest": 0}
+
+
+def status(folder: str, now: float) -> dict[str, Any]:
+    """The contract's status object for the data folder ``folder``; zeros where nothing is there yet."""
+    queue, dead, catchup = _queue(folder)
+    conn = pause.connect(folder)
+    try:
+        raw = pause.value(conn, "breaker") or {}
+        standing = pause.load(conn)
+        counted = stats.load(conn)
+    finally:
+        conn.close()
+    held = breaker.Breaker(**raw)
+    pid = wakeup.running_pid(folder) if os.path.isdir(folder) else None
+    oldest = max(0, int(now - queue["oldest"])) if queue["oldest"] else 0
+    return {
+        "version": __version__,
+        "queue": {
+            **{name: int(queue[name]) for name in ("pending", "waiting", "in_progress", "dead")},
+            "oldest_seconds": oldest,
+        },
+        "dead_by_reason": dead,
+        "breaker": {
+            "state": held.state(now),
+            "failures": held.failures,
+            "opened_at": moment(held.opened_at),
+            "retry_at": moment(held.retry_at if held.is_open else None),
+        },
+        "worker": {"running": pid is not None, "pid": pid},
+        "totals": counted.totals,
+        "requests": counted.requests,
+        "problem": (standing.problem or None) if standing is not None else None,
+        "last_catchup": moment(catchup or None),
+    }
+
+
+def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:
+    path = os.path.join(folder, paths.QUEUE_DB)
+    if not os.path.exists(path):
+        return dict(_EMPTY), {}, 0.0
+    conn = sqlite3.connect(path, timeout=0.8, isolation_level=None)
+    try:
+        if conn.execute("PRAGMA user_version").fetchone()[0] == 0:
+            return dict(_EMPTY), {}, 0.0
+        return jobs.counts(conn), letters.by_reason(conn), jobs.get_meta(conn, "catchup")
+    finally:
+        conn.close()
+
+
+def moment(at: float | None) -> str | None:
+    """ISO 8601 in UTC, None for none."""
+    return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def words(found: dict[str, Any]) -> list[str]:
+    """The status object as sentences, the most urgent first."""
+    queue, worker, held = found["queue"], found["worker"], found["breaker"]
+    lines = [found["problem"]] if found["problem"] else []
+    if held["state"] != "closed":
+        lines.append(f"Plex has been away since {held['opened_at']}; it is looked for again at {held['retry_at']}.")
+    lines.append(
+        f"Queue: {queue['pending']} pending, {queue['waiting']} waiting for Plex to have the file,"
+        f" {queue['in_progress']} in progress, {queue['dead']} dead letters."
+    )
+    if found["dead_by_reason"]:
+        reasons = ", ".join(f"{name} {number}" for name, number in sorted(found["dead_by_reason"].items()))
+        lines.append(f"Dead letters by reason: {reasons}.")
+    if queue["oldest_seconds"]:
+        lines.append(f"The oldest job is {queue['oldest_seconds']} s old.")
+    running = f"runs (pid {worker['pid']})" if worker["running"] else "does not run; the next edit or task starts it"
+    lines.append(f"The background worker {running}.")
+    totals = ", ".join(f"{number} {name}" for name, number in found["totals"].items())
+    requests = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in found["requests"].items())
+    return [*lines, f"So far: {totals}. Requests: {requests}."]
+
+
+#: Metric -> (kind, help). Names follow Prometheus' habits.
+_METRICS = {
+    "plexsync_jobs": ("gauge", "Jobs by state."),
+    "plexsync_dead_letters": ("gauge", "Dead letters by reason."),
+    "plexsync_oldest_job_seconds": ("gauge", "Age of the oldest job."),
+    "plexsync_breaker_open": ("gauge", "1 while Plex counts as away."),
+    "plexsync_worker_running": ("gauge", "1 while the background worker runs."),
+    "plexsync_paused": ("gauge", "1 while something has to be put right before syncing goes on."),
+    "plexsync_jobs_total": ("counter", "Jobs ended, by outcome."),
+    "plexsync_requests_total": ("counter", "HTTP requests, by kind."),
+}
+
+
+def prometheus(found: dict[str, Any]) -> str:
+    """The status object in Prometheus' text format."""
+    queue = found["queue"]
+    states = {name: queue[name] for name in ("pending", "waiting", "in_progress", "dead")}
+    values: dict[str, dict[str, float]] = {
+        "plexsync_jobs": {f'{{state="{name}"}}': number for name, number in states.items()},
+        "plexsync_dead_letters": {f'{{reason="{name}"}}': number for name, number in found["dead_by_reason"].items()},
+        "plexsync_oldest_job_seconds": {"": queue["oldest_seconds"]},
+        "plexsync_breaker_open": {"": int(found["breaker"]["state"] != "closed")},
+        "plexsync_worker_running": {"": int(found["worker"]["running"])},
+        "plexsync_paused": {"": int(found["problem"] is not None)},
+        "plexsync_jobs_total": {f'{{outcome="{name}"}}': number for name, number in found["totals"].items()},
+        "plexsync_requests_total": {f'{{kind="{name}"}}': number for name, number in found["requests"].items()},
+    }
+    lines: list[str] = []
+    for name, (kind, text) in _METRICS.items():
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+        lines += [f"{name}{label} {number}" for label, number in values[name].items()]
+    return "\n".join(lines) + "\n"

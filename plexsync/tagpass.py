@@ -1,0 +1,27 @@
+"""``tagStashIDs`` while Plex is away: scenes edited meanwhile are tagged in Stash, their jobs stay untouched."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from plexsync import jobs, pause, state, tagging
+from plexsync.app import App
+
+#: Scenes read at once.
+CHUNK = 100
+
+
+def run(app: App, conn: sqlite3.Connection, standing: pause.Pause) -> None:
+    """Tag the pending scenes whose edit is newer than the last pass. Raises ``StashUnavailable``."""
+    now = app.world.clock()
+    since = float(state.get(app.state.conn, "tagged", 0.0))
+    ids = jobs.pending_scenes(conn, since)
+    for at in range(0, len(ids), CHUNK):
+        saved, scenes = app.stash.batch(ids[at : at + CHUNK])
+        settings = app.use(saved)
+        if not settings.tag_stash_ids or settings.dry_run:
+            standing.tagging = False
+            return
+        chosen = [scene for scene in scenes.values() if scene.organized or not settings.skip_unorganized]
+        tagging.tag(app.stash, chosen, settings, app.log)
+    state.put(app.state.conn, "tagged", now)

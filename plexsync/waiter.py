@@ -1,0 +1,173 @@
+"""The small waiter: what the worker becomes while nothing is due. Standard library alone, no request but its looks.
+
+Watches for new rows, due times, somebody's wish for a look, the hourly catch-up, and an update of the plugin; then it
+becomes the worker again. While Plex or Stash is away, a look (``look.py``, a process of its own on POSIX, so that this
+one stays small) tells whether it is back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from plexsync import durations, jobs, locks, paths, pause
+from plexsync.process import PluginFiles
+
+#: Longest sleep in seconds: new rows are seen within it, and after it the clock is read again.
+TICK = 1.0
+
+WORK, END, LOOK, WAIT = "work", "end", "look", "wait"
+
+
+class Sight(NamedTuple):
+    """What the waiter sees. Times are seconds since the epoch.
+
+    ``files``: see ``PluginFiles.state``. ``nudged``: somebody wants a look now. ``woken``: an edit came since the pause
+    began. ``due``: when the next pending row is due, None without one. ``idle_until``: when an empty queue ends the
+    waiter. ``newer``: the queue belongs to a later PlexSync.
+    """
+
+    files: str = "same"
+    newer: bool = False
+    nudged: bool = False
+    woken: bool = False
+    pause: pause.Pause | None = None
+    due: float | None = None
+    catchup_at: float = float("inf")
+    idle_until: float = float("inf")
+
+
+def decide(sight: Sight, now: float) -> tuple[str, float]:
+    """What to do, and for ``WAIT`` until when."""
+    if sight.files == "gone" or sight.newer:
+        return END, now
+    if sight.files == "moving":
+        return WAIT, now + TICK
+    if sight.files == "changed" or sight.nudged:
+        return WORK, now
+    standing = sight.pause
+    if standing is not None and standing.kind != pause.DRY:
+        return _paused(standing, sight, now)
+    if standing is not None and now >= standing.until:
+        return LOOK, now
+    if now >= sight.catchup_at or (sight.due is not None and sight.due <= now):
+        return WORK, now
+    if sight.due is None and now >= sight.idle_until:
+        return END, now
+    times = [sight.catchup_at, sight.idle_until if sight.due is None else sight.due]
+    return WAIT, min([*times, standing.until] if standing else times)
+
+
+def _paused(standing: pause.Pause, sight: Sight, now: float) -> tuple[str, float]:
+    if standing.looks_at_edits and sight.woken:
+        return WORK, now
+    if now >= standing.until or standing.until - now > standing.interval + durations.horizon():
+        return LOOK, now
+    return WAIT, standing.until
+
+
+class Waiter:
+    """Waits in one data folder. ``look`` makes one look and tells whether there is work; it moves ``pause.until``."""
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        look: Callable[[], bool],
+        files: PluginFiles,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._folder = folder
+        self._look = look
+        self._files = files
+        self._clock = clock
+        self._sleep = sleep
+        self._conn = jobs.open_queue(folder, clock())
+        self._state = pause.connect(folder)
+        self._version = -1
+        self._due: float | None = None
+        self._nudged = self._newer = False
+        self._wake = self._catchup = self._empty = 0.0
+
+    def run(self) -> str:
+        """Wait; ``WORK`` when the worker is needed, ``END`` when nothing will be for long."""
+        try:
+            while True:
+                verdict, until = decide(self._sight(), self._clock())
+                if verdict == WORK or (verdict == LOOK and self._look()):
+                    return WORK
+                if verdict == END:
+                    return END
+                if verdict == LOOK:
+                    self._postpone()
+                self._sleep(min(TICK, max(0.005, until - self._clock())))
+        finally:
+            self._conn.close()
+            self._state.close()
+
+    def _postpone(self) -> None:
+        """A look that found nothing has moved the pause itself; one that crashed has not, and must not come at once."""
+        standing = pause.load(self._state)
+        now = self._clock()
+        if standing is not None and standing.until <= now:
+            standing.until = now + max(standing.interval, TICK)
+            pause.store(self._state, standing)
+
+    def _sight(self) -> Sight:
+        """Reads the data version first, then the queue: a row that comes in between is seen the next time."""
+        version = self._conn.execute("PRAGMA data_version").fetchone()[0]
+        now = self._clock()
+        if version != self._version:
+            self._version = version
+            self._read(now)
+        standing = pause.load(self._state)
+        return Sight(
+            files=self._files.state(),
+            newer=self._newer,
+            nudged=self._nudged,
+            woken=standing is not None and self._wake != standing.wake,
+            pause=standing,
+            due=self._due,
+            catchup_at=self._catchup + max(durations.seconds("PLEXSYNC_CATCHUP"), TICK),
+            idle_until=self._empty + durations.seconds("PLEXSYNC_IDLE_EXIT"),
+        )
+
+    def _read(self, now: float) -> None:
+        conn = self._conn
+        self._newer = conn.execute("PRAGMA user_version").fetchone()[0] > jobs.SCHEMA_VERSION
+        self._due = jobs.next_due(conn, now, now + durations.horizon())
+        self._nudged = jobs.get_meta(conn, "nudge") > jobs.get_meta(conn, "looked")
+        self._wake = jobs.get_meta(conn, "wake")
+        self._catchup = min(jobs.get_meta(conn, "catchup"), now)
+        self._empty = jobs.get_meta(conn, "empty_since")
+        if not 0 < self._empty <= now:
+            self._empty = now
+            if self._due is None:
+                jobs.set_meta(conn, "empty_since", now)
+
+
+def look_apart(folder: str, api_key: str) -> bool:
+    """Make one look in a process of its own; whether there is work."""
+    if locks.WINDOWS:
+        from plexsync.look import look
+
+        return look(folder, api_key)
+    command = [sys.executable or "python3", paths.ENTRY, "look", "--data-dir", folder]
+    reader = None
+    if api_key:
+        reader, writer = os.pipe()
+        os.write(writer, api_key.encode("utf-8"))
+        os.close(writer)
+        os.set_inheritable(reader, True)
+        command += ["--key-fd", str(reader)]
+    try:
+        child = os.posix_spawn(command[0], command, os.environ)
+    finally:
+        if reader is not None:
+            os.close(reader)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == 0
