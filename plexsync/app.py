@@ -64,7 +64,7 @@ class App:
     def stash(self) -> Stash:
         """Stash, by the newest connection that anybody left."""
         connection = self.connection()
-        if self._stash is None or self._stash.connection != connection:
+        if self._stash is None or not self._stash.renew(connection):
             self._drop_stash()
             self.log.secret(connection.cookie, connection.api_key)
             self._stash = Stash(

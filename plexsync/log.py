@@ -7,6 +7,7 @@ the ``log`` operation (the worker's warnings and summaries). Knows neither queue
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -62,10 +63,14 @@ class StderrSink:
         self._send("p", f"{min(max(done, 0.0), 1.0):.4f}")
 
     def _send(self, letter: str, line: str) -> None:
-        text = " ".join(line.splitlines()) or "-"
+        text = " ".join(line.splitlines()).strip() or "-"
         clipped = text.encode("utf-8", "replace")[:LINE_BYTES].decode("utf-8", "ignore")
+        sent = f"\x01{letter}\x02{clipped}\n"
         try:
-            self._stream.write(f"\x01{letter}\x02{clipped}\n")
+            if hasattr(self._stream, "buffer"):  # Stash reads UTF-8, and a stream has the locale's encoding
+                self._stream.buffer.write(sent.encode("utf-8"))
+            else:
+                self._stream.write(sent)
             self._stream.flush()
         except (OSError, ValueError):
             pass
@@ -96,8 +101,9 @@ class FileSink:
             self._complain(f"PlexSync cannot write {paths.LOG} ({sys.exc_info()[1]}); syncing goes on without it.")
 
     def close(self) -> None:
-        """Close the file."""
-        self._handler.close()
+        """Close the file; what a full disk did not take is lost."""
+        with contextlib.suppress(OSError):
+            self._handler.close()
 
 
 class StashSink:

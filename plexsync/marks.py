@@ -81,6 +81,12 @@ def forget(conn: sqlite3.Connection, mark: str) -> None:
     conn.execute("DELETE FROM outcome WHERE mark = ?", (mark,))
 
 
+def sweep(conn: sqlite3.Connection, folder: str) -> None:
+    """Drop the counts of tasks that are gone: their rows may still be under way and go on being counted."""
+    if conn.execute("SELECT 1 FROM outcome LIMIT 1").fetchone() is not None:
+        conn.execute("DELETE FROM outcome WHERE mark <> ?", (running_mark(folder),))
+
+
 def drop_stopped(conn: sqlite3.Connection, folder: str, sleep: Callable[[float], None] = time.sleep) -> int:
     """Stop means stop: drop pending bulk rows whose task is gone without handing them over; how many.
 

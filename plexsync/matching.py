@@ -60,7 +60,7 @@ RULES = (
     Rule(
         Evidence.EQUAL_PATH,
         equal_path,
-        "always, in the exact spelling; in another unless size and duration both contradict",
+        "always, in the exact spelling; in another unless the size differs",
         unique=False,
     ),
     Rule(Evidence.LEARNED_PATH, learned_path, "unless size and duration both contradict", unique=False),
@@ -93,16 +93,16 @@ class _Search:
         return any(clue.high and tier(clue) < 2 for clue in self.clues)
 
     def climb(self, rules: Iterable[Rule], shelf: Shelf) -> None:
-        """Tries ``rules`` in order until one decides."""
+        """Tries ``rules`` in order unless it is decided. One that finds no certainty lets none follow, only doubts."""
+        if self.decided:
+            return
         for rule in rules:
-            if self.decided:
-                return
             found = rule.look(self.wanted, shelf)
-            if any(clue.high for clue in found):
+            if any(clue.high for clue in found) and not self.decided:
                 self.clues, self.decided = [clue for clue in found if clue.high], True
-            else:
-                self.clues += found
-                self.decided = any(not clue.doubtful for clue in found)
+                return
+            self.clues += [replace(clue, high=False) for clue in found]
+            self.decided = self.decided or any(not clue.doubtful for clue in found)
 
 
 def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]:

@@ -41,8 +41,8 @@ class Ruling:
 
 
 def tier(clue: Clue) -> int:
-    """0 for an equal path, 1 for a learned path, 2 for the rest."""
-    return _TIERS.get(clue.evidence, _REST)
+    """0 for an equal path, 1 for a learned path, 2 for the rest, and for a path that is equal in another spelling."""
+    return _TIERS.get(clue.evidence, _REST) if clue.literal else _REST
 
 
 def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:

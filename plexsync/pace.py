@@ -13,7 +13,7 @@ WEIGHT = 0.3
 #: Seconds that a batch should take, so that an edit by hand never stands long behind bulk work.
 BATCH_SECONDS = 8.0
 #: Jobs in a batch: at first, at least, at most. A full read of so many items fits one request line.
-FIRST, LEAST, MOST = 100, 10, 250
+FIRST, LEAST, MOST = 200, 10, 250
 
 
 class Pace:
@@ -39,7 +39,7 @@ class BatchSize:
 
     def took(self, jobs: int, seconds: float) -> None:
         """A batch of ``jobs`` took ``seconds``."""
-        if jobs < min(self.limit, FIRST) or seconds <= 0:
+        if jobs < LEAST or seconds <= 0:
             return
         fitting = int(jobs * BATCH_SECONDS / seconds)
         self.limit = max(LEAST, min(MOST, fitting, self.limit * 2))

@@ -231,12 +231,12 @@ def _at(wanted: Wanted, path: str, shelf: Shelf) -> tuple[list[Row], bool]:
 def equal_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     """Rows at the very path; several that differ in spelling alone, none of them exact, prove nothing.
 
-    One in another spelling may be another file: it counts unless size and duration both contradict.
+    One in another spelling may be another file: it counts unless the size is another.
     """
     rows, high = _at(wanted, wanted.mapped, shelf)
     why = "it lies at the same path" if high else "several files have this path in another spelling"
     clues = [_clue(wanted, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
-    return [clue if clue.literal else _judged(clue) for clue in clues]
+    return [clue if clue.literal else _judged(_spelling(clue)) for clue in clues]
 
 
 def learned_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
@@ -245,8 +245,13 @@ def learned_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
         rows, one = _at(wanted, path, shelf)
         if rows:
             why = "it lies where the learned path map says"
-            return [_judged(_clue(wanted, row, Evidence.LEARNED_PATH, why, high=one)) for row in rows]
+            return [_judged(_spelling(_clue(wanted, row, Evidence.LEARNED_PATH, why, high=one))) for row in rows]
     return []
+
+
+def _spelling(clue: Clue) -> Clue:
+    """The clue; doubtful if the path is equal in another spelling only and the size says that it is another file."""
+    return clue if clue.literal or clue.size else replace(clue, doubtful=True)
 
 
 def _judged(clue: Clue) -> Clue:

@@ -64,12 +64,8 @@ def detached(command: list[str]) -> None:
     """Start ``command`` on Windows: no console, no inherited handle, not ended with Stash's job object."""
     import subprocess
 
-    null = subprocess.DEVNULL
-    for flags in (DETACHED | NEW_GROUP | BREAKAWAY, DETACHED | NEW_GROUP):
-        try:
-            subprocess.Popen(command, stdin=null, stdout=null, stderr=null, close_fds=True, creationflags=flags)
-        except OSError:  # the job object allows no breakaway
-            if not flags & BREAKAWAY:
-                raise
-        else:
-            return
+    null, flags = subprocess.DEVNULL, DETACHED | NEW_GROUP
+    try:
+        subprocess.Popen(command, stdin=null, stdout=null, stderr=null, close_fds=True, creationflags=flags | BREAKAWAY)
+    except OSError:  # the job object allows no breakaway
+        subprocess.Popen(command, stdin=null, stdout=null, stderr=null, close_fds=True, creationflags=flags)

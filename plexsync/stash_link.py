@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -149,6 +149,7 @@ class Link:
         self.requests = 0
         self._timeout = (connect_timeout or None, read_timeout or None)
         self._interface: _Interface | None = None
+        self._covers: requests.Session | None = None
 
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The ``data`` of a GraphQL answer.
@@ -164,25 +165,38 @@ class Link:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise StashUnavailable(f"Stash at {self.connection.base} answered what PlexSync cannot read") from None
 
+    def renew(self, connection: Connection) -> bool:
+        """Go on with a newer cookie, without connecting anew; False if it is another Stash or another key."""
+        if replace(connection, cookie="") != replace(self.connection, cookie=""):
+            return False
+        if connection.cookie != self.connection.cookie and self._interface is not None and not connection.api_key:
+            self._interface.s.cookies.clear()
+            self._interface.s.cookies.update({"session": connection.cookie} if connection.cookie else {})
+        self.connection = connection
+        return True
+
     def cover(self, scene_id: int) -> tuple[bytes, str]:
         """The cover's bytes and content type. No redirect is followed: it would be the login page."""
         url = f"{self.connection.base}/scene/{scene_id}/screenshot"
         headers = {"ApiKey": self.connection.api_key} if self.connection.api_key else {}
         if self.connection.cookie and not headers:
             headers["Cookie"] = f"session={self.connection.cookie}"
-        with requests.Session() as session:
-            self._prepare(session)
-            session.verify = False
-            try:
-                answer = session.get(url, headers=headers, allow_redirects=False)
-            except (requests.RequestException, ValueError) as error:
-                raise StashUnavailable(f"Stash did not send the cover of scene {scene_id}: {_kind(error)}") from None
+        if self._covers is None:
+            self._covers = requests.Session()
+            self._prepare(self._covers)
+            self._covers.verify = False
+        try:
+            answer = self._covers.get(url, headers=headers, allow_redirects=False)
+        except (requests.RequestException, ValueError) as error:
+            raise StashUnavailable(f"Stash did not send the cover of scene {scene_id}: {_kind(error)}") from None
         return answer.content, answer.headers.get("Content-Type", "")
 
     def close(self) -> None:
         """Close the connections."""
         if self._interface is not None:
             self._interface.s.close()
+        if self._covers is not None:
+            self._covers.close()
 
     def _prepare(self, session: requests.Session) -> None:
         session.trust_env = False

@@ -14,7 +14,7 @@ from plexsync.app import App
 from plexsync.batch import Batch, Tools, failed, note_settings
 from plexsync.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
 from plexsync.log import StashSink
-from plexsync.pace import BatchSize, Pace
+from plexsync.pace import BATCH_SECONDS, BatchSize, Pace
 from plexsync.process import PluginFiles
 from plexsync.queue import Job, JobQueue, Settlement
 from plexsync.settings import Settings, setup_problem
@@ -22,6 +22,8 @@ from plexsync.streak import Streak
 
 #: Seconds that the worker sleeps by itself; longer waits are the waiter's.
 SHORT = 5.0
+#: Seconds between two looks at the queue while the worker waits by itself.
+LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0
 #: A catch-up interval below so many seconds is a test's or a tuner's: work is never held up for it.
@@ -49,8 +51,9 @@ class Worker:
         self._size = BatchSize()
         self._drain = {"jobs": 0}
         self._exported = app.world.clock()
-        self._tools = Tools(app, queue, self._streak, self._pace.after_write, self._still_wanted)
+        self._tools = Tools(app, queue, self._streak, self._after_write, self._still_wanted)
         self._leased: list[Job] = []
+        self._began = app.world.clock()
 
     # -- the loop
 
@@ -64,9 +67,24 @@ class Worker:
             ended = self._guarded(wake)
             jobs.set_meta(self._queue.conn, "looked", nudge)
             self._hand_over_lines()
-            if ended is not None:
-                self._finish()
+            if ended is None:
+                continue
+            self._finish()
+            if ended != WAIT or not self._linger():
                 return ended
+
+    def _linger(self) -> bool:
+        """Wait a moment as the full worker, because becoming the waiter and back costs more; whether there is work."""
+        app, conn = self._app, self._queue.conn
+        until = app.world.clock() + (0.0 if pause.load(app.state.conn) is not None else SHORT)
+        while (now := app.world.clock()) < until and self._files.state() == "same":
+            due = self._queue.next_due()
+            if (due is not None and due <= now) or jobs.get_meta(conn, "nudge") > jobs.get_meta(conn, "looked"):
+                return True
+            if due is None or due > until:
+                return False
+            app.world.sleep(min(LINGER_TICK, max(0.0, due - now)))
+        return False
 
     def _guarded(self, wake: float) -> str | None:
         """One round; what concerns a whole server, the setup or this machine becomes a pause."""
@@ -122,14 +140,14 @@ class Worker:
 
     def _work(self, leased: Sequence[Job]) -> None:
         """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
-        began = self._app.world.clock()
+        self._began = began = self._app.world.clock()
         try:
             self._batch(leased)
         except (StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
             raise
         except Exception as error:
             self._blame(leased, error)
-        self._size.took(len(leased), self._app.world.clock() - began)
+        self._size.took(len(leased) - len(self._leased), self._app.world.clock() - began)
 
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
         """What failed may be one scene's doing, or Plex as a whole: the probe tells, then each job alone."""
@@ -309,8 +327,18 @@ class Worker:
 
     # -- what surrounds the work
 
+    def _after_write(self, seconds: float) -> None:
+        """Leave a busy Plex in peace; the status goes on being told during a long batch."""
+        self._pace.after_write(seconds)
+        if self._app.world.clock() - self._exported >= EXPORT_EVERY:
+            self._count_requests()
+            self._export()
+            self._hand_over_lines()
+
     def _still_wanted(self, job: Job) -> bool:
-        """Stop means stop, also within a batch."""
+        """Whether to write this job now: a batch that takes long is cut short, and Stop means stop within it too."""
+        if job.priority == jobs.BULK and self._app.world.clock() - self._began > 2 * BATCH_SECONDS:
+            return False
         return (
             not job.bulk or job.mark is None or marks.is_wanted(self._queue.conn, job.row, job.mark, self._app.folder)
         )
@@ -362,7 +390,8 @@ class Worker:
             values = {name: number for name, number in self._drain.items() if number}
             app.log.summary("finished a drain", **values)
             self._drain = {"jobs": 0}
-            export.timestamps(app.folder, app.state)
+            marks.sweep(conn, app.folder)
+            self._export_timestamps()
         if self._queue.size:
             jobs.set_meta(conn, "empty_since", 0)
         elif not jobs.get_meta(conn, "empty_since"):
@@ -370,6 +399,12 @@ class Worker:
         self._count_requests()
         self._hand_over_lines(force=True)
         self._export()
+
+    def _export_timestamps(self) -> None:
+        try:
+            export.timestamps(self._app.folder, self._app.state)
+        except OSError as error:
+            self._app.log.warning(f"could not write the times of the last syncs: {error}")
 
     def _export(self) -> None:
         self._exported = self._app.world.clock()

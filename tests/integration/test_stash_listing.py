@@ -104,7 +104,7 @@ def test_changed_rows_are_those_after_the_mark(server: StashServer, stash: Stash
         server.now = lambda second=second: NOON + timedelta(seconds=second)  # type: ignore[misc]
         server.add_scene() if kind == "scene" else add(server, kind, f"n{second}")
     rows = all_of(stash.changed(kind, "2026-03-01T14:00:01+02:00"))
-    named = {} if kind == "scene" else {"name": "n2"}
+    named = {"files": []} if kind == "scene" else {"name": "n2"}
     assert rows == [{"id": "3", **named, "updated_at": "2026-03-01T14:00:02+02:00"}]
     assert len(all_of(stash.changed(kind, ""))) == 3
     assert list(stash.changed(kind, "2026-03-01T14:00:02+02:00")) == []
@@ -132,7 +132,10 @@ def test_changed_files_are_found_though_the_scene_did_not_change(server: StashSe
         {
             "id": "2",
             "updated_at": "2026-03-01T14:00:00+02:00",
-            "files": [{"id": "3", "path": "/d/2.mp4"}, {"id": "4", "path": "/d/moved.mkv"}],
+            "files": [
+                {"id": "3", "path": "/d/2.mp4", "updated_at": "2026-03-01T14:00:00+02:00"},
+                {"id": "4", "path": "/d/moved.mkv", "updated_at": "2026-03-01T15:00:00+02:00"},
+            ],
         }
     ]
 

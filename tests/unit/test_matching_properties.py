@@ -26,8 +26,8 @@ NAMES = (
     "b.mp4",
 )
 FOLDERS = ("", "/StudioA", "/StudioB", "/StudioA/d", "/StudioB/d", "/D")
-#: Few values, so that different films agree in them; what Plex shows of a film may lack one or the other.
-SIZES, DURATIONS = (100, 100, 200), (60.0, 60.6, 90.0)
+#: Few values, so that films agree in them. No two films have one size in bytes: what Plex shows may lack it, though.
+DURATIONS = (60.0, 60.6, 90.0)
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def films(draw: st.DrawFn) -> list[Film]:
 
 def _film(draw: st.DrawFn, number: int, root: str, folder: str, name: str) -> Film:
     where = draw(st.sampled_from(["same", "same", "same", "away", "moved", "renamed", "reencoded"]))
-    size, duration = draw(st.sampled_from(SIZES)), draw(st.sampled_from(DURATIONS))
-    size = 1000 + number if where == "renamed" else size
+    size, duration = 1000 + number, draw(st.sampled_from(DURATIONS))
     path = f"{root}{folder}/{name}"
     stash = SceneFile(number, path.replace("/", "\\") if "\\" in root else path, size, duration)
     plex = {"away": "", "moved": f"/p/m{number}/{name}", "renamed": f"/p{folder}/new{number}.mp4"}
@@ -119,9 +118,11 @@ def changed(draw: st.DrawFn, before: list[Film]) -> list[Film]:
     for at, film in enumerate(before):
         change, stash, other = draw(st.sampled_from(CHANGES)), film.stash, draw(st.sampled_from(range(len(before))))
         folder = stash.path[: len(stash.path) - len(base_name(stash.path))]
+        if after[at] is not film:
+            continue
         if change == "stash moved":
             after[at] = replace(film, stash=replace(stash, path=f"/s/n{film.id}/{base_name(stash.path)}"))
-        elif change == "stash renamed" and [one.stash.size for one in before].count(stash.size) == 1:
+        elif change == "stash renamed":
             after[at] = replace(film, stash=replace(stash, path=f"{folder}n{film.id}.mp4"))
         elif change == "plex moved":
             after[at] = replace(film, plex=f"/p/n{film.id}/{base_name(film.plex)}" if film.plex else "")
@@ -129,7 +130,7 @@ def changed(draw: st.DrawFn, before: list[Film]) -> list[Film]:
             after[at] = replace(film, plex="")
         elif change == "re-encoded":
             after[at] = replace(film, size=3000 + film.id)
-        elif change == "swapped" and after[at] is film and after[other] is before[other]:
+        elif change == "swapped" and after[other] is before[other]:
             twin = before[other]
             after[at] = replace(film, stash=replace(stash, path=twin.stash.path), plex=twin.plex)
             after[other] = replace(twin, stash=replace(twin.stash, path=stash.path), plex=film.plex)

@@ -162,8 +162,9 @@ def test_a_title_without_ascii_is_left_alone_and_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "day"), [("2024-05-06", "2024-05-06"), ("2024", "2024-01-01"), ("2024-05", "2024-05-01"), ("", ""), (" ", "")]
-)  # fmt: skip
+    ("raw", "day"),
+    [("2024-05-06", "2024-05-06"), ("2024", "2024-01-01"), ("2024-05", "2024-05-01"), ("", ""), (" ", "")],
+)
 def test_dates(raw: str, day: str) -> None:
     """A partial date is its first day, and no date is an empty one, without a warning."""
     found = wanted(Scene(7, date=raw), PLAIN)

@@ -23,7 +23,7 @@ with open(sys.argv[1] + ".part", "w") as out:
                "files": {fd: [s.st_dev, s.st_ino] for fd, s in mine.items()}}, out)
 os.replace(sys.argv[1] + ".part", sys.argv[1])
 """
-SETSID = os.posix_spawn
+POSIX_SPAWN = os.posix_spawn
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_libc_without_setsid_starts_it_all_the_same(
     def spare(*args: Any, setsid: bool = False, **more: Any) -> int:
         if setsid:
             raise NotImplementedError("setsid")
-        return SETSID(*args, **more)
+        return POSIX_SPAWN(*args, **more)
 
     keep = locks.open_lock(str(tmp_path / "worker.lock"))
     monkeypatch.setattr(os, "posix_spawn", spare)
@@ -127,21 +127,23 @@ def test_the_worker_gets_the_lock_and_its_pid_is_written(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock is never free between starter and worker, and its file tells the worker's pid."""
-    lock = tmp_path / paths.WORKER_LOCK
-    out = tmp_path / "out"
-    script.write_text(f"import sys\nsys.argv[1:1] = [{str(out)!r}]\n" + CHILD + "input_ = os.read(9, 1)", "utf-8")
+    lock, out, go = tmp_path / paths.WORKER_LOCK, tmp_path / "out", tmp_path / "go"
+    wait = f"import sys, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.005)\n"
+    script.write_text(f"import os, sys\nsys.argv[1:1] = [{str(out)!r}]\n" + CHILD + wait, "utf-8")
     monkeypatch.setattr(paths, "ENTRY", str(script))
-    fd = locks.open_lock(str(lock))
+    fd, other = locks.open_lock(str(lock)), locks.open_lock(str(lock))
     assert locks.try_lock(fd)
     spawn.start_worker(fd, str(tmp_path))
-    pid = int(lock.read_text("ascii"))
     os.close(fd)
-    other = locks.open_lock(str(lock))
-    os.waitpid(pid, 0)
+    pid = int(lock.read_text("ascii"))
+    assert not locks.try_lock(other)
+    go.touch()
+    assert os.waitpid(pid, 0) == (pid, 0)
     assert locks.try_lock(other)
     os.close(other)
-    argv = json.loads(out.read_text("utf-8"))["argv"]
-    assert argv == [str(script), str(out), "worker", "--data-dir", str(tmp_path), "--lock-fd", str(fd)]
+    said = json.loads(out.read_text("utf-8"))
+    assert said["pid"] == pid
+    assert said["argv"] == [str(script), str(out), "worker", "--data-dir", str(tmp_path), "--lock-fd", str(fd)]
 
 
 class Windows:
@@ -163,7 +165,7 @@ class Windows:
 def test_windows_starts_it_detached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int, flags: list[int]
 ) -> None:
-    """On Windows the lock is given up for the worker to take, which has no console, no handle of ours, and its own group."""
+    """On Windows the lock is given up for the worker to take; it has no console, no handle of ours, its own group."""
     windows = Windows(refused)
     monkeypatch.setattr(subprocess, "Popen", windows)
     monkeypatch.setattr(locks, "WINDOWS", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ class Started(list[tuple[str, str]]):
     """The workers that were started: the folder, and the lock file's text at that moment."""
 
     def __call__(self, fd: int, folder: str) -> None:
-        assert not locks.try_lock(other := locks.open_lock(os.path.join(folder, paths.WORKER_LOCK)))
+        other = locks.open_lock(os.path.join(folder, paths.WORKER_LOCK))
+        assert not locks.try_lock(other)
         os.close(other)
         self.append((folder, locks.read_text(fd)))
 
@@ -46,7 +48,7 @@ def on_look(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None
         if len(pauses) == number:
             act()
 
-    monkeypatch.setattr(wakeup.time, "sleep", pause)
+    monkeypatch.setattr(time, "sleep", pause)
     return pauses
 
 

@@ -1,0 +1,271 @@
+"""The hook: one committed row for each good event, one sentence for each bad one, and the way to Stash for the worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plexsync import hook, inbox, jobs, locks, paths, wakeup
+from plexsync.event import Event
+from tests.hook_events import VECTORS, Vector, at
+
+TRIGGERS = {
+    "Scene.Create.Post": "scene:5",
+    "Scene.Update.Post": "scene:5",
+    "Scene.Destroy.Post": "scene:5",
+    "Performer.Update.Post": "performer:5",
+    "Studio.Update.Post": "studio:5",
+    "Tag.Update.Post": "tag:5",
+    "Tag.Merge.Post": "tag:5",
+}
+
+
+@pytest.fixture(autouse=True)
+def _defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+    monkeypatch.delenv("PLEXSYNC_SETTLE", raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The data folder of a Stash in ``tmp_path`` whose worker lives, so that no hook starts one."""
+    data = tmp_path / "plugin_data" / "PlexSync"
+    data.mkdir(parents=True, mode=0o700)
+    fd = locks.open_lock(str(data / paths.WORKER_LOCK))
+    assert locks.try_lock(fd)
+    locks.write_text(fd, "4711")
+    yield data
+    os.close(fd)
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders whose worker was woken; none is started."""
+    calls: list[str] = []
+    monkeypatch.setattr(wakeup, "wake", calls.append)
+    return calls
+
+
+def edit(folder: object, kind: str = "Scene.Update.Post", number: int = 5, cookie: str = "") -> Event:
+    """An event of the Stash in ``folder``."""
+    event = Event()
+    event.is_hook, event.type, event.id, event.stash_dir, event.cookie = True, kind, number, str(folder), cookie
+    return event
+
+
+def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
+    """What stands in the queue; nothing where there is none."""
+    if not (folder / paths.QUEUE_DB).exists():
+        return []
+    with sqlite3.connect(folder / paths.QUEUE_DB) as conn:
+        found = conn.execute(f"SELECT {columns} FROM ack_queue_default ORDER BY _id").fetchall()
+    conn.close()
+    return found
+
+
+@pytest.mark.parametrize(("kind", "key"), TRIGGERS.items())
+def test_each_trigger_marks_its_key(tmp_path: Path, folder: Path, kind: str, key: str) -> None:
+    """Each of the seven events leaves one row with the key of what was edited, and says so."""
+    assert json.loads(hook.handle(edit(tmp_path, kind))) == {"output": f"queued {key}"}
+    assert rows(folder) == [(key,)]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_every_event_leaves_its_row_or_none(tmp_path: Path, folder: Path, vector: Vector) -> None:
+    """No event, however odd, leaves a row for anything but what it names."""
+    from plexsync import event as events
+
+    event = events.read(at(tmp_path, vector.raw))
+    answer = json.loads(hook.handle(event)) if event.is_hook else {"error": event.problem}
+    assert [key for (key,) in rows(folder)] == ([vector.key] if vector.key else [])
+    assert vector.said in "".join(answer.values())
+
+
+def test_a_row_is_due_after_it_settled(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A burst of edits is one write: the job is due two seconds after the edit, or as the environment says."""
+    hook.handle(edit(tmp_path, number=1))
+    monkeypatch.setenv("PLEXSYNC_SETTLE", "0")
+    hook.handle(edit(tmp_path, number=2))
+    assert [delay for (delay,) in rows(folder, "due - timestamp")] == pytest.approx([2, 0], abs=1e-3)
+
+
+def test_two_edits_are_one_row(tmp_path: Path, folder: Path) -> None:
+    """A second edit of the same scene raises the row's generation and adds none."""
+    hook.handle(edit(tmp_path))
+    hook.handle(edit(tmp_path, "Scene.Destroy.Post"))
+    hook.handle(edit(tmp_path, "Tag.Update.Post"))
+    assert rows(folder, "key, generation, status") == [("scene:5", 2, 1), ("tag:5", 1, 1)]
+
+
+def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None:
+    """A paused worker sees from the counter that an edit came, even one of a row that was there."""
+    for number in (1, 2, 1):
+        hook.handle(edit(tmp_path, number=number))
+    conn = jobs.open_queue(str(folder), 0)
+    assert jobs.get_meta(conn, "wake") == 3
+    conn.close()
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (edit("/s", "Gallery.Update.Post"), {"output": "ignored"}),
+        (edit("/s", ""), {"output": "ignored"}),
+        (
+            edit("/s", "Tag.Merge.Post", 0),
+            {"error": "Tag.Merge.Post came without a usable tag id, so nothing was queued."},
+        ),
+        (edit(""), {"error": "Stash did not say where its folder is, so scene:5 was not queued."}),
+    ],
+    ids=["unknown type", "no type", "no id", "no folder"],
+)
+def test_what_cannot_be_queued_is_told(event: Event, said: dict[str, str], woken: list[str]) -> None:
+    """An event that names nothing of ours touches neither disk nor worker and gets its one sentence."""
+    assert json.loads(hook.handle(event)) == said
+    assert woken == []
+    assert not Path("/s").exists()
+
+
+@pytest.mark.parametrize("name", ["file/below", "nul\0nul", "x" * 300, "\udcff"])
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path, woken: list[str], name: str) -> None:
+    """Where Stash's folder cannot be written the answer names the scene, the folder and the way out."""
+    (tmp_path / "file").touch()
+    (tmp_path / "\udcff").touch()
+    answer = json.loads(hook.handle(edit(tmp_path / name)))
+    assert list(answer) == ["error"]
+    assert answer["error"].startswith(f"PlexSync could not queue scene:5 in {tmp_path}")
+    assert answer["error"].endswith("the hourly catch-up will then find this edit.")
+    assert woken == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "text", "other schema"])
+def test_a_queue_that_is_none_is_told(tmp_path: Path, woken: list[str], kind: str) -> None:
+    """A broken ``queue.db`` is told in one sentence; it is the worker's to mend."""
+    data = tmp_path / "plugin_data" / "PlexSync"
+    data.mkdir(parents=True)
+    if kind == "folder":
+        (data / paths.QUEUE_DB).mkdir()
+    elif kind == "text":
+        (data / paths.QUEUE_DB).write_text("no database " * 1000, "utf-8")
+    else:
+        with sqlite3.connect(data / paths.QUEUE_DB) as conn:
+            conn.execute("PRAGMA user_version = 99")
+    answer = json.loads(hook.handle(edit(tmp_path)))
+    assert answer["error"].startswith("PlexSync could not queue scene:5 in ")
+    assert "\n" not in answer["error"]
+
+
+def test_no_half_row_is_left(tmp_path: Path) -> None:
+    """Row and wake counter are one commit: where one fails the other is not there, and the next edit is whole."""
+    conn = jobs.open_queue(str(tmp_path), 0)
+    conn.execute("CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="disk is full"):
+        inbox.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
+    assert rows(tmp_path) == []
+    conn.execute("DROP TRIGGER full")
+    inbox.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
+    assert rows(tmp_path) == [("scene:1",)]
+    conn.close()
+
+
+def test_hook_and_worker_mean_the_same_queue(tmp_path: Path) -> None:
+    """The hook's statement, version and priority are those of the rest, and it makes no queue of its own."""
+    assert inbox.open_made(str(tmp_path)) is None
+    jobs.open_queue(str(tmp_path), 0).close()
+    conn = inbox.open_made(str(tmp_path))
+    assert conn is not None
+    assert conn.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    conn.close()
+    assert (inbox.PUT, inbox.SCHEMA_VERSION, inbox.BY_HAND) == (jobs.PUT, jobs.SCHEMA_VERSION, jobs.BY_HAND)
+
+
+def connection(folder: Path) -> dict[str, Any]:
+    """What ``connection.json`` says."""
+    said: dict[str, Any] = json.loads((folder / paths.CONNECTION).read_text("utf-8"))
+    return said
+
+
+def test_the_newest_cookie_is_left_for_the_worker(tmp_path: Path, folder: Path) -> None:
+    """The connection is private and complete, the newest cookie wins, and nothing else is left beside it."""
+    hook.handle(edit(tmp_path, cookie="one"))
+    event = edit(tmp_path, cookie='tw"o')
+    event.scheme, event.host, event.port = "https", "192.168.1.5", 443
+    old = os.umask(0)
+    try:
+        hook.handle(event)
+    finally:
+        os.umask(old)
+    assert connection(folder) == {"scheme": "https", "host": "192.168.1.5", "port": 443, "cookie": 'tw"o'}
+    assert stat.S_IMODE((folder / paths.CONNECTION).stat().st_mode) == 0o600
+    assert [path.name for path in folder.glob("connection*")] == [paths.CONNECTION]
+
+
+def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
+    """A hook without a session (a scan's, say) leaves the cookie that is there; where there is none it leaves the address."""
+    hook.handle(edit(tmp_path))
+    assert connection(folder) == {"scheme": "http", "host": "127.0.0.1", "port": 9999, "cookie": ""}
+    hook.handle(edit(tmp_path, cookie="good"))
+    before = (folder / paths.CONNECTION).stat()
+    hook.handle(edit(tmp_path))
+    assert connection(folder)["cookie"] == "good"
+    assert (folder / paths.CONNECTION).stat().st_ino == before.st_ino
+
+
+def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, woken: list[str]) -> None:
+    """Where the connection cannot be left the row is committed all the same, the worker woken, and the trouble told."""
+    data = tmp_path / "plugin_data" / "PlexSync"
+    (data / paths.CONNECTION / "in the way").mkdir(parents=True)
+    answer = json.loads(hook.handle(edit(tmp_path, cookie="x")))
+    assert answer["error"].startswith("PlexSync queued scene:5 but could not wake its worker: ")
+    assert rows(data) == [("scene:5",)]
+    assert woken == [str(data)]
+
+
+def test_a_worker_that_cannot_be_woken_is_told(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no worker can be started the row is there, and the answer says what is wrong."""
+
+    def refuse(folder: str) -> bool:
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(wakeup, "wake", refuse)
+    answer = json.loads(hook.handle(edit(tmp_path)))
+    assert answer == {"error": "PlexSync queued scene:5 but could not wake its worker: no more processes"}
+    assert rows(folder) == [("scene:5",)]
+
+
+def test_the_data_folder_is_private(tmp_path: Path, woken: list[str]) -> None:
+    """A data folder that the hook makes is nobody else's, and the environment may place it elsewhere."""
+    hook.handle(edit(tmp_path))
+    assert stat.S_IMODE((tmp_path / "plugin_data" / "PlexSync").stat().st_mode) == 0o700
+
+
+def test_the_environment_places_the_data(tmp_path: Path, woken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``PLEXSYNC_DATA_DIR`` an event needs no folder of Stash's."""
+    monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path / "elsewhere"))
+    assert json.loads(hook.handle(edit(""))) == {"output": "queued scene:5"}
+    assert rows(tmp_path / "elsewhere") == [("scene:5",)]
+    assert woken == [str(tmp_path / "elsewhere")]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from([*TRIGGERS, "Gallery.Update.Post", "x\ud800"]), number=st.integers(0, 3), cookie=st.text())
+def test_any_order_of_events_answers_and_keeps_one_row_a_key(
+    tmp_path: Path, folder: Path, kind: str, number: int, cookie: str
+) -> None:
+    """Whatever comes in whatever order: one JSON document each, and never two rows of a key."""
+    answer = json.loads(hook.handle(edit(tmp_path, kind, number, cookie.encode("utf-8", "replace").decode())))
+    assert list(answer) in (["output"], ["error"])
+    found = [key for (key,) in rows(folder)]
+    assert len(found) == len(set(found))
+    if str(answer.get("output", "")).startswith("queued "):
+        assert answer["output"].removeprefix("queued ") in found
