@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+#: Different items that answer "busy" in a row after which Plex as a whole counts as unavailable.
+BUSY_IN_A_ROW = 5
+
 
 class Streak:
-    """``rows``: the jobs whose attempts are to be given back when the streak turns out to be an outage."""
+    """Counts over batches; one write that goes well ends it."""
 
     def __init__(self) -> None:
-        self._items: dict[int, int] = {}
+        self._items: set[int] = set()
+        self._rows: set[int] = set()
 
     def note(self, rating_key: int, row: int, went_well: bool) -> int:
         """Note how a write to an item ended; how many different items have failed in a row."""
         if went_well:
             self._items.clear()
+            self._rows.clear()
         else:
-            self._items[rating_key] = row
+            self._items.add(rating_key)
+            self._rows.add(row)
         return len(self._items)
 
-    @property
-    def rows(self) -> list[int]:
-        """The jobs of the items in the streak."""
-        return sorted(set(self._items.values()))
+    def forgiven(self) -> list[int]:
+        """The jobs whose attempts are to be given back, each once: it was an outage, not they."""
+        rows, self._rows = sorted(self._rows), set()
+        return rows
 
     def __len__(self) -> int:
         return len(self._items)

@@ -9,27 +9,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from plexsync import breaker, catchup, durations, export, jobs, marks, pause, stats, tagpass
+from plexsync import catchup, durations, export, jobs, marks, pause, stats
 from plexsync.app import App
 from plexsync.batch import Batch, Tools, failed, note_settings
 from plexsync.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
 from plexsync.log import StashSink
 from plexsync.pace import BATCH_SECONDS, BatchSize, Pace
+from plexsync.pausing import SHORT, Pauses
 from plexsync.process import PluginFiles
 from plexsync.queue import Job, JobQueue, Settlement
 from plexsync.settings import Settings, setup_problem
 from plexsync.streak import Streak
 
-#: Seconds that the worker sleeps by itself; longer waits are the waiter's.
-SHORT = 5.0
 #: Seconds between two looks at the queue while the worker waits by itself.
 LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0
 #: A catch-up interval below so many seconds is a test's or a tuner's: work is never held up for it.
 OFTEN = 60.0
-#: Seconds after which this machine's trouble (a full disk, say) is looked at again.
-LOCAL_PAUSE = 60.0
 
 #: Why the loop ends: nothing to do for now, the plugin's files changed, or the plugin is disabled.
 WAIT, UPDATE, DISABLED = "wait", "update", "disabled"
@@ -47,6 +44,7 @@ class Worker:
         self._stats = stats.load(app.state.conn)
         self._before = self._base()
         self._streak = Streak()
+        self._pauses = Pauses(app, queue, self._streak)
         self._pace = Pace(app.world.sleep)
         self._size = BatchSize()
         self._drain = {"jobs": 0}
@@ -91,13 +89,14 @@ class Worker:
         try:
             return self._round()
         except StashUnavailable as error:
-            return self._stash_away(error, wake)
+            return WAIT if self._pauses.stash_away(error, wake) else None
         except PlexUnavailable as error:
-            return self._plex_away(error, wake)
+            return WAIT if self._pauses.plex_away(error, wake) else None
         except SetupError as error:
-            return self._problem(pause.SETUP, str(error), wake)
+            return WAIT if self._pauses.problem(pause.SETUP, str(error), wake) else None
         except (LocalError, OSError, sqlite3.Error) as error:
-            return self._problem(pause.LOCAL, f"PlexSync is paused: this machine could not do it ({error}).", wake)
+            sentence = f"this machine could not do it ({error})."
+            return WAIT if self._pauses.problem(pause.LOCAL, sentence, wake) else None
         finally:
             self._release()
 
@@ -108,9 +107,9 @@ class Worker:
             app.log.summary("dropped what a stopped task had marked", jobs=dropped)
         standing = app.state.breaker
         if standing.is_open:
-            if self._is_waiting_out(standing, now):
+            if self._pauses.is_waiting_out(standing, now):
                 return WAIT
-            self._probe()
+            self._pauses.probe()
         interval = durations.seconds("PLEXSYNC_CATCHUP")
         if interval < OFTEN or not jobs.catchup_due(conn, now, 2 * interval):
             self._leased = self._queue.lease(self._size.limit)
@@ -152,7 +151,7 @@ class Worker:
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
         """What failed may be one scene's doing, or Plex as a whole: the probe tells, then each job alone."""
         if isinstance(error, PlexBusy):
-            self._probe()
+            self._pauses.probe()
         if len(leased) > 1:
             for job in [job for job in leased if job in self._leased]:
                 self._work([job])
@@ -169,7 +168,7 @@ class Worker:
         batch = Batch(self._tools, leased)
         try:
             batch.run()
-            self._alive()
+            self._pauses.alive()
         finally:
             self._app.state.see_all(batch.seen(), self._app.world.clock())
             self._settle(batch.settled)
@@ -197,117 +196,7 @@ class Worker:
             leased, self._leased = self._leased, []
             self._queue.release(leased)
 
-    # -- pauses
-
-    def _stash_away(self, error: StashUnavailable, wake: float) -> str | None:
-        app = self._app
-        if error.refused and app.api_key:
-            app.log.info("dropped Stash's ApiKey, which is refused, for the cookie")
-            app.api_key = ""
-            app.drop_connections()
-            return None
-        problem = ""
-        if error.refused:
-            problem = (
-                "PlexSync is paused: Stash refuses its background worker. Save any scene or open a page of Stash to let"
-                " it in again; with an API key (Settings > Security) it will stay in."
-            )
-        return self._pause(pause.STASH, problem, str(error), wake)
-
-    def _plex_away(self, error: PlexUnavailable, wake: float) -> str | None:
-        app, now = self._app, self._app.world.clock()
-        at_once = bool(self._streak)
-        jobs.give_back(self._queue.conn, self._streak.rows, now)
-        reset, cap = durations.seconds("PLEXSYNC_BREAKER_RESET"), durations.seconds("PLEXSYNC_BREAKER_RESET_CAP")
-        was_open = app.state.breaker.is_open
-        app.state.breaker = after = breaker.failed(app.state.breaker, now, reset, cap, at_once=at_once)
-        if not after.is_open:
-            app.world.sleep(min(after.wait(now, cap), SHORT))
-            return None
-        if not was_open:
-            app.log.warning(
-                f"found Plex away: {error} Nothing is lost; edits wait until it is back, and it is looked for every"
-                f" {after.reset:g} s at first."
-            )
-        return self._pause(pause.PLEX, "", str(error), wake)
-
-    def _problem(self, kind: str, problem: str, wake: float) -> str:
-        sentence = problem if problem.startswith("PlexSync is paused") else f"PlexSync is paused: {problem}"
-        return self._pause(kind, sentence, sentence, wake)
-
-    def _pause(self, kind: str, problem: str, why: str, wake: float) -> str:
-        app, now = self._app, self._app.world.clock()
-        before = pause.load(app.state.conn)
-        interval = LOCAL_PAUSE if kind == pause.LOCAL else durations.seconds("PLEXSYNC_BREAKER_RESET")
-        until = now + interval
-        if kind == pause.PLEX:
-            standing = app.state.breaker
-            until, interval = now + standing.wait(now, standing.reset), standing.reset
-        settings = app.settings
-        made = pause.Pause(
-            kind,
-            until,
-            problem,
-            interval=interval,
-            wake=wake,
-            settings=app.saved_digest,
-            section=self._probe_section(),
-            tagging=bool(settings and settings.tag_stash_ids and not settings.dry_run),
-        )
-        pause.store(app.state.conn, made)
-        if problem and (before is None or before.problem != problem):
-            app.log.error(problem)
-        else:
-            app.log.debug("paused", kind=kind, why=why)
-        return WAIT
-
-    def _is_waiting_out(self, standing: breaker.Breaker, now: float) -> bool:
-        """Whether it is not yet time to probe Plex and nobody wants a look. Scenes are tagged in Stash all the same."""
-        conn = self._queue.conn
-        nudged = jobs.get_meta(conn, "nudge") > jobs.get_meta(conn, "looked")
-        cap = durations.seconds("PLEXSYNC_BREAKER_RESET_CAP")
-        before = pause.load(self._app.state.conn)
-        if nudged or not standing.wait(now, cap):
-            return False
-        wake = jobs.get_meta(conn, "wake")
-        if before is None:  # a breaker without a pause would have the waiter wake the worker at once
-            self._pause(pause.PLEX, "", "Plex was away before", wake)
-        elif before.tagging:
-            tagpass.run(self._app, conn, before)
-            before.wake = wake
-            pause.store(self._app.state.conn, before)
-        return True
-
-    def _probe(self) -> None:
-        """One small read, before any scene is touched."""
-        app = self._app
-        if app.settings is None:
-            app.use(app.stash.settings())
-        try:
-            app.client.probe(self._probe_section())
-        except PlexSyncError as error:
-            if isinstance(error, SetupError):
-                raise
-            raise PlexUnavailable(str(error)) from None
-        app.state.breaker = breaker.probed(app.state.breaker)
-
-    def _probe_section(self) -> int | None:
-        value = pause.value(self._app.state.conn, "section")
-        return value if isinstance(value, int) else None
-
-    def _alive(self) -> None:
-        """A batch went through: whatever stood in the way stands there no longer."""
-        app = self._app
-        standing = app.state.breaker
-        if standing.failures or standing.is_open or (standing.reset and not self._streak):
-            app.state.breaker = breaker.probed(standing) if self._streak else breaker.succeeded()
-            if standing.is_open:
-                app.log.summary("found Plex back")
-        before = pause.load(app.state.conn)
-        if before is not None:
-            if before.problem:
-                app.log.summary("went on: what stood in the way is gone")
-            pause.store(app.state.conn, None)
+    # -- what surrounds the work
 
     def _calm(self) -> None:
         """Nothing is due. What paused is made sure of; ``dryRun`` with edits held back goes on being looked at."""
@@ -319,13 +208,11 @@ class Worker:
             if problem:
                 raise SetupError(problem, code="token")
             app.planner.refresh()
-            self._alive()
+            self._pauses.alive()
         if app.settings and app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
             interval = durations.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
             pause.store(app.state.conn, pause.Pause(pause.DRY, until, interval=interval, settings=app.saved_digest))
-
-    # -- what surrounds the work
 
     def _after_write(self, seconds: float) -> None:
         """Leave a busy Plex in peace; the status goes on being told during a long batch."""
@@ -359,7 +246,7 @@ class Worker:
             app.log.secret(app.api_key)
         if app.has_planner:
             planner = app.planner
-            if planner.sections and self._probe_section() is None:
+            if planner.sections and self._pauses.probe_section() is None:
                 app.state.remember("section", planner.sections[0].key)
             app.state.remember("machine", planner.machine)
 

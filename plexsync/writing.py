@@ -19,12 +19,10 @@ from plexsync.plex.edits import Change, EditPlan, Params, Written
 from plexsync.plex.images import check_cover, digest
 from plexsync.plex.item import LIST_FIELDS, Item
 from plexsync.state import Record
+from plexsync.streak import BUSY_IN_A_ROW
 
 #: Bytes of covers kept in memory between the edits and the uploads of a batch; further ones are fetched again.
 COVER_BYTES = 32_000_000
-
-#: Different items that answer "busy" in a row after which Plex as a whole counts as unavailable.
-BUSY_IN_A_ROW = 5
 
 #: Attempts after which an edit that keeps failing with 500, while others succeed, is tried field by field.
 PATIENCE = 2

@@ -1,11 +1,13 @@
-"""The hook: one committed row for each good event, one sentence for each bad one, and the way to Stash for the worker."""
+"""The hook: one committed row for each good event, one sentence for each bad one, and the way to Stash left behind."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexsync import hook, inbox, jobs, locks, paths, wakeup
+from plexsync import event as events
+from plexsync import hook, inbox, jobs, locks, paths, sqlite, wakeup
 from plexsync.event import Event
 from tests.hook_events import VECTORS, Vector, at
 
@@ -82,8 +85,6 @@ def test_each_trigger_marks_its_key(tmp_path: Path, folder: Path, kind: str, key
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_every_event_leaves_its_row_or_none(tmp_path: Path, folder: Path, vector: Vector) -> None:
     """No event, however odd, leaves a row for anything but what it names."""
-    from plexsync import event as events
-
     event = events.read(at(tmp_path, vector.raw))
     answer = json.loads(hook.handle(event)) if event.is_hook else {"error": event.problem}
     assert [key for (key,) in rows(folder)] == ([vector.key] if vector.key else [])
@@ -189,6 +190,18 @@ def test_hook_and_worker_mean_the_same_queue(tmp_path: Path) -> None:
     assert (inbox.PUT, inbox.SCHEMA_VERSION, inbox.BY_HAND) == (jobs.PUT, jobs.SCHEMA_VERSION, jobs.BY_HAND)
 
 
+def test_the_hooks_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the hook loads in place of ``sqlite3`` is its core, and ``sqlite3`` itself where there is no such core."""
+    assert (sqlite.sqlite3.connect, sqlite.sqlite3.Error) == (sqlite3.connect, sqlite3.Error)
+    monkeypatch.setitem(sys.modules, "_sqlite3", None)
+    spec = importlib.util.spec_from_file_location("without_a_core", str(sqlite.__file__))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.sqlite3 is sqlite3
+
+
 def connection(folder: Path) -> dict[str, Any]:
     """What ``connection.json`` says."""
     said: dict[str, Any] = json.loads((folder / paths.CONNECTION).read_text("utf-8"))
@@ -211,7 +224,7 @@ def test_the_newest_cookie_is_left_for_the_worker(tmp_path: Path, folder: Path) 
 
 
 def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
-    """A hook without a session (a scan's, say) leaves the cookie that is there; where there is none it leaves the address."""
+    """A hook without a session leaves the cookie that is there; where there is none it leaves the address alone."""
     hook.handle(edit(tmp_path))
     assert connection(folder) == {"scheme": "http", "host": "127.0.0.1", "port": 9999, "cookie": ""}
     hook.handle(edit(tmp_path, cookie="good"))

@@ -181,7 +181,7 @@ AWAKE: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("chosen", [{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2}, {4, 5}, {3}, set()], ids=str)
 def test_wake_scenes(tmp_path: Path, chosen: set[int]) -> None:
-    """Of the scenes named, what waits for a file or was unsure is due at once, attempts untouched; nothing else moves."""
+    """Of the scenes named, what waits for a file or was unsure is due at once, at no attempt; nothing else moves."""
     conn = made(tmp_path)
     zoo(conn)
     woken = {key: values for key, values in AWAKE.items() if int(key[6:]) in chosen}
@@ -201,7 +201,7 @@ def test_wake_all_waiting(tmp_path: Path) -> None:
 
 
 def test_give_back(tmp_path: Path) -> None:
-    """An outage gives each pending row its attempt back, due now; edited, leased, dead and other rows are not touched."""
+    """An outage gives each pending row its attempt back, due now; edited, leased and dead rows are not touched."""
     conn = made(tmp_path)
     put(conn, *(f"scene:{n}" for n in range(1, 6)))
     for n in (1, 3, 4, 5):

@@ -15,7 +15,7 @@ REASONS = {1: "low_confidence", 2: "not_in_plex", 3: "rejected", 4: "retries_exh
 
 @pytest.fixture
 def conn(tmp_path: Path) -> sqlite3.Connection:
-    """Five dead letters, one for each reason and one that the stock class buried; scene 6 is pending, scene 7 leased."""
+    """Five dead letters, one of them buried by the stock class; scene 6 is pending, scene 7 leased."""
     conn = made(tmp_path)
     put(conn, *(f"scene:{number}" for number in range(1, 8)))
     for number, reason in REASONS.items():
@@ -37,7 +37,7 @@ def test_list(conn: sqlite3.Connection) -> None:
 
 
 def test_retry(conn: sqlite3.Connection) -> None:
-    """A dead letter that is put back has a clean slate and is nobody's bulk; pending and leased rows are not touched."""
+    """A dead letter put back has a clean slate and is nobody's bulk; pending and leased rows are not touched."""
     ids = [job(conn, f"scene:{number}")["_id"] for number in (1, 3, 6, 7)]
     before = [job(conn, "scene:6"), job(conn, "scene:7")]
     assert letters.retry(conn, [*ids, 999], NOW + 50) == 2

@@ -1,0 +1,154 @@
+"""The hook as Stash starts it: a real process, one document in, one out, one row left; its worker lives already."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexsync import locks
+from tests.hook_events import GOOD, VECTORS, Vector, at, hook, scene
+from tests.process.plugin import PLUGIN, rows, send
+from tests.servers.stash import TRIGGERS, StashServer
+from tests.servers.stash_hooks import HookResult
+
+#: What a hook must never load: third-party modules, and the parts of the standard library that cost it most.
+HEAVY = {
+    "requests", "plexapi", "stashapi", "persistqueue", "unidecode", "json", "dataclasses", "logging", "datetime", "re",
+    "typing", "subprocess", "threading", "enum", "http", "urllib", "socket",
+}  # fmt: skip
+LIGHT = {"plexsync"} | {
+    f"plexsync.{name}" for name in ["door", "durations", "event", "hook", "inbox", "locks", "paths", "sqlite", "wakeup"]
+}
+
+
+@pytest.fixture
+def stash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StashServer]:
+    """A Stash with the plugin, whose worker seems to live: this test holds its lock."""
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+    with StashServer(tmp_path / "stash", PLUGIN) as server:
+        server.data_dir.mkdir(parents=True, mode=0o700)
+        fd = locks.open_lock(str(server.data_dir / "worker.lock"))
+        assert locks.try_lock(fd)
+        locks.write_text(fd, "held by a test")
+        yield server
+        locks.unlock(fd)
+
+
+def well_answered(result: HookResult) -> str:
+    """The one sentence or word of a hook that ended as it should."""
+    said: dict[str, Any] = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert list(said) in (["output"], ["error"])
+    (text,) = said.values()
+    assert isinstance(text, str)
+    assert text
+    assert "\n" not in text
+    assert "Traceback" not in text
+    assert "error" not in said or text[0].isupper()
+    return text
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_every_event_is_answered(stash: StashServer, vector: Vector) -> None:
+    """Whatever stands on stdin: exactly one JSON document, status 0, no traceback, and a row only for what it names."""
+    text = well_answered(send(stash, at(stash.dir, vector.raw)))
+    assert vector.said in text
+    assert rows(stash.data_dir) == ([(vector.key,)] if vector.key else [])
+
+
+@pytest.mark.parametrize("kind", sorted(TRIGGERS))
+def test_each_trigger_leaves_one_row(stash: StashServer, kind: str) -> None:
+    """Each of the seven events of the manifest leaves one whole row with the right key, ready for the worker."""
+    key = f"{kind.split('.')[0].lower()}:12"
+    assert stash.run_hook(kind, 12).output == f"queued {key}"
+    ((found, status, due, timestamp, data),) = rows(stash.data_dir, "key, status, due, timestamp, data")
+    assert (found, status) == (key, 1)
+    assert due - timestamp == pytest.approx(2, abs=1e-3)
+    assert json.loads(data)["key"] == key
+
+
+def test_the_way_to_stash_is_left(stash: StashServer) -> None:
+    """The newest hook's cookie and address lie in a private file of a private folder, and the cookie is good."""
+    for number in (1, 2):
+        stash.run_hook("Scene.Update.Post", number)
+    path = stash.data_dir / "connection.json"
+    said = json.loads(path.read_text("utf-8"))
+    assert said == {
+        "scheme": "http",
+        "host": "127.0.0.1",
+        "port": stash.port,
+        "cookie": list(stash.sessions.issued)[-1],
+    }
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    stash.cookie_in_stdin = False
+    assert stash.run_hook("Scene.Update.Post", 3).output == "queued scene:3"
+    assert json.loads(path.read_text("utf-8")) == said
+
+
+def test_a_hook_asks_nobody_anything(stash: StashServer) -> None:
+    """A hook makes no request of Stash, which waits for it, and Plex it cannot even name."""
+    stash.configure(plexUrl=stash.url, plexToken="t")
+    for kind in TRIGGERS:
+        stash.run_hook(kind, 12)
+    assert len(rows(stash.data_dir)) == 4
+    assert stash.log == []
+
+
+def test_a_hook_loads_nothing_heavy(stash: StashServer) -> None:
+    """A good event is handled by a handful of modules, with an interpreter that has no third-party module at all."""
+    code = (
+        "import os, sys\n"
+        "leave = os._exit\n"
+        "os._exit = lambda status: (print(' '.join(sys.modules), file=sys.stderr, flush=True), leave(status))\n"
+        f"sys.argv = [{str(PLUGIN)!r}]\n"
+        f"sys.path.insert(0, {str(PLUGIN.parent)!r})\n"
+        f"exec(compile(open({str(PLUGIN)!r}).read(), {str(PLUGIN)!r}, 'exec'))\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, input=at(stash.dir, GOOD), capture_output=True, check=True)
+    assert json.loads(done.stdout) == {"output": "queued scene:1"}
+    stash.run_hook("Scene.Update.Post", 1)
+    done = subprocess.run(command, input=at(stash.dir, GOOD), capture_output=True, check=True)
+    loaded = set(done.stderr.decode().split())
+    assert {name for name in loaded if name.split(".")[0] == "plexsync"} == LIGHT
+    assert not HEAVY & loaded
+
+
+@pytest.mark.parametrize("way", ["file", "device", "queue"])
+def test_where_nothing_can_be_written_one_sentence_says_so(stash: StashServer, tmp_path: Path, way: str) -> None:
+    """A folder that cannot be written costs the edit, not the save: one sentence, status 0, no row, no debris."""
+    folder = {"file": tmp_path / "file", "device": Path("/dev/null"), "queue": tmp_path / "other"}[way]
+    (tmp_path / "file").touch()
+    (tmp_path / "other" / "plugin_data" / "PlexSync" / "queue.db").mkdir(parents=True)
+    text = well_answered(send(stash, at(folder, GOOD)))
+    assert text.startswith(f"PlexSync could not queue scene:1 in {folder}")
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 100 * 1024 * 1024], ids=["64 KB", "100 MB"])
+def test_a_large_input_is_answered(stash: StashServer, size: int) -> None:
+    """A cover in the input, however large, changes nothing: the event is queued."""
+    raw = hook(scene(cover_image="COVER")).replace(b"COVER", b"QUJD" * (size // 4))
+    assert well_answered(send(stash, at(stash.dir, raw))) == "queued scene:1"
+    assert rows(stash.data_dir) == [("scene:1",)]
+
+
+def test_a_killed_hook_breaks_nothing(stash: StashServer) -> None:
+    """SIGKILL at any instant leaves a whole queue: every edit that was answered is there, and the next hook works."""
+    chance = random.Random(20)
+    answered = set()
+    for number in range(1, 41):
+        if stash.run_hook("Scene.Update.Post", number, kill_after=chance.uniform(0, 0.08)).output:
+            answered.add((f"scene:{number}",))
+        assert answered <= set(rows(stash.data_dir))
+    assert stash.run_hook("Scene.Update.Post", 99).output == "queued scene:99"
+    assert rows(stash.data_dir)[-1] == ("scene:99",)

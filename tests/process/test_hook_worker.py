@@ -1,0 +1,146 @@
+"""The worker that a hook starts: one, detached, holding the lock and nothing else. The worker itself is a stub here."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hook_events import at, hook
+from tests.process.plugin import rows, wait_for, with_stub_worker, workers
+from tests.servers.stash import StashServer
+
+
+@pytest.fixture
+def stash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StashServer]:
+    """A Stash that PlexSync has never met, with a plugin whose worker is a stub."""
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+    script = with_stub_worker(tmp_path / "stash" / "plugins" / "PlexSync")
+    with StashServer(tmp_path / "stash", script) as server:
+        yield server
+
+
+def identity(path: str | Path | int) -> list[int]:
+    """Which file it is, as the stub tells of its descriptors."""
+    status = os.stat(path)
+    return [status.st_dev, status.st_ino]
+
+
+def only_worker(stash: StashServer) -> dict[str, Any]:
+    """The one worker there is, once it has told of itself."""
+    wait_for(lambda: workers(stash.data_dir))
+    (said,) = workers(stash.data_dir)
+    return said
+
+
+def alive(pid: int) -> bool:
+    """Whether the process lives (one that ended but was not waited for does not)."""
+    try:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0]
+    return bool(state) and not state.startswith("Z")
+
+
+def test_the_worker_is_detached(stash: StashServer) -> None:
+    """The save is over while the worker lives: it leads its own session and holds the lock and the null device alone."""
+    assert stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
+    said = only_worker(stash)
+    assert alive(said["pid"])
+    assert said["sid"] == said["pgid"] == said["pid"]
+    null, lock = identity(os.devnull), identity(stash.data_dir / "worker.lock")
+    assert said["held"] == {"0": null, "1": null, "2": null, str(said["lock"]): lock}
+    script, *words = said["argv"]
+    assert Path(script) == stash.plugin_script
+    assert words == ["worker", "--data-dir", str(stash.data_dir), "--lock-fd", str(said["lock"])]
+    assert (stash.data_dir / "worker.lock").read_text("ascii") == str(said["pid"])
+
+
+def test_what_leaked_into_the_hook_ends_there(stash: StashServer) -> None:
+    """A descriptor that Stash, or what started it, left inheritable is closed in the worker."""
+    reading, writing = os.pipe()
+    done = subprocess.run(
+        [stash.python, str(stash.plugin_script)],
+        input=at(stash.dir, hook(1, "Scene.Update.Post")),
+        capture_output=True,
+        check=True,
+        pass_fds=(reading, writing),
+    )
+    assert json.loads(done.stdout) == {"output": "queued scene:1"}
+    held = only_worker(stash)["held"]
+    assert identity(writing) not in held.values()
+    assert len(held) == 4
+    os.close(writing)
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+
+
+def test_the_data_folder_is_private(stash: StashServer) -> None:
+    """The folder that the first hook makes is nobody else's."""
+    stash.run_hook("Scene.Update.Post", 1)
+    assert stat.S_IMODE(stash.data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((stash.data_dir / "connection.json").stat().st_mode) == 0o600
+    assert stash.log == []
+
+
+def test_two_hooks_start_one_worker(stash: StashServer) -> None:
+    """The second hook finds the first one's worker; once that has ended, the third starts another."""
+    for number in (1, 2):
+        assert stash.run_hook("Scene.Update.Post", number).output == f"queued scene:{number}"
+    first = only_worker(stash)
+    (stash.data_dir / "stop").touch()
+    wait_for(lambda: not alive(first["pid"]))
+    (stash.data_dir / "stop").unlink()
+    assert stash.run_hook("Scene.Update.Post", 3).output == "queued scene:3"
+    wait_for(lambda: len(workers(stash.data_dir)) == 2)
+    assert len(rows(stash.data_dir)) == 3
+
+
+def test_a_killed_worker_is_replaced(stash: StashServer) -> None:
+    """A worker that was killed leaves its pid behind, which keeps nobody from starting the next one."""
+    stash.run_hook("Scene.Update.Post", 1)
+    first = only_worker(stash)
+    os.kill(first["pid"], 9)
+    wait_for(lambda: not alive(first["pid"]))
+    stash.run_hook("Scene.Update.Post", 2)
+    wait_for(lambda: len(workers(stash.data_dir)) == 2)
+    assert (stash.data_dir / "worker.lock").read_text("ascii") != str(first["pid"])
+
+
+def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) -> None:
+    """Two hundred first hooks at the same instant: each answered without error, every row there, one worker."""
+    running = []
+    for number in range(1, 201):
+        path = tmp_path / f"{number}.json"
+        path.write_bytes(at(stash.dir, hook(number, "Scene.Update.Post")))
+        with path.open("rb") as stdin:
+            command = [stash.python, str(stash.plugin_script)]
+            running.append(
+                subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
+            )
+    ends = [(*process.communicate(timeout=60), process.returncode) for process in running]
+    assert ends == [(b'{"output":"queued scene:%d"}' % number, b"", 0) for number in range(1, 201)]
+    assert {key for (key,) in rows(stash.data_dir)} == {f"scene:{number}" for number in range(1, 201)}
+    assert alive(only_worker(stash)["pid"])
+
+
+def test_a_hook_killed_on_a_cold_folder_breaks_nothing(stash: StashServer) -> None:
+    """However far the very first hooks came before SIGKILL, the next one makes a whole queue and has a worker."""
+    chance = random.Random(7)
+    for number in range(1, 16):
+        stash.env = {"PLEXSYNC_DATA_DIR": str(stash.dir / f"data-{number}")}
+        killed = stash.run_hook("Scene.Update.Post", 1, kill_after=chance.uniform(0.005, 0.06))
+        rows(stash.data_dir)
+        assert stash.run_hook("Scene.Update.Post", 2).output == "queued scene:2"
+        assert set(rows(stash.data_dir)) >= {("scene:2",), ("scene:1",)} if killed.output else {("scene:2",)}
+        wait_for(lambda: workers(stash.data_dir))
+        assert len([said for said in workers(stash.data_dir) if alive(said["pid"])]) == 1
+        assert stash.end_worker()
+    stash.env = {}
