@@ -1,13 +1,21 @@
-"""What changed in Stash without a hook: found by comparing ``updated_at`` with what the last finished job saw.
+"""What changed in Stash without a hook: found by comparing Stash with what the last finished job saw.
 
 Makes jobs only where Stash's value is different, never touches an existing row, and ignores what is older than
 PlexSync's first contact and than the last Clear queue. Knows nothing of Plex.
+
+Every scene is listed each time, with little of each, rather than those of a window of ``updated_at``: a file that was
+assigned to another scene moves no time at all, and a Stash before v0.29 cannot be asked for the times of files. That is
+one request for a library of 1,000 scenes and 100 for one of 100,000, each 0.2 MB, and it cannot be misled by clocks,
+zones or equal seconds. Performers, studios and tags are asked for by a window, in the first of these requests.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,98 +23,185 @@ from plexsync import jobs, letters, metadata, state
 from plexsync.app import App
 from plexsync.batch import file_signature
 from plexsync.metadata import fingerprint
+from plexsync.names import base_name
+from plexsync.settings import Settings
+from plexsync.stash import StashRefused
 
 #: Stash compares times as text in its own zone, whole seconds: 14 h of zones, an hour or two of DST, and some more.
 OVERLAP = 26 * 3600.0
 
-#: Seconds between two comparisons of every written scene with what was last written.
+#: Seconds in which every written scene is compared once with what was last wished, a portion at a time.
 WEEK = 7 * 86400.0
+#: Scenes in one portion: one request for whole scenes, during which edits wait.
+PORTION = 250
+
+Row = Mapping[str, Any]
 
 
 def run(app: App, conn: sqlite3.Connection) -> int:
     """Make jobs for what changed; how many. Raises ``StashUnavailable``; what was found until then is queued."""
     now = app.world.clock()
-    last = jobs.get_meta(conn, "catchup")
-    start = jobs.get_meta(conn, "start", now)
-    since = stash_text(min(now, max(last, start)))
-    floor = max(start, float(int(jobs.get_meta(conn, "cleared"))))
-    made = 0
-    for page in app.stash.changed("scene", since):
-        made += _scenes(app, conn, page, floor, now)
-    for page in app.stash.changed_files(since):
-        made += _scenes(app, conn, page, floor, now)
-    for kind in ("performer", "studio", "tag"):
-        for page in app.stash.changed(kind, since):
-            made += _named(app, conn, kind, page, floor, now)
-    if now - float(state.get(app.state.conn, "weekly", start)) >= WEEK:
-        made += weekly(app, conn, now)
-        state.put(app.state.conn, "weekly", now)
+    found = _Pass(app, conn, now)
+    for kind, rows in app.stash.changes(stash_text(min(now, found.last or found.start))):
+        if kind == "scene":
+            found.scenes(rows)
+        else:
+            found.named(kind, rows)
+    if not app.stash.skipped:
+        found.vanished()
+    found.new_owners()
+    made = found.made + weekly(app, conn, now)
     jobs.set_meta(conn, "catchup", now)
     return made
 
 
-def _scenes(app: App, conn: sqlite3.Connection, page: Sequence[dict[str, Any]], floor: float, now: float) -> int:
-    rows = {int(raw["id"]): raw for raw in page}
-    seen = app.state.seen("scene", rows)
-    cleared = letters.cleared_at(conn, [f"scene:{one}" for one in rows])
-    different = []
-    for scene_id, raw in rows.items():
-        files = [(int(file["id"]), file["path"]) for file in raw.get("files") or ()]
-        at = max([_epoch(raw.get("updated_at")), *(_epoch(file.get("updated_at")) for file in raw.get("files") or ())])
-        before = seen.get(scene_id, ("", ""))[0]
-        if at < floor or at <= cleared.get(f"scene:{scene_id}", 0.0):
-            continue
-        if before != file_signature(str(raw.get("updated_at") or ""), files):
-            different.append(f"scene:{scene_id}")
-    return jobs.add_new(conn, different, "catch-up", now, jobs.BY_HAND)
+class _Pass:
+    """One catch-up. ``made``: jobs so far."""
 
+    def __init__(self, app: App, conn: sqlite3.Connection, now: float) -> None:
+        self.last = jobs.get_meta(conn, "catchup")
+        self.start = jobs.get_meta(conn, "start", now)
+        self.made = 0
+        self._app = app
+        self._conn = conn
+        self._now = now
+        self._cleared = float(int(jobs.get_meta(conn, "cleared")))  # Stash's times are whole seconds
+        self._absent = app.state.written_scenes()
+        self._left_paths: set[str] = set()
 
-def _named(
-    app: App, conn: sqlite3.Connection, kind: str, page: Sequence[dict[str, Any]], floor: float, now: float
-) -> int:
-    """Performers, studios or tags whose ``updated_at`` or name is another than when they were last seen."""
-    rows = {int(raw["id"]): raw for raw in page}
-    seen = app.state.seen(kind, rows)
-    different, saw = [], []
-    for number, raw in rows.items():
-        mark, name = str(raw.get("updated_at") or ""), str(raw.get("name") or "")
-        if seen.get(number) == (mark, name):
-            continue
-        saw.append((kind, number, mark, name))
-        if _epoch(mark) >= floor:
-            different.append(f"{kind}:{number}")
-    made = jobs.add_new(conn, different, "catch-up", now, jobs.FAN_OUT)
-    app.state.see(saw)
-    return made
+    def scenes(self, page: Iterable[Row]) -> None:
+        """Jobs for the scenes of a page that are not as they were last seen."""
+        rows = {int(raw["id"]): raw for raw in page}
+        self._absent -= rows.keys()
+        seen = self._app.state.seen("scene", rows)
+        marks = {scene_id: _signature(raw) for scene_id, raw in rows.items()}
+        different = [scene_id for scene_id, mark in marks.items() if seen.get(scene_id, ("",))[0] != mark]
+        cleared = letters.cleared_at(self._conn, [f"scene:{one}" for one in different])
+        wanted, over = [], []
+        for scene_id in different:
+            at_clear = cleared.get(f"scene:{scene_id}", 0.0)
+            before = seen.get(scene_id, ("",))[0]
+            at = _latest(rows[scene_id])
+            if self._is_new(at, at_clear, known=bool(before)) or (
+                before and not self._is_edit(before, rows[scene_id]) and at_clear <= self.last
+            ):
+                wanted.append(scene_id)
+            elif before:
+                over.append(("scene", scene_id, marks[scene_id], ""))
+        self._add([f"scene:{one}" for one in wanted])
+        self._app.state.see(over)  # cleared, so that what comes later can be told from it
+        self._note_left_paths({scene_id: rows[scene_id] for scene_id in wanted if scene_id in seen})
+
+    def _is_new(self, at: float, at_clear: float, *, known: bool) -> bool:
+        """Whether a change of that time counts: after the Clear queue, and of what nobody saw before, the start."""
+        return at >= (self._cleared if known else max(self.start, self._cleared)) and at > at_clear
+
+    @staticmethod
+    def _is_edit(before: str, raw: Row) -> bool:
+        """Whether the scene's own time moved. A file that was assigned to another scene moves none."""
+        return before.rpartition(" ")[0] != str(raw.get("updated_at") or "")
+
+    def _note_left_paths(self, rows: Mapping[int, Row]) -> None:
+        """The files by which changed scenes were matched and that they no longer have."""
+        machine = state.get(self._app.state.conn, "machine")
+        for scene_id, records in self._app.state.records_of(machine or "", rows).items():
+            paths = {file["path"] for file in rows[scene_id].get("files") or ()}
+            self._left_paths |= {one.stash_path for one in records} - paths - {""}
+
+    def new_owners(self) -> None:
+        """Jobs for the scenes that such files belong to now, which nobody may have seen before."""
+        if self._left_paths:
+            owners = self._app.stash.files_named([base_name(path) for path in self._left_paths])
+            self._add([f"scene:{one}" for one in sorted({id for id, file in owners if file.path in self._left_paths})])
+
+    def vanished(self) -> None:
+        """Jobs for the written scenes that Stash no longer has: they give up their claims."""
+        self._add([f"scene:{scene_id}" for scene_id in sorted(self._absent)])
+
+    def named(self, kind: str, page: Iterable[Row]) -> None:
+        """Jobs for the performers, studios or tags whose ``updated_at`` or name is not as it was last seen."""
+        rows = {int(raw["id"]): raw for raw in page}
+        seen = self._app.state.seen(kind, rows)
+        cleared = letters.cleared_at(self._conn, [f"{kind}:{one}" for one in rows])
+        different = []
+        for number, raw in rows.items():
+            mark, before = str(raw.get("updated_at") or ""), seen.get(number)
+            key = f"{kind}:{number}"
+            if before != (mark, str(raw.get("name") or "")) and self._is_new(
+                _epoch(mark), cleared.get(key, 0.0), known=before is not None
+            ):
+                different.append(key)
+        self._add(different)
+
+    def _add(self, keys: list[str]) -> None:
+        # Not as if made by hand: the auto-tag task may have touched the whole library.
+        self.made += jobs.add_new(self._conn, keys, "catch-up", self._now, jobs.FAN_OUT, self._app.world.sleep)
 
 
 def weekly(app: App, conn: sqlite3.Connection, now: float) -> int:
-    """Compare every written scene's wanted fields with what was last wished; a deleted tag touches no scene."""
-    settings = app.settings
+    """Compare the portions of written scenes that are due with what was last wished: a deleted tag touches no scene.
+
+    How many jobs were made. Each scene comes once a ``WEEK``; ``compared`` keeps the time and the last scene.
+    """
     machine = state.get(app.state.conn, "machine")
-    if settings is None or not machine:
+    written = sorted(app.state.written_scenes(machine)) if machine else []
+    if not written:
         return 0
-    written = sorted(app.state.written_scenes(machine))
+    settings = app.settings or app.use(app.stash.settings())
+    gap = WEEK / -(-len(written) // PORTION)
+    at, after = state.get(app.state.conn, "compared", (jobs.get_meta(conn, "start", now), 0))
+    at = min(max(at, now - WEEK), now)  # no more than each scene once, and a clock that was wrong holds up nothing
     made = 0
-    for at in range(0, len(written), state.MANY):
-        part = written[at : at + state.MANY]
+    while now - at >= gap:
+        begin = bisect_right(written, after) % len(written)
+        part = written[begin : begin + PORTION]
+        made += _compare(app, conn, machine, part, settings)
+        at, after = at + gap, part[-1]
+        state.put(app.state.conn, "compared", (at, after))
+    state.put(app.state.conn, "compared", (at, after))
+    return made
+
+
+def _compare(app: App, conn: sqlite3.Connection, machine: str, part: Sequence[int], settings: Settings) -> int:
+    """One portion. A difference that was found before is not asked for again: its job may have ended otherwise."""
+    try:
         _, scenes = app.stash.batch(part)
-        records = app.state.records_of(machine, part)
-        different = []
-        for scene_id, scene in scenes.items():
-            values = metadata.wanted(scene, settings).values
-            wish = {name: fingerprint(name, value) for name, value in values.items()}
-            if any(dict(record.wish) != wish for record in records.get(scene_id, ()) if record.wish):
-                different.append(f"scene:{scene_id}")
-        different += [f"scene:{scene_id}" for scene_id in part if scene_id not in scenes]
-        made += jobs.add_new(conn, different, "weekly", now, jobs.FAN_OUT)
+    except StashRefused:
+        if not app.stash.refused:
+            raise
+        return 0
+    records = app.state.records_of(machine, part)
+    found = app.state.seen("wish", scenes)
+    different, marks = [], []
+    for scene_id, scene in scenes.items():
+        values = metadata.wanted(scene, settings).values
+        wish = {name: fingerprint(name, value) for name, value in values.items()}
+        differs = any(
+            wish.items() - record.wish.items() for record in records.get(scene_id, ()) if record.wish
+        ) and not (settings.skip_unorganized and not scene.organized)
+        mark = f"{zlib.crc32(json.dumps(wish).encode()):08x}" if differs else ""
+        if mark != found.get(scene_id, ("",))[0]:
+            marks.append(("wish", scene_id, mark, ""))
+            different += [f"scene:{scene_id}"] if differs else []
+    made = jobs.add_new(conn, different, "weekly", app.world.clock(), jobs.FAN_OUT, app.world.sleep)
+    app.state.see(marks)
     return made
 
 
 def stash_text(at: float) -> str:
     """A time (seconds since the epoch) early enough as text for Stash to compare its own texts, of any zone, with."""
-    at -= OVERLAP
+    at = max(0.0, at - OVERLAP)
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _signature(raw: Row) -> str:
+    files = [(int(file["id"]), file["path"]) for file in raw.get("files") or ()]
+    return file_signature(str(raw.get("updated_at") or ""), files)
+
+
+def _latest(raw: Row) -> float:
+    """The newest time of a scene and its files."""
+    return max(_epoch(one.get("updated_at")) for one in (raw, *(raw.get("files") or ())))
 
 
 def _epoch(text: object) -> float:

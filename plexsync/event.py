@@ -7,7 +7,7 @@ are checked in SQL, which costs nothing to load.
 
 from plexsync.sqlite import sqlite3
 
-#: One pass over the text, which may be large. Newer SQLite's extractors accept JSON5; ``json_valid`` does not.
+#: One pass over the text. Newer SQLite's extractors accept JSON5; ``json_valid`` does not.
 _FIND = """
 SELECT json_extract(?1,
     '$.server_connection.Scheme', '$.server_connection.Host', '$.server_connection.Port',
@@ -34,6 +34,9 @@ SELECT
   CASE json_type(?1, '$[6]') WHEN 'text' THEN json_extract(?1, '$[6]') ELSE '' END,
   CASE json_type(?1, '$[7]') WHEN 'text' THEN json_extract(?1, '$[7]') ELSE '' END
 """
+
+#: Characters from which on importing ``json`` pays: one cover of many megabytes, which SQLite before 3.45 parses twice.
+LARGE = 4_000_000
 
 memory = sqlite3.connect(":memory:", isolation_level=None)
 
@@ -68,12 +71,14 @@ def read(raw: bytes) -> Event:
         return Event(problem="PlexSync got nothing on stdin; start it through Stash, or see --help.")
     if "\0" in text:
         return Event(problem="PlexSync got a NUL character on stdin, so the event was not read.")
-    try:
-        return parse(text)
-    except (sqlite3.Error, OverflowError):
-        from plexsync.odd_event import parse_slowly
+    if len(text) < LARGE:
+        try:
+            return parse(text)
+        except (sqlite3.Error, OverflowError):
+            pass
+    from plexsync.odd_event import parse_slowly
 
-        return parse_slowly(text)
+    return parse_slowly(text)
 
 
 def parse(text: str) -> Event:

@@ -14,12 +14,19 @@ from plexsync.state import State
 
 
 def expand(job: Job, stash: Stash, state: State, conn: sqlite3.Connection, now: float) -> int:
-    """Queue the written scenes of one performer, studio or tag; how many. Raises ``StashUnavailable``."""
-    written = state.written_scenes()
-    if not written:
+    """Queue the written scenes of one performer, studio or tag; how many. Raises ``StashUnavailable``.
+
+    One that Stash no longer has is done: nobody knows any more which scenes bore it, the weekly comparison finds them.
+    """
+    entity = stash.entity(job.kind, job.id)
+    if entity is None:
         return 0
+    written = state.written_scenes()
     found: list[str] = []
-    for page in stash.scenes_with(job.kind, job.id):
+    for page in stash.scenes_with(job.kind, job.id) if written else ():
         found += [f"scene:{scene_id}" for scene_id in page if scene_id in written]
     jobs.put_many(conn, found, f"{job.kind}:{job.id}", now, jobs.FAN_OUT)
+    # Read before the scenes were listed: renamed meanwhile it differs, and catch-up repeats it.
+    name, updated_at = entity
+    state.see([(job.kind, job.id, updated_at, name)])
     return len(found)

@@ -37,6 +37,7 @@ def handle(event: Event) -> str:
     try:
         _store(event.type, key, folder)
     except (OSError, ValueError, sqlite3.Error) as error:
+        _wake_to_mend(folder)
         return to_json(
             "error",
             f"PlexSync could not queue {key} in {folder} ({error}). Free the disk or allow Stash to write there;"
@@ -50,6 +51,15 @@ def handle(event: Event) -> str:
     except OSError as error:
         return to_json("error", f"PlexSync queued {key} but could not wake its worker: {error}")
     return to_json("output", "queued " + key)
+
+
+def _wake_to_mend(folder: str) -> None:
+    """A damaged queue is the worker's to mend; without a folder to work in there is nobody to wake."""
+    if os.path.exists(os.path.join(folder, paths.QUEUE_DB)):
+        try:
+            wakeup.wake(folder)
+        except (OSError, ValueError):
+            return
 
 
 def _store(reason: str, key: str, folder: str) -> None:

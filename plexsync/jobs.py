@@ -197,8 +197,9 @@ _SETTLE = {
     "later": "UPDATE ack_queue_default SET status = 1, leased = NULL, due = :due, attempts = :attempts,"
     " waiting = :waiting, takebacks = 0, reason = :reason, message = :message, candidates = :candidates,"
     f" last_seen = :now {_STILL}",
-    "dead": "UPDATE ack_queue_default SET status = 9, attempts = :attempts, waiting = NULL, takebacks = 0, bulk = 0,"
-    f" mark = NULL, reason = :reason, message = :message, candidates = :candidates, last_seen = :now {_STILL}",
+    "dead": "UPDATE ack_queue_default SET status = 9, leased = NULL, attempts = :attempts, waiting = NULL,"
+    " takebacks = 0, bulk = 0, mark = NULL, reason = :reason, message = :message, candidates = :candidates,"
+    f" last_seen = :now {_STILL}",
     "release": f"UPDATE ack_queue_default SET status = 1, leased = NULL {_STILL}",
 }
 _EDITED_MEANWHILE = (
@@ -238,7 +239,7 @@ def after_stock(conn: sqlite3.Connection, row_id: int | None, now: float) -> Non
         conn.execute(_EDITED_MEANWHILE + "status IN (5, 9) AND generation > leased", values)
         conn.execute("DELETE FROM ack_queue_default WHERE _id = :id AND status = 5", values)
         conn.execute(
-            "UPDATE ack_queue_default SET bulk = 0, mark = NULL, waiting = NULL, last_seen = :now,"
+            "UPDATE ack_queue_default SET leased = NULL, bulk = 0, mark = NULL, waiting = NULL, last_seen = :now,"
             " reason = COALESCE(reason, 'retries_exhausted') WHERE _id = :id AND status = 9",
             values,
         )
@@ -249,9 +250,10 @@ def take_back(conn: sqlite3.Connection, now: float) -> int:
     with conn:
         begin(conn)
         dead = conn.execute(
-            "UPDATE ack_queue_default SET status = 9, takebacks = takebacks + 1, bulk = 0, mark = NULL, waiting = NULL,"
-            " reason = 'retries_exhausted', message = 'The worker ended ' || (takebacks + 1) || ' times while it worked"
-            " on ' || COALESCE(key, 'it') || '; edit it in Stash or run Process DLQ to try again.', last_seen = ?"
+            "UPDATE ack_queue_default SET status = 9, leased = NULL, takebacks = takebacks + 1, bulk = 0, mark = NULL,"
+            " waiting = NULL, reason = 'retries_exhausted', last_seen = ?, message = 'The worker ended ' ||"
+            " (takebacks + 1) || ' times while it worked on ' || COALESCE(key, 'it') ||"
+            " '; edit it in Stash or run Process DLQ to try again.'"
             " WHERE status = 2 AND takebacks + 1 >= ?",
             (now, DEAD_AFTER),
         ).rowcount

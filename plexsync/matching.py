@@ -159,8 +159,8 @@ def confirm(candidate: Candidate, item: Item) -> bool:
     """Whether the item, just read in full, is not trashed and still holds the candidate's file."""
     if item.rating_key != candidate.rating_key or item.trashed:
         return False
-    path = normal_path(candidate.part.path)
-    parts = [part for part in item.parts if normal_path(part.path) == path and not part.trashed and not part.optimised]
+    path = slashed(candidate.part.path)
+    parts = [part for part in item.parts if slashed(part.path) == path and not part.trashed and not part.optimised]
     return any(_same_file(candidate, part) for part in parts)
 
 
@@ -271,8 +271,8 @@ def _claim(key: int, found: Mapping[int, Stake], known: Known, present: set[int]
     claim = known.claims.get(key)
     if claim is None or claim not in found:
         return None if claim in present else claim
-    paths = {normal_path(one.path) for one in known.remembered.get(claim, ()) if one.rating_key == key}
-    return claim if not paths or normal_path(found[claim].clue.part.path) in paths else None
+    paths = {slashed(one.path) for one in known.remembered.get(claim, ()) if one.rating_key == key}
+    return claim if not paths or slashed(found[claim].clue.part.path) in paths else None
 
 
 @dataclass(frozen=True, slots=True)

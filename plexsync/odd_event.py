@@ -1,4 +1,4 @@
-"""Events that SQLite cannot read (an escaped lone surrogate, more than it allocates), read by ``json`` instead.
+"""Events that SQLite cannot read (an escaped lone surrogate), or not soon enough (very large): ``json`` reads them.
 
 Loaded by the hook only when it meets one.
 """
@@ -10,7 +10,7 @@ from plexsync.sqlite import sqlite3
 
 
 def parse_slowly(text: str) -> Event:
-    """The event in ``text``, which ``parse`` could not read. Never raises."""
+    """The event in ``text``, which ``parse`` cannot or should not read. Never raises."""
     try:
         event = parse(json.dumps(_slim(json.loads(text))))
     except (ValueError, RecursionError, MemoryError, sqlite3.Error, OverflowError):

@@ -1,8 +1,9 @@
 """Whose item it is when files of several scenes point at it. Pure; knows neither the index nor how evidence was found.
 
 An item belongs to the scene whose file matches it best: by an equal path, then by a learned path, then by the rest.
-Between equals the scene that wrote it before keeps it, unless another agrees better with the very same file; else the
-scene that agrees with it in more (size, folders, spelling) has it; else nobody.
+Between equals the scene that wrote it before keeps it, unless another agrees better with the very same file (size
+included; without it nobody has it); else the scene that agrees with it in more (size, folders, spelling) has it; else
+nobody.
 """
 
 from __future__ import annotations
@@ -62,9 +63,13 @@ def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
     if claim is not None and claim not in ids and best == _REST:  # its file may bear another name by now
         return rulings | {stake.scene_id: Ruling(others=(claim,)) for stake in tops}
     keeper = next((stake for stake in tops if stake.scene_id == claim), None)
-    if keeper and not any(_beats(stake, keeper) for stake in tops if stake is not keeper):
+    better = [stake for stake in tops if keeper and stake is not keeper and _beats(stake, keeper)]
+    if keeper and not better:
         return rulings | {s.scene_id: Ruling(others=(keeper.scene_id,)) for s in tops} | {keeper.scene_id: Ruling()}
     doubts = [s for s in stakes if not s.clue.high and _doubts(s)] if best == _REST else []
+    written_by = keeper or next((stake for stake in doubts if stake.scene_id == claim), None)
+    if written_by and all(stake.clue.size < 2 for stake in better or tops):  # its own file may have moved in Stash
+        return rulings | _contested(stake.scene_id for stake in (*tops, *doubts))
     return rulings | _by_agreement([*tops, *doubts])
 
 

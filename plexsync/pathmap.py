@@ -147,9 +147,14 @@ def learn(pairs: Iterable[Pair]) -> LearnedMap:
 
 
 def suggestion(learned: LearnedMap) -> str:
-    """The text to paste into ``plexPathMap``; ``""`` if nothing was learned or the paths are equal anyway."""
-    rules = sorted((rule for rule in learned.rules if rule.usable), key=lambda rule: rule.stash_prefix)
-    return "; ".join(f"{r.stash_prefix} => {r.plex_prefix}" for r in rules if r.stash_prefix != r.plex_prefix)
+    """The text to paste into ``plexPathMap``; ``""`` if nothing was learned or the paths are equal anyway.
+
+    Prefixes that the setting cannot express are left out.
+    """
+    pairs = sorted((rule.stash_prefix, rule.plex_prefix) for rule in learned.rules if rule.usable)
+    return "; ".join(
+        f"{stash} => {plex}" for stash, plex in pairs if stash != plex and _typable(stash) and _typable(plex)
+    )
 
 
 def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
@@ -203,6 +208,10 @@ def _prefix(raw: str) -> str:
     """A prefix as typed, normal and without a trailing slash."""
     path = normal_path(raw.strip())
     return path.rstrip("/") or path
+
+
+def _typable(prefix: str) -> bool:
+    return prefix == prefix.strip() and ";" not in prefix and "=>" not in prefix
 
 
 def _has_drive(path: str) -> bool:

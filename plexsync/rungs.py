@@ -261,12 +261,12 @@ def _judged(clue: Clue) -> Clue:
 
 def remembered(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     """Rows that this very file was written to before, if the item still holds that part, and no other film there."""
-    stash_path = normal_path(wanted.file.path)
+    stash_path = slashed(wanted.file.path)  # to the letter: two files may differ in Unicode form alone
     found = []
     for memory in wanted.remembered:
-        if normal_path(memory.stash_path) != stash_path or wanted.foreign(memory.rating_key):
+        if slashed(memory.stash_path) != stash_path or wanted.foreign(memory.rating_key):
             continue
-        rows = [row for row in shelf.of_item(memory.rating_key) if row.path == normal_path(memory.path)]
+        rows = [row for row in shelf.of_item(memory.rating_key) if row.spelt == slashed(memory.path)]
         found += [
             _judged(_clue(wanted, row, Evidence.REMEMBERED, "it was written before", high=True)) for row in rows[:1]
         ]

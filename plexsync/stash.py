@@ -24,20 +24,24 @@ SCENE = (
     "{ id title details date organized updated_at urls studio { id name } performers { id name } tags { id name }"
     " stash_ids { endpoint stash_id } files { id path size duration } }"
 )
-#: What catch-up compares.
-CHANGED = "{ id updated_at files { id path updated_at } }"
+#: What catch-up compares of scenes, and of performers, studios and tags.
+CHANGED, NAMED = "{ id updated_at files { id path updated_at } }", "{ id name updated_at }"
+#: Rows of one listing that Stash may fail to read before it counts as refusing the listing itself.
+MOST_BROKEN = 10
 _SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
 
 class Stash(Link):
     """The questions over one connection.
 
-    ``refused``: the scenes of the last ``batch`` whose question Stash refused; they may exist.
+    ``refused``: the scenes of the last ``batch`` whose question Stash refused; they may exist. ``skipped``: how many
+    rows of the last listing Stash could not read.
     """
 
     def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
         super().__init__(connection, connect_timeout, read_timeout)
         self.refused: set[int] = set()
+        self.skipped = 0
 
     def settings(self) -> Mapping[str, Any]:
         """What the user saved for PlexSync; ``{}`` if nothing."""
@@ -106,7 +110,7 @@ class Stash(Link):
         for page in self.pages(scene_filter, "{ id }"):
             yield [int(raw["id"]) for raw in page]
 
-    def names(self, kind: str, fields: str = "{ id name updated_at }") -> Iterator[list[dict[str, Any]]]:
+    def names(self, kind: str, fields: str = NAMED) -> Iterator[list[dict[str, Any]]]:
         """All performers, studios or tags (``kind``), page by page."""
         yield from self._rows(kind, fields, {})
 
@@ -116,18 +120,36 @@ class Stash(Link):
         Each has ``id`` and ``updated_at``, a scene its ``files``, the others their ``name``. Stash compares the texts,
         so ``since`` must be spelled in its own zone; other rows of that very second are left out.
         """
-        yield from self._rows(kind, CHANGED if kind == "scene" else "{ id name updated_at }", _after(since))
+        yield from self._rows(kind, CHANGED if kind == "scene" else NAMED, _after(since))
 
-    def changed_files(self, since: str) -> Iterator[list[dict[str, Any]]]:
-        """Scenes with a file whose own time comes after ``since``, in the same form.
+    def changes(self, since: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """What catch-up compares, as (kind, rows): every scene, and what ``changed`` tells of the other kinds.
 
-        Nothing from a Stash that cannot filter by files (before v0.29).
+        One request where each kind fits one page; only a kind that does not is paged on.
         """
+        which: dict[str, Any] = {kind: {} if kind == "scene" else _after(since) for kind in KINDS}
+        asked = " ".join(_found(kind, f"$by_{_sort(kind)}", f"${kind}", fields) for kind, fields in KINDS.items())
+        types = ", ".join(f"${kind}: {kind.capitalize()}FilterType" for kind in KINDS)
+        orders = {f"by_{_sort(kind)}": _order(kind, 1, PAGE) for kind in KINDS}
+        query = f"query($by_id: FindFilterType, $by_name: FindFilterType, {types}) {{ {asked} }}"
         try:
-            yield from self._rows("scene", CHANGED, {"files_filter": _after(since)})
-        except StashRefused as error:
-            if not error.invalid:
-                raise
+            data = self.ask(query, orders | which)
+        except StashRefused:
+            data = {}  # one row that cannot be read, or one filter that is not known, fails them all
+        for kind, fields in KINDS.items():
+            found = data.get(f"find{kind.capitalize()}s") or {}
+            rows, count = found.get(f"{kind}s") or [], int(found.get("count") or 0)
+            if rows:
+                yield kind, rows
+            if not found or count > PAGE:
+                for page in self._rows(kind, fields, which[kind], page=2 if found else 1):
+                    yield kind, page
+
+    def entity(self, kind: str, id: int) -> tuple[str, str] | None:
+        """Name and ``updated_at`` of one performer, studio or tag (``kind``); None if Stash no longer has it."""
+        question = f"find{kind.capitalize()}"
+        found = self.ask(f"query($id: ID!) {{ {question}(id: $id) {NAMED} }}", {"id": str(id)}).get(question)
+        return (str(found.get("name") or ""), str(found.get("updated_at") or "")) if found else None
 
     def scenes_with(self, kind: str, id: int) -> Iterator[list[int]]:
         """The ids of the scenes with that performer, studio or tag (``kind``) itself, page by page."""
@@ -137,24 +159,55 @@ class Stash(Link):
         yield from self.ids({f"{kind}s": criterion})
 
     def _rows(
-        self, kind: str, fields: str, which: Mapping[str, Any], per_page: int = PAGE
+        self, kind: str, fields: str, which: Mapping[str, Any], per_page: int = PAGE, page: int = 1
     ) -> Iterator[list[dict[str, Any]]]:
-        title, member, page, seen = kind.capitalize(), f"{kind}s", 1, 0
-        query = (
-            f"query($filter: FindFilterType, $which: {title}FilterType) {{"
-            f" find{title}s(filter: $filter, {kind}_filter: $which) {{ count {member} {fields} }} }}"
-        )
-        sort = "id" if kind == "scene" else "name"  # names cannot be sorted by id
+        """The rows that match, from ``page`` on. What Stash cannot read is left out: one row must not hide the rest."""
+        self.skipped = 0
         while True:
-            order = {"page": page, "per_page": per_page, "sort": sort, "direction": "ASC"}
-            found = _part(self.ask(query, {"filter": order, "which": dict(which)}), f"find{title}s")
-            rows = list(_part(found, member))
+            rows, count = self._page(kind, fields, which, page, per_page)
             if rows:
                 yield rows
-            seen += len(rows)
-            if not rows or seen >= int(found.get("count") or 0):
+            if page * per_page >= count:
                 return
             page += 1
+
+    def _page(
+        self, kind: str, fields: str, which: Mapping[str, Any], page: int, per_page: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """One page and how many rows match."""
+        query = (
+            f"query($filter: FindFilterType, $which: {kind.capitalize()}FilterType) {{"
+            f" {_found(kind, '$filter', '$which', fields)} }}"
+        )
+        try:
+            data = self.ask(query, {"filter": _order(kind, page, per_page), "which": dict(which)})
+        except StashRefused as error:
+            if error.invalid or not per_page:
+                raise
+            return self._around(kind, fields, which, page, per_page)
+        found = _part(data, f"find{kind.capitalize()}s")
+        return list(_part(found, f"{kind}s")), int(found.get("count") or 0)
+
+    def _around(
+        self, kind: str, fields: str, which: Mapping[str, Any], page: int, per_page: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """A page without the rows that Stash cannot read: asked in ever smaller pages, down to the row itself.
+
+        Raises ``StashRefused`` if Stash does not even count, or cannot read more than ``MOST_BROKEN`` rows.
+        """
+        count = self._page(kind, fields, which, 1, 0)[1]
+        if per_page == 1:
+            self.skipped += 1
+            if self.skipped > MOST_BROKEN:
+                raise StashRefused(f"Stash could not read {self.skipped} of its {kind}s; see Stash's own log")
+            return [], count
+        smaller = per_page // 10 if per_page % 10 == 0 else 1
+        parts = per_page // smaller
+        rows: list[dict[str, Any]] = []
+        for one in range((page - 1) * parts + 1, page * parts + 1):
+            if (one - 1) * smaller < count:
+                rows += self._page(kind, fields, which, one, smaller)[0]
+        return rows, count
 
     def count(self, scene_filter: Mapping[str, Any]) -> int:
         """How many scenes match."""
@@ -256,6 +309,25 @@ def _part(data: Any, *path: str) -> Any:
         if data is None:
             raise StashUnavailable(f"Stash's answer has no {key}, so PlexSync cannot read it")
     return data
+
+
+#: The kinds that catch-up compares, with what it asks of each.
+KINDS = {"scene": CHANGED, "performer": NAMED, "studio": NAMED, "tag": NAMED}
+
+
+def _sort(kind: str) -> str:
+    """The order of a listing: names cannot be sorted by id."""
+    return "id" if kind == "scene" else "name"
+
+
+def _order(kind: str, page: int, per_page: int) -> dict[str, Any]:
+    return {"page": page, "per_page": per_page, "sort": _sort(kind), "direction": "ASC"}
+
+
+def _found(kind: str, order: str, which: str, fields: str) -> str:
+    """One listing of a query."""
+    title = f"{kind.capitalize()}s"
+    return f"find{title}(filter: {order}, {kind}_filter: {which}) {{ count {kind}s {fields} }}"
 
 
 def _after(since: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 The protocol: a caller commits its rows first, then tries ``worker.lock``. Whoever obtains it hands the locked
 descriptor to the worker that it starts (``spawn.py``), so the lock is never free in between. A file that is locked and
-empty belongs to a worker that is starting or ending, so the caller looks again; a worker that ends empties the file,
-unlocks, and looks at the queue once more.
+empty belongs to a worker that is starting or ending, so the caller looks again, as it does when the process that the
+file names is dead; a worker that ends empties the file, unlocks, and looks at the queue once more.
 """
 
 import os
@@ -27,12 +27,25 @@ def wake(folder: str) -> bool:
                 locks.write_text(fd, "")
                 spawn.start_worker(fd, folder)
                 return True
-            if os.fstat(fd).st_size:
+            if os.fstat(fd).st_size and _is_alive(locks.read_text(fd)):
                 return False
             time.sleep(PAUSE)
         return False
     finally:
         os.close(fd)
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether the lock's text names a process: a killed worker leaves its pid to whoever looks at the lock next."""
+    if locks.WINDOWS or not pid.isdigit():
+        return bool(pid)
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def running_pid(folder: str) -> int | None:

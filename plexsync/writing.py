@@ -16,7 +16,7 @@ from plexsync.planning import Planner, Target
 from plexsync.plex import edits
 from plexsync.plex.client import Element
 from plexsync.plex.edits import Change, EditPlan, Params, Written
-from plexsync.plex.images import check_cover, digest
+from plexsync.plex.images import check_cover, digest, is_no_cover
 from plexsync.plex.item import LIST_FIELDS, Item
 from plexsync.state import Record
 from plexsync.streak import BUSY_IN_A_ROW
@@ -26,6 +26,12 @@ COVER_BYTES = 32_000_000
 
 #: Attempts after which an edit that keeps failing with 500, while others succeed, is tried field by field.
 PATIENCE = 2
+
+#: Characters of a request line that are tried, one after the other, for a field that was refused for its length.
+SHORTER = (3072, 2048, 1024, 512)
+
+#: A lock that Plex refuses -> the field that a person knows.
+LOCKED = {"thumb": "poster", "art": "background"}
 
 
 @dataclass(slots=True)
@@ -40,7 +46,8 @@ class Cover:
 
 @dataclass(slots=True)
 class Work:
-    """One target under way. ``error``: why it did not end well; ``sent``: an edit reached Plex."""
+    """One target under way. ``edit``: what is sent, and later what was sent, of which ``short`` names the fields that
+    were cut on the way. ``error``: why it did not end well; ``sent``: an edit reached Plex."""
 
     target: Target
     attempts: int = 0
@@ -51,6 +58,7 @@ class Work:
     uploaded: bool = False
     error: PlexSyncError | None = None
     refused: tuple[str, ...] = ()
+    short: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.record = self.target.record
@@ -79,13 +87,14 @@ class Writer:
         self._wanted_still = wanted_still
         self._streak = streak
         self._held = 0
+        self._wrote: set[int] = set()
 
     def write(self, targets: Sequence[tuple[Target, int]]) -> list[Work]:
         """Write (target, attempts so far); raises ``PlexUnavailable`` or ``SetupError``."""
         works = [Work(target, attempts) for target, attempts in targets]
         for work in works:
             self._prepare(work)
-        self._intend([work for work in works if work.edit.changes])
+        self._intend([work for work in works if not work.edit.empty])
         done: list[Work] = []
         for work in works:
             if not self._wanted_still(work.target):
@@ -103,6 +112,10 @@ class Writer:
     def _prepare(self, work: Work) -> None:
         """Fetch the cover where it may have changed, because its locks ride in the item's one PUT."""
         scene, record = work.target.scene, work.record
+        for name, why in work.edit.left:
+            self._log.debug("left field alone", scene=scene.id, field=name, why=why)
+        for warning in work.edit.warnings:
+            self._log.warning("shortened", scene=scene.id, why=warning)
         if not covers.is_due(work.target, record):
             return
         try:
@@ -111,12 +124,14 @@ class Writer:
             work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
             return
         problem = check_cover(data, kind)
-        if problem:
+        if problem and is_no_cover(data, kind):
+            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {problem}")
+        elif problem:
             work.record = replace(record, cover_seen=covers.mark(work.target))
             if "placeholder" not in problem:
                 self._log.warning("skipped cover", scene=scene.id, why=problem)
-            return
-        self._choose(work, data, kind)
+        else:
+            self._choose(work, data, kind)
 
     def _choose(self, work: Work, data: bytes, kind: str) -> None:
         sha1 = digest(data)
@@ -130,6 +145,10 @@ class Writer:
         work.cover = Cover(elements, sha1, kind, data if keep else None)
         locks = (covers.LOCKS[element] for element in elements)
         work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
+        # A lock without an upload, should that fail, must not look like a person's choice of another image.
+        before = covers.held(work.record)
+        meant = {element: before.get(element, "") for element in elements}
+        work.record = replace(work.record, cover=covers.text(before | meant))
 
     def _intend(self, works: Sequence[Work]) -> None:
         """Commit what is about to be written: an intent without an outcome counts as ours."""
@@ -139,17 +158,15 @@ class Writer:
             self._planner.state.store(self._planner.machine, [work.record for work in works])
 
     def _send(self, work: Work) -> None:
-        requests = edits.requests_for(work.edit, work.target.item)
-        for warning in requests.warnings:
-            self._log.warning("shortened", scene=work.target.scene.id, why=warning)
         try:
-            for params in requests.edits:
+            for params in edits.requests_for(work.edit, work.target.item).edits:
                 self._put(work, params)
-        except Rejected:
-            self._field_by_field(work)
+        except Rejected as error:
+            self._streak(work.target, True)
+            self._field_by_field(work, error)
         except PlexBusy as error:
             if error.status == 500 and work.attempts >= PATIENCE:
-                self._field_by_field(work)
+                self._field_by_field(work, error)
             else:
                 work.error = error
                 self._busy(work)
@@ -160,48 +177,77 @@ class Writer:
         item, client = work.target.item, self._planner.client
         client.put(item.section, item.rating_key, params)
         work.sent = True
+        self._wrote.add(item.rating_key)
         self._streak(work.target, True)
         self._pace(client.session.last.seconds if client.session.last else 0.0)
 
-    def _field_by_field(self, work: Work) -> None:
+    def _field_by_field(self, work: Work, first: Rejected | PlexBusy) -> None:
         """Each field alone: accepted ones count, refused ones are named in the dead letter."""
-        refused: list[str] = []
-        said = ""
-        status = 0
-        for change in work.edit.changes:
+        refused: dict[str, Rejected | PlexBusy] = {}
+        accepted = False
+        for one in _alone(work.edit):
+            name = one.changes[0].field if one.changes else one.locks[0]
             try:
-                self._shrinking(work, change)
+                self._alone(work, one)
+                accepted = True
             except (Rejected, PlexBusy) as error:
-                refused.append(change.field)
-                said, status = str(error), error.status or 500
+                if isinstance(error, PlexBusy) and error.status != 500:
+                    work.error = error
+                    self._busy(work)
+                    return
+                refused[name] = error
             except ItemGone as gone:
                 work.error = gone
                 return
-        self._streak(work.target, True)
         work.refused = tuple(refused)
-        if refused:
-            names = ", ".join(refused)
-            scene = work.target.scene.id
-            work.error = Rejected(
-                f"Plex refused {names} of scene {scene} ({said}); the other fields were written."
-                f" Change {names} in Stash, or switch that field off.",
-                status=status,
-                fields=refused,
-            )
+        busy = all(isinstance(error, PlexBusy) for error in refused.values())
+        if refused and busy and not accepted and self._wrote <= {work.target.item.rating_key}:
+            # Nothing shows that it is this edit's doing: Plex may be busy with its own database.
+            work.error = first
+            self._busy(work)
+        elif refused:
+            work.error = _refusal(work.target.scene.id, refused)
 
-    def _shrinking(self, work: Work, change: Change) -> None:
-        """One field; refused for its length it is sent once more, shortened to half the line."""
-        alone = EditPlan(changes=(change,))
+    def _alone(self, work: Work, one: EditPlan) -> None:
+        """One field; refused for its length it is sent again, shortened more and more."""
+        item = work.target.item
         try:
-            for params in edits.requests_for(alone, work.target.item).edits:
+            for params in edits.requests_for(one, item).edits:
                 self._put(work, params)
         except Rejected as error:
-            if error.status not in (413, 414):
+            if error.status not in (413, 414) or not one.changes:
                 raise
-            short = edits.requests_for(alone, work.target.item, hard_limit=edits.SOFT_LIMIT // 2)
-            for params in short.edits:
-                self._put(work, params)
-            self._log.warning("shortened", scene=work.target.scene.id, field=change.field, why=str(error))
+            self._shrinking(work, one.changes[0], error)
+
+    def _shrinking(self, work: Work, change: Change, refused: Rejected) -> None:
+        for limit in SHORTER:
+            part = edits.fitted(change, limit)
+            if part is None:
+                break
+            self._shorten(work, part)
+            try:
+                for params in edits.requests_for(EditPlan((part,)), work.target.item, hard_limit=limit).edits:
+                    self._put(work, params)
+            except Rejected as error:
+                if error.status not in (413, 414):
+                    raise
+                continue
+            if part.new != change.new:
+                why = f"{change.field} was cut, because Plex refused a longer request: {refused}"
+                self._log.warning("shortened", scene=work.target.scene.id, why=why)
+            return
+        raise refused
+
+    def _shorten(self, work: Work, part: Change) -> None:
+        """What is sent now is another value than the one intended, and as much ours should the worker be killed."""
+        whole = next(change for change in work.edit.changes if change.field == part.field)
+        if whole.new == part.new:
+            return
+        work.short.add(part.field)
+        work.edit = replace(
+            work.edit, changes=tuple(part if one.field == part.field else one for one in work.edit.changes)
+        )
+        self._intend([work])
 
     def _busy(self, work: Work) -> None:
         """One item failed in a way that may pass: is it Plex as a whole? The probe, and five in a row, tell."""
@@ -224,10 +270,12 @@ class Writer:
 
     def _compare(self, work: Work, after: Item) -> None:
         sent = replace(work.edit, changes=tuple(c for c in work.edit.changes if c.field not in work.refused))
-        outcomes = edits.verify(after, sent, work.target.item)
+        outcomes = dict(edits.verify(after, sent, work.target.item))
+        for change in sent.changes:
+            outcomes[change.field] = self._judged(work, change, outcomes[change.field])
         work.record = replace(work.record, written=confirmed(work.record.written, sent.changes, outcomes, after))
         for change in sent.changes:
-            if outcomes[change.field] == "kept":
+            if outcomes[change.field] == "kept" and change.field not in work.short:
                 self._log.warning(
                     "noticed that Plex keeps it differently",
                     scene=work.target.scene.id,
@@ -240,13 +288,25 @@ class Writer:
             what = ", ".join(lost)
             work.error = PlexBusy(f"Plex accepted the edit of scene {work.target.scene.id} but did not keep {what}")
 
+    def _judged(self, work: Work, change: Change, outcome: edits.Outcome) -> edits.Outcome:
+        """The outcome in the light of how the edit went."""
+        if work.error is not None and not work.refused:
+            # It broke off: what differs may simply not have been sent.
+            return "as_sent" if outcome == "as_sent" else "unchanged"
+        if outcome == "as_sent" and change.field in work.short:
+            return "kept"
+        known = work.target.record.written.kept.get(change.field, ("", ""))[0]
+        if outcome == "unchanged" and known == fingerprint(change.field, change.wish):
+            return "kept"
+        return outcome
+
     def _upload(self, work: Work) -> None:
         cover, scene = work.cover, work.target.scene
         assert cover is not None
         client = self._planner.client
         held = covers.held(work.record)
         try:
-            data = cover.data or self._planner.stash.cover(scene.id)[0]
+            data = cover.data if cover.data is not None else self._fetched_again(scene.id, cover)
             for element in cover.elements:
                 client.upload(work.target.item.rating_key, _element(element), data, cover.kind)
                 work.uploaded = True
@@ -269,6 +329,12 @@ class Writer:
         cover.data = None
         work.record = replace(work.record, cover=covers.text(held))
 
+    def _fetched_again(self, scene_id: int, cover: Cover) -> bytes:
+        data, _ = self._planner.stash.cover(scene_id)
+        if digest(data) != cover.sha1:
+            raise StashUnavailable("it changed while the batch was written")
+        return data
+
     def _store(self, works: Sequence[Work]) -> None:
         """Commit what came of it before the jobs are settled: a crash between the two repeats, never forgets."""
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
@@ -287,6 +353,22 @@ def probe(planner: Planner, section: int | None) -> None:
         planner.client.probe(section)
     except PlexBusy as error:
         raise PlexUnavailable(f"Plex does not answer: {error}") from None
+
+
+def _alone(edit: EditPlan) -> list[EditPlan]:
+    """One plan for each change and each lock."""
+    return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
+
+
+def _refusal(scene_id: int, refused: Mapping[str, Rejected | PlexBusy]) -> Rejected:
+    names = [LOCKED.get(name, name) for name in refused]
+    what, error = ", ".join(names), list(refused.values())[-1]
+    return Rejected(
+        f"Plex refused {what} of scene {scene_id} ({error}); the other fields were written."
+        f" Change {what} in Stash, or switch that field off.",
+        status=error.status or 500,
+        fields=names,
+    )
 
 
 def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -316,8 +398,10 @@ def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str
                 names[change.field] = _mine(change, names.get(change.field, ()))
         elif outcome == "kept":
             now = fingerprint(change.field, after.value(change.field))
-            kept[change.field] = (fingerprint(change.field, change.new), now)
+            kept[change.field] = (fingerprint(change.field, change.wish), now)
             ours[change.field] = _latest(ours.get(change.field, ()), now)
+            if change.field in LIST_FIELDS:
+                names[change.field] = _with_new(names.get(change.field, ()), change, after)
     return Written(ours, names, kept)
 
 
@@ -329,6 +413,13 @@ def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
     old = {name.casefold() for name in _names(change.old)}
     ours = {name.casefold() for name in before}
     return tuple(name for name in new if name.casefold() not in old or name.casefold() in ours)
+
+
+def _with_new(mine: Sequence[str], change: Change, after: Item) -> tuple[str, ...]:
+    """Our tags, and those that Plex made of them."""
+    old = {name.casefold() for name in _names(change.old)}
+    new = (name for name in _names(after.value(change.field)) if name.casefold() not in old)
+    return tuple(dict.fromkeys((*mine, *new)))
 
 
 def _latest(values: Sequence[str], value: str) -> tuple[str, ...]:

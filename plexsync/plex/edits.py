@@ -6,12 +6,12 @@ Knows nothing of Stash, HTTP or databases. Every list in an edit is right whethe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import quote
 
 from plexsync.metadata import Wanted, fingerprint, same_value
-from plexsync.plex.item import FIELDS, Item
+from plexsync.plex.item import FIELDS, LIST_FIELDS, Item
 from plexsync.sanitize import cut_encoded
 
 Value = str | tuple[str, ...]
@@ -25,6 +25,8 @@ HARD_LIMIT = 7168
 BASE_LENGTH = 96
 #: A lock on ``collection`` would keep Plex's own agents from adding theirs.
 UNLOCKED = frozenset({"collection"})
+#: Why a list is left alone that others share and that does not fit into a request line.
+TOO_LONG = "too long for one request"
 #: Fingerprints of a field worth remembering.
 REMEMBERED = 8
 
@@ -44,20 +46,30 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field that is to become ``new``: the whole final text, or the whole final list."""
+    """One field that is to become ``new``: the whole final text, or the whole final list. ``wish``: what Stash has."""
 
     field: str
     old: Value
     new: Value
+    wish: Value
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the final list holds tags that others put there: cut short it would take them away."""
+        return isinstance(self.new, tuple) and (self.field == "collection" or not self.wish)
 
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """What one item needs. ``locks``: locks to set without a value (``thumb``, ``art``). ``left``: (field, reason)."""
+    """What one item needs. ``locks``: locks to set without a value (``thumb``, ``art``). ``left``: (field, reason).
+
+    ``warnings``: sentences about what had to be cut, or left alone, because no request can carry it.
+    """
 
     changes: tuple[Change, ...] = ()
     locks: tuple[str, ...] = ()
     left: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -67,7 +79,7 @@ class EditPlan:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """The parameters of each edit, in the order in which they go, and sentences about what had to be shortened."""
+    """The parameters of each edit, in the order in which they go, and sentences about what a lower limit cut."""
 
     edits: tuple[Params, ...]
     warnings: tuple[str, ...] = ()
@@ -82,28 +94,37 @@ def plan(
     """
     changes: list[Change] = []
     left: list[tuple[str, str]] = []
+    warnings: list[str] = []
     for name in FIELDS:
         if name not in wanted.values:
             continue
-        old, new = item.value(name), _final(name, item, wanted.values[name], written)
+        wish, old = _wish(name, wanted.values[name]), item.value(name)
+        new = _final(name, item, wish, written)
         if new is None or same_value(name, old, new):
             continue
-        reason = _left_alone(name, item, wanted.values[name], new, written, keep_plex_edits)
-        if reason:
-            left.append((name, reason))
-        else:
-            changes.append(Change(name, old, new))
+        whole = Change(name, old, new, wish)
+        change = fitted(whole, HARD_LIMIT)
+        reason = _left_alone(whole, item, written, keep_plex_edits)
+        if reason or change is None:
+            left.append((name, reason or TOO_LONG))
+            warnings += [] if reason else [_cut_short(whole, None)]
+        elif not same_value(name, old, change.new):
+            changes.append(change)
+            warnings += [_cut_short(whole, change)] if change is not whole else []
     locks = tuple(name for name in lock_images if name not in item.locked)
-    return EditPlan(tuple(changes), locks, tuple(left))
+    return EditPlan(tuple(changes), locks, tuple(left), tuple(warnings))
+
+
+def _wish(name: str, wish: Value) -> Value:
+    return _distinct((wish,) if isinstance(wish, str) else wish) if name in LIST_FIELDS else wish
 
 
 def _final(name: str, item: Item, wish: Value, written: Written) -> Value | None:
     """What the field should hold in the end, or None to leave it: an empty wish clears only what PlexSync wrote."""
     old = item.value(name)
     if isinstance(old, tuple):
-        names = _distinct((wish,) if isinstance(wish, str) else wish)
-        return _final_list(name, old, names, written.names.get(name, ()))
-    if isinstance(wish, str) and wish:
+        return _final_list(name, old, _names(wish), written.names.get(name, ()))
+    if wish:
         return wish
     if name == "title" or fingerprint(name, old) not in written.ours.get(name, ()):
         return None
@@ -120,34 +141,63 @@ def _final_list(name: str, old: tuple[str, ...], wish: tuple[str, ...], ours: tu
     return (*rest, *(tag for tag in wish if _fold(tag) not in have))
 
 
-def _left_alone(
-    name: str, item: Item, wish: Value, final: Value, written: Written, keep_plex_edits: bool
-) -> str | None:
-    now = fingerprint(name, item.value(name))
-    if written.kept.get(name) in ((fingerprint(name, wish), now), (fingerprint(name, final), now)):
+def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: bool) -> str | None:
+    name, now = change.field, fingerprint(change.field, change.old)
+    if written.kept.get(name) == (fingerprint(name, change.wish), now):
         return "Plex keeps it differently"
     if keep_plex_edits and name in item.locked and now not in written.ours.get(name, ()):
         return "edited in Plex"
     return None
 
 
-def requests_for(
-    plan: EditPlan,
-    item: Item,
-    *,
-    soft_limit: int = SOFT_LIMIT,
-    hard_limit: int = HARD_LIMIT,
-    base_length: int = BASE_LENGTH,
-) -> Requests:
+def fitted(change: Change, limit: int) -> Change | None:
+    """The change itself if a request line of ``limit`` characters takes its value, else one with less of it.
+
+    A text is cut between characters, a list after a name. None where nothing would be left, and for a list that others
+    share. Removals do not count: they can go in requests of their own.
+    """
+    room = limit - BASE_LENGTH
+    name, new = change.field, change.new
+    if isinstance(new, str):
+        if _length(_scalar(name, new)) <= room:
+            return change
+        text = cut_encoded(new, max(1, room - _length(_scalar(name, ""))))
+        return replace(change, new=text) if text else None
+    if _length(_list(name, new, ())) <= room:
+        return change
+    if change.is_shared:
+        return None
+    low, high = 0, len(new)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _length(_list(name, new[:middle], ())) <= room else (low, middle - 1)
+    return replace(change, new=new[:low]) if low else None
+
+
+def _cut_short(whole: Change, sent: Change | None) -> str:
+    name = whole.field
+    if sent is None:
+        return f"{name} is too long for one request and was left alone"
+    if isinstance(sent.new, str):
+        return f"{name} is too long for one request and was shortened"
+    return f"{name} is too long for one request: the first {len(sent.new)} of {len(whole.new)} are sent"
+
+
+def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, hard_limit: int = HARD_LIMIT) -> Requests:
     """The edits that carry the plan out: normally one.
 
-    A request line over ``soft_limit`` characters is split by field, scalars first. A field always stays whole, may
-    reach ``hard_limit`` alone, and beyond it a list is cut and a text shortened (``verify`` then says ``kept``).
-    ``base_length``: the line without parameters.
+    A request line over ``soft_limit`` characters is split by field, scalars first. A field stays whole and may reach
+    ``hard_limit`` alone; removals that do not fit beside their list go before it, in requests of their own. That is
+    right whether the server appends or replaces, because the last request carries the complete list. Under a lower
+    limit than the plan was made for, fields are cut as by ``fitted``, or left out.
     """
-    soft, hard = soft_limit - base_length, hard_limit - base_length
+    soft = min(soft_limit, hard_limit) - BASE_LENGTH
     warnings: list[str] = []
-    pieces = [_piece(change, hard, warnings) for change in plan.changes]
+    pieces: list[Params] = []
+    for change in plan.changes:
+        part = fitted(change, hard_limit)
+        warnings += [_cut_short(change, part)] if part is not change else []
+        pieces += _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
     pieces += [((f"{name}.locked", "1"),) for name in plan.locks]
     edits: list[Params] = []
     current: Params = ()
@@ -159,51 +209,41 @@ def requests_for(
     return Requests((*edits, current) if current else tuple(edits), tuple(warnings))
 
 
-def _piece(change: Change, hard: int, warnings: list[str]) -> Params:
-    if isinstance(change.new, str):
-        made = _scalar(change.field, change.new)
-        spare = hard - _length(_scalar(change.field, ""))
-        if _length(made) > hard:
-            made = _scalar(change.field, cut_encoded(change.new, max(1, spare)))
-            warnings.append(f"{change.field} is too long for one request and was shortened")
-        return made
-    old = (change.old,) if isinstance(change.old, str) else change.old
-    return _fitting(change.field, old, change.new, hard, warnings)
+def _pieces(change: Change, room: int) -> list[Params]:
+    """The parameters of one field: one piece, or several where its removals do not fit beside its list."""
+    name, new = change.field, change.new
+    if isinstance(new, str):
+        return [_scalar(name, new)]
+    stays = {_fold(tag) for tag in new}
+    # No tag is in both lists: Plex compares them without case.
+    gone = [tag for tag in _distinct(_names(change.old)) if _fold(tag) not in stays]
+    whole = _list(name, new, gone)
+    if _length(whole) <= room:
+        return [whole]
+    pieces: list[Params] = []
+    some: list[str] = []
+    for tag in gone:
+        if some and _length(_removal(name, [*some, tag])) > room:
+            pieces.append(_removal(name, some))
+            some = []
+        some.append(tag)
+    return [*pieces, _removal(name, some), _list(name, new, ())]
 
 
 def _scalar(name: str, value: str) -> Params:
     return ((f"{name}.value", value), (f"{name}.locked", "1"))
 
 
-def _fitting(name: str, old: Sequence[str], new: Sequence[str], hard: int, warnings: list[str]) -> Params:
-    """The longest beginning of the list that fits, and as many removals as go with it."""
-    whole = _list(name, old, new)
-    if _length(whole) <= hard:
-        return whole
-    low, high = 0, len(new)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _length(_list(name, old, new[:middle], new)) <= hard else (low, middle - 1)
-    warnings.append(f"{name} is too long for one request: {low} of {len(new)} were sent")
-    made = _list(name, old, new[:low], new)
-    while _length(made) > hard and old:
-        # So many removals that they alone do not fit: the rest goes with a later sync.
-        old = old[: len(old) // 2]
-        made = _list(name, old, new[:low], new)
-    return made
+def _list(name: str, tags: Sequence[str], gone: Sequence[str]) -> Params:
+    """The indexed list, the removals, the lock."""
+    made = tuple((f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(tags))
+    made += _removal(name, gone) if gone else ()
+    return made if name in UNLOCKED else (*made, (f"{name}.locked", "1"))
 
 
-def _list(name: str, old: Sequence[str], sent: Sequence[str], wanted: Sequence[str] | None = None) -> Params:
-    """The indexed list and the removals. No tag is in both: Plex compares them without case."""
-    stays = {_fold(tag) for tag in (sent if wanted is None else wanted)}
-    gone = [tag for tag in _distinct(old) if _fold(tag) not in stays]
-    made: list[tuple[str, str]] = [(f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(sent)]
-    if gone:
-        # Each name is quoted once here, and the whole again as a query value: a comma inside a name survives.
-        made.append((f"{name}[].tag.tag-", ",".join(quote(tag, safe="") for tag in gone)))
-    if name not in UNLOCKED:
-        made.append((f"{name}.locked", "1"))
-    return tuple(made)
+def _removal(name: str, gone: Sequence[str]) -> Params:
+    # Each name is quoted once here, and the whole again as a query value: a comma inside a name survives.
+    return ((f"{name}[].tag.tag-", ",".join(quote(tag, safe="") for tag in gone)),)
 
 
 def _length(params: Params) -> int:
@@ -222,6 +262,10 @@ def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Out
         else:
             outcomes[change.field] = "kept"
     return outcomes
+
+
+def _names(value: Value) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def _distinct(tags: Sequence[str]) -> tuple[str, ...]:

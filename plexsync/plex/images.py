@@ -25,6 +25,13 @@ def check_cover(data: bytes, content_type: str) -> str | None:
     return None
 
 
+def is_no_cover(data: bytes, content_type: str) -> bool:
+    """Whether what came is not the scene's cover at all, but an error, a login page or nothing: worth another try."""
+    kind = content_type.partition(";")[0].strip().lower()
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return not data or kind.startswith("text/") or start.startswith((b"<!doctype", b"<html"))
+
+
 def digest(data: bytes) -> str:
     """SHA-1 of the bytes in hex: the name under which Plex keeps an upload (``upload://posters/<sha1>``)."""
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from plexsync import locks
 from tests.servers.stash import StashServer
 from tests.servers.stash_hooks import HookResult, PluginProcess
 
@@ -20,7 +21,7 @@ PLUGIN = Path(os.environ.get("PLEXSYNC_TEST_PLUGIN") or Path(__file__).parents[2
 #: Seconds that a test waits for another process before it fails.
 PATIENCE = 20.0
 
-#: In place of the command line: a worker that says what it is and holds, keeps its lock, and ends with a word or SIGTERM.
+#: In place of the command line: a worker that tells what it is and holds, and keeps its lock until it is stopped.
 STUB = '''
 import json, os, sys, time
 
@@ -35,7 +36,8 @@ def main():
         except OSError:
             continue
         held[name] = [status.st_dev, status.st_ino]
-    said = {"pid": os.getpid(), "sid": os.getsid(0), "pgid": os.getpgid(0), "lock": lock, "argv": sys.argv, "held": held}
+    said = {"pid": os.getpid(), "sid": os.getsid(0), "pgid": os.getpgid(0), "lock": lock, "held": held}
+    said["argv"] = sys.argv
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)
     path = os.path.join(folder, f"worker-{os.getpid()}.json")
@@ -61,6 +63,15 @@ def with_stub_worker(folder: Path) -> Path:
 def workers(folder: Path) -> list[dict[str, Any]]:
     """What the stub workers of a data folder said of themselves."""
     return [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("worker-*.json"))]
+
+
+def worker_lives(folder: Path) -> bool:
+    """Whether somebody holds the worker's lock of a data folder."""
+    fd = locks.open_lock(str(folder / "worker.lock"))
+    try:
+        return not locks.try_lock(fd)
+    finally:
+        os.close(fd)
 
 
 def send(stash: StashServer, raw: bytes) -> HookResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.hook_events import at, hook
-from tests.process.plugin import rows, wait_for, with_stub_worker, workers
+from tests.process.plugin import rows, wait_for, with_stub_worker, worker_lives, workers
 from tests.servers.stash import StashServer
 
 
@@ -40,20 +41,11 @@ def only_worker(stash: StashServer) -> dict[str, Any]:
     return said
 
 
-def alive(pid: int) -> bool:
-    """Whether the process lives (one that ended but was not waited for does not)."""
-    try:
-        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout.strip()
-    except FileNotFoundError:
-        state = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0]
-    return bool(state) and not state.startswith("Z")
-
-
 def test_the_worker_is_detached(stash: StashServer) -> None:
-    """The save is over while the worker lives: it leads its own session and holds the lock and the null device alone."""
+    """The save is over while the worker lives: a session of its own, and nothing held but lock and null device."""
     assert stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
     said = only_worker(stash)
-    assert alive(said["pid"])
+    assert worker_lives(stash.data_dir)
     assert said["sid"] == said["pgid"] == said["pid"]
     null, lock = identity(os.devnull), identity(stash.data_dir / "worker.lock")
     assert said["held"] == {"0": null, "1": null, "2": null, str(said["lock"]): lock}
@@ -94,9 +86,9 @@ def test_two_hooks_start_one_worker(stash: StashServer) -> None:
     """The second hook finds the first one's worker; once that has ended, the third starts another."""
     for number in (1, 2):
         assert stash.run_hook("Scene.Update.Post", number).output == f"queued scene:{number}"
-    first = only_worker(stash)
+    only_worker(stash)
     (stash.data_dir / "stop").touch()
-    wait_for(lambda: not alive(first["pid"]))
+    wait_for(lambda: not worker_lives(stash.data_dir))
     (stash.data_dir / "stop").unlink()
     assert stash.run_hook("Scene.Update.Post", 3).output == "queued scene:3"
     wait_for(lambda: len(workers(stash.data_dir)) == 2)
@@ -107,8 +99,8 @@ def test_a_killed_worker_is_replaced(stash: StashServer) -> None:
     """A worker that was killed leaves its pid behind, which keeps nobody from starting the next one."""
     stash.run_hook("Scene.Update.Post", 1)
     first = only_worker(stash)
-    os.kill(first["pid"], 9)
-    wait_for(lambda: not alive(first["pid"]))
+    os.kill(first["pid"], signal.SIGKILL)
+    wait_for(lambda: not worker_lives(stash.data_dir))
     stash.run_hook("Scene.Update.Post", 2)
     wait_for(lambda: len(workers(stash.data_dir)) == 2)
     assert (stash.data_dir / "worker.lock").read_text("ascii") != str(first["pid"])
@@ -128,7 +120,8 @@ def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) 
     ends = [(*process.communicate(timeout=60), process.returncode) for process in running]
     assert ends == [(b'{"output":"queued scene:%d"}' % number, b"", 0) for number in range(1, 201)]
     assert {key for (key,) in rows(stash.data_dir)} == {f"scene:{number}" for number in range(1, 201)}
-    assert alive(only_worker(stash)["pid"])
+    assert (stash.data_dir / "worker.lock").read_text("ascii") == str(only_worker(stash)["pid"])
+    assert worker_lives(stash.data_dir)
 
 
 def test_a_hook_killed_on_a_cold_folder_breaks_nothing(stash: StashServer) -> None:
@@ -141,6 +134,6 @@ def test_a_hook_killed_on_a_cold_folder_breaks_nothing(stash: StashServer) -> No
         assert stash.run_hook("Scene.Update.Post", 2).output == "queued scene:2"
         assert set(rows(stash.data_dir)) >= {("scene:2",), ("scene:1",)} if killed.output else {("scene:2",)}
         wait_for(lambda: workers(stash.data_dir))
-        assert len([said for said in workers(stash.data_dir) if alive(said["pid"])]) == 1
+        assert worker_lives(stash.data_dir)
         assert stash.end_worker()
     stash.env = {}

@@ -103,6 +103,22 @@ def test_what_no_reader_can_follow_is_refused(odd: bytes) -> None:
     assert "could not read the JSON" in event.problem
 
 
+@pytest.mark.parametrize("size", [events.LARGE - 2_000, events.LARGE + 2_000])
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (GOOD, (1, "Scene.Update.Post", "")),
+        (hook_events.hook(None, "Gallery.Update.Post"), (0, "Gallery.Update.Post", "")),
+        (GOOD[:-1], (0, "", "PlexSync could not read the JSON on stdin, so the event was ignored.")),
+        (hook_events.document([]), (0, "", "PlexSync got JSON without args on stdin, so the event was ignored.")),
+    ],
+)
+def test_a_large_event_reads_as_a_small_one(size: int, raw: bytes, wanted: tuple[int, str, str]) -> None:
+    """However an event is read, by SQLite or for its size by ``json``, it says the same."""
+    event = events.read(raw.replace(b'"server_connection"', b'"cover": "%s", "server_connection"' % (b"x" * size)))
+    assert (event.id, event.type, event.problem) == wanted
+
+
 def test_a_large_cover_is_never_looked_into() -> None:
     """A key that stands inside a hook's input is not taken for one of the event's own."""
     event = events.read(hook_events.hook(5, "Scene.Update.Post", {"args": {"mode": "x"}, "id": 9, "type": "y"}))

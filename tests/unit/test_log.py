@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -90,7 +91,7 @@ def test_a_reader_that_has_gone_is_no_reason_to_fail() -> None:
     sink = StderrSink(stream)
     sink.write("info", "nobody reads this")
     sink.progress(0.5)
-    with pytest.raises(BrokenPipeError):
+    with contextlib.suppress(OSError):
         stream.close()
     sink.write("error", "nor this")
     assert stream.closed

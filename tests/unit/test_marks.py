@@ -198,3 +198,16 @@ def test_is_wanted(tmp_path: Path) -> None:
     change(conn, "scene:3", bulk=0)
     wanted = [number for number, row in rows.items() if marks.is_wanted(conn, row, "t1", str(tmp_path))]
     assert wanted == [2, 3]
+
+
+def test_sweep(tmp_path: Path) -> None:
+    """The counts of tasks that are gone are dropped; those of the one that runs stay."""
+    conn = made(tmp_path)
+    marks.sweep(conn, str(tmp_path))
+    for name in ("t1", "t2"):
+        conn.execute("INSERT INTO outcome VALUES (?, 'synced', 3)", (name,))
+    with task(tmp_path, "t2"):
+        marks.sweep(conn, str(tmp_path))
+    assert (marks.outcomes(conn, "t1"), marks.outcomes(conn, "t2")) == ({}, {"synced": 3})
+    marks.sweep(conn, str(tmp_path))
+    assert marks.outcomes(conn, "t2") == {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
 from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembered, match, write_targets
-from plexsync.pathmap import learn
+from plexsync.pathmap import learn, pair_of
 from plexsync.plex.item import IndexPart
 from plexsync.scene import SceneFile
 from tests.unit.index import Index, file, learned, look, part, scene, shown, sole
@@ -37,7 +37,7 @@ CASES = [
     Case("equal path", (part(1, "/s/d/x.mp4"),), "high", E.EQUAL_PATH),
     Case("equal path by the user's map", (part(1, "/p/d/x.mp4"),), "high", E.EQUAL_PATH, MAP),
     Case("equal path, everything else another", (part(1, "/s/d/x.mp4", 5, 5),), "high", E.EQUAL_PATH),
-    Case("no equal path by another map", (part(1, "/q/d/x.mp4"),), "low", E.NAME_ONLY, MAP),
+    Case("no equal path by another map", (part(1, "/q/d/x.mp4"),), "low", E.NAME_FOLDERS, MAP),
     Case("learned path", (part(1, "/p/d/x.mp4"),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, other size", (part(1, "/p/d/x.mp4", 99, 60),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, other duration", (part(1, "/p/d/x.mp4", 0, 90),), "high", E.LEARNED_PATH, TAUGHT),
@@ -49,7 +49,10 @@ CASES = [
     Case("name and size", (part(1, "/p/else/X.mp4", 100),), "high", E.NAME_SIZE),
     Case("name and size, another film", (part(1, "/p/else/x.mp4", 100, 90),), "low", E.NAME_SIZE),
     Case("name and size, a second more", (part(1, "/p/else/x.mp4", 100, 63),), "high", E.NAME_SIZE),
-    Case("name and size twice, folders tell", (part(1, "/p/d/x.mp4", 100), part(2, "/p/e/x.mp4", 100)), "high", E.NAME_SIZE),
+    Case(
+        "name and size twice, folders tell", (part(1, "/p/d/x.mp4", 100), part(2, "/p/e/x.mp4", 100)), "high",
+        E.NAME_SIZE,
+    ),
     Case(
         "name and size twice, nothing tells", (part(1, "/p/f/x.mp4", 100), part(2, "/p/e/x.mp4", 100)), "low",
         E.NAME_SIZE, items=(1, 2),
@@ -78,7 +81,7 @@ CASES = [
     ),
     Case("name only", (part(1, "/p/e/x.mp4", 99, 90),), "low", E.NAME_ONLY),
     Case("another name only", (part(1, "/p/d/xx.mp4", 99, 60),), "none", None, items=()),
-    Case("the size of another file is unknown", (part(1, "/p/e/y.mp4"),), "none", None, file=file("/s/x.mp4"), items=()),
+    Case("all sizes unknown", (part(1, "/p/e/y.mp4"),), "none", None, file=file("/s/x.mp4"), items=()),
     Case(
         "a contradicted neighbour does not hide the renamed file",
         (part(2, "/p/d/x.mp4", 99, 90), part(1, "/p/e/y.mp4", 100, 60)), "high", E.SIZE_DURATION,
@@ -126,10 +129,9 @@ def test_uniqueness_needs_the_whole_index(case: Case) -> None:
 
 def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
     """Where files below one prefix lie elsewhere, the learned path says nothing."""
-    pairs = [*learned("/s", "/p").rules, *learned("/s", "/q").rules]
-    assert len(pairs) == 2
-    mixed = Known(learned=replace(learn(()), rules=tuple(replace(rule, against=1) for rule in pairs)))
-    assert sole((X,), Index((part(1, "/p/d/x.mp4"),)), mixed).verdict == "low"
+    paths = [(f"/s/{n}/a.mp4", f"/p/{n}/a.mp4") for n in range(5)] + [("/s/z/b.mp4", "/q/z/b.mp4")]
+    mixed = learn(pair for pair in (pair_of(*one) for one in paths) if pair)
+    assert sole((X,), Index((part(1, "/p/d/x.mp4"),)), Known(learned=mixed)).verdict == "low"
 
 
 def test_every_file_of_a_scene_may_have_its_item() -> None:

@@ -125,6 +125,16 @@ def test_both_forms_of_a_name_are_two_scenes() -> None:
         assert [shown(found[one.id]) for one in batch] == [("high", (one.id,)) for one in batch]
 
 
+def test_a_memory_is_kept_to_the_letter() -> None:
+    """Two files whose names differ in Unicode form alone and that changed places are not taken for each other."""
+    rows = (part(1, f"/p/{NFC}", 8, 60), part(2, f"/p/{NFD}", 9, 60))
+    memory = {1: (Remembered(1, f"/p/{NFC}", f"/s/{NFC}"),), 2: (Remembered(2, f"/p/{NFD}", f"/s/{NFD}"),)}
+    scenes = [scene(1, file(f"/s/{NFD}", 9, 60)), scene(2, file(f"/s/{NFC}", 8, 60))]
+    for one, item in zip(scenes, (2, 1), strict=True):
+        found = look([one], Index(rows), scenes, Known(remembered=memory))
+        assert [shown(each) for each in found.values()] == [("high", (item,))]
+
+
 MEMORY = Known(remembered={1: (Remembered(7, "/p/old.mp4", "/s/new.mp4"),)})
 RENAMED = file("/s/new.mp4", 100, 60)
 

@@ -99,7 +99,7 @@ def wrong(found: dict[int, Match]) -> list[tuple[int, int]]:
 
 
 @given(films(), st.data(), st.booleans(), st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_no_wrong_item_is_certain(library: list[Film], data: st.DataObject, taught: bool, complete: bool) -> None:
     """Whichever scenes a batch holds, and with or without a learned map, only a film's own item is written."""
     batch = [film.scene for film in library if data.draw(st.booleans())]
@@ -112,8 +112,11 @@ CHANGES = ("none", "none", "stash moved", "stash renamed", "plex moved", "plex g
 
 
 @st.composite
-def changed(draw: st.DrawFn, before: list[Film]) -> list[Film]:
-    """The same films later: files moved or renamed on either side, gone, re-encoded, or two of them swapped."""
+def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film]:
+    """The same films later: files moved or renamed on either side, gone, re-encoded, or two of them swapped.
+
+    Renamed in Stash are only those that were written: of others Stash cannot be asked, the limit that matching states.
+    """
     after = list(before)
     for at, film in enumerate(before):
         change, stash, other = draw(st.sampled_from(CHANGES)), film.stash, draw(st.sampled_from(range(len(before))))
@@ -122,7 +125,7 @@ def changed(draw: st.DrawFn, before: list[Film]) -> list[Film]:
             continue
         if change == "stash moved":
             after[at] = replace(film, stash=replace(stash, path=f"/s/n{film.id}/{base_name(stash.path)}"))
-        elif change == "stash renamed":
+        elif change == "stash renamed" and film.id in written:
             after[at] = replace(film, stash=replace(stash, path=f"{folder}n{film.id}.mp4"))
         elif change == "plex moved":
             after[at] = replace(film, plex=f"/p/n{film.id}/{base_name(film.plex)}" if film.plex else "")
@@ -138,14 +141,14 @@ def changed(draw: st.DrawFn, before: list[Film]) -> list[Film]:
 
 
 @given(st.data(), films(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught: bool) -> None:
     """After files were moved, renamed, swapped and lost, what was written before leads to no wrong item."""
     first = look([film.scene for film in before], index_of(before))
     written = [(scene_id, one) for scene_id, match in first.items() for one in write_targets(match, low_allowed=False)]
     remembered = {scene_id: (Remembered(one.rating_key, one.part.path, one.file.path),) for scene_id, one in written}
     known = Known(remembered=remembered, claims={one.rating_key: scene_id for scene_id, one in written})
-    after = data.draw(changed(before)) if before else []
+    after = data.draw(changed(before, set(remembered))) if before else []
     keys = {film.plex: film.row().rating_key for film in before}  # an item stays where its path stays
     rows = [replace(row, rating_key=keys.get(row.path, row.rating_key + 100)) for row in index_of(after).rows]
     batch = [film.scene for film in after if data.draw(st.booleans())]
@@ -154,7 +157,7 @@ def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught
 
 
 @given(films(), st.booleans(), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_order_does_not_matter(library: list[Film], complete: bool, rng: random.Random) -> None:
     """The order of a batch's scenes and of the index's rows changes nothing in the answer."""
     scenes, index = [film.scene for film in library], index_of(library, complete=complete)
@@ -163,7 +166,7 @@ def test_order_does_not_matter(library: list[Film], complete: bool, rng: random.
 
 
 @given(films(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_one_question_is_enough(library: list[Film], data: st.DataObject) -> None:
     """The second look rests on no file name that Stash was not asked about after the first."""
     batch, index = [film.scene for film in library if data.draw(st.booleans())], index_of(library)

@@ -208,28 +208,57 @@ def test_long_edits_are_split_by_field() -> None:
 
 @pytest.mark.parametrize("count", [100, 400])
 def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
-    """A tag type up to 7 KB goes alone; beyond that its beginning goes, with one warning."""
+    """A tag type up to 7 KB goes alone; beyond that its beginning goes, with one warning, and that is then equal."""
     tags = tuple(f"a rather long name of a tag {n:03}" for n in range(count))
-    result = requests_for(made(ITEM, wanted(title="T", genre=tags)), ITEM)
+    todo = made(ITEM, wanted(title="T", genre=tags))
+    result = requests_for(todo, ITEM)
     sent = carried_out((), result.edits[1:], "genre", append=False)
     assert len(result.edits) == 2
     assert max(map(line, result.edits)) <= 7168
     assert sent == list(tags[: len(sent)])
-    assert len(result.warnings) == (0 if count == 100 else 1)
+    assert len(todo.warnings) == (0 if count == 100 else 1)
     assert (len(sent) == count) == (count == 100)
+    after = Item(101, 5, title="T", genre=tuple(sent))
+    assert verify(after, todo, ITEM) == {"title": "as_sent", "genre": "as_sent"}
+    again = made(after, wanted(title="T", genre=(*tags, "one more")))
+    assert (again.empty, again.warnings) == (count == 400, ())
 
 
-def test_too_many_removals_go_by_and_by() -> None:
-    """When the removals alone would not fit into a request, as many go as fit and the rest with the next syncs."""
+@pytest.mark.parametrize("append", [True, False])
+@pytest.mark.parametrize(
+    "wish", [("Only",), (), tuple(f"another rather long name of a tag {n:03}" for n in range(100))]
+)
+def test_removals_beyond_a_request_all_go(append: bool, wish: tuple[str, ...]) -> None:
+    """Removals that do not fit beside their list go before it: one edit ends with the list, appended or replaced."""
     have = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
-    rounds = 0
-    while have != ("Only",) and rounds < 10:
-        item = Item(101, 5, genre=have)
-        edits = requests_for(made(item, wanted(genre=("Only",))), item).edits
-        assert max(map(line, edits)) <= 7168
-        have = tuple(carried_out(have, edits, "genre", append=True))
-        rounds += 1
-    assert have == ("Only",)
+    item = Item(101, 5, genre=have)
+    todo = made(item, wanted(genre=wish), wrote(item, "genre"))
+    edits = requests_for(todo, item).edits
+    assert len(edits) > 2
+    assert max(map(line, edits)) <= 7168
+    assert [dict(edit).get("genre.locked") for edit in edits] == [None] * (len(edits) - 1) + ["1"]
+    assert carried_out(have, edits, "genre", append) == list(wish)
+    assert todo.warnings == ()
+
+
+@pytest.mark.parametrize(("name", "wish"), [("collection", ("Ours",)), ("genre", ())])
+def test_a_list_of_others_is_never_cut(name: str, wish: tuple[str, ...]) -> None:
+    """A list that holds what others put there, and that no request can carry, is left alone, with one warning."""
+    theirs = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
+    item = Item(101, 5, genre=("mine", *theirs), collection=("mine", *theirs))
+    todo = made(item, wanted(title="T", **{name: wish}), Written(names={name: ("mine",)}))
+    assert [change.field for change in todo.changes] == ["title"]
+    assert todo.left == ((name, "too long for one request"),)
+    assert todo.warnings == (f"{name} is too long for one request and was left alone",)
+    fits = made(Item(101, 5, collection=theirs[:60]), wanted(collection=("Ours",)))
+    low = requests_for(fits, item, hard_limit=1024)
+    assert (low.edits, low.warnings) == ((), ("collection is too long for one request and was left alone",))
+
+
+@pytest.mark.parametrize("wish", [wanted(title="\u4e16" * 255), wanted(genre=("\u4e16" * 255, "G2"))])
+def test_what_does_not_fit_at_all_is_not_emptied(wish: Wanted) -> None:
+    """Where not even the first character or name fits, nothing is sent: an empty value would clear the field."""
+    assert requests_for(made(ITEM, wish), ITEM, hard_limit=128).edits == ()
 
 
 def test_blank_tags_are_no_tags() -> None:

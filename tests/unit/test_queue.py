@@ -158,6 +158,21 @@ def test_ack_keeps_an_edit(queue: JobQueue) -> None:
         assert keys(queue.conn) == []
 
 
+@pytest.mark.parametrize("back", ["taken back", "released", "later"])
+def test_ack_after_an_old_lease(queue: JobQueue, back: str) -> None:
+    """An edit that an earlier lease had missed does not keep a row that a later ``get`` has seen."""
+    put(queue.conn, "scene:1")
+    (leased,) = queue.lease(1)
+    if back == "later":
+        queue.settle([Settlement(leased, "later", due=NOW)])
+    put(queue.conn, "scene:1")
+    if back == "released":
+        queue.release([leased])
+    queue.resume_unack_tasks()
+    queue.ack(queue.get(block=False))
+    assert keys(queue.conn) == []
+
+
 def test_ack_of_nothing(queue: JobQueue) -> None:
     """Acknowledging what is unknown changes nothing."""
     put(queue.conn, "scene:1")

@@ -23,9 +23,9 @@ PLANS = {
         "USING INDEX job_due (status=? AND priority=? AND due>?)",
     ],
     f"{foreign.FOREIGN} LIMIT 1": ["USING INDEX job_due (status=?)", "sqlite_autoindex_ack_queue_default_1 (key=?)"],
-    "DELETE FROM ack_queue_default WHERE _id = :id AND status = 2": ["USING INTEGER PRIMARY KEY"],
-    "SELECT min(mark) FROM ack_queue_default WHERE bulk = 1 AND mark > :mark": ["INDEX job_bulk (mark>?)"],
-    "SELECT _id FROM ack_queue_default WHERE key = :key": ["INDEX sqlite_autoindex_ack_queue_default_1 (key=?)"],
+    jobs._SETTLE["done"]: ["USING INTEGER PRIMARY KEY"],
+    jobs._WAKE_KEY[0]: ["INDEX sqlite_autoindex_ack_queue_default_1 (key=?)"],
+    jobs._WAKE_KEY[1]: ["INDEX sqlite_autoindex_ack_queue_default_1 (key=?)"],
 }
 
 
@@ -125,7 +125,7 @@ BULK: dict[str, tuple[Callable[[sqlite3.Connection], None], Act, int]] = {
     "retry": (dead, lambda conn, sleep: letters.retry(conn, IDS, NOW, sleep), 1),
     "retry_all": (dead, lambda conn, sleep: letters.retry_all(conn, NOW, sleep=sleep), 1),
     "discard": (dead, lambda conn, sleep: letters.discard(conn, IDS, sleep), 1),
-    "clear_dead": (dead, lambda conn, sleep: letters.clear_dead(conn, sleep), 1),
+    "clear_dead": (dead, letters.clear_dead, 1),
     "clear_pending": (as_it_is, lambda conn, sleep: letters.clear_pending(conn, NOW, sleep), 2),
     "wake_held": (held, lambda conn, sleep: jobs.wake_held(conn, "dry_run", NOW, sleep), 1),
 }  # fmt: skip

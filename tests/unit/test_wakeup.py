@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from plexsync import locks, paths, spawn, wakeup
+
+
+#: Of a process that lives while the test runs.
+PID = str(os.getpid())
 
 
 class Started(list[tuple[str, str]]):
@@ -52,7 +57,7 @@ def on_look(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None
     return pauses
 
 
-@pytest.mark.parametrize("text", [None, "", "4711"])
+@pytest.mark.parametrize("text", [None, "", PID])
 def test_a_free_lock_means_a_new_worker(tmp_path: Path, started: Started, text: str | None) -> None:
     """Where nobody holds the lock a worker is started under it, and a dead one's pid is gone by then."""
     if text is not None:
@@ -63,17 +68,17 @@ def test_a_free_lock_means_a_new_worker(tmp_path: Path, started: Started, text: 
 
 def test_a_living_worker_is_left_alone(tmp_path: Path, started: Started, holder: int) -> None:
     """A held lock with a pid belongs to a worker that will see the row: nothing is started, nothing waited for."""
-    locks.write_text(holder, "4711")
+    locks.write_text(holder, PID)
     assert not wakeup.wake(str(tmp_path))
     assert started == []
-    assert locks.read_text(holder) == "4711"
+    assert locks.read_text(holder) == PID
 
 
 def test_a_starting_worker_is_waited_for(
     tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A held, empty file belongs to a worker that starts: once its pid stands there, it is left alone."""
-    pauses = on_look(monkeypatch, 3, lambda: locks.write_text(holder, "4711"))
+    pauses = on_look(monkeypatch, 3, lambda: locks.write_text(holder, PID))
     assert not wakeup.wake(str(tmp_path))
     assert len(pauses) == 3
     assert started == []
@@ -125,8 +130,8 @@ def test_no_descriptor_is_left_open(tmp_path: Path, started: Started) -> None:
 def test_the_pid_of_a_living_worker(tmp_path: Path, holder: int) -> None:
     """The pid is the holder's; a worker that has not written it yet, or wrote nonsense, has none."""
     assert wakeup.running_pid(str(tmp_path)) is None
-    locks.write_text(holder, "4711")
-    assert wakeup.running_pid(str(tmp_path)) == 4711
+    locks.write_text(holder, PID)
+    assert wakeup.running_pid(str(tmp_path)) == int(PID)
     locks.write_text(holder, "47x")
     assert wakeup.running_pid(str(tmp_path)) is None
 
@@ -136,9 +141,22 @@ def test_no_pid_where_nobody_works(tmp_path: Path) -> None:
     lock = tmp_path / paths.WORKER_LOCK
     assert wakeup.running_pid(str(tmp_path)) is None
     assert not lock.exists()
-    lock.write_text("4711", "ascii")
+    lock.write_text(PID, "ascii")
     assert wakeup.running_pid(str(tmp_path)) is None
     assert lock.read_text("ascii") == ""
     fd = locks.open_lock(str(lock))
     assert locks.try_lock(fd)
     os.close(fd)
+
+
+def test_a_dead_workers_pid_under_a_held_lock_is_no_worker(
+    tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who only looks may hold a killed worker's lock for an instant: the hook looks again and starts one."""
+    child = os.posix_spawn(sys.executable, [sys.executable, "-c", "pass"], os.environ)
+    os.waitpid(child, 0)
+    locks.write_text(holder, str(child))
+    pauses = on_look(monkeypatch, 2, lambda: locks.unlock(holder))
+    assert wakeup.wake(str(tmp_path))
+    assert len(pauses) == 2
+    assert len(started) == 1

@@ -1,0 +1,212 @@
+"""What a hook costs the user who saves: the whole process, against the bare interpreter.
+
+    python -m benchmarks.hook
+
+Each line is a median over interleaved pairs in one run: the hook as Stash starts it (a document on stdin, the plugin's
+script as the program), and the process of the same interpreter that it is compared with. Its worker lives, as it does
+in normal use, except in the line that starts one each time. A payload of more than 64 KB is compared with a process
+that reads and parses the same stdin. Plex has no line of its own: a hook opens no socket, so a Plex that hangs cannot
+change its time (tests/process/test_hook.py holds that).
+
+The targets are for the wall clock of a machine that does nothing else; the ratio of processor time stands beside it,
+because it moves less when others work. Exit status 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from plexsync import jobs, locks, paths
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Interleaved pairs for each line; the median of fewer moves by more than the hundredths that are printed.
+PAIRS = 80
+
+#: Targets: ratios to what stands beside them. The last is "with 100,000 jobs waiting the same within 20 %".
+CACHED, UNCACHED, BACKLOG = 1.6, 1.8, 1.2
+
+JOBS = 100_000
+PASS = "pass"
+PARSE = "import json, sys; json.loads(sys.stdin.buffer.read())"
+#: A worker that ends at once: what is measured is the start, not the work.
+STUB = 'def main() -> None:\n    """End."""\n'
+
+
+class Line(NamedTuple):
+    """One line of the table: milliseconds of both sides, and the medians of the pairs' ratios, wall and processor."""
+
+    name: str
+    base: float
+    ours: float
+    ratio: float
+    processor: float
+    target: float | None
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is a target and it is missed."""
+        return self.target is not None and self.ratio > self.target
+
+
+class Run(NamedTuple):
+    """One way to start a process; ``before`` is done first and not measured."""
+
+    argv: list[str]
+    stdin: Path
+    env: dict[str, str]
+    before: Callable[[], None] = lambda: None
+
+    def seconds(self) -> tuple[float, float]:
+        """Start it and wait for its end; the wall clock's seconds, and the processor's."""
+        self.before()
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, str(self.stdin), os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        ]
+        began = time.perf_counter()
+        pid = os.posix_spawn(self.argv[0], self.argv, self.env, file_actions=files)
+        _, status, used = os.wait4(pid, 0)
+        ended = time.perf_counter()
+        if status:
+            raise SystemExit(f"{self.argv} ended with status {status}")
+        return ended - began, used.ru_utime + used.ru_stime
+
+
+def compare(name: str, base: Run, ours: Run, target: float | None, pairs: int = PAIRS) -> Line:
+    """Run both in turn, ``pairs`` times after one run of each for the caches."""
+    both = (base, ours)
+    for run in both:
+        run.seconds()
+    times = [(base.seconds(), ours.seconds()) for _ in range(pairs)]
+    first, second = (statistics.median(pair[side][0] for pair in times) * 1000 for side in (0, 1))
+    wall, processor = (statistics.median(pair[1][n] / pair[0][n] for pair in times) for n in (0, 1))
+    return Line(name, first, second, wall, processor, target)
+
+
+class House:
+    """A plugin, a Stash's folder and documents in a temporary folder."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        bare = {key: value for key, value in os.environ.items() if key != "PLEXSYNC_DATA_DIR"}
+        self.cached = {key: value for key, value in bare.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        self.uncached = {**self.cached, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.plugin = self._plugin("plugin")
+        self.never_compiled = self._plugin("never-compiled")
+
+    def _plugin(self, name: str) -> Path:
+        folder = self.top / name
+        shutil.copytree(ROOT / "plexsync", folder / "plexsync", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "PlexSync.yml", folder)
+        (folder / "plexsync" / "cli.py").write_text(STUB, "utf-8")
+        return Path(shutil.copy(ROOT / "PlexSync.py", folder))
+
+    def document(self, stash: str, size: int) -> Path:
+        """A hook's stdin of ``size`` bytes for the Stash ``stash``."""
+        where = {"Scheme": "http", "Host": "127.0.0.1", "Port": 9999, "SessionCookie": {"Value": "c2Vzc2lvbg=="}}
+        context = {"id": 1, "type": "Scene.Update.Post", "input": {"cover_image": ""}, "inputFields": ["id"]}
+        whole = {"server_connection": {**where, "Dir": str(self.top / stash)}, "args": {"hookContext": context}}
+        text = json.dumps(whole)
+        path = self.top / f"{stash}-{size}.json"
+        path.write_text(text.replace('""', f'"{"x" * max(0, size - len(text))}"'), "ascii")
+        return path
+
+    def hook(self, stash: str = "stash", size: int = 1024, cached: bool = True) -> Run:
+        """The hook, with its bytecode or without."""
+        script = self.plugin if cached else self.never_compiled
+        env = self.cached if cached else self.uncached
+        return Run([sys.executable, str(script)], self.document(stash, size), env)
+
+    def python(self, code: str = PASS, size: int = 1024) -> Run:
+        """What the hook is compared with."""
+        return Run([sys.executable, "-c", code], self.document("stash", size), self.cached)
+
+    def data(self, stash: str) -> str:
+        """The data folder of a Stash, made."""
+        folder = paths.data_dir(str(self.top / stash))
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return folder
+
+
+@contextmanager
+def worker(folder: str) -> Iterator[None]:
+    """A worker lives in the data folder: its lock is held and the queue open."""
+    conn = jobs.open_queue(folder, time.time())
+    fd = locks.open_lock(os.path.join(folder, paths.WORKER_LOCK))
+    if not locks.wait_lock(fd, 5):
+        raise SystemExit("a worker that was started before does not end")
+    locks.write_text(fd, "the benchmark")
+    yield
+    os.close(fd)
+    conn.close()
+
+
+def fill(folder: str) -> None:
+    """Let ``JOBS`` jobs wait."""
+    conn = jobs.open_queue(folder, time.time())
+    jobs.put_many(conn, [f"scene:{number}" for number in range(1, JOBS + 1)], "benchmark", time.time(), jobs.BULK)
+    conn.close()
+
+
+def starting(house: House) -> Line:
+    """The hook that starts the worker each time; the one before has ended by then."""
+    fd = locks.open_lock(os.path.join(house.data("idle"), paths.WORKER_LOCK))
+
+    def free() -> None:
+        if not locks.wait_lock(fd, 5):
+            raise SystemExit("the worker that a hook started does not end")
+        locks.unlock(fd)
+
+    line = compare("starting the worker each time", house.python(), house.hook("idle")._replace(before=free), None)
+    free()
+    os.close(fd)
+    return line
+
+
+def lines(house: House) -> Iterator[Line]:
+    """The table, line by line."""
+    with worker(house.data("stash")), worker(house.data("full")):
+        fill(house.data("full"))
+        for size, name in ((1024, "1 KB"), (64 * 1024, "64 KB")):
+            yield compare(f"{name}, bytecode cached", house.python(), house.hook(size=size), CACHED)
+            yield compare(f"{name}, no bytecode cache", house.python(), house.hook(size=size, cached=False), UNCACHED)
+        yield compare(f"{JOBS:,} jobs waiting, against none", house.hook(), house.hook("full"), BACKLOG)
+        yield compare(f"{JOBS:,} jobs waiting", house.python(), house.hook("full"), None)
+        for megabytes in (1, 8):
+            size = megabytes * 1024 * 1024
+            base, ours = house.python(PARSE, size), house.hook(size=size)
+            yield compare(f"{megabytes} MB, against reading and parsing it", base, ours, CACHED)
+    yield starting(house)
+
+
+def main() -> int:
+    """Print the table; the exit status."""
+    print(f"{PAIRS} interleaved pairs a line, Python {sys.version.split()[0]}")
+    print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'target':>7} {'processor':>10}")
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="plexsync-hook-") as top:
+        for line in lines(House(Path(top))):
+            target = f"<={line.target}" if line.target else "-"
+            verdict = "  missed" if line.missed else ""
+            print(
+                f"{line.name:44} {line.base:6.1f} ms {line.ours:6.1f} ms {line.ratio:6.2f} {target:>7}"
+                f" {line.processor:10.2f}{verdict}",
+                flush=True,
+            )
+            missed += line.missed
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""What docs/matching.md promises about evidence is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from plexsync.matching import RULES, Evidence
+from plexsync.pathmap import ENOUGH
+from plexsync.rungs import SAME_DURATION
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "matching.md").read_text("utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table whose heading begins with ``heading``."""
+    table = re.split(rf"^\| {heading} \|.*\n\|[-|]+\|\n", TEXT, maxsplit=1, flags=re.MULTILINE)[1]
+    lines = re.match(r"(?:\|.*\n)+", table)
+    assert lines
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.group().splitlines()]
+
+
+def test_the_document_lists_the_rules_in_their_order() -> None:
+    """The table of docs/matching.md has exactly the kinds of evidence of the code, in the order of the ladder."""
+    assert [row[0] for row in rows("evidence")] == [rule.evidence.value for rule in RULES]
+
+
+def test_the_document_says_when_each_is_certain() -> None:
+    """Each rule says when it counts, and only the name alone never does."""
+    certain = {row[0]: row[2] for row in rows("evidence")}
+    assert all(certain.values())
+    assert [name for name, when in certain.items() if when == "never"] == [Evidence.NAME_ONLY.value]
+    assert [rule.evidence for rule in RULES if rule.high == "never"] == [Evidence.NAME_ONLY]
+
+
+def test_the_document_says_what_counts_on_an_incomplete_index() -> None:
+    """The first three, and no others, count before all libraries are listed."""
+    assert "only the first three count" in TEXT
+    assert [rule.unique for rule in RULES] == [False] * 3 + [True] * 4
+
+
+def test_the_document_names_the_numbers_of_the_code() -> None:
+    """The five pairs of a learned rule and the second between two durations are the code's."""
+    assert ENOUGH == 5
+    assert "Five different files make a rule" in TEXT
+    assert f"at most {SAME_DURATION:g} s" in TEXT
