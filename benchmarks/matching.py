@@ -4,7 +4,8 @@
 
 Prints, for each kind, how many scenes were certain and right, certain and wrong, LOW, or not found. Target: nothing
 wrong, and at least 99 % of those that a careful person would match are certain. Exits with 1 if that is missed.
-Each scene is matched in a batch of ``BATCH``, as in Sync all, and again alone on a fresh state, as a single edit.
+Each scene is matched in a batch of ``BATCH``, as in Sync all, and again alone on a fresh state, as a single edit (this
+takes minutes: hundreds of scenes bear one name, and each is weighed against all of them).
 """
 
 from __future__ import annotations

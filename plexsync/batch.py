@@ -5,13 +5,12 @@ Raises what concerns a whole server or the setup; what was settled until then st
 
 from __future__ import annotations
 
-import posixpath
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from plexsync import breaker, expand, jobs, letters, matching, retry, state, tagging
+from plexsync import breaker, covers, expand, jobs, letters, matching, retry, scanning, state, tagging
 from plexsync.app import App
 from plexsync.errors import (
     ItemGone,
@@ -25,8 +24,7 @@ from plexsync.errors import (
 from plexsync.log import Private
 from plexsync.matching import Candidate, Match
 from plexsync.names import name_key
-from plexsync.pathmap import apply_map
-from plexsync.planning import Target
+from plexsync.planning import SCAN_PAUSE, Target
 from plexsync.plex.library import Refresh
 from plexsync.queue import Job, JobQueue, Settlement
 from plexsync.scene import Scene
@@ -43,20 +41,28 @@ DRY_PAUSE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a batch needs from the worker: its app and queue, the streak of busy items, a pause after each write."""
+    """What a batch needs from the worker: its app and queue, the streak of busy items, a pause after each write.
+
+    ``tick`` is called at each answer of Plex.
+    """
 
     app: App
     queue: JobQueue
     streak: Streak
     pace: Callable[[float], None]
     still_wanted: Callable[[Job], bool]
+    tick: Callable[..., None]
 
 
 class Batch:
-    """One batch. ``settled`` grows while it runs, so that nothing done is forgotten when it raises."""
+    """One batch. ``settled`` grows while it runs, so that nothing done is forgotten when it raises.
+
+    ``read``: items were read from Plex.
+    """
 
     def __init__(self, tools: Tools, leased: Sequence[Job]) -> None:
         self.settled: list[Settlement] = []
+        self.read = False
         self._app = tools.app
         self._tools = tools
         self._leased = leased
@@ -78,6 +84,16 @@ class Batch:
         for job in self._leased:
             if job.kind != "scene":
                 self._expand(job)
+        try:
+            self._carry_out(by_id, settings)
+        except StashRefused as error:
+            if error.invalid:
+                raise
+            # Stash answers, so it is some scene's doing: each is asked about alone, and only the culprit pays.
+            raise PlexSyncError(str(error)) from None
+
+    def _carry_out(self, by_id: dict[int, Job], settings: Settings) -> None:
+        stash = self._app.stash
         self._drop_gone([job for key, job in by_id.items() if key not in self._scenes and key not in stash.refused])
         for key in stash.refused & by_id.keys():
             self._fail(by_id[key], PlexSyncError(f"Stash refuses to tell scene {key}"))
@@ -85,7 +101,8 @@ class Batch:
         if settings.skip_unorganized:
             todo = self._skip_unorganized(todo)
         if settings.tag_stash_ids and not settings.dry_run and todo:
-            tagging.tag(stash, [self._scenes[job.id] for job in todo], settings, self._app.log)
+            scenes = [self._scenes[job.id] for job in todo]
+            tagging.tag(stash, scenes, settings, self._app.log, self._app.state.conn)
         if todo:
             problem = setup_problem(settings)
             if problem:
@@ -96,7 +113,13 @@ class Batch:
 
     def _expand(self, job: Job) -> None:
         app = self._app
-        number = expand.expand(job, app.stash, app.state, self._tools.queue.conn, self._now)
+        try:
+            number = expand.expand(job, app.stash, app.state, self._tools.queue.conn, self._now)
+        except StashRefused as error:
+            if error.invalid:
+                raise
+            self._fail(job, PlexSyncError(str(error)))
+            return
         app.log.debug("queued scenes", of=job.key, number=number)
         self.settled.append(Settlement(job, "done"))
 
@@ -135,36 +158,20 @@ class Batch:
     # -- what needs Plex
 
     def _sync(self, todo: Sequence[Job], settings: Settings) -> None:
-        planner = self._whole_plex(lambda: self._app.planner)
-        self._gained(self._whole_plex(planner.refresh))
+        hooks = self._app.client.session.hooks["response"]
+        if self._tools.tick not in hooks:
+            hooks.append(self._tools.tick)
+        planner = whole_plex(lambda: self._app.planner)
+        note_gained(self._app, self._tools.queue, whole_plex(planner.refresh))
         scenes = [self._scenes[job.id] for job in todo]
         found = planner.match(scenes)
         lost = [scene for scene in scenes if found[scene.id].verdict == "none" and scene.files]
         if lost:
-            fresh = self._whole_plex(lambda: planner.refresh(missing=True))
-            self._gained(fresh)
+            fresh = whole_plex(lambda: planner.refresh(missing=True))
+            note_gained(self._app, self._tools.queue, fresh)
             if fresh is not None and (fresh.gained or fresh.filled):
                 found |= planner.match(lost)
         self._write(todo, self._targets(todo, found, settings), settings)
-
-    def _whole_plex(self, call: Callable[[], T]) -> T:
-        """What is asked of Plex as a whole: busy is then as good as away, and no scene pays for it."""
-        try:
-            return call()
-        except PlexBusy as error:
-            raise PlexUnavailable(str(error)) from None
-
-    def _gained(self, refresh: Refresh | None) -> None:
-        """Scenes that waited for a file that the index has gained are due at once."""
-        if refresh is None:
-            return
-        for sentence in refresh.warnings:
-            self._app.log.warning(f"noticed that {sentence}")
-        conn, state = self._tools.queue.conn, self._app.state
-        if refresh.filled:
-            jobs.wake_all_waiting(conn, self._now)
-        elif refresh.gained:
-            jobs.wake_scenes(conn, sorted(state.hoping(refresh.gained)), self._now)
 
     def _targets(self, todo: Sequence[Job], found: dict[int, Match], settings: Settings) -> list[tuple[Job, Target]]:
         """The items to write, each confirmed by a full read of the batch's items."""
@@ -183,6 +190,7 @@ class Batch:
                 self._missing(job, scene, match, settings)
         app.state.hope(hopes)
         items = app.planner.read(candidate for _, candidate in chosen)
+        self.read = bool(chosen)
         records = app.state.records(app.planner.machine, items)
         targets: list[tuple[Job, Target]] = []
         gone: set[int] = set()
@@ -211,25 +219,16 @@ class Batch:
             self._app.log.debug("skipped scene that Plex does not have", scene=job.id)
             self._finish(job, "skipped")
             return
-        if settings.missing_scan:
-            self._ask_for_scan(scene, settings)
+        waited = 0.0 if job.waiting is None else self._now - job.waiting
+        if settings.missing_scan and not settings.dry_run and not 0 < waited < SCAN_PAUSE:
+            scanning.ask(self._app.planner, scene, self._app.log)
         self._fail(job, NotInPlex(match.reason))
-
-    def _ask_for_scan(self, scene: Scene, settings: Settings) -> None:
-        """Ask Plex to look through the scene's folder, where the path map says that it lies in a chosen library."""
-        planner = self._app.planner
-        for file in scene.files:
-            ways = (apply_map(file.path, settings.path_map), *planner.learned().translate(file.path))
-            for path in dict.fromkeys(ways):
-                folder = posixpath.dirname(path)
-                for section in planner.sections:
-                    if any(_lies_in(folder, place) for place in section.locations):
-                        planner.scan_once(section.key, folder)
 
     def _write(self, todo: Sequence[Job], targets: Sequence[tuple[Job, Target]], settings: Settings) -> None:
         by_scene = {job.id: job for job in todo}
-        for sentence in dict.fromkeys(warning for _, target in targets for warning in target.wanted.warnings):
-            self._app.log.warning(sentence)
+        told = {(job.id, warning): None for job, target in targets for warning in target.wanted.warnings}
+        for scene_id, sentence in told:
+            self._app.log.warning("noticed", scene=scene_id, what=sentence)
         if settings.dry_run:
             self._dry_run(targets)
             return
@@ -251,9 +250,10 @@ class Batch:
                 self._judge(job, ended[job.id])
 
     def _judge(self, job: Job, works: Sequence[Work]) -> None:
-        for work in works:
-            self._tell(work)
         errors = [work.error for work in works if work.error is not None]
+        for work in works:
+            if work.error is None:
+                self._tell(work)
         gone = [work for work in works if isinstance(work.error, ItemGone)]
         for work in gone:
             self._forget(work.target.item.rating_key, gone=True)
@@ -268,12 +268,19 @@ class Batch:
         if work.outcome == "unchanged":
             log.debug("compared scene, nothing differs", scene=scene.id, item=work.target.item.rating_key)
             return
-        log.info("wrote scene", scene=scene.id, item=work.target.item.rating_key, **_changes(work.target))
+        images: dict[str, object] = {"images": work.cover.elements} if work.cover and work.uploaded else {}
+        log.info("wrote scene", scene=scene.id, item=work.target.item.rating_key, **_changes(work.target), **images)
 
     def _dry_run(self, targets: Sequence[tuple[Job, Target]]) -> None:
         """Log what would be written. An edit stays pending; what a task marked ends here."""
         told: set[int] = set()
+        differing = {job.id for job, target in targets if not target.edit.empty or covers.is_due(target, target.record)}
         for job, target in targets:
+            if job.id not in differing:
+                if job.id not in told:
+                    self._finish(job, "unchanged")
+                told.add(job.id)
+                continue
             if job.reason != "dry_run":
                 self._app.log.info("would write scene", scene=job.id, item=target.item.rating_key, **_changes(target))
             if job.id in told:
@@ -292,10 +299,11 @@ class Batch:
         settings = app.settings or Settings()
         settlement = failed(job, error, app, settings.max_retries)
         self.settled.append(settlement)
+        named: dict[str, object] = {job.kind: job.id}
         if settlement.to == "dead":
-            app.log.warning("gave up on scene", scene=job.id, reason=settlement.reason, why=str(error))
+            app.log.warning(f"gave up on {job.kind}", **named, reason=settlement.reason, why=str(error))
         else:
-            app.log.info("put scene back", scene=job.id, outcome=settlement.outcome, why=str(error))
+            app.log.info(f"put {job.kind} back", **named, outcome=settlement.outcome, why=str(error))
 
 
 def failed(job: Job, error: Exception, app: App, max_retries: int) -> Settlement:
@@ -319,6 +327,26 @@ def failed(job: Job, error: Exception, app: App, max_retries: int) -> Settlement
         decision.message,
         decision.candidates,
     )
+
+
+def whole_plex(call: Callable[[], T]) -> T:
+    """What is asked of Plex as a whole: busy is then as good as away, and no scene pays for it."""
+    try:
+        return call()
+    except PlexBusy as error:
+        raise PlexUnavailable(str(error)) from None
+
+
+def note_gained(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
+    """Scenes that hope for a file that the index has gained are due at once."""
+    if refresh is None:
+        return
+    for sentence in refresh.warnings:
+        app.log.warning(f"noticed that {sentence}")
+    if refresh.filled:
+        jobs.wake_all_waiting(queue.conn, app.world.clock())
+    elif refresh.gained:
+        jobs.wake_scenes(queue.conn, sorted(app.state.hoping(refresh.gained)), app.world.clock())
 
 
 def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
@@ -358,8 +386,3 @@ def _changes(target: Target) -> dict[str, object]:
 def _short(value: str | tuple[str, ...]) -> str:
     text = value if isinstance(value, str) else ", ".join(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _lies_in(folder: str, place: str) -> bool:
-    base = place.replace("\\", "/").rstrip("/")
-    return bool(base) and (folder == base or folder.startswith(base + "/"))

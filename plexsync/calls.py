@@ -12,18 +12,37 @@ from collections.abc import Callable
 from typing import Any
 
 from plexsync import event as events
-from plexsync import hook, operations, paths
+from plexsync import hook, operations, paths, wakeup
 from plexsync.errors import PlexSyncError
+from plexsync.log import Log, StderrSink
 
 Args = dict[str, Any]
 
 #: Modes that run until their work is done, in ``tasks.py``; the others are answered at once by ``operations.py``.
 TASKS = ("sync_all", "sync_recent", "process_queue", "process_dlq", "preview", "check_setup")
 
+#: Mode -> the name of its button in Stash.
+BUTTONS = {
+    "sync_all": "Sync all",
+    "sync_recent": "Sync recent",
+    "process_queue": "Process queue",
+    "process_dlq": "Process DLQ",
+    "check_setup": "Check setup",
+    "preview": "Preview",
+    "status": "Show status",
+    "clear_dlq": "Clear DLQ",
+    "clear_queue": "Clear queue",
+}
+
 
 def answer(event: events.Event) -> str:
-    """The JSON document for a task or operation: ``{"output": ...}`` or ``{"error": "one sentence"}``."""
+    """The JSON document for a task or operation: ``{"output": ...}`` or ``{"error": "one sentence"}``.
+
+    The reason why a button could not do its work is in the log too: Stash shows it a green tick either way.
+    """
     found = _answer(event)
+    if "error" in found and event.mode in BUTTONS:
+        Log([StderrSink()]).error(f"could not finish {BUTTONS[event.mode]}: {found['error']}")
     return json.dumps(found, ensure_ascii=False)
 
 
@@ -50,14 +69,24 @@ def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
         return {"output": call(folder, args)}
     except PlexSyncError as error:
         return {"error": str(error)}
+    except sqlite3.OperationalError as error:
+        return {
+            "error": f"PlexSync's database in {folder} cannot be used ({error})."
+            " Free the disk, or allow Stash to write there."
+        }
     except sqlite3.Error as error:
-        return {"error": f"PlexSync's database in {folder} cannot be used ({error})."}
-    except ImportError as error:
+        wakeup.wake(folder)  # only the worker, which holds the lock, may mend a damaged file
+        return {
+            "error": f"PlexSync's database in {folder} is damaged ({error}). The background worker saves what it can"
+            " and makes a new one; try again in a minute."
+        }
+    except ImportError:
         from plexsync import missing
 
-        if not missing.names():
+        absent = missing.names()
+        if not absent:
             raise
-        return {"error": missing.sentence(missing.names()) if error else ""}
+        return {"error": missing.sentence(absent)}
 
 
 def _task(mode: str) -> Callable[[str, Args], Any]:

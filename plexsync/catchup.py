@@ -15,7 +15,7 @@ import json
 import sqlite3
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,23 +40,23 @@ Row = Mapping[str, Any]
 
 def run(app: App, conn: sqlite3.Connection) -> int:
     """Make jobs for what changed; how many. Raises ``StashUnavailable``; what was found until then is queued."""
-    now = app.world.clock()
+    now, stash = app.world.clock(), app.stash
     found = _Pass(app, conn, now)
-    for kind, rows in app.stash.changes(stash_text(min(now, found.last or found.start))):
+    for kind, rows in stash.changes(stash_text(min(now, found.last or found.start))):
         if kind == "scene":
             found.scenes(rows)
         else:
             found.named(kind, rows)
-    if not app.stash.skipped:
+    if not stash.skipped.get("scene"):
         found.vanished()
     found.new_owners()
-    made = found.made + weekly(app, conn, now)
+    made = found.made + weekly(app, conn, now, found.absent)
     jobs.set_meta(conn, "catchup", now)
     return made
 
 
 class _Pass:
-    """One catch-up. ``made``: jobs so far."""
+    """One catch-up. ``made``: jobs so far. ``absent``: scenes written, or dead letters, that Stash did not list."""
 
     def __init__(self, app: App, conn: sqlite3.Connection, now: float) -> None:
         self.last = jobs.get_meta(conn, "catchup")
@@ -66,31 +66,40 @@ class _Pass:
         self._conn = conn
         self._now = now
         self._cleared = float(int(jobs.get_meta(conn, "cleared")))  # Stash's times are whole seconds
-        self._absent = app.state.written_scenes()
+        dead = (str(row[1]).partition(":") for row in letters.dead_letters(conn))
+        self._dead = {int(number) for kind, _, number in dead if kind == "scene"}
+        self.absent = app.state.written_scenes() | self._dead
         self._left_paths: set[str] = set()
 
     def scenes(self, page: Iterable[Row]) -> None:
         """Jobs for the scenes of a page that are not as they were last seen."""
         rows = {int(raw["id"]): raw for raw in page}
-        self._absent -= rows.keys()
+        self.absent -= rows.keys()
         seen = self._app.state.seen("scene", rows)
         marks = {scene_id: _signature(raw) for scene_id, raw in rows.items()}
-        different = [scene_id for scene_id, mark in marks.items() if seen.get(scene_id, ("",))[0] != mark]
-        cleared = letters.cleared_at(self._conn, [f"scene:{one}" for one in different])
-        wanted, over = [], []
-        for scene_id in different:
-            at_clear = cleared.get(f"scene:{scene_id}", 0.0)
-            before = seen.get(scene_id, ("",))[0]
-            at = _latest(rows[scene_id])
-            if self._is_new(at, at_clear, known=bool(before)) or (
-                before and not self._is_edit(before, rows[scene_id]) and at_clear <= self.last
-            ):
-                wanted.append(scene_id)
-            elif before:
-                over.append(("scene", scene_id, marks[scene_id], ""))
-        self._add([f"scene:{one}" for one in wanted])
-        self._app.state.see(over)  # cleared, so that what comes later can be told from it
-        self._note_left_paths({scene_id: rows[scene_id] for scene_id in wanted if scene_id in seen})
+        different = [one for one, mark in marks.items() if seen.get(one, ("",))[0] != mark]
+        news, over = self._sorted(different, rows, {one: mark for one, (mark, _) in seen.items()})
+        self._add([f"scene:{one}" for one in news])
+        # What a Clear queue has swept away is done with, so that what comes later can be told from it.
+        self._app.state.see([("scene", one, marks[one], "") for one in over])
+        self._note_left_paths({one: rows[one] for one in news if one in seen})
+
+    def _sorted(
+        self, different: Iterable[int], rows: Mapping[int, Row], seen: Mapping[int, str]
+    ) -> tuple[list[int], list[int]]:
+        """Which of the ``different`` scenes want a job, and which of those seen before are older than a Clear queue."""
+        times = {one: _latest(rows[one]) for one in different}
+        times = {one: at for one, at in times.items() if one in seen or at >= self.start}
+        cleared = letters.cleared_at(self._conn, [f"scene:{one}" for one in times])
+        news, over = [], []
+        for one, at in times.items():
+            at_clear = cleared.get(f"scene:{one}", 0.0)
+            undated = one in seen and not self._is_edit(seen[one], rows[one]) and at_clear <= self.last
+            if undated or self._is_new(at, at_clear, known=one in seen):
+                news.append(one)
+            elif one in seen:
+                over.append(one)
+        return news, over
 
     def _is_new(self, at: float, at_clear: float, *, known: bool) -> bool:
         """Whether a change of that time counts: after the Clear queue, and of what nobody saw before, the start."""
@@ -109,14 +118,19 @@ class _Pass:
             self._left_paths |= {one.stash_path for one in records} - paths - {""}
 
     def new_owners(self) -> None:
-        """Jobs for the scenes that such files belong to now, which nobody may have seen before."""
-        if self._left_paths:
-            owners = self._app.stash.files_named([base_name(path) for path in self._left_paths])
-            self._add([f"scene:{one}" for one in sorted({id for id, file in owners if file.path in self._left_paths})])
+        """Jobs for the scenes that such files belong to now, where nobody has seen them before."""
+        if not self._left_paths:
+            return
+        named = self._app.stash.files_named([base_name(path) for path in self._left_paths])
+        owners = {scene_id for scene_id, file in named if file.path in self._left_paths}
+        self._add([f"scene:{one}" for one in sorted(owners - self._app.state.seen("scene", owners).keys())])
 
     def vanished(self) -> None:
-        """Jobs for the written scenes that Stash no longer has: they give up their claims."""
-        self._add([f"scene:{scene_id}" for scene_id in sorted(self._absent)])
+        """Jobs for scenes that Stash no longer has: they give up their claims, and their dead letters end."""
+        self._add([f"scene:{one}" for one in sorted(self.absent - self._dead)])
+        ended = [f"scene:{one}" for one in sorted(self.absent & self._dead)]
+        jobs.put_many(self._conn, ended, "catch-up", self._now, jobs.FAN_OUT, self._app.world.sleep)
+        self.made += len(ended)
 
     def named(self, kind: str, page: Iterable[Row]) -> None:
         """Jobs for the performers, studios or tags whose ``updated_at`` or name is not as it was last seen."""
@@ -138,27 +152,28 @@ class _Pass:
         self.made += jobs.add_new(self._conn, keys, "catch-up", self._now, jobs.FAN_OUT, self._app.world.sleep)
 
 
-def weekly(app: App, conn: sqlite3.Connection, now: float) -> int:
+def weekly(app: App, conn: sqlite3.Connection, now: float, gone: Collection[int] = ()) -> int:
     """Compare the portions of written scenes that are due with what was last wished: a deleted tag touches no scene.
 
-    How many jobs were made. Each scene comes once a ``WEEK``; ``compared`` keeps the time and the last scene.
+    How many jobs were made. Each scene comes once a ``WEEK``; ``compared`` keeps the time and the last scene. ``gone``:
+    scenes that Stash no longer has.
     """
     machine = state.get(app.state.conn, "machine")
-    written = sorted(app.state.written_scenes(machine)) if machine else []
+    written = sorted(app.state.written_scenes(machine).difference(gone)) if machine else []
     if not written:
         return 0
     settings = app.settings or app.use(app.stash.settings())
     gap = WEEK / -(-len(written) // PORTION)
-    at, after = state.get(app.state.conn, "compared", (jobs.get_meta(conn, "start", now), 0))
-    at = min(max(at, now - WEEK), now)  # no more than each scene once, and a clock that was wrong holds up nothing
+    at, after = state.get(app.state.conn, "compared", [jobs.get_meta(conn, "start", now), 0])
+    at = min(max(at, now - WEEK), now)  # no scene twice at once, and a clock that was wrong holds up nothing
     made = 0
     while now - at >= gap:
         begin = bisect_right(written, after) % len(written)
         part = written[begin : begin + PORTION]
         made += _compare(app, conn, machine, part, settings)
         at, after = at + gap, part[-1]
-        state.put(app.state.conn, "compared", (at, after))
-    state.put(app.state.conn, "compared", (at, after))
+        app.state.remember("compared", [at, after])
+    app.state.remember("compared", [at, after])
     return made
 
 
@@ -179,7 +194,7 @@ def _compare(app: App, conn: sqlite3.Connection, machine: str, part: Sequence[in
         differs = any(
             wish.items() - record.wish.items() for record in records.get(scene_id, ()) if record.wish
         ) and not (settings.skip_unorganized and not scene.organized)
-        mark = f"{zlib.crc32(json.dumps(wish).encode()):08x}" if differs else ""
+        mark = f"{zlib.crc32(json.dumps(wish, sort_keys=True).encode()):08x}" if differs else ""
         if mark != found.get(scene_id, ("",))[0]:
             marks.append(("wish", scene_id, mark, ""))
             different += [f"scene:{scene_id}"] if differs else []
@@ -195,7 +210,7 @@ def stash_text(at: float) -> str:
 
 
 def _signature(raw: Row) -> str:
-    files = [(int(file["id"]), file["path"]) for file in raw.get("files") or ()]
+    files = [(int(file.get("id") or 0), file["path"]) for file in raw.get("files") or () if file.get("path")]
     return file_signature(str(raw.get("updated_at") or ""), files)
 
 

@@ -87,11 +87,16 @@ def _number(options: dict[str, str], name: str) -> int | None:
 
 def _status(folder: str, *, as_json: bool) -> int:
     import json
+    import sqlite3
     import time
 
     from plexsync import report
 
-    found = report.status(folder, time.time())
+    try:
+        found = report.status(folder, time.time())
+    except (OSError, sqlite3.Error) as error:
+        print(f"PlexSync's databases in {folder} cannot be read ({error}).", file=sys.stderr)
+        return 1
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -100,26 +105,27 @@ def _status(folder: str, *, as_json: bool) -> int:
 
 
 def _check_setup(folder: str) -> int:
-    import json
+    import sqlite3
 
     from plexsync import missing
 
-    if missing.names():
-        print(missing.sentence(missing.names()))
+    absent = missing.names()
+    if absent:
+        print(missing.sentence(absent))
         return 1
     from plexsync import checkup
     from plexsync.app import App
-    from plexsync.errors import PlexSyncError
     from plexsync.log import Log
 
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    app = App(folder, Log([]))
     try:
-        found = checkup.run(app)
-    except PlexSyncError as error:
-        print(error)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        app = App(folder, Log([]))
+        try:
+            found = checkup.run(app)
+        finally:
+            app.close()
+    except (OSError, sqlite3.Error) as error:
+        print(f"PlexSync cannot use its data folder {folder} ({error}).", file=sys.stderr)
         return 1
-    finally:
-        app.close()
-    print("\n".join(found["lines"]) if found.get("lines") else json.dumps(found))
+    print("\n".join(found["lines"]))
     return 0 if found["ok"] else 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plexsync.planning import Target
+from plexsync.plex.client import Element
 from plexsync.state import Record
 
 #: Plex's element for an upload -> the lock that guards it.
-LOCKS = {"posters": "thumb", "arts": "art"}
+LOCKS: Mapping[Element, str] = {"posters": "thumb", "arts": "art"}
 
 
 def mark(target: Target) -> str:
@@ -22,7 +23,7 @@ def is_due(target: Target, record: Record) -> bool:
 
 
 def held(record: Record) -> dict[str, str]:
-    """Element -> SHA-1 of what was last uploaded there."""
+    """Element -> SHA-1 of what was last uploaded there, ``""`` while an upload was only meant."""
     return dict(part.split("=", 1) for part in record.cover.split(",") if "=" in part)
 
 
@@ -31,10 +32,13 @@ def text(uploaded: Mapping[str, str]) -> str:
     return ",".join(f"{name}={sha1}" for name, sha1 in sorted(uploaded.items()))
 
 
-def elements(target: Target, record: Record, sha1: str, *, keep_plex_edits: bool) -> tuple[str, ...]:
+def elements(target: Target, record: Record, sha1: str, *, keep_plex_edits: bool) -> tuple[Element, ...]:
     """Where an image with that SHA-1 is to be uploaded; with ``keep_plex_edits`` not where a person chose another."""
     before = held(record)
-    switches = (("posters", target.wanted.poster), ("arts", target.wanted.background))
+    switches: tuple[tuple[Element, bool], ...] = (
+        ("posters", target.wanted.poster),
+        ("arts", target.wanted.background),
+    )
     return tuple(
         element
         for element, on in switches

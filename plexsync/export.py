@@ -33,7 +33,8 @@ def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
     if not isinstance(raw, dict):
         return
     for key, at in raw.items():
-        if key.isdigit() and isinstance(at, int | float) and moment_is_sane(at):
+        is_number = isinstance(at, int | float) and not isinstance(at, bool)
+        if key.isascii() and key.isdigit() and len(key) <= 18 and is_number and moment_is_sane(at):
             yield int(key), float(at)
 
 

@@ -47,17 +47,18 @@ def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progres
     since = world.clock()
     nudge = jobs.raise_counter(conn, "nudge")
     state = pause.connect(folder)
-    starts, awake, last = 0, float("-inf"), total
+    starts, awake, last, shown = 0, float("-inf"), total, 0.0
     try:
-        progress.progress(0.0)
         while True:
             left = marks.left(conn, mark, since)
+            if not left:
+                return Ended(DONE)
             if left != last:
                 starts, last = 0, left
-                progress.progress(1.0 - left / max(total, left, 1))
-            if not left:
-                progress.progress(1.0)
-                return Ended(DONE)
+            done = 1.0 - left / max(total, left)
+            if done > shown:  # a row that was put back and is worked on again counts once more
+                shown = done
+                progress.progress(shown)
             state = state if pause.is_file(state) else _reopened(state, folder)
             if jobs.get_meta(conn, "looked") >= nudge:
                 standing = pause.load(state)

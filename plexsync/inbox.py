@@ -37,20 +37,20 @@ ON CONFLICT (key) DO UPDATE SET
 def open_made(folder: str) -> sqlite3.Connection | None:
     """The queue of the data folder ``folder``, or None where it has to be made first. Raises ``sqlite3.Error``."""
     conn = sqlite3.connect(os.path.join(folder, paths.QUEUE_DB), timeout=BUSY_TIMEOUT, isolation_level=None)
-    if conn.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+    try:
+        if conn.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
+            conn.execute("PRAGMA synchronous=FULL")
+            return conn
+    except sqlite3.Error:
         conn.close()
-        return None
-    conn.execute("PRAGMA synchronous=FULL")
-    return conn
+        raise
+    conn.close()
+    return None
 
 
 def put(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
     """One event: make or bring forward the row of ``key`` and raise the wake counter, in one commit."""
-    conn.execute("BEGIN IMMEDIATE")
-    try:
+    with conn:  # commits, or rolls back what SQLite has not rolled back itself (on a full disk it has)
+        conn.execute("BEGIN IMMEDIATE")
         conn.execute(PUT, {"key": key, "reason": reason, "now": now, "due": due, "priority": priority})
         conn.execute("INSERT INTO meta VALUES ('wake', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
-    except BaseException:
-        conn.execute("ROLLBACK")
-        raise
-    conn.execute("COMMIT")

@@ -21,17 +21,30 @@ _REVIVE = (
     " generation = generation + 1"
     " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
 )
-_DISCARD = "DELETE FROM ack_queue_default WHERE _id = :id AND status = 9"
+# Remembered as of its newest edit: what killed the worker was seen by no finished job, so catch-up would revive it. An
+# edit that came later, without a hook, is still found.
+_DISCARD = (
+    (
+        "INSERT INTO cleared SELECT key, COALESCE(timestamp, 0) FROM ack_queue_default"
+        " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
+        " ON CONFLICT (key) DO UPDATE SET at = max(at, excluded.at)"
+    ),
+    "DELETE FROM ack_queue_default WHERE _id = :id AND status = 9",
+)
 
 # What the stock class buried has no reason.
 _REASON = "COALESCE(reason, 'retries_exhausted')"
 
 
-def dead_letters(conn: sqlite3.Connection) -> list[tuple[object, ...]]:
-    """Every dead letter: id, key, reason, message, attempts, first_seen, last_seen, candidates (JSON text or None)."""
+def dead_letters(conn: sqlite3.Connection, limit: int = -1) -> list[tuple[object, ...]]:
+    """The newest ``limit`` dead letters, or all.
+
+    Each: id, key, reason, message, attempts, first_seen, last_seen, candidates (JSON text or None).
+    """
     return conn.execute(
         f"SELECT _id, key, {_REASON}, message, attempts, first_seen, last_seen, candidates"
-        " FROM ack_queue_default WHERE status = 9 ORDER BY last_seen DESC, _id DESC"
+        " FROM ack_queue_default WHERE status = 9 ORDER BY last_seen DESC, _id DESC LIMIT ?",
+        (limit,),
     ).fetchall()
 
 
@@ -61,8 +74,8 @@ def retry_all(
 
 
 def discard(conn: sqlite3.Connection, ids: list[int], sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget these dead letters; how many there were."""
-    return in_chunks(conn, (_DISCARD,), [{"id": one} for one in ids], sleep)[0]
+    """Forget these dead letters, until their scenes are edited again; how many there were."""
+    return in_chunks(conn, _DISCARD, [{"id": one} for one in ids], sleep)[1]
 
 
 def clear_dead(conn: sqlite3.Connection, sleep: Callable[[float], None] = time.sleep) -> int:
@@ -91,6 +104,6 @@ def clear_pending(conn: sqlite3.Connection, now: float, sleep: Callable[[float],
 
 
 def cleared_at(conn: sqlite3.Connection, keys: Iterable[str]) -> dict[str, float]:
-    """When the jobs of these keys were cleared the last time; keys that never were are left out."""
+    """Up to when edits of these keys were cleared or discarded; keys of which none ever were are left out."""
     rows = (conn.execute("SELECT key, at FROM cleared WHERE key = ?", (key,)).fetchone() for key in keys)
     return dict(row for row in rows if row is not None)

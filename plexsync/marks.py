@@ -51,14 +51,24 @@ def outcomes(conn: sqlite3.Connection, mark: str) -> dict[str, int]:
 
 
 def mark_due(
-    conn: sqlite3.Connection, mark: str, now: float, far: float, sleep: Callable[[float], None] = time.sleep
+    conn: sqlite3.Connection,
+    mark: str,
+    now: float,
+    far: float,
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    orphans: bool = False,
 ) -> int:
-    """Follow everything that is due now under ``mark`` without owning it; how many rows."""
+    """Follow everything that is due now under ``mark`` without owning it; how many rows.
+
+    ``orphans``: no worker lives, so what is leased was left by one that died, and is due as well.
+    """
     rows = conn.execute(
-        "SELECT _id FROM ack_queue_default WHERE status < 2 AND (due <= ? OR due > ?) AND mark IS NOT ?",
-        (now, far, mark),
+        "SELECT _id FROM ack_queue_default WHERE status < 2 AND (due <= ? OR due > ?) AND mark IS NOT ?"
+        " UNION ALL SELECT _id FROM ack_queue_default WHERE status = 2 AND ?",
+        (now, far, mark, orphans),
     ).fetchall()
-    follow = "UPDATE ack_queue_default SET mark = :mark WHERE _id = :id AND status < 2"
+    follow = "UPDATE ack_queue_default SET mark = :mark WHERE _id = :id AND status <= 2"
     return in_chunks(conn, (follow,), [{"id": row[0], "mark": mark} for row in rows], sleep)[0]
 
 

@@ -262,15 +262,15 @@ def _rulings(mine: Sequence[_Search], theirs: Sequence[_Search], known: Known) -
             held = stakes.setdefault(key, {}).get(search.scene_id)
             if held is None or _rank(clue) < _rank(held.clue):
                 stakes[key][search.scene_id] = Stake(search.scene_id, search.wanted.file, clue, number < len(mine))
-    present = {search.scene_id for search in (*mine, *theirs)}
-    return {key: settle(list(found.values()), _claim(key, found, known, present)) for key, found in stakes.items()}
+    placed = {search.scene_id for search in (*mine, *theirs) if any(clue.high for clue in search.clues)}
+    return {key: settle(list(found.values()), _claim(key, found, known, placed)) for key, found in stakes.items()}
 
 
-def _claim(key: int, found: Mapping[int, Stake], known: Known, present: set[int]) -> int | None:
-    """The scene that wrote the item before, unless its files point elsewhere by now, or the item holds others."""
+def _claim(key: int, found: Mapping[int, Stake], known: Known, placed: set[int]) -> int | None:
+    """The scene that wrote the item before, unless its files are certain elsewhere by now, or the item holds others."""
     claim = known.claims.get(key)
     if claim is None or claim not in found:
-        return None if claim in present else claim
+        return None if claim in placed else claim
     paths = {slashed(one.path) for one in known.remembered.get(claim, ()) if one.rating_key == key}
     return claim if not paths or slashed(found[claim].clue.part.path) in paths else None
 

@@ -12,12 +12,16 @@ from typing import Any
 from plexsync import durations, jobs, letters, report, wakeup
 from plexsync.errors import PlexSyncError
 from plexsync.log import Log, StderrSink
+from plexsync.report import counted
 
 Args = dict[str, Any]
 
 #: Levels that the worker may hand over for Stash's log, and the most lines of one call.
 LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
 MOST_LINES = 500
+
+#: Dead letters of one answer: ten times as many take longer than a second to write down.
+MOST_LETTERS = 10_000
 
 
 @contextmanager
@@ -30,18 +34,23 @@ def _queue(folder: str) -> Iterator[sqlite3.Connection]:
 
 
 def status(folder: str, args: Args) -> dict[str, Any]:
-    """The contract's status object, and the same in words in the log."""
+    """The contract's status object, and the same in words in the log: in Stash the last line stands on top."""
     found = report.status(folder, time.time())
-    log = Log([StderrSink()])
-    for line in report.words(found):
+    sink = StderrSink()
+    log = Log([sink])
+    for line in reversed(report.words(found)):
         log.info(line)
+    sink.progress(1.0)
     return found
 
 
 def dead_letters(folder: str, args: Args) -> dict[str, Any]:
-    """``{"items": [...]}``, the newest first."""
+    """``{"items": [...]}``, the newest first; ``more``: how many older ones are not listed, where there are any."""
     with _queue(folder) as conn:
-        return {"items": [_letter(row) for row in letters.dead_letters(conn)]}
+        found = letters.dead_letters(conn, MOST_LETTERS)
+        more = sum(letters.by_reason(conn).values()) - len(found) if len(found) == MOST_LETTERS else 0
+    items = {"items": [_letter(row) for row in found]}
+    return items | {"more": more} if more > 0 else items
 
 
 def _letter(row: tuple[Any, ...]) -> dict[str, Any]:
@@ -115,15 +124,20 @@ def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
     """Forget all dead letters."""
     with _queue(folder) as conn:
         number = letters.clear_dead(conn)
-    Log([StderrSink()]).info("cleared the dead letters", number=number)
-    return {"cleared": number}
+    return _cleared(f"cleared {counted(number, 'dead letter')}; a scene comes back when it is edited again", number)
 
 
 def clear_queue(folder: str, args: Args) -> dict[str, Any]:
     """Forget all pending and waiting jobs."""
     with _queue(folder) as conn:
         number = letters.clear_pending(conn, time.time())
-    Log([StderrSink()]).info("cleared the queue", number=number)
+    return _cleared(f"cleared {counted(number, 'pending job')}; a scene comes back when it is edited again", number)
+
+
+def _cleared(line: str, number: int) -> dict[str, Any]:
+    sink = StderrSink()
+    Log([sink]).info(line)
+    sink.progress(1.0)
     return {"cleared": number}
 
 

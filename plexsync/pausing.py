@@ -5,7 +5,7 @@ The worker calls it with what it caught; the waiter and the tasks read what it l
 
 from __future__ import annotations
 
-from plexsync import breaker, durations, jobs, pause, tagpass
+from plexsync import breaker, durations, jobs, letters, pause, tagpass
 from plexsync.app import App
 from plexsync.errors import PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
 from plexsync.queue import JobQueue
@@ -46,7 +46,7 @@ class Pauses:
         """Plex as a whole does not answer: attempts are given back, and the breaker counts."""
         app, now = self._app, self._app.world.clock()
         at_once = len(self._streak) >= BUSY_IN_A_ROW
-        jobs.give_back(self._queue.conn, self._streak.forgiven(), now)
+        self._give_back(now)
         reset, cap = durations.seconds("PLEXSYNC_BREAKER_RESET"), durations.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         was_open = app.state.breaker.is_open
         app.state.breaker = after = breaker.failed(app.state.breaker, now, reset, cap, at_once=at_once)
@@ -59,6 +59,15 @@ class Pauses:
                 f" {after.reset:g} s at first."
             )
         return self._pause(pause.PLEX, "", str(error), wake)
+
+    def _give_back(self, now: float) -> None:
+        """Those that failed in a row were not at fault: neither an attempt nor a dead letter may remain of it."""
+        conn, rows = self._queue.conn, self._streak.forgiven()
+        if not rows:
+            return
+        jobs.give_back(conn, rows, now)
+        exhausted = {letter[0] for letter in letters.dead_letters(conn) if letter[2] == "retries_exhausted"}
+        letters.retry(conn, [row for row in dict.fromkeys(rows) if row in exhausted], now, self._app.world.sleep)
 
     def problem(self, kind: str, problem: str, wake: float) -> bool:
         """Something for the user, or on this machine, to be put right; the sentence stands in log and status."""
@@ -86,7 +95,7 @@ class Pauses:
         )
         pause.store(app.state.conn, made)
         if problem and (before is None or before.problem != problem):
-            app.log.error(problem)
+            app.log.error(problem.removeprefix("PlexSync is "))
         else:
             app.log.debug("paused", kind=kind, why=why)
         return True
@@ -126,16 +135,17 @@ class Pauses:
         value = pause.value(self._app.state.conn, "section")
         return value if isinstance(value, int) else None
 
-    def alive(self) -> None:
-        """A batch went through: whatever stood in the way stands there no longer."""
+    def alive(self, *, plex: bool) -> None:
+        """A batch went through; ``plex``: Plex answered in it. What stood in the way stands there no longer."""
         app = self._app
         standing = app.state.breaker
-        if standing.failures or standing.is_open or (standing.reset and not self._streak):
-            app.state.breaker = breaker.probed(standing) if self._streak else breaker.succeeded()
-            if standing.is_open:
+        ended = breaker.probed(standing) if self._streak else breaker.succeeded()
+        if plex and standing != ended:
+            app.state.breaker = ended
+            if standing.reset and not ended.reset:
                 app.log.summary("found Plex back")
         before = pause.load(app.state.conn)
-        if before is not None:
+        if before is not None and (plex or before.kind in (pause.STASH, pause.LOCAL)):
             if before.problem:
                 app.log.summary("went on: what stood in the way is gone")
             pause.store(app.state.conn, None)

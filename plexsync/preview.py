@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol, TextIO
 
@@ -18,9 +18,10 @@ from plexsync.errors import PlexBusy, PlexUnavailable, SetupError, StashUnavaila
 from plexsync.matching import Candidate, Match
 from plexsync.planning import Planner, Target
 from plexsync.plex.images import check_cover, digest
+from plexsync.plex.item import Item
 from plexsync.scene import Scene
-from plexsync.settings import setup_problem
-from plexsync.stash import SCENE, read_scene
+from plexsync.settings import Settings, setup_problem
+from plexsync.stash import SCENE, Stash, read_scene
 
 #: Scenes in one request to Stash and one to Plex.
 PAGE = 250
@@ -44,81 +45,120 @@ def run(app: App, progress: Progress) -> dict[str, Any]:
         raise SetupError(problem, code="token")
     try:
         app.planner.refresh(missing=True)
-        return _Preview(app, progress).write()
+        counts = _Preview(app.planner, settings, progress).write(app.folder, app.stash)
     except PlexBusy as error:
         raise PlexUnavailable(str(error)) from None
+    folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder
+    files = f"{paths.PREVIEW} and {paths.UNMATCHED} in {folder}"
+    app.log.info(f"finished Preview: nothing was written to Plex, see {files}", **counts)
+    return {**counts, "files": [paths.PREVIEW, paths.UNMATCHED]}
+
+
+Row = tuple[object, ...]
 
 
 class _Preview:
-    def __init__(self, app: App, progress: Progress) -> None:
-        self._app = app
+    """One run, under one copy of the settings."""
+
+    def __init__(self, planner: Planner, settings: Settings, progress: Progress) -> None:
+        self._planner = planner
+        self._settings = settings
         self._progress = progress
         self._counts = dict.fromkeys(
             ("scenes", "changed", "unchanged", "unmatched", "low_confidence", "skipped", "fields"), 0
         )
 
-    def write(self) -> dict[str, Any]:
-        app = self._app
-        total = app.stash.count({})
-        with ExitStack() as stack:
-            changes = csv.writer(stack.enter_context(_fresh(app.folder, paths.PREVIEW)))
-            missing = csv.writer(stack.enter_context(_fresh(app.folder, paths.UNMATCHED)))
-            changes.writerow(COLUMNS)
-            missing.writerow(UNMATCHED_COLUMNS)
-            for page in app.stash.pages({}, SCENE, PAGE):
-                scenes = [read_scene(raw) for raw in page]
-                self._counts["scenes"] += len(scenes)
-                rows, lost = self._page(scenes)
-                changes.writerows(rows)
-                missing.writerows(lost)
-                self._progress.progress(self._counts["scenes"] / max(total, 1))
-        for name in (paths.PREVIEW, paths.UNMATCHED):
-            os.replace(_part(app.folder, name), os.path.join(app.folder, name))
-        return {**self._counts, "files": [paths.PREVIEW, paths.UNMATCHED]}
+    def write(self, folder: str, stash: Stash) -> dict[str, int]:
+        total = stash.count({})
+        names = (paths.PREVIEW, paths.UNMATCHED)
+        try:
+            with ExitStack() as stack:
+                changes, lost = (csv.writer(stack.enter_context(_fresh(folder, name))) for name in names)
+                changes.writerow(COLUMNS)
+                lost.writerow(UNMATCHED_COLUMNS)
+                for page in stash.pages({}, SCENE, PAGE):
+                    rows, missing = self._page([read_scene(raw) for raw in page])
+                    changes.writerows(rows)
+                    lost.writerows(missing)
+                    self._progress.progress(min(1.0, self._counts["scenes"] / max(total, 1)))
+            for name in names:
+                os.replace(_part(folder, name), os.path.join(folder, name))
+        finally:
+            for name in names:
+                if os.path.exists(_part(folder, name)):
+                    os.unlink(_part(folder, name))
+        return self._counts
 
-    def _page(self, scenes: Sequence[Scene]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-        settings, planner = self._app.use(self._app.stash.settings()), self._app.planner
-        wanted = [scene for scene in scenes if scene.organized or not settings.skip_unorganized]
+    def _page(self, scenes: Sequence[Scene]) -> tuple[list[Row], list[Row]]:
+        wanted = [scene for scene in scenes if scene.organized or not self._settings.skip_unorganized]
+        self._counts["scenes"] += len(scenes)
         self._counts["skipped"] += len(scenes) - len(wanted)
-        found = planner.match(wanted)
-        chosen: list[tuple[Scene, Candidate]] = []
-        lost: list[tuple[object, ...]] = []
+        found = self._planner.match(wanted)
+        items = self._read(found)
+        moved = [scene for scene in wanted if not self._all_there(found[scene.id], items)]
+        if moved:
+            found |= self._again(moved, found, items)
+            items |= self._read({scene.id: found[scene.id] for scene in moved})
+        records = self._planner.state.records(self._planner.machine, items)
+        rows: list[Row] = []
+        lost: list[Row] = []
         for scene in wanted:
-            candidates = matching.write_targets(found[scene.id], settings.match_low_confidence)
-            chosen += [(scene, candidate) for candidate in candidates]
-            if not candidates:
-                lost.append(_unmatched(scene, found[scene.id]))
-                self._counts["low_confidence" if found[scene.id].verdict == "low" else "unmatched"] += 1
-        return self._changes(planner, chosen), lost
+            match = found[scene.id]
+            targets = [
+                self._planner.plan(scene, one, items[one.rating_key], records.get(one.rating_key))
+                for one in self._chosen(match)
+                if self._is_there(one, items)
+            ]
+            if targets:
+                rows += self._changes(targets)
+            else:
+                lost.append(_unmatched(scene, match))
+                self._counts["low_confidence" if match.verdict == "low" else "unmatched"] += 1
+        return rows, lost
 
-    def _changes(self, planner: Planner, chosen: Sequence[tuple[Scene, Candidate]]) -> list[tuple[object, ...]]:
-        items = planner.read(candidate for _, candidate in chosen)
-        records = planner.state.records(planner.machine, items)
-        rows: list[tuple[object, ...]] = []
-        for scene, candidate in chosen:
-            item = items.get(candidate.rating_key)
-            if item is None or not matching.confirm(candidate, item):
-                self._counts["unmatched"] += 1
-                continue
-            target = planner.plan(scene, candidate, item, records.get(item.rating_key))
-            found = [*_fields(target), *self._images(planner, target)]
-            self._counts["changed" if found else "unchanged"] += 1
-            self._counts["fields"] += len(found)
-            rows += [_row(target, *one) for one in found]
+    def _chosen(self, match: Match) -> tuple[Candidate, ...]:
+        return matching.write_targets(match, self._settings.match_low_confidence)
+
+    def _read(self, found: Mapping[int, Match]) -> dict[int, Item]:
+        return self._planner.read(one for match in found.values() for one in self._chosen(match))
+
+    def _is_there(self, candidate: Candidate, items: Mapping[int, Item]) -> bool:
+        item = items.get(candidate.rating_key)
+        return item is not None and matching.confirm(candidate, item)
+
+    def _all_there(self, match: Match, items: Mapping[int, Item]) -> bool:
+        return all(self._is_there(one, items) for one in self._chosen(match))
+
+    def _again(self, moved: Sequence[Scene], found: Mapping[int, Match], items: Mapping[int, Item]) -> dict[int, Match]:
+        """What the worker does when an item is gone or holds another file: forget it, look again, match again."""
+        planner = self._planner
+        for scene in moved:
+            for one in self._chosen(found[scene.id]):
+                if not self._is_there(one, items):
+                    planner.library.forget(one.rating_key)
+        planner.stale()
+        planner.refresh(missing=True)
+        return planner.match(moved)
+
+    def _changes(self, targets: Sequence[Target]) -> list[Row]:
+        """The rows of one scene, which may be written to several items."""
+        rows = [_row(one, *field) for one in targets for field in (*_fields(one), *self._images(one))]
+        self._counts["changed" if rows else "unchanged"] += 1
+        self._counts["fields"] += len(rows)
         return rows
 
-    def _images(self, planner: Planner, target: Target) -> Iterable[tuple[str, str, str]]:
+    def _images(self, target: Target) -> Iterable[tuple[str, str, str]]:
         """The images that would be uploaded, by hash."""
         if not covers.is_due(target, target.record):
             return
         try:
-            data, kind = planner.stash.cover(target.scene.id)
+            data, kind = self._planner.stash.cover(target.scene.id)
         except StashUnavailable:
             return
         if check_cover(data, kind):
             return
         sha1 = digest(data)
-        keep = planner.settings.keep_plex_edits
+        keep = self._settings.keep_plex_edits
         for element in covers.elements(target, target.record, sha1, keep_plex_edits=keep):
             name = "poster" if element == "posters" else "background"
             yield name, covers.held(target.record).get(element, ""), sha1
@@ -132,13 +172,13 @@ def _plain(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else "; ".join(value)
 
 
-def _row(target: Target, field: str, old: str, new: str) -> tuple[object, ...]:
+def _row(target: Target, field: str, old: str, new: str) -> Row:
     scene, candidate = target.scene, target.candidate
     evidence = candidate.evidence.value
     return scene.id, scene.title, candidate.rating_key, candidate.confidence.value, evidence, field, old, new
 
 
-def _unmatched(scene: Scene, match: Match) -> tuple[object, ...]:
+def _unmatched(scene: Scene, match: Match) -> Row:
     candidates = json.dumps([one.as_dict() for one in match.items], ensure_ascii=False) if match.items else ""
     return scene.id, scene.title, scene.files[0].path if scene.files else "", match.reason, candidates
 
@@ -148,4 +188,4 @@ def _part(folder: str, name: str) -> str:
 
 
 def _fresh(folder: str, name: str) -> TextIO:
-    return open(_part(folder, name), "w", encoding="utf-8", newline="")
+    return open(_part(folder, name), "w", encoding="utf-8", errors="replace", newline="")

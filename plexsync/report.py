@@ -52,12 +52,13 @@ def status(folder: str, now: float) -> dict[str, Any]:
 def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:
     path = os.path.join(folder, paths.QUEUE_DB)
     if not os.path.exists(path):
-        return dict(_EMPTY), {}, 0.0
+        return dict(_EMPTY), dict.fromkeys(letters.REASONS, 0), 0.0
     conn = sqlite3.connect(path, timeout=0.8, isolation_level=None)
     try:
         if conn.execute("PRAGMA user_version").fetchone()[0] == 0:
-            return dict(_EMPTY), {}, 0.0
-        return jobs.counts(conn), letters.by_reason(conn), jobs.get_meta(conn, "catchup")
+            return dict(_EMPTY), dict.fromkeys(letters.REASONS, 0), 0.0
+        dead = dict.fromkeys(letters.REASONS, 0) | letters.by_reason(conn)
+        return jobs.counts(conn), dead, jobs.get_meta(conn, "catchup")
     finally:
         conn.close()
 
@@ -65,6 +66,11 @@ def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:
 def moment(at: float | None) -> str | None:
     """ISO 8601 in UTC, None for none."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def counted(number: int, what: str) -> str:
+    """``3 dead letters``"""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def words(found: dict[str, Any]) -> list[str]:
@@ -75,18 +81,32 @@ def words(found: dict[str, Any]) -> list[str]:
         lines.append(f"Plex has been away since {held['opened_at']}; it is looked for again at {held['retry_at']}.")
     lines.append(
         f"Queue: {queue['pending']} pending, {queue['waiting']} waiting for Plex to have the file,"
-        f" {queue['in_progress']} in progress, {queue['dead']} dead letters."
+        f" {queue['in_progress']} in progress, {counted(queue['dead'], 'dead letter')}."
     )
-    if found["dead_by_reason"]:
-        reasons = ", ".join(f"{name} {number}" for name, number in sorted(found["dead_by_reason"].items()))
+    reasons = ", ".join(f"{name} {number}" for name, number in sorted(found["dead_by_reason"].items()) if number)
+    if reasons:
         lines.append(f"Dead letters by reason: {reasons}.")
     if queue["oldest_seconds"]:
         lines.append(f"The oldest job is {queue['oldest_seconds']} s old.")
     running = f"runs (pid {worker['pid']})" if worker["running"] else "does not run; the next edit or task starts it"
     lines.append(f"The background worker {running}.")
     totals = ", ".join(f"{number} {name}" for name, number in found["totals"].items())
-    requests = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in found["requests"].items())
-    return [*lines, f"So far: {totals}. Requests: {requests}."]
+    requests = ", ".join(f"{number} {_REQUESTS.get(name, name)}" for name, number in found["requests"].items())
+    return [*lines, f"So far: {totals}. Requests: {requests}.", *_rates(found["totals"], found["requests"])]
+
+
+_REQUESTS = {"plex_reads": "reads of Plex", "plex_writes": "writes to Plex", "stash": "to Stash"}
+
+
+def _rates(totals: dict[str, int], requests: dict[str, int]) -> list[str]:
+    """What the totals mean for one scene."""
+    arrived = totals["synced"] + totals["unchanged"]
+    ended = arrived + totals["dead"]
+    if not ended:
+        return []
+    asked = (requests["plex_reads"] + requests["plex_writes"]) / ended
+    same = f", {100 * totals['unchanged'] // arrived} % of them without a write" if arrived else ""
+    return [f"Rates: {100 * arrived // ended} % arrived in Plex{same}; {asked:.1f} requests to Plex for each."]
 
 
 #: Metric -> (kind, help). Names follow Prometheus' habits.

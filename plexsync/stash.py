@@ -34,14 +34,14 @@ _SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 class Stash(Link):
     """The questions over one connection.
 
-    ``refused``: the scenes of the last ``batch`` whose question Stash refused; they may exist. ``skipped``: how many
-    rows of the last listing Stash could not read.
+    ``refused``: the scenes of the last ``batch`` whose question Stash refused; they may exist. ``skipped``: kind -> how
+    many rows of its last listing Stash could not read.
     """
 
     def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
         super().__init__(connection, connect_timeout, read_timeout)
         self.refused: set[int] = set()
-        self.skipped = 0
+        self.skipped: dict[str, int] = {}
 
     def settings(self) -> Mapping[str, Any]:
         """What the user saved for PlexSync; ``{}`` if nothing."""
@@ -127,6 +127,7 @@ class Stash(Link):
 
         One request where each kind fits one page; only a kind that does not is paged on.
         """
+        self.skipped = {}
         which: dict[str, Any] = {kind: {} if kind == "scene" else _after(since) for kind in KINDS}
         asked = " ".join(_found(kind, f"$by_{_sort(kind)}", f"${kind}", fields) for kind, fields in KINDS.items())
         types = ", ".join(f"${kind}: {kind.capitalize()}FilterType" for kind in KINDS)
@@ -162,7 +163,7 @@ class Stash(Link):
         self, kind: str, fields: str, which: Mapping[str, Any], per_page: int = PAGE, page: int = 1
     ) -> Iterator[list[dict[str, Any]]]:
         """The rows that match, from ``page`` on. What Stash cannot read is left out: one row must not hide the rest."""
-        self.skipped = 0
+        self.skipped[kind] = 0
         while True:
             rows, count = self._page(kind, fields, which, page, per_page)
             if rows:
@@ -197,9 +198,9 @@ class Stash(Link):
         """
         count = self._page(kind, fields, which, 1, 0)[1]
         if per_page == 1:
-            self.skipped += 1
-            if self.skipped > MOST_BROKEN:
-                raise StashRefused(f"Stash could not read {self.skipped} of its {kind}s; see Stash's own log")
+            self.skipped[kind] += 1
+            if self.skipped[kind] > MOST_BROKEN:
+                raise StashRefused(f"Stash could not read more than {MOST_BROKEN} of its {kind}s; see Stash's own log")
             return [], count
         smaller = per_page // 10 if per_page % 10 == 0 else 1
         parts = per_page // smaller

@@ -6,6 +6,7 @@ import sqlite3
 
 from plexsync import jobs, pause, state, tagging
 from plexsync.app import App
+from plexsync.stash import StashRefused
 
 #: Scenes read at once.
 CHUNK = 100
@@ -15,13 +16,18 @@ def run(app: App, conn: sqlite3.Connection, standing: pause.Pause) -> None:
     """Tag the pending scenes whose edit is newer than the last pass. Raises ``StashUnavailable``."""
     now = app.world.clock()
     since = float(state.get(app.state.conn, "tagged", 0.0))
-    ids = jobs.pending_scenes(conn, since)
+    ids = jobs.pending_scenes(conn, since if since <= now else 0.0)  # a clock that was wrong hides no edit
     for at in range(0, len(ids), CHUNK):
-        saved, scenes = app.stash.batch(ids[at : at + CHUNK])
+        try:
+            saved, scenes = app.stash.batch(ids[at : at + CHUNK])
+        except StashRefused:
+            if not app.stash.refused:
+                raise
+            continue  # scenes that Stash cannot read: nothing of theirs can be tagged
         settings = app.use(saved)
         if not settings.tag_stash_ids or settings.dry_run:
             standing.tagging = False
             return
         chosen = [scene for scene in scenes.values() if scene.organized or not settings.skip_unorganized]
-        tagging.tag(app.stash, chosen, settings, app.log)
+        tagging.tag(app.stash, chosen, settings, app.log, app.state.conn)
     state.put(app.state.conn, "tagged", now)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from plexsync import checkup, durations, follow, jobs, letters, locks, marks, paths, preview
+from plexsync import checkup, durations, follow, jobs, letters, locks, marks, paths, preview, wakeup
 from plexsync.app import App, World
 from plexsync.catchup import stash_text
-from plexsync.errors import PlexSyncError, SetupError
+from plexsync.errors import PlexSyncError
 from plexsync.log import Log, StderrSink
 
 Args = dict[str, Any]
@@ -46,29 +46,32 @@ class Task:
 
 def run(mode: str, folder: str, args: Args) -> Any:
     """Run the task ``mode``; its output. Raises ``PlexSyncError`` with one sentence."""
-    calls: dict[str, Callable[[Task], Any]] = {
-        "sync_all": sync_all,
-        "sync_recent": sync_recent,
-        "process_queue": process_queue,
-        "process_dlq": process_dlq,
-        "preview": lambda task: preview.run(task.app, task.sink),
-        "check_setup": lambda task: checkup.run(task.app),
-    }
-    mark = f"{os.getpid()}-{time.time_ns()}"
-    task = Task(folder, args, mark)
+    task = Task(folder, args, f"{os.getpid()}-{time.time_ns()}")
     try:
-        if mode in ("preview", "check_setup"):
-            output = calls[mode](task)
-        else:
-            with _task_lock(folder, mark):
-                output = calls[mode](task)
-        _tell(task.log, mode, output)
+        task.sink.progress(0.0)
+        output = _MODES[mode](task)
+        task.sink.progress(1.0)
         return output
-    except PlexSyncError as error:
-        task.log.error(f"could not finish {mode}: {error}")
-        raise
     finally:
         task.close()
+
+
+def sync(task: Task, mark: Callable[[Task], int], name: str) -> Args:
+    """Mark, wake the worker, follow it, and tell how it ended.
+
+    However the task ends by itself, what it marked is the background worker's own from then on.
+    """
+    with _task_lock(task.folder, task.mark):
+        try:
+            marks.drop_stopped(task.conn, task.folder, task.world.sleep)  # or this task would take them for its own
+            total = mark(task)
+            ended = follow.follow(task.folder, task.conn, task.mark, total, task.sink, task.world)
+        finally:
+            if marks.hand_over(task.conn, task.mark):
+                wakeup.wake(task.folder)
+    output: Args = {"marked": total, **marks.outcomes(task.conn, task.mark)}
+    marks.forget(task.conn, task.mark)
+    return _told(task, name, output, ended)
 
 
 @contextmanager
@@ -85,21 +88,35 @@ def _task_lock(folder: str, mark: str) -> Iterator[None]:
         os.close(fd)
 
 
-def sync_all(task: Task) -> Args:
-    """Mark every scene and follow them."""
-    return _sync(task, (page for page in task.app.stash.ids({})), "Sync all")
+def _told(task: Task, name: str, output: Args, ended: follow.Ended) -> Args:
+    """The result in one line: Stash shows a green tick whatever came of it, and stdout to nobody."""
+    goes_on = "The background worker goes on when it is back."
+    if ended.kind == follow.AWAY:
+        output["plex"] = "away"
+        task.log.warning(f"ended {name}: Plex is away. {goes_on}", **output)
+    elif ended.kind == follow.STASH_AWAY:
+        output["stash"] = "away"
+        why = ended.sentence or f"Stash does not answer the background worker. {goes_on}"
+        task.log.warning(f"ended {name}: {why}", **output)
+    elif ended.kind == follow.PROBLEM:
+        raise PlexSyncError(f"{ended.sentence} What is not done yet goes on by itself once that is put right.")
+    else:
+        task.log.info(f"finished {name}", **output)
+    return output
 
 
-def sync_recent(task: Task) -> Args:
-    """Mark the scenes that were updated in the last hours."""
-    hours = _hours(task)
-    since = task.world.clock() - hours * 3600
+def _mark_all(task: Task) -> int:
+    return _mark(task, task.app.stash.ids({}), "Sync all")
 
-    def recent() -> Iterator[list[int]]:
-        for page in task.app.stash.changed("scene", stash_text(since)):
-            yield [int(raw["id"]) for raw in page if _is_since(raw.get("updated_at"), since)]
 
-    return _sync(task, recent(), "Sync recent")
+def _mark_recent(task: Task) -> int:
+    """The scenes that were updated in the last hours."""
+    since = task.world.clock() - _hours(task) * 3600
+    pages = (
+        [int(raw["id"]) for raw in page if _is_since(raw.get("updated_at"), since)]
+        for page in task.app.stash.changed("scene", stash_text(since))
+    )
+    return _mark(task, pages, "Sync recent")
 
 
 def _hours(task: Task) -> float:
@@ -109,7 +126,7 @@ def _hours(task: Task) -> float:
     except (TypeError, ValueError):
         hours = -1.0
     if not 0 < hours <= 24 * 366 * 100:
-        task.log.warning(f"used {RECENT_HOURS:g} hours, because hours has to be a number above 0")
+        task.log.warning(f"used {RECENT_HOURS:g} hours: hours is {str(raw)[:20]!r}, but a number above 0 is accepted")
         return RECENT_HOURS
     return hours
 
@@ -121,48 +138,33 @@ def _is_since(text: object, since: float) -> bool:
         return True  # a time that cannot be read: better once too often
 
 
-def _sync(task: Task, pages: Iterable[list[int]], reason: str) -> Args:
+def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
     total = 0
     for page in pages:
         keys = [f"scene:{scene_id}" for scene_id in page]
         marks.mark_many(task.conn, keys, reason, task.mark, task.world.clock(), task.world.sleep)
         total += len(keys)
-    return _followed(task, total)
+    return total
 
 
-def process_queue(task: Task) -> Args:
-    """Follow everything that is due now."""
+def _mark_due(task: Task) -> int:
+    """Everything that is due now, without owning it."""
     now = task.world.clock()
-    return _followed(task, marks.mark_due(task.conn, task.mark, now, now + durations.horizon()))
+    orphans = wakeup.running_pid(task.folder) is None
+    far = now + durations.horizon()
+    return marks.mark_due(task.conn, task.mark, now, far, task.world.sleep, orphans=orphans)
 
 
-def process_dlq(task: Task) -> Args:
-    """Put every dead letter back with a clean slate, and follow them."""
-    return _followed(task, letters.retry_all(task.conn, task.world.clock(), task.mark))
+def _mark_dead(task: Task) -> int:
+    """Every dead letter, put back with a clean slate."""
+    return letters.retry_all(task.conn, task.world.clock(), task.mark, sleep=task.world.sleep)
 
 
-def _followed(task: Task, total: int) -> Args:
-    """Wake the worker, follow the rows to their end, hand over what is left. The counts by outcome."""
-    ended = follow.follow(task.folder, task.conn, task.mark, total, task.sink, task.world)
-    marks.hand_over(task.conn, task.mark)
-    counts = marks.outcomes(task.conn, task.mark)
-    marks.forget(task.conn, task.mark)
-    output: Args = {"marked": total, **counts}
-    if ended.kind == follow.AWAY:
-        output["plex"] = "away"
-    elif ended.kind == follow.STASH_AWAY:
-        output["stash"] = "away"
-    elif ended.kind == follow.PROBLEM:
-        raise SetupError(f"{ended.sentence} {total} scenes stay marked and go on by themselves.", code="paused")
-    return output
-
-
-def _tell(log: Log, mode: str, output: Any) -> None:
-    """The result in one line: Stash shows a green tick whatever came of it, and stdout to nobody."""
-    if not isinstance(output, dict):
-        return
-    counts = {name: value for name, value in output.items() if isinstance(value, int | str) and name != "plex"}
-    if output.get("plex") == "away":
-        log.warning(f"ended {mode}: Plex is away, so the background worker goes on when it is back", **counts)
-    else:
-        log.info(f"ended {mode}", **counts)
+_MODES: dict[str, Callable[[Task], Any]] = {
+    "sync_all": lambda task: sync(task, _mark_all, "Sync all"),
+    "sync_recent": lambda task: sync(task, _mark_recent, "Sync recent"),
+    "process_queue": lambda task: sync(task, _mark_due, "Process queue"),
+    "process_dlq": lambda task: sync(task, _mark_dead, "Process DLQ"),
+    "preview": lambda task: preview.run(task.app, task.sink),
+    "check_setup": lambda task: checkup.run(task.app),
+}

@@ -9,17 +9,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from plexsync import catchup, durations, export, jobs, marks, pause, stats
+from plexsync import catchup, durations, export, jobs, letters, marks, pause, stats
 from plexsync.app import App
-from plexsync.batch import Batch, Tools, failed, note_settings
+from plexsync.batch import Batch, Tools, failed, note_gained, note_settings, whole_plex
 from plexsync.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
 from plexsync.log import StashSink
-from plexsync.pace import BATCH_SECONDS, BatchSize, Pace
+from plexsync.pace import BATCH_SECONDS, LEAST, BatchSize, Pace
 from plexsync.pausing import SHORT, Pauses
 from plexsync.process import PluginFiles
 from plexsync.queue import Job, JobQueue, Settlement
 from plexsync.settings import Settings, setup_problem
-from plexsync.streak import Streak
+from plexsync.streak import BUSY_IN_A_ROW, Streak
 
 #: Seconds between two looks at the queue while the worker waits by itself.
 LINGER_TICK = 0.1
@@ -49,9 +49,10 @@ class Worker:
         self._size = BatchSize()
         self._drain = {"jobs": 0}
         self._exported = app.world.clock()
-        self._tools = Tools(app, queue, self._streak, self._after_write, self._still_wanted)
+        self._tools = Tools(app, queue, self._streak, self._after_write, self._still_wanted, self._tick)
         self._leased: list[Job] = []
         self._began = app.world.clock()
+        self._let_through = 0
 
     # -- the loop
 
@@ -127,7 +128,7 @@ class Worker:
         settings = app.use(app.stash.settings())
         note_settings(app, self._queue, settings)
         if app.stash.plugin_enabled() is False:
-            app.log.summary("ends: the plugin is disabled")
+            app.log.summary("ended: the plugin is disabled")
             return DISABLED
         made = catchup.run(app, conn)
         if made:
@@ -135,11 +136,14 @@ class Worker:
         problem = setup_problem(settings)
         if problem:
             raise SetupError(problem, code="token")
+        if letters.by_reason(conn).get("low_confidence"):  # nothing else would notice that the right file has come
+            note_gained(app, self._queue, whole_plex(app.planner.refresh))
         return None
 
     def _work(self, leased: Sequence[Job]) -> None:
         """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
         self._began = began = self._app.world.clock()
+        self._let_through = 0
         try:
             self._batch(leased)
         except (StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
@@ -157,6 +161,10 @@ class Worker:
                 self._work([job])
             return
         job, app = leased[0], self._app
+        if isinstance(error, PlexBusy):
+            in_a_row = self._streak.note(job.row, job.row, False, reading=True)
+            if in_a_row >= BUSY_IN_A_ROW:
+                raise PlexUnavailable(f"Plex answers, but {in_a_row} different items could not be read: {error}")
         if not isinstance(error, PlexSyncError):
             app.log.error("failed at a fault of its own", job=job.key, kind=type(error).__name__)
             app.log.trace(error)
@@ -166,9 +174,12 @@ class Worker:
 
     def _batch(self, leased: Sequence[Job]) -> None:
         batch = Batch(self._tools, leased)
+        before = self._app.requests
         try:
             batch.run()
-            self._pauses.alive()
+            if batch.read:
+                self._streak.note(0, 0, True, reading=True)
+            self._pauses.alive(plex=self._app.requests[:2] != before[:2])
         finally:
             self._app.state.see_all(batch.seen(), self._app.world.clock())
             self._settle(batch.settled)
@@ -184,8 +195,7 @@ class Worker:
                 self._drain[one.outcome] = self._drain.get(one.outcome, 0) + 1
         self._drain["jobs"] += len(settled)
         self._count_requests()
-        if self._app.world.clock() - self._exported >= EXPORT_EVERY:
-            self._export()
+        self._tick()
 
     def _release(self) -> None:
         """Put back what is still leased, as it was; an interrupted transaction first."""
@@ -207,25 +217,31 @@ class Worker:
             problem = setup_problem(settings)
             if problem:
                 raise SetupError(problem, code="token")
-            app.planner.refresh()
-            self._pauses.alive()
+            note_gained(app, self._queue, whole_plex(app.planner.refresh))
+            self._pauses.alive(plex=True)
         if app.settings and app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
             interval = durations.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
             pause.store(app.state.conn, pause.Pause(pause.DRY, until, interval=interval, settings=app.saved_digest))
 
     def _after_write(self, seconds: float) -> None:
-        """Leave a busy Plex in peace; the status goes on being told during a long batch."""
+        """Leave a busy Plex in peace."""
         self._pace.after_write(seconds)
-        if self._app.world.clock() - self._exported >= EXPORT_EVERY:
+        self._tick()
+
+    def _tick(self, *_: object, **__: object) -> None:
+        """Whatever takes long, the status is told every ``EXPORT_EVERY`` seconds. Called at each answer of Plex too."""
+        if not 0 <= self._app.world.clock() - self._exported < EXPORT_EVERY:
             self._count_requests()
             self._export()
             self._hand_over_lines()
 
     def _still_wanted(self, job: Job) -> bool:
         """Whether to write this job now: a batch that takes long is cut short, and Stop means stop within it too."""
-        if job.priority == jobs.BULK and self._app.world.clock() - self._began > 2 * BATCH_SECONDS:
+        slow = self._app.world.clock() - self._began > 2 * BATCH_SECONDS
+        if slow and job.priority != jobs.BY_HAND and self._let_through >= LEAST:
             return False
+        self._let_through += 1  # however slow the reading was: a batch that writes nothing would only be read again
         return (
             not job.bulk or job.mark is None or marks.is_wanted(self._queue.conn, job.row, job.mark, self._app.folder)
         )

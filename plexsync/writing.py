@@ -15,11 +15,12 @@ from plexsync.metadata import fingerprint
 from plexsync.planning import Planner, Target
 from plexsync.plex import edits
 from plexsync.plex.client import Element
-from plexsync.plex.edits import Change, EditPlan, Params, Written
+from plexsync.plex.edits import Change, EditPlan, Params
 from plexsync.plex.images import check_cover, digest, is_no_cover
-from plexsync.plex.item import LIST_FIELDS, Item
+from plexsync.plex.item import Item
 from plexsync.state import Record
 from plexsync.streak import BUSY_IN_A_ROW
+from plexsync.written import confirmed, intended
 
 #: Bytes of covers kept in memory between the edits and the uploads of a batch; further ones are fetched again.
 COVER_BYTES = 32_000_000
@@ -38,7 +39,7 @@ LOCKED = {"thumb": "poster", "art": "background"}
 class Cover:
     """An image to upload: for ``elements`` (``posters``, ``arts``); ``data`` is None when it is to be fetched again."""
 
-    elements: tuple[str, ...]
+    elements: tuple[Element, ...]
     sha1: str
     kind: str
     data: bytes | None
@@ -47,7 +48,8 @@ class Cover:
 @dataclass(slots=True)
 class Work:
     """One target under way. ``edit``: what is sent, and later what was sent, of which ``short`` names the fields that
-    were cut on the way. ``error``: why it did not end well; ``sent``: an edit reached Plex."""
+    were cut on the way. ``sent``: an edit reached Plex; ``whole``: nothing of it was left unsent, though some may have
+    been refused. ``error``: why it did not end well."""
 
     target: Target
     attempts: int = 0
@@ -55,6 +57,7 @@ class Work:
     edit: EditPlan = field(init=False)
     cover: Cover | None = None
     sent: bool = False
+    whole: bool = False
     uploaded: bool = False
     error: PlexSyncError | None = None
     refused: tuple[str, ...] = ()
@@ -103,10 +106,12 @@ class Writer:
             if not work.edit.empty:
                 self._send(work)
         self._read_back([work for work in done if work.sent])
-        for work in done:
-            if work.cover and work.error is None:
-                self._upload(work)
-        self._store(done)
+        try:
+            for work in done:
+                if work.cover and work.error is None:
+                    self._upload(work)
+        finally:
+            self._store(done)
         return done
 
     def _prepare(self, work: Work) -> None:
@@ -161,6 +166,7 @@ class Writer:
         try:
             for params in edits.requests_for(work.edit, work.target.item).edits:
                 self._put(work, params)
+            work.whole = True
         except Rejected as error:
             self._streak(work.target, True)
             self._field_by_field(work, error)
@@ -199,7 +205,7 @@ class Writer:
             except ItemGone as gone:
                 work.error = gone
                 return
-        work.refused = tuple(refused)
+        work.refused, work.whole = tuple(refused), True
         busy = all(isinstance(error, PlexBusy) for error in refused.values())
         if refused and busy and not accepted and self._wrote <= {work.target.item.rating_key}:
             # Nothing shows that it is this edit's doing: Plex may be busy with its own database.
@@ -210,23 +216,27 @@ class Writer:
 
     def _alone(self, work: Work, one: EditPlan) -> None:
         """One field; refused for its length it is sent again, shortened more and more."""
-        item = work.target.item
+        requests = edits.requests_for(one, work.target.item).edits
         try:
-            for params in edits.requests_for(one, item).edits:
+            for params in requests:
                 self._put(work, params)
         except Rejected as error:
             if error.status not in (413, 414) or not one.changes:
                 raise
-            self._shrinking(work, one.changes[0], error)
+            self._shrinking(work, one.changes[0], requests, error)
 
-    def _shrinking(self, work: Work, change: Change, refused: Rejected) -> None:
+    def _shrinking(self, work: Work, change: Change, tried: tuple[Params, ...], refused: Rejected) -> None:
         for limit in SHORTER:
             part = edits.fitted(change, limit)
             if part is None:
                 break
+            requests = edits.requests_for(EditPlan((part,)), work.target.item, hard_limit=limit).edits
+            if requests == tried:
+                continue
+            tried = requests
             self._shorten(work, part)
             try:
-                for params in edits.requests_for(EditPlan((part,)), work.target.item, hard_limit=limit).edits:
+                for params in requests:
                     self._put(work, params)
             except Rejected as error:
                 if error.status not in (413, 414):
@@ -290,9 +300,8 @@ class Writer:
 
     def _judged(self, work: Work, change: Change, outcome: edits.Outcome) -> edits.Outcome:
         """The outcome in the light of how the edit went."""
-        if work.error is not None and not work.refused:
-            # It broke off: what differs may simply not have been sent.
-            return "as_sent" if outcome == "as_sent" else "unchanged"
+        if not work.whole and outcome == "kept":
+            return "unchanged"  # what differs may simply not have been sent
         if outcome == "as_sent" and change.field in work.short:
             return "kept"
         known = work.target.record.written.kept.get(change.field, ("", ""))[0]
@@ -303,22 +312,22 @@ class Writer:
     def _upload(self, work: Work) -> None:
         cover, scene = work.cover, work.target.scene
         assert cover is not None
-        client = self._planner.client
-        held = covers.held(work.record)
         try:
             data = cover.data if cover.data is not None else self._fetched_again(scene.id, cover)
             for element in cover.elements:
-                client.upload(work.target.item.rating_key, _element(element), data, cover.kind)
+                self._planner.client.upload(work.target.item.rating_key, element, data, cover.kind)
                 work.uploaded = True
-                held[element] = cover.sha1
+                held = {**covers.held(work.record), element: cover.sha1}
+                work.record = replace(work.record, cover=covers.text(held))
                 self._streak(work.target, True)
             work.record = replace(work.record, cover_seen=covers.mark(work.target))
         except StashUnavailable as error:
             work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
-        except (PlexBusy, ItemGone) as error:
+        except ItemGone as error:
             work.error = error
-            if isinstance(error, PlexBusy):
-                self._busy(work)
+        except PlexBusy as error:
+            work.error = error
+            self._busy(work)
         except Rejected as error:
             work.error = Rejected(
                 f"Plex refused the cover of scene {scene.id} ({error}); replace it in Stash,"
@@ -326,8 +335,8 @@ class Writer:
                 status=error.status,
                 fields=("poster",),
             )
-        cover.data = None
-        work.record = replace(work.record, cover=covers.text(held))
+        finally:
+            cover.data = None
 
     def _fetched_again(self, scene_id: int, cover: Cover) -> bytes:
         data, _ = self._planner.stash.cover(scene_id)
@@ -369,62 +378,3 @@ def _refusal(scene_id: int, refused: Mapping[str, Rejected | PlexBusy]) -> Rejec
         status=error.status or 500,
         fields=names,
     )
-
-
-def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-def intended(written: Written, changes: Sequence[Change]) -> Written:
-    """``written`` with the values of ``changes`` added as ours, before it is known whether they arrive."""
-    ours = {name: tuple(values) for name, values in written.ours.items()}
-    names = {name: tuple(values) for name, values in written.names.items()}
-    for change in changes:
-        ours[change.field] = _latest(ours.get(change.field, ()), fingerprint(change.field, change.new))
-        if change.field in LIST_FIELDS:
-            mine = _mine(change)
-            names[change.field] = tuple(dict.fromkeys((*names.get(change.field, ()), *mine)))
-    return Written(ours, names, dict(written.kept))
-
-
-def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:
-    """``written`` after the read-back: lists are what was sent, and what Plex keeps differently is remembered."""
-    ours, names, kept = dict(written.ours), dict(written.names), dict(written.kept)
-    for change in changes:
-        outcome = outcomes.get(change.field)
-        if outcome == "as_sent":
-            kept.pop(change.field, None)
-            if change.field in LIST_FIELDS:
-                names[change.field] = _mine(change, names.get(change.field, ()))
-        elif outcome == "kept":
-            now = fingerprint(change.field, after.value(change.field))
-            kept[change.field] = (fingerprint(change.field, change.wish), now)
-            ours[change.field] = _latest(ours.get(change.field, ()), now)
-            if change.field in LIST_FIELDS:
-                names[change.field] = _with_new(names.get(change.field, ()), change, after)
-    return Written(ours, names, kept)
-
-
-def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
-    """The tags of the final list that are ours: all, but of collections only those that we added, now or before."""
-    new = _names(change.new)
-    if change.field != "collection":
-        return new
-    old = {name.casefold() for name in _names(change.old)}
-    ours = {name.casefold() for name in before}
-    return tuple(name for name in new if name.casefold() not in old or name.casefold() in ours)
-
-
-def _with_new(mine: Sequence[str], change: Change, after: Item) -> tuple[str, ...]:
-    """Our tags, and those that Plex made of them."""
-    old = {name.casefold() for name in _names(change.old)}
-    new = (name for name in _names(after.value(change.field)) if name.casefold() not in old)
-    return tuple(dict.fromkeys((*mine, *new)))
-
-
-def _latest(values: Sequence[str], value: str) -> tuple[str, ...]:
-    return (*(one for one in values if one != value), value)[-edits.REMEMBERED :]
-
-
-def _element(name: str) -> Element:
-    return "posters" if name == "posters" else "arts"

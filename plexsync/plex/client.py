@@ -16,7 +16,7 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 from plexsync import __version__
-from plexsync.errors import ItemGone, PlexBusy, PlexSyncError, Rejected, SetupError
+from plexsync.errors import ItemGone, PlexBusy, PlexSyncError, SetupError
 from plexsync.plex.images import digest
 from plexsync.plex.item import Item, Section
 from plexsync.plex.reading import item_of, section_of, whole
@@ -157,7 +157,7 @@ class PlexClient:
         path = f"/library/sections/{_positive(section)}/refresh?path={quote(folder, safe='')}"
         try:
             self._query(path, "section", method=self.session.get)
-        except (SetupError, Rejected):
+        except (SetupError, PlexBusy):
             if self.session.last is None or self.session.last.status not in (404, 405):
                 raise
             self._write(path, "section", self.session.post)

@@ -98,7 +98,10 @@ def _by_status(
         return PlexBusy(f"Plex could not answer now ({status}).", status=status, retry_after=retry_after(headers, now))
     if status == 404:
         return _not_found(context)
-    return Rejected(f"Plex refused the request ({status}).", status=status)
+    if context in ("edit", "image"):
+        return Rejected(f"Plex refused the request ({status}).", status=status)
+    # A read says nothing of the user's: no scene is to blame for it.
+    return PlexBusy(f"Plex refused a read ({status}).", status=status)
 
 
 def _token_sentence(status: int) -> str:

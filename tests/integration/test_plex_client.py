@@ -169,6 +169,15 @@ def test_each_fault_of_a_read(server: PlexServer, client: PlexClient, fault: str
             call()
 
 
+@pytest.mark.parametrize("fault", ["400", "409"])
+def test_a_refused_read_is_no_scenes_fault(server: PlexServer, client: PlexClient, fault: str) -> None:
+    """Only an edit can be refused for what it says: a read that is refused is busy, and makes no dead letter."""
+    server.fault(fault)
+    for call in (client.sections, lambda: client.items([101]), lambda: client.probe(5), lambda: client.scan(5, "/m")):
+        with pytest.raises(PlexBusy):
+            call()
+
+
 def test_stall_and_absence(server: PlexServer) -> None:
     """A server that hangs is busy after the read timeout; one that is down is unavailable."""
     client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=1, read_timeout=0.1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plexsync.scene import Scene
-from plexsync.stash import PAGE, Connection, Stash, StashRefused
+from plexsync.stash import PAGE, Connection, Stash
 from tests.servers.stash import StashServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_changed_rows_are_those_after_the_mark(server: StashServer, stash: Stash
         server.now = lambda second=second: NOON + timedelta(seconds=second)  # type: ignore[misc]
         server.add_scene() if kind == "scene" else add(server, kind, f"n{second}")
     rows = all_of(stash.changed(kind, "2026-03-01T14:00:01+02:00"))
-    named = {"files": []} if kind == "scene" else {"name": "n2"}
+    named: dict[str, Any] = {"files": []} if kind == "scene" else {"name": "n2"}
     assert rows == [{"id": "3", **named, "updated_at": "2026-03-01T14:00:02+02:00"}]
     assert len(all_of(stash.changed(kind, ""))) == 3
     assert list(stash.changed(kind, "2026-03-01T14:00:02+02:00")) == []
@@ -119,36 +119,6 @@ def test_changes_come_in_pages_with_a_stable_order(server: StashServer, stash: S
     assert [len(page) for page in pages] == [PAGE, 2]
     assert len({row["id"] for page in pages for row in page}) == PAGE + 2
     assert [one.variables["filter"]["sort"] for one in server.log] == [sort, sort]
-
-
-def test_changed_files_are_found_though_the_scene_did_not_change(server: StashServer, stash: Stash) -> None:
-    """A renamed file moves its own time alone: its scene is listed with all its files."""
-    for number in (1, 2):
-        server.add_scene(files=[(f"/d/{number}.mp4", 1, 1), (f"/d/{number}.mkv", 1, 1)])
-    server.now = lambda: NOON + timedelta(hours=1)
-    server.move_file(4, "/d/moved.mkv")
-    assert all_of(stash.changed("scene", "2026-03-01T14:00:00+02:00")) == []
-    assert all_of(stash.changed_files("2026-03-01T14:00:00+02:00")) == [
-        {
-            "id": "2",
-            "updated_at": "2026-03-01T14:00:00+02:00",
-            "files": [
-                {"id": "3", "path": "/d/2.mp4", "updated_at": "2026-03-01T14:00:00+02:00"},
-                {"id": "4", "path": "/d/moved.mkv", "updated_at": "2026-03-01T15:00:00+02:00"},
-            ],
-        }
-    ]
-
-
-def test_an_older_stash_has_no_file_times(server: StashServer, stash: Stash) -> None:
-    """A Stash without ``files_filter`` (before v0.29) lists no changed files; a refusal of another kind is told."""
-    server.add_scene(files=[("/d/1.mp4", 1, 1)])
-    server.broken.add(1)
-    with pytest.raises(StashRefused, match="converting NULL"):
-        list(stash.changed_files(""))
-    server.forget("SceneFilterType", "files_filter")
-    assert list(stash.changed_files("")) == []
-    assert (server.log[-1].status, len(server.log)) == (422, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)

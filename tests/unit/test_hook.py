@@ -282,3 +282,21 @@ def test_any_order_of_events_answers_and_keeps_one_row_a_key(
     assert len(found) == len(set(found))
     if str(answer.get("output", "")).startswith("queued "):
         assert answer["output"].removeprefix("queued ") in found
+
+
+def fill(conn: sqlite3.Connection) -> None:
+    """Queue edits until nothing more fits."""
+    for number in range(1, 2000):
+        inbox.put(conn, f"scene:{number}", "x" * 500, 1.0, 1.0)
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    """On a full disk SQLite rolls back by itself; the hook reports the full disk, and the queue stays usable."""
+    conn = jobs.open_queue(str(tmp_path), 1.0)
+    conn.execute(f"PRAGMA max_page_count={conn.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        fill(conn)
+    assert not conn.in_transaction
+    conn.execute("PRAGMA max_page_count=100000")
+    inbox.put(conn, "scene:5000", "edit", 1.0, 1.0)
+    conn.close()

@@ -163,10 +163,13 @@ def test_what_an_unknown_scene_wrote(rows: tuple[IndexPart, ...], known: Known, 
 
 
 def test_whoever_moved_on_has_given_its_claim_up() -> None:
-    """A scene whose files are known to lie elsewhere no longer holds the item that it wrote once."""
+    """A scene whose file is certain elsewhere no longer holds the item that it wrote once; one found nowhere does."""
     moved = scene(2, file("/q/scene.mp4", 55, 55))
     rows = (part(9, "/p/StudioB/scene.mp4", 100, 60), part(8, "/q/scene.mp4", 55, 55))
     assert shown(look([MINE], Index(rows), [MINE, moved], Known(claims={9: 2}))[1]) == ("high", (9,))
+    lost = scene(2, file("/s/lost.mp4", 55, 55))
+    for batch in ([MINE], [MINE, lost]):
+        assert look(batch, Index(rows[:1]), [MINE, lost], Known(claims={9: 2}))[1].verdict == "low"
 
 
 @pytest.mark.parametrize("stash", [[], [scene(3, file("/s/original.mp4", 100, 60))]], ids=["none", "the real one"])

@@ -12,7 +12,6 @@ import pytest
 
 from plexsync import locks, paths, spawn, wakeup
 
-
 #: Of a process that lives while the test runs.
 PID = str(os.getpid())
 

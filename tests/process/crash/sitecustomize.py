@@ -1,0 +1,184 @@
+"""Makes a started plugin process kill itself at a named point. Standard library alone; the product knows nothing of it.
+
+Python imports ``sitecustomize`` at its start if this file's folder is on ``PYTHONPATH``, which workers inherit from the
+hook that starts them. ``PLEXSYNC_CRASH`` names a folder. As each module of ``POINTS`` is imported, its functions are
+wrapped; a wrapper that is reached looks there for a file with its point's name, which holds how many kills are left
+and, where only one scene is meant, that scene's id. Whoever counts it down dies by SIGKILL, and the next to come lives.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any, NamedTuple
+
+#: The environment variable that names the folder.
+VARIABLE = "PLEXSYNC_CRASH"
+
+SIGKILL = 9
+
+
+class Point(NamedTuple):
+    """``function`` of ``module`` (``Class.method`` for a method); ``when``: ``before`` it, ``after`` it (but not when
+    it returned an empty list: nothing was done), or at the ``commit`` of what it changes, on the connection that its
+    first argument is or has."""
+
+    module: str
+    function: str
+    when: str
+
+
+POINTS = {
+    # the hook
+    "hook while making the queue": Point("plexsync.jobs", "first_contact", "before"),
+    "hook before insert": Point("plexsync.inbox", "put", "before"),
+    "hook before commit": Point("plexsync.inbox", "put", "commit"),
+    "hook after commit": Point("plexsync.hook", "leave_connection", "before"),
+    "hook before wake-up": Point("plexsync.wakeup", "wake", "before"),
+    "hook with the lock": Point("plexsync.spawn", "start_worker", "before"),
+    "hook with a new worker": Point("plexsync.spawn", "spawn", "after"),
+    "hook before the answer": Point("plexsync.door", "say", "before"),
+    # the worker, in the order of its work
+    "worker starting": Point("plexsync.running", "drain", "before"),
+    "worker taking back": Point("plexsync.queue", "JobQueue.resume_unack_tasks", "after"),
+    "worker before lease commits": Point("plexsync.jobs", "lease", "commit"),
+    "worker after lease": Point("plexsync.queue", "JobQueue.lease", "after"),
+    "worker after reading scenes": Point("plexsync.stash", "Stash.batch", "after"),
+    "worker within a page of the index": Point("plexsync.plex.library", "Library._store", "commit"),
+    "worker after a page of the index": Point("plexsync.plex.library", "Library._store", "after"),
+    "worker before the index is whole": Point("plexsync.plex.library", "Library._save", "before"),
+    "worker after matching": Point("plexsync.planning", "Planner.match", "after"),
+    "worker after reading items": Point("plexsync.planning", "Planner.read", "after"),
+    "worker while planning a scene": Point("plexsync.metadata", "wanted", "before"),
+    "worker before the intents": Point("plexsync.writing", "Writer._intend", "before"),
+    "worker before the intents commit": Point("plexsync.state", "State.store", "commit"),
+    "worker before a PUT": Point("plexsync.plex.client", "PlexClient.put", "before"),
+    "worker after a PUT": Point("plexsync.plex.client", "PlexClient.put", "after"),
+    "worker after the read-back": Point("plexsync.writing", "Writer._read_back", "after"),
+    "worker before an upload": Point("plexsync.plex.client", "PlexClient.upload", "before"),
+    "worker after an upload": Point("plexsync.plex.client", "PlexClient.upload", "after"),
+    "worker after storing": Point("plexsync.writing", "Writer._store", "after"),
+    "worker before settling": Point("plexsync.jobs", "settle", "before"),
+    "worker before settling commits": Point("plexsync.jobs", "settle", "commit"),
+    "worker after settling": Point("plexsync.jobs", "settle", "after"),
+    "worker before fan-out": Point("plexsync.expand", "expand", "before"),
+    "worker after fan-out": Point("plexsync.expand", "expand", "after"),
+    "worker in catch-up": Point("plexsync.jobs", "add_new", "before"),
+    "worker after catch-up": Point("plexsync.catchup", "run", "after"),
+    "worker exporting the status": Point("plexsync.export", "replace", "before"),
+    "worker exporting, file written": Point("os", "fsync", "after"),
+    # its way to the waiter and to its end
+    "worker becoming the waiter": Point("plexsync.process", "Holder.become", "before"),
+    "waiter starting": Point("plexsync.waiter", "Waiter.run", "before"),
+    "waiter waiting": Point("plexsync.waiter", "decide", "after"),
+    "waiter ending": Point("plexsync.process", "Holder.end", "before"),
+    "waiter ended, lock given up": Point("plexsync.background", "_Life._has_due_rows", "before"),
+    # tasks
+    "task before marking": Point("plexsync.marks", "mark_many", "before"),
+    "task after marking": Point("plexsync.marks", "mark_many", "after"),
+    "task following": Point("plexsync.marks", "left", "after"),
+    "task before handing over": Point("plexsync.marks", "hand_over", "before"),
+}
+
+
+class Bomb:
+    """One point in this process."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        self._path = os.path.join(folder, name)
+
+    def go_off(self, arguments: Sequence[Any]) -> None:
+        """Kill this process if the point's file says so."""
+        try:
+            with open(self._path, encoding="ascii") as file:
+                left, _, scene = file.read().partition(" ")
+        except OSError:
+            return
+        if scene and all(getattr(one, "id", None) != int(scene) for one in arguments):
+            return
+        try:
+            os.rename(self._path, f"{self._path}.{os.getpid()}")  # of two processes that come at once, one dies
+        except OSError:
+            return
+        if int(left) > 1:
+            with open(self._path + ".next", "w", encoding="ascii") as file:
+                file.write(f"{int(left) - 1} {scene}".strip())
+            os.rename(self._path + ".next", self._path)
+        os.kill(os.getpid(), SIGKILL)
+
+    def wrap(self, function: Callable[..., Any], when: str) -> Callable[..., Any]:
+        """The function with the point in it."""
+
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            if when == "before":
+                self.go_off(arguments)
+            if when == "commit":
+                connection(arguments[0]).set_trace_callback(self._tracer())
+            result = function(*arguments, **named)
+            if when == "commit":
+                connection(arguments[0]).set_trace_callback(None)
+            if when == "after" and result != []:
+                self.go_off(arguments)
+            return result
+
+        return wrapped
+
+    def _tracer(self) -> Callable[[str], None]:
+        """Goes off at the first COMMIT after something was changed."""
+        changed: list[str] = []
+
+        def trace(sql: str) -> None:
+            if sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE")):
+                changed.append(sql)
+            elif sql == "COMMIT" and changed:
+                self.go_off(())
+
+        return trace
+
+
+def connection(owner: Any) -> Any:
+    """The SQLite connection that ``owner`` is or has."""
+    return getattr(owner, "_conn", getattr(owner, "conn", owner))
+
+
+class Finder:
+    """Finds the modules of ``POINTS`` as Python would, and wraps their functions once they have been executed."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """The ordinary spec, with a loader that wraps."""
+        mine = {point: one for point, one in POINTS.items() if one.module == name}
+        spec = PathFinder.find_spec(name, path) if mine else None
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            self.lay(module, mine)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+    def lay(self, module: ModuleType, points: dict[str, Point]) -> None:
+        """Wrap the points' functions in place."""
+        for name, point in points.items():
+            owner, _, function = point.function.rpartition(".")
+            place: Any = getattr(module, owner) if owner else module
+            setattr(place, function, Bomb(name, self._folder).wrap(getattr(place, function), point.when))
+
+
+def lay_all(folder: str) -> None:
+    """Lay every point, in what is loaded and in what will be."""
+    finder = Finder(folder)
+    finder.lay(os, {name: point for name, point in POINTS.items() if point.module == "os"})
+    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+
+
+if os.environ.get(VARIABLE):
+    lay_all(os.environ[VARIABLE])

@@ -1,0 +1,198 @@
+"""The buttons as Stash presses them: real processes that mark, wake the one worker, follow it and end by themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexsync import jobs, locks
+from tests.process.site import Site, last, site
+from tests.process.waiting import until
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Site]:
+    """Stash, Plex, and nothing in them."""
+    with site(tmp_path) as made:
+        yield made
+
+
+def queue(here: Site) -> Any:
+    """The queue, for arranging it."""
+    here.folder.mkdir(parents=True, exist_ok=True)
+    return jobs.open_queue(str(here.folder), 0)
+
+
+def test_sync_all(here: Site) -> None:
+    """Every scene is compared, only differences are written, the bar moves, and one line tells the counts."""
+    here.pairs(40)
+    result = here.task("sync_all")
+    assert result.output == {"marked": 40, "synced": 40}
+    assert here.titles() == [f"New {number}" for number in range(1, 41)]
+    assert result.progress[0] == 0
+    assert last(result) == ("info", "finished Sync all marked=40 synced=40")
+    assert here.queued() == []
+    here.plex.clear_log()
+    assert here.task("sync_all").output == {"marked": 40, "unchanged": 40}
+    assert here.plex.writes() == []
+    status = json.loads((here.folder / "status.json").read_text("utf-8"))
+    assert status["totals"] == {"synced": 40, "unchanged": 40, "retried": 0, "dead": 0, "skipped": 0}
+    assert set(json.loads((here.folder / "sync_timestamps.json").read_text("utf-8"))) == {str(n) for n in range(1, 41)}
+    assert "plexsync_jobs_total" in (here.folder / "metrics.prom").read_text("utf-8")
+
+
+def test_an_empty_stash(here: Site) -> None:
+    """Without a scene, a due job or a dead letter each task ends at once, its bar full."""
+    for mode, name in (("sync_all", "Sync all"), ("process_queue", "Process queue"), ("process_dlq", "Process DLQ")):
+        result = here.task(mode)
+        assert result.output == {"marked": 0}
+        assert result.progress == [0, 1]
+        assert last(result).message == f"finished {name} marked=0"
+
+
+def test_sync_recent(here: Site) -> None:
+    """Only scenes updated in the last hours are marked; hours may be text, and what is no number is told and 24."""
+    now = datetime.now(UTC)
+    for hours in (1, 20, 30, 300):
+        here.pair(f"New {hours}", updated_at=now - timedelta(hours=hours))
+    assert here.task("sync_recent", hours="2").output == {"marked": 1, "synced": 1}
+    assert here.task("sync_recent").output == {"marked": 2, "synced": 1, "unchanged": 1}
+    odd = here.task("sync_recent", hours="many")
+    assert odd.output == {"marked": 2, "unchanged": 2}
+    assert odd.log[0] == ("warning", "used 24 hours: hours is 'many', but a number above 0 is accepted")
+    assert here.task("sync_recent", hours=31).output == {"marked": 3, "synced": 1, "unchanged": 2}
+    assert here.titles() == ["New 1", "New 20", "New 30", "4"]
+
+
+def test_process_queue(here: Site) -> None:
+    """What is due is worked off; what is due later, waits or is dead stays as it is."""
+    pairs = here.pairs(3)
+    conn = queue(here)
+    for scene, _ in pairs:
+        jobs.put(conn, f"scene:{scene}", "x", 1, 1)
+    conn.execute("UPDATE ack_queue_default SET due = ? WHERE key = 'scene:2'", (datetime.now().timestamp() + 100,))
+    conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected' WHERE key = 'scene:3'")
+    assert here.task("process_queue").output == {"marked": 1, "synced": 1}
+    assert here.titles() == ["New 1", "2", "3"]
+    assert here.queued("key, status") == [("scene:2", 1), ("scene:3", 9)]
+
+
+def test_process_dlq(here: Site) -> None:
+    """Every dead letter gets a new start; what fails again is dead again, and the counts say so."""
+    here.pairs(1)
+    doubtful = here.stash.add_scene("Doubtful", files=[("/media/x.mp4", 7, 9.0)])
+    here.plex.add_item(1, file="/other/x.mp4", size=8, duration_ms=700_000)
+    conn = queue(here)
+    for scene in (1, doubtful):
+        jobs.put(conn, f"scene:{scene}", "x", 1, 1)
+    conn.execute("UPDATE ack_queue_default SET status = 9, attempts = 7, reason = 'retries_exhausted'")
+    result = here.task("process_dlq")
+    assert result.output == {"marked": 2, "synced": 1, "dead": 1}
+    assert here.queued("key, status, reason") == [(f"scene:{doubtful}", 9, "low_confidence")]
+
+
+def test_plex_refuses(here: Site) -> None:
+    """With Plex away the scenes are marked, output and log say so, the task ends; when Plex is back they arrive."""
+    here.pairs(3)
+    here.plex.stop()
+    result = here.task("sync_all")
+    assert result.output == {"marked": 3, "plex": "away"}
+    message = "ended Sync all: Plex is away. The background worker goes on when it is back. marked=3 plex=away"
+    assert last(result) == ("warning", message)
+    assert here.queued("bulk") == [(0,), (0,), (0,)]
+    assert here.task("process_queue").output["plex"] == "away"
+    assert here.call("status")["breaker"]["state"] != "closed"
+    here.plex.start()
+    until(lambda: here.titles() == ["New 1", "New 2", "New 3"], what="what the task left")
+    until(lambda: here.queued() == [], what="the end of the jobs")
+
+
+def test_plex_hangs(tmp_path: Path) -> None:
+    """A Plex that accepts and never answers costs a task no more than the timeouts of five tries."""
+    with site(tmp_path, PLEXSYNC_CONNECT_TIMEOUT="0.3", PLEXSYNC_READ_TIMEOUT="0.3") as here:
+        here.pairs(2)
+        here.plex.fault("stall")
+        assert here.task("sync_all").output == {"marked": 2, "plex": "away"}
+        assert here.plex.count() <= 15
+        here.plex.clear_faults()
+        here.plex.release()
+        until(lambda: here.titles() == ["New 1", "New 2"], what="what the task left")
+
+
+PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
+    "no token": ({"plexToken": ""}, "no Plex token is set"),
+    "bad token": ({"plexToken": "wrong"}, "Plex refused the token (401)"),
+    "unknown library": ({"plexLibraries": "Cinema"}, "Cinema"),
+    "bad address": ({"plexUrl": "nowhere:1"}, "plexUrl"),
+}
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_what_has_to_be_put_right(here: Site, problem: str) -> None:
+    """No token, a wrong one, an unknown library: the error is a sentence, the jobs stay, and go on once it is right."""
+    here.pairs(2)
+    good = dict(here.stash.plugin_settings)
+    settings, says = PROBLEMS[problem]
+    here.stash.configure(**settings)
+    result = here.task("sync_all")
+    assert says in str(result.error)
+    assert str(result.error).endswith("What is not done yet goes on by itself once that is put right.")
+    assert here.queued("status, bulk") == [(1, 0), (1, 0)]
+    assert says in here.call("status")["problem"]
+    here.stash.save_settings("PlexSync", good | {"plexLibraries": ""})
+    until(lambda: here.titles() == ["New 1", "New 2"], what="going on by itself")
+    assert until(lambda: here.call("status")["problem"] is None)
+
+
+def test_stash_fails_while_marking(here: Site) -> None:
+    """A Stash that fails half-way is the task's error; what was marked until then is done all the same."""
+    for number in range(1, 1101):
+        here.stash.add_scene(f"New {number}")
+    here.stash.fault("500", 1, r"findScenes.*\"page\": ?2")
+    result = here.stash.run_task("sync_all")
+    assert result.returncode == 0
+    assert result.error
+    assert "Stash" in result.error
+    until(lambda: {row for row in here.queued("bulk")} <= {(0,)}, what="handing over")
+    assert "stopped task" not in here.said()
+
+
+def test_only_one_task_at_a_time(here: Site) -> None:
+    """While another task holds the lock, a second one says so within moments instead of waiting for it."""
+    here.folder.mkdir(parents=True)
+    fd = locks.open_lock(str(here.folder / "task.lock"))
+    assert locks.try_lock(fd)
+    result = here.task("process_queue")
+    assert result.error == "Another PlexSync task is running; start this one again when it has ended."
+    assert last(result).message == f"could not finish Process queue: {result.error}"
+    locks.unlock(fd)
+
+
+def test_quick_buttons(here: Site) -> None:
+    """Show status, Clear DLQ and Clear queue are tasks too: a document, a full bar, the result in the log."""
+    conn = queue(here)
+    for number in range(1, 4):
+        jobs.put(conn, f"scene:{number}", "x", 1, 1)
+    conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'invalid' WHERE key = 'scene:3'")
+    status = here.task("status")
+    assert status.output["queue"]["dead"] == 1
+    assert last(status).message.startswith("Queue: 2 pending") or "oldest" in last(status).message
+    assert here.task("clear_dlq").output == {"cleared": 1}
+    assert last(here.task("clear_queue")).message.startswith("cleared 2 pending jobs")
+    assert here.queued() == []
+
+
+def test_without_modules(here: Site, tmp_path: Path) -> None:
+    """A task that lacks its modules names them and the command that brings them."""
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{here.stash.python}" -I -S "$@"\n', "utf-8")
+    bare.chmod(0o755)
+    here.stash.python = str(bare)
+    result = here.task("sync_all")
+    assert "plexapi" in str(result.error)
+    assert "-m pip install" in str(result.error)
