@@ -56,8 +56,12 @@ class App:
     @property
     def state(self) -> State:
         """``state.db``; a broken one is set aside and built anew."""
+        return self.open_state()
+
+    def open_state(self, *, thorough: bool = False) -> State:
+        """The same; ``thorough``: at its opening the whole file is read."""
         if self._state is None:
-            self._state = salvage.open_state(self.folder, self.log, self.world.clock())
+            self._state = salvage.open_state(self.folder, self.log, self.world.clock(), thorough=thorough)
         return self._state
 
     @property
@@ -187,7 +191,10 @@ def own_client_id(folder: str) -> str:
     try:
         os.link(part, path)  # whoever comes first wins; nothing half-written is ever seen
     except FileExistsError:
-        return client_id(folder) or made
+        earlier = client_id(folder)
+        if not earlier:  # what lies there is no identifier
+            os.replace(part, path)
+        return earlier or made
     except OSError:  # a file system without links
         os.replace(part, path)
         return made

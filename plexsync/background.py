@@ -6,11 +6,15 @@ Loads third-party modules only for the worker, and says in one sentence which of
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import time
 
-from plexsync import durations, jobs, waiter
+from plexsync import durations, jobs, waiter, wakeup
 from plexsync.process import Holder, PluginFiles, Terminated, raise_on_signals, read_key, settle_in
+
+#: Seconds to wait, by role, where not even a pause can be noted: a full disk, or a folder that has gone.
+AFTER_FAULT = {"worker": 60.0, "waiter": 5.0}
 
 
 def run(folder: str, lock_fd: int | None, key_fd: int | None, *, again: bool, role: str) -> int:
@@ -28,11 +32,11 @@ def run(folder: str, lock_fd: int | None, key_fd: int | None, *, again: bool, ro
         settle_in(folder)
         _Life(holder, read_key(key_fd), again).go_on(role)
     except Terminated:
-        holder.end(_nothing)
+        holder.end(nothing)
     return 0
 
 
-def _nothing() -> bool:
+def nothing() -> bool:
     """No rows are a reason to stay."""
     return False
 
@@ -49,15 +53,29 @@ class _Life:
 
     def go_on(self, role: str) -> None:
         while True:
-            ended = self._wait() if role == "waiter" else self._work()
-            self._again = True
-            if ended in ("end", "gone") and self._holder.end(self._has_due_rows if ended == "end" else _nothing):
+            ended = self._guarded(role)
+            self._again = ended != "fault"  # after one, damaged files are looked for as at a start
+            if ended in ("end", "gone") and self._holder.end(self._has_due_rows if ended == "end" else nothing):
                 return
             role = "waiter" if ended == "wait" else "worker"
-            if self._files.state(fresh=True) in ("same", "changed"):
-                self._holder.become(role, self._key)
+            files = self._files.state(fresh=True)
+            if files in ("same", "changed"):
+                self._holder.become(role, self._key, again=self._again)
+                if files == "changed":  # no exec here, and what is loaded is the old plugin
+                    self._holder.end(nothing)
+                    wakeup.wake(self._folder)
+                    return
             elif role == "worker":
                 role = "waiter"  # the files come and go: only what is loaded already can be relied upon
+
+    def _guarded(self, role: str) -> str:
+        """One role; where this machine lets nothing be read or noted, try again later and mend what is damaged."""
+        try:
+            return self._wait() if role == "waiter" else self._work()
+        except (OSError, sqlite3.Error) as error:
+            print(f"PlexSync's worker cannot go on for now ({error}).", file=sys.stderr)
+            time.sleep(AFTER_FAULT[role])
+            return "fault"
 
     def _wait(self) -> str:
         made = waiter.Waiter(self._folder, look=lambda: waiter.look_apart(self._folder, self._key), files=self._files)
@@ -68,18 +86,18 @@ class _Life:
     def _work(self) -> str:
         try:
             from plexsync.running import drain
-        except ImportError as error:
-            return self._missing(error)
+        except (ImportError, SyntaxError) as error:
+            return self._cannot_load(error)
         ended, self._key = drain(self._folder, self._key, self._files, fresh=not self._again)
         return {"wait": "wait", "update": "work", "disabled": "gone"}[ended]
 
-    def _missing(self, error: ImportError) -> str:
-        """A required module is missing: say so with the standard library alone, and look again every minute."""
+    def _cannot_load(self, error: Exception) -> str:
+        """A module is missing or broken: say so with the standard library alone, and look again every minute."""
         from plexsync import missing
 
-        if not missing.names():
-            raise error
-        missing.tell(self._folder, time.time())
+        absent = missing.names()
+        text = missing.sentence(absent) if absent else missing.broken(error)
+        missing.tell(self._folder, time.time(), text, self._key)
         return "wait"
 
     def _has_due_rows(self) -> bool:

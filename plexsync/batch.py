@@ -6,6 +6,7 @@ Raises what concerns a whole server or the setup; what was settled until then st
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -189,9 +190,10 @@ class Batch:
             else:
                 self._missing(job, scene, match, settings)
         app.state.hope(hopes)
-        items = app.planner.read(candidate for _, candidate in chosen)
+        planner = app.planner  # once: asked for it, the app looks for a newer connection to Stash
+        items = planner.read(candidate for _, candidate in chosen)
         self.read = bool(chosen)
-        records = app.state.records(app.planner.machine, items)
+        records = app.state.records(planner.machine, items)
         targets: list[tuple[Job, Target]] = []
         gone: set[int] = set()
         for job, candidate in chosen:
@@ -201,7 +203,7 @@ class Batch:
                 gone.add(job.id)
                 continue
             record = records.get(item.rating_key)
-            targets.append((job, app.planner.plan(self._scenes[job.id], candidate, item, record)))
+            targets.append((job, planner.plan(self._scenes[job.id], candidate, item, record)))
         for job in todo:
             if job.id in gone:
                 self._fail(job, ItemGone(f"Scene {job.id}: its item in Plex is gone or holds another file now"))
@@ -244,9 +246,9 @@ class Batch:
         ended: dict[int, list[Work]] = {}
         for work in works:
             ended.setdefault(work.target.scene.id, []).append(work)
+        expected = Counter(target.scene.id for _, target in targets)
         for job in todo:
-            expected = sum(target.scene.id == job.id for _, target in targets)
-            if expected and len(ended.get(job.id, ())) == expected:
+            if job.id in expected and len(ended.get(job.id, ())) == expected[job.id]:
                 self._judge(job, ended[job.id])
 
     def _judge(self, job: Job, works: Sequence[Work]) -> None:

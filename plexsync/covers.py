@@ -23,7 +23,7 @@ def is_due(target: Target, record: Record) -> bool:
 
 
 def held(record: Record) -> dict[str, str]:
-    """Element -> SHA-1 of what was last uploaded there, ``""`` while an upload was only meant."""
+    """Element -> SHA-1 of what was last uploaded there, ``""`` while it is unknown whether an upload arrived."""
     return dict(part.split("=", 1) for part in record.cover.split(",") if "=" in part)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 
 from plexsync import paths, report
 from plexsync.state import State
+
+#: What was to replace one of our files, named after the pid of its writer; seconds after which nobody writes it.
+_PART = re.compile(rf"(?:[a-z_]+\.json|{re.escape(paths.METRICS)}|{paths.CLIENT_ID})\.\d+")
+PART_SECONDS = 60.0
 
 
 def status(folder: str, now: float) -> None:
@@ -56,3 +62,13 @@ def replace(path: str, text: str) -> None:
         if os.path.exists(part):
             os.unlink(part)
         raise
+
+
+def sweep(folder: str, now: float) -> None:
+    """Remove what processes that were killed left half-way to a file: the hook's has a cookie in it."""
+    with os.scandir(folder) as found:
+        parts = [entry.path for entry in found if _PART.fullmatch(entry.name)]
+    for part in parts:
+        with contextlib.suppress(OSError):  # its writer has just finished
+            if not 0 <= now - os.stat(part).st_mtime < PART_SECONDS:
+                os.unlink(part)

@@ -12,6 +12,8 @@ DONE, AWAY, STASH_AWAY, PROBLEM = "done", "away", "stash away", "problem"
 
 #: Seconds between two looks at the rows, and between two looks at whether a worker is there.
 LOOK, KEEP_AWAKE = 0.1, 1.0
+#: A look reads an index row for each that is left: after one that took long, so many times as long nothing is done.
+LEISURE = 20
 #: Starts of a worker without a single row settled in between, after which the task gives up on it.
 STARTS = 5
 
@@ -50,7 +52,9 @@ def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progres
     starts, awake, last, shown = 0, float("-inf"), total, 0.0
     try:
         while True:
+            began = world.clock()
             left = marks.left(conn, mark, since)
+            took = world.clock() - began
             if not left:
                 return Ended(DONE)
             if left != last:
@@ -69,7 +73,7 @@ def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progres
                 starts += wakeup.wake(folder)
                 if starts > STARTS:
                     return Ended(PROBLEM, "PlexSync's background worker does not start; plexsync.log may say why.")
-            world.sleep(LOOK)
+            world.sleep(min(max(LOOK, LEISURE * took), KEEP_AWAKE))
     finally:
         state.close()
 

@@ -85,8 +85,11 @@ def leave_connection(event: Event, folder: str) -> None:
     text = memory.execute(sql, (event.scheme, event.host, event.port, event.cookie)).fetchone()[0]
     part = path + "." + str(os.getpid())
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    data = text.encode()
     try:
-        os.write(fd, text.encode())
+        is_whole = os.write(fd, data) == len(data)
     finally:
         os.close(fd)
+    if not is_whole:  # the older one is better than half of this
+        raise OSError("the disk is full")
     os.replace(part, path)

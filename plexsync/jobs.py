@@ -174,7 +174,7 @@ def lease(conn: sqlite3.Connection, now: float, far: float, limit: int) -> list[
     """Take up to ``limit`` due jobs, by priority and then by due time, as rows of ``queue.Job``'s fields.
 
     ``far`` (not before ``now``): a due time beyond it was set by a wrong clock and counts as due. A row that was taken
-    back twice comes alone, and after those that were taken back less often: if it kills the worker, they have been done.
+    back twice comes alone, and after those that were so less often: if it kills the worker, they have been done.
     """
     adopt(conn, now)
     with conn:

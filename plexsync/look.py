@@ -11,13 +11,14 @@ import http.client
 import importlib.util
 import json
 import os
+import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from plexsync import breaker, durations, jobs, paths, pause, stats
+from plexsync import breaker, durations, paths, pause, stats
 from plexsync.settings import Settings, read_settings, setup_problem
 
 MODULES = ("stashapi", "plexapi", "persistqueue", "requests", "unidecode")
@@ -29,7 +30,11 @@ MOST = 1_000_000
 
 
 class Away(Exception):
-    """What was asked did not answer as it should."""
+    """Stash did not answer as it should."""
+
+
+class Refused(Away):
+    """Stash lets us in neither with its ApiKey nor with the cookie."""
 
 
 def digest(saved: Mapping[str, Any]) -> str:
@@ -39,15 +44,19 @@ def digest(saved: Mapping[str, Any]) -> str:
 
 def look(folder: str, api_key: str = "", clock: Callable[[], float] = time.time) -> bool:
     """Whether the full worker has a reason to start; if not, the pause is prolonged."""
-    conn = jobs.connect(os.path.join(folder, paths.STATE_DB))
+    conn = pause.connect(folder)  # a file that is not there is the worker's to make
+    starter = os.getppid()
     try:
         standing = pause.load(conn)
         if standing is None:
             return True
         counted = stats.load(conn)
+        asked = counted.plex_reads
         found = _reason(standing, folder, api_key, counted)
+        if os.getppid() != starter:  # killed meanwhile: the state may belong to another worker by now
+            return found
         if not found:
-            _prolong(conn, standing, clock())
+            _prolong(conn, standing, clock(), plex_failed=counted.plex_reads > asked)
         counted.store(conn)
         return found
     finally:
@@ -60,8 +69,9 @@ def _reason(standing: pause.Pause, folder: str, api_key: str, counted: stats.Sta
     if any(importlib.util.find_spec(name) is None for name in MODULES):
         return False
     try:
-        counted.stash += 1
-        saved = ask_stash(folder, api_key)
+        saved = ask_stash(folder, api_key, counted)
+    except Refused:  # what pauses is something else by now, and the worker says it
+        return standing.kind != pause.STASH
     except (Away, OSError, http.client.HTTPException, ValueError):
         return False
     if standing.kind == pause.STASH or digest(saved) != standing.settings:
@@ -75,12 +85,12 @@ def _reason(standing: pause.Pause, folder: str, api_key: str, counted: stats.Sta
     return plex_answers(settings, standing, folder)
 
 
-def _prolong(conn: Any, standing: pause.Pause, now: float) -> None:
+def _prolong(conn: sqlite3.Connection, standing: pause.Pause, now: float, *, plex_failed: bool) -> None:
     """Plex away: the breaker counts and doubles. Otherwise the interval is the contract's, each time the same."""
     reset = durations.seconds("PLEXSYNC_BREAKER_RESET")
     cap = durations.seconds("PLEXSYNC_BREAKER_RESET_CAP")
     standing.until = now + standing.interval
-    if standing.kind == pause.PLEX:
+    if standing.kind == pause.PLEX and plex_failed:
         raw = pause.value(conn, "breaker") or {}
         after = breaker.failed(breaker.Breaker(**raw), now, reset, cap)
         values = {name: getattr(after, name) for name in breaker.Breaker.__slots__}
@@ -92,29 +102,55 @@ def _prolong(conn: Any, standing: pause.Pause, now: float) -> None:
     pause.store(conn, standing)
 
 
-def ask_stash(folder: str, api_key: str) -> Mapping[str, Any]:
-    """What the user saved for PlexSync. Raises ``Away``, ``OSError`` or ``ValueError`` when Stash does not tell."""
-    plugins = ask_graphql(folder, api_key, {"query": QUERY})["configuration"]["plugins"]
-    saved = plugins.get("PlexSync") if isinstance(plugins, dict) else None
+def ask_stash(folder: str, api_key: str, counted: stats.Stats) -> Mapping[str, Any]:
+    """What the user saved for PlexSync; a stale ApiKey is refused where the cookie may still do.
+
+    Raises ``Away``, ``OSError``, ``http.client.HTTPException`` or ``ValueError`` when Stash does not tell.
+    """
+    counted.stash += 1
+    try:
+        data = ask_graphql(folder, api_key, {"query": QUERY})
+    except Refused:
+        if not api_key:
+            raise
+        counted.stash += 1
+        data = ask_graphql(folder, "", {"query": QUERY})
+    configuration = data.get("configuration")
+    plugins = configuration.get("plugins") if isinstance(configuration, dict) else None
+    if not isinstance(plugins, dict):
+        raise Away("Stash answered without its plugins")
+    saved = plugins.get("PlexSync")
     return saved if isinstance(saved, dict) else {}
 
 
-def ask_graphql(folder: str, api_key: str, question: Mapping[str, Any]) -> Any:
-    """The ``data`` of an answer of Stash, by the newest connection that anybody left."""
-    with open(os.path.join(folder, paths.CONNECTION), encoding="utf-8") as file:
-        where = json.load(file)
+def ask_graphql(folder: str, api_key: str, question: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``data`` of an answer of Stash, by the newest connection that anybody left. Raises as ``ask_stash``."""
+    url, cookie = _stash(folder)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if api_key:
         headers["ApiKey"] = api_key
-    elif where.get("cookie"):
-        headers["Cookie"] = f"session={where['cookie']}"
-    host = str(where.get("host") or "127.0.0.1")
-    url = f"{where.get('scheme') or 'http'}://{f'[{host}]' if ':' in host else host}:{int(where.get('port') or 9999)}"
+    elif cookie:
+        headers["Cookie"] = f"session={cookie}"
     status, body = fetch(url, "POST", "/graphql", headers, json.dumps(question).encode(), verify=False)
+    if status in (401, 403) or 300 <= status < 400:
+        raise Refused(f"Stash answered with status {status}")
     answer = json.loads(body) if status == 200 else {}
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
         raise Away(f"Stash answered with status {status}")
-    return answer["data"]
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def _stash(folder: str) -> tuple[str, str]:
+    """Stash's address and the newest cookie."""
+    with open(os.path.join(folder, paths.CONNECTION), encoding="utf-8") as file:
+        where = json.load(file)
+    if not isinstance(where, dict):
+        raise Away("nobody left a way to Stash")
+    host = str(where.get("host") or "127.0.0.1")
+    name = f"[{host}]" if ":" in host else host
+    url = f"{where.get('scheme') or 'http'}://{name}:{int(where.get('port') or 9999)}"
+    return url, str(where.get("cookie") or "")
 
 
 def plex_answers(settings: Settings, standing: pause.Pause, folder: str) -> bool:
@@ -138,12 +174,13 @@ def plex_answers(settings: Settings, standing: pause.Pause, folder: str) -> bool
 
 
 def client_id(folder: str) -> str:
-    """The installation's identifier, ``""`` while there is none."""
+    """The installation's identifier, ``""`` while there is none, or only what a power cut left of it."""
     try:
         with open(os.path.join(folder, paths.CLIENT_ID), encoding="ascii") as file:
-            return file.read().strip()
+            found = file.read(200).strip()
     except (OSError, ValueError):
         return ""
+    return found if found.replace("-", "").isalnum() else ""
 
 
 def fetch(

@@ -19,7 +19,7 @@ VALUES (
   CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :now, 2, :now, :now, 1, :mark)
 ON CONFLICT (key) DO UPDATE SET
   generation = generation + 1, mark = excluded.mark, last_seen = excluded.last_seen,
-  due = CASE WHEN status = 2 THEN due ELSE min(due, excluded.due) END,
+  due = CASE WHEN status = 2 THEN due WHEN status < 5 THEN min(due, excluded.due) ELSE excluded.due END,
   first_seen = CASE WHEN status < 5 THEN first_seen ELSE excluded.first_seen END,
   priority = CASE WHEN status < 5 THEN priority ELSE excluded.priority END,
   bulk = CASE WHEN status < 5 THEN bulk ELSE 0 END,

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from plexsync import durations, look, pause, state
+from plexsync import durations, jobs, look, pause, state
 from plexsync.log import FileSink
 
 #: Module -> package that brings it.
@@ -48,14 +48,28 @@ def is_managed() -> bool:
     return not in_venv and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
 
 
-def tell(folder: str, now: float, api_key: str = "") -> None:
-    """Pause with the sentence in status and log, in Stash's log as well if it answers. Said once while it stands."""
-    text = sentence(names())
+def broken(error: Exception) -> str:
+    """The same for modules that are there but cannot be loaded: half installed, or without what they need in turn."""
+    more = " --break-system-packages" if is_managed() else ""
+    python = sys.executable or "python3"
+    packages = " ".join(PACKAGES.values())
+    return (
+        f"PlexSync is paused: its Python modules cannot be loaded ({error})."
+        f" Run: {python} -m pip install{more} --force-reinstall {packages}"
+    )
+
+
+def tell(folder: str, now: float, text: str, api_key: str = "") -> None:
+    """Pause with ``text`` in status and log, in Stash's log as well if it answers. Said once while it stands.
+
+    Edits and wishes until now are answered by this; later ones are a reason to look at once.
+    """
+    interval = durations.seconds("PLEXSYNC_BREAKER_RESET")
+    standing = pause.Pause(pause.SETUP, now + interval, text, interval=interval, wake=_counters(folder, now))
     conn = state.open_state(folder)
     try:
         before = pause.load(conn)
-        interval = durations.seconds("PLEXSYNC_BREAKER_RESET")
-        pause.store(conn, pause.Pause(pause.SETUP, now + interval, text, interval=interval))
+        pause.store(conn, standing)
     finally:
         conn.close()
     if before is not None and before.problem == text:
@@ -64,6 +78,16 @@ def tell(folder: str, now: float, api_key: str = "") -> None:
     file.write("error", text)
     file.close()
     _tell_stash(folder, api_key, text)
+
+
+def _counters(folder: str, now: float) -> float:
+    """The counter of edits; the wish for a look is fulfilled."""
+    conn = jobs.open_queue(folder, now)
+    try:
+        jobs.set_meta(conn, "looked", jobs.get_meta(conn, "nudge"))
+        return jobs.get_meta(conn, "wake")
+    finally:
+        conn.close()
 
 
 def _tell_stash(folder: str, api_key: str, text: str) -> None:

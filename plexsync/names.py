@@ -20,6 +20,8 @@ def normal_path(raw: str) -> str:
 
 def fold(text: str) -> str:
     """``text`` without case, in NFC: what two spellings on a case-folding file system have in common."""
+    if text.isascii():  # most are, and an index holds 100,000
+        return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 

@@ -41,5 +41,5 @@ class BatchSize:
         """A batch of ``jobs`` took ``seconds``."""
         if jobs < LEAST or seconds <= 0:
             return
-        fitting = int(jobs * BATCH_SECONDS / seconds)
-        self.limit = max(LEAST, min(MOST, fitting, self.limit * 2))
+        fitting = min(MOST, jobs * BATCH_SECONDS / seconds)
+        self.limit = max(LEAST, min(int(fitting), self.limit * 2))

@@ -36,8 +36,9 @@ class Holder:
     def __init__(self, folder: str, fd: int) -> None:
         self.folder = folder
         self.fd = fd
+        self._held = True
         os.set_inheritable(fd, False)
-        locks.write_text(fd, str(os.getpid()))
+        _sign(fd)
 
     @classmethod
     def take(cls, folder: str, inherited: int | None, patience: float = TAKE_PATIENCE) -> Holder | None:
@@ -52,29 +53,50 @@ class Holder:
         return cls(folder, fd)
 
     def end(self, more: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
-        """Give the lock up; False if ``more()`` then says that rows came and the lock could be had back."""
-        locks.write_text(self.fd, "")
-        locks.unlock(self.fd)
-        if more() and locks.wait_lock(self.fd, patience):
-            locks.write_text(self.fd, str(os.getpid()))
-            return False
-        os.close(self.fd)
+        """Give the lock up; False if ``more()`` then says that rows came and the lock could be had back.
+
+        May be called again, whatever ended the first call: a lock that is another's by then is left alone.
+        """
+        if self._held:
+            locks.write_text(self.fd, "")
+            self._held = False
+            locks.unlock(self.fd)
+            if more() and locks.wait_lock(self.fd, patience):
+                self._held = True
+                _sign(self.fd)
+                return False
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
         return True
 
-    def become(self, role: str, api_key: str) -> None:
-        """Replace this process by ``role`` (``worker``, ``waiter``): same pid, same lock. Returns on Windows alone."""
+    def become(self, role: str, api_key: str, *, again: bool = True) -> None:
+        """Replace this process by ``role`` (``worker``, ``waiter``): same pid and lock. ``again``: see ``background``.
+
+        Returns on Windows, and where the interpreter cannot be started any more.
+        """
         if locks.WINDOWS:
             return
         command = [sys.executable or "python3", paths.ENTRY, role, "--data-dir", self.folder]
-        command += ["--lock-fd", str(self.fd), "--again"]
-        if api_key:
-            reader, writer = os.pipe()
-            os.write(writer, api_key.encode("utf-8"))
-            os.close(writer)
-            os.set_inheritable(reader, True)
+        command += ["--lock-fd", str(self.fd), *(["--again"] if again else [])]
+        reader = pipe_key(api_key)
+        if reader is not None:
             command += ["--key-fd", str(reader)]
         os.set_inheritable(self.fd, True)
-        os.execv(command[0], command)
+        try:
+            os.execv(command[0], command)
+        except OSError:
+            os.set_inheritable(self.fd, False)
+            if reader is not None:
+                os.close(reader)
+
+
+def _sign(fd: int) -> None:
+    """Name this process in its lock, if it does not stand there. A full disk is no reason to die before saying so."""
+    pid = str(os.getpid())
+    with contextlib.suppress(OSError):
+        if locks.read_text(fd) != pid:
+            locks.write_text(fd, pid)
 
 
 def _is_lock(folder: str, fd: int) -> bool:
@@ -87,8 +109,19 @@ def _is_lock(folder: str, fd: int) -> bool:
     return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
 
+def pipe_key(api_key: str) -> int | None:
+    """The reading end, to be inherited, of a pipe that holds Stash's ApiKey; None without a key."""
+    if not api_key:
+        return None
+    reader, writer = os.pipe()
+    os.write(writer, api_key.encode("utf-8"))
+    os.close(writer)
+    os.set_inheritable(reader, True)
+    return reader
+
+
 def read_key(fd: int | None) -> str:
-    """Stash's ApiKey from the pipe that ``become`` left; ``""`` without one."""
+    """Stash's ApiKey from the pipe that ``pipe_key`` made; ``""`` without one."""
     if fd is None:
         return ""
     try:
@@ -104,6 +137,8 @@ def settle_in(folder: str) -> None:
     if hasattr(os, "setsid") and os.getsid(0) != os.getpid() and not os.isatty(0):
         with contextlib.suppress(OSError):  # a group's leader already, or not allowed
             os.setsid()
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignored it would keep a look's exit status from us
     os.umask(0o077)
     os.chdir(folder)
 

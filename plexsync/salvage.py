@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from plexsync import export, jobs, locks, paths, state
 from plexsync.log import Log
@@ -25,28 +27,47 @@ def is_broken(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and any(sign in str(error) for sign in _BROKEN)
 
 
-def open_state(folder: str, log: Log, now: float) -> State:
+def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> State:
     """``state.db``; a broken one is set aside and a new one made, with what was exported earlier.
 
-    Raises ``sqlite3.Error`` for anything else.
+    ``thorough`` reads the whole file. Raises ``sqlite3.Error`` for anything else.
     """
-    is_new = not os.path.exists(os.path.join(folder, paths.STATE_DB))
+    path = os.path.join(folder, paths.STATE_DB)
+    is_new = not os.path.exists(path) or not os.path.getsize(path)
     try:
-        found = State(state.open_state(folder))
+        conn = state.open_state(folder)
         if is_new:
-            found.import_synced(export.read_timestamps(folder))
-        return found
+            return _with_times(folder, conn)
+        if not thorough or _is_whole(conn):
+            return State(conn)
     except sqlite3.DatabaseError as error:
         if not is_broken(error):
             raise
-    kept = set_aside(os.path.join(folder, paths.STATE_DB), now)
+    kept = set_aside(path, now)
     log.error(
         f"found state.db damaged; it was kept as {os.path.basename(kept)} and a new one made. No edit is lost;"
         " what PlexSync wrote earlier counts as yours until it is written again."
     )
-    made = State(state.open_state(folder))
+    return _with_times(folder, state.open_state(folder))
+
+
+def _with_times(folder: str, conn: sqlite3.Connection) -> State:
+    """A new state that takes over the times of the last syncs."""
+    made = State(conn)
     made.import_synced(export.read_timestamps(folder))
     return made
+
+
+def _is_whole(conn: sqlite3.Connection) -> bool:
+    """Whether the whole file can be read; the connection is closed if not."""
+    try:
+        if conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
+            return True
+    except sqlite3.Error:
+        conn.close()
+        raise
+    conn.close()
+    return False
 
 
 def mend_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
@@ -58,11 +79,10 @@ def mend_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
         conn = jobs.open_queue(folder, now)
         try:
             jobs.counts(conn)
-            found = conn.execute("PRAGMA quick_check(1)").fetchone() if thorough else ("ok",)
+            if not thorough or _is_whole(conn):
+                return
         finally:
             conn.close()
-        if found[0] == "ok":
-            return
     except sqlite3.DatabaseError as error:
         if not is_broken(error):
             raise
@@ -74,53 +94,96 @@ def _salvage(folder: str, log: Log, now: float) -> None:
     path = os.path.join(folder, paths.QUEUE_DB)
     fd = locks.open_lock(os.path.join(folder, paths.INIT_LOCK))
     try:
-        locks.wait_lock(fd, jobs.BUSY_TIMEOUT)
-        rows = _readable(path)
+        if not locks.wait_lock(fd, jobs.BUSY_TIMEOUT):
+            raise sqlite3.OperationalError("database is locked: another process has been creating it for 10 s")
+        found = _read(path)
         kept = set_aside(path, now)
     finally:
-        locks.unlock(fd)
         os.close(fd)
     conn = jobs.open_queue(folder, now)
     try:
-        for key, status, reason, message in rows:
-            jobs.put(conn, key, "salvaged", now, now)
-            if status == jobs.DEAD:
-                _bury(conn, key, reason, message, now)
+        _put_back(conn, found, now)
     finally:
         conn.close()
     log.error(
-        f"found queue.db damaged; {len(rows)} jobs were saved out of it, and it was kept as {os.path.basename(kept)}."
-        " Run Sync recent to be sure that nothing is missing."
+        f"found queue.db damaged; {len(found.keys)} jobs were saved out of it, and it was kept as"
+        f" {os.path.basename(kept)}. Run Sync recent to be sure that nothing is missing."
     )
 
 
-def _bury(conn: sqlite3.Connection, key: str, reason: str, message: str, now: float) -> None:
-    row = conn.execute("SELECT _id FROM ack_queue_default WHERE key = ?", (key,)).fetchone()
-    jobs.begin(conn)
-    jobs.bury(conn, row[0], reason, message, now)
-    conn.execute("COMMIT")
+class _Found:
+    """What could be read. ``keys``: row id -> key. ``dead``: row id -> reason and message of a dead letter.
+
+    ``meta`` and ``cleared``: rows of the tables of these names.
+    """
+
+    def __init__(self) -> None:
+        self.keys: dict[int, str] = {}
+        self.dead: dict[int, tuple[str, str]] = {}
+        self.meta: dict[str, float] = {}
+        self.cleared: dict[str, float] = {}
 
 
-def _readable(path: str) -> list[tuple[str, int, str, str]]:
-    """Key, status, reason and message of every row that can still be read, one by one, from both ends."""
-    found: dict[str, tuple[str, int, str, str]] = {}
+def _put_back(conn: sqlite3.Connection, found: _Found, now: float) -> None:
+    jobs.put_many(conn, list(found.keys.values()), "salvaged", now, jobs.BY_HAND)
+    with conn:
+        jobs.begin(conn)
+        for row in found.dead.keys() & found.keys.keys():
+            sql = "SELECT _id FROM ack_queue_default WHERE key = ?"
+            jobs.bury(conn, conn.execute(sql, (found.keys[row],)).fetchone()[0], *found.dead[row], now)
+        known = [(name, found.meta[name]) for name in _KEPT if name in found.meta]
+        conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", known)
+        conn.executemany("INSERT OR IGNORE INTO cleared VALUES (?, ?)", found.cleared.items())
+
+
+#: What catch-up must know as it was: when PlexSync came, the last Clear queue, and the last catch-up.
+_KEPT = ("start", "cleared", "catchup")
+
+#: Ways to a row's key and state: the table, and the two indexes, which hold the same where the table is unreadable.
+_TABLE = "SELECT _id, key, status, reason, message FROM ack_queue_default NOT INDEXED ORDER BY _id {order}"
+_BY_KEY = "SELECT _id, key, 1, '', '' FROM ack_queue_default WHERE key > '' ORDER BY key {order}"
+_BY_STATE = (
+    "SELECT _id, NULL, status, '', '' FROM ack_queue_default INDEXED BY job_due WHERE status = 9"
+    " ORDER BY priority {order}, due {order}"
+)
+_LOST = "This job's row in queue.db was damaged; edit its scene in Stash or run Process DLQ to try again."
+
+
+def _read(path: str) -> _Found:
+    """Every key, with what is known of its state, of a file parts of which cannot be read."""
+    found = _Found()
+    sure: set[int] = set()
+    for sql in (_TABLE, _BY_KEY, _BY_STATE):
+        for row, key, status, reason, message in _rows(path, sql):
+            if row in sure:
+                continue
+            if jobs.is_key(key):
+                found.keys[row] = key
+            if status == jobs.DEAD:
+                found.dead[row] = (str(reason or "retries_exhausted"), str(message or _LOST))
+        if sql is _TABLE:
+            sure = set(found.keys)
+    found.meta = _numbers(path, "SELECT name, value FROM meta ORDER BY name {order}")
+    found.cleared = _numbers(path, "SELECT key, at FROM cleared ORDER BY key {order}")
+    return found
+
+
+def _numbers(path: str, sql: str) -> dict[str, float]:
+    return {str(name): float(value) for name, value in _rows(path, sql) if isinstance(value, int | float)}
+
+
+def _rows(path: str, sql: str) -> Iterator[tuple[Any, ...]]:
+    """The rows that can be read, one by one from both ends: some may come twice."""
     for order in ("ASC", "DESC"):
+        conn = sqlite3.connect(path, timeout=jobs.BUSY_TIMEOUT, isolation_level=None)
+        conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
-            conn = sqlite3.connect(path, timeout=jobs.BUSY_TIMEOUT, isolation_level=None)
+            conn.execute("PRAGMA writable_schema=ON")  # or SQLite refuses a file of which the end is missing as a whole
+            yield from conn.execute(sql.format(order=order))
         except sqlite3.Error:
-            continue
-        try:
-            rows = conn.execute(
-                f"SELECT key, status, reason, message FROM ack_queue_default NOT INDEXED ORDER BY _id {order}"
-            )
-            for key, status, reason, message in rows:
-                if jobs.is_key(key):
-                    found[key] = (key, int(status or 0), str(reason or "retries_exhausted"), str(message or ""))
-        except (sqlite3.Error, ValueError, TypeError):
             pass  # the rest of this direction cannot be read
         finally:
             conn.close()
-    return list(found.values())
 
 
 def set_aside(path: str, now: float) -> str:

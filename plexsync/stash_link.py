@@ -82,6 +82,18 @@ class _Adapter(HTTPAdapter):
         return response
 
 
+def read_json(content: bytes) -> Any:
+    """The JSON in an answer; raises ``ValueError``.
+
+    Bytes that are no UTF-8 (of an old file's name, say) become U+FFFD: one scene must not make a whole answer useless.
+    Lone surrogates, which neither SQLite nor a URL takes, go.
+    """
+    found = json.loads(content.decode("utf-8", "replace"))
+    if b"\\ud" in content or b"\\uD" in content:
+        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "ignore"))
+    return found
+
+
 def _problem(response: requests.Response, *, cover: bool) -> StashUnavailable | None:
     status, kind = response.status_code, response.headers.get("Content-Type", "")
     what = "a cover" if cover else "a question"
@@ -126,7 +138,7 @@ class _Interface(StashInterface):  # type: ignore[misc]
 
     def _handle_GQL_response(self, response: requests.Response) -> dict[str, Any]:
         """The ``data``. stashapi's own raises a bare ``Exception`` for an answer without it."""
-        body = json.loads(response.content)
+        body = read_json(response.content)
         if body.get("errors"):
             said = "; ".join(str(one.get("message")) for one in body["errors"])
             if "database is locked" in said:

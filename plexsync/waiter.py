@@ -8,13 +8,14 @@ one stays small) tells whether it is back.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from plexsync import durations, jobs, locks, paths, pause
-from plexsync.process import PluginFiles
+from plexsync.process import PluginFiles, pipe_key
 
 #: Longest sleep in seconds: new rows are seen within it, and after it the clock is read again.
 TICK = 1.0
@@ -49,24 +50,23 @@ def decide(sight: Sight, now: float) -> tuple[str, float]:
     if sight.files == "changed" or sight.nudged:
         return WORK, now
     standing = sight.pause
-    if standing is not None and standing.kind != pause.DRY:
-        return _paused(standing, sight, now)
-    if standing is not None and now >= standing.until:
-        return LOOK, now
-    if now >= sight.catchup_at or (sight.due is not None and sight.due <= now):
+    is_dry = standing is not None and standing.kind == pause.DRY
+    if standing is not None and standing.looks_at_edits and sight.woken and not is_dry:
+        return WORK, now
+    is_free = standing is None or is_dry
+    if is_free and (now >= sight.catchup_at or (sight.due is not None and sight.due <= now)):
         return WORK, now
     if sight.due is None and now >= sight.idle_until:
         return END, now
-    times = [sight.catchup_at, sight.idle_until if sight.due is None else sight.due]
-    return WAIT, min([*times, standing.until] if standing else times)
-
-
-def _paused(standing: pause.Pause, sight: Sight, now: float) -> tuple[str, float]:
-    if standing.looks_at_edits and sight.woken:
-        return WORK, now
-    if now >= standing.until or standing.until - now > standing.interval + durations.horizon():
+    if standing is not None and wants_look(standing, now):
         return LOOK, now
-    return WAIT, standing.until
+    times = [sight.idle_until if sight.due is None else sight.due, sight.catchup_at] if is_free else []
+    return WAIT, min([*times, standing.until] if standing is not None else times)
+
+
+def wants_look(standing: pause.Pause, now: float) -> bool:
+    """Whether it is time for a look; a time further off than any interval was set by a wrong clock."""
+    return now >= standing.until or standing.until - now > standing.interval + durations.horizon()
 
 
 class Waiter:
@@ -89,6 +89,7 @@ class Waiter:
         self._conn = jobs.open_queue(folder, clock())
         self._state = pause.connect(folder)
         self._version = -1
+        self._now = 0.0
         self._due: float | None = None
         self._nudged = self._newer = False
         self._wake = self._catchup = self._empty = 0.0
@@ -113,17 +114,21 @@ class Waiter:
         """A look that found nothing has moved the pause itself; one that crashed has not, and must not come at once."""
         standing = pause.load(self._state)
         now = self._clock()
-        if standing is not None and standing.until <= now:
+        if standing is not None and wants_look(standing, now):
             standing.until = now + max(standing.interval, TICK)
             pause.store(self._state, standing)
 
     def _sight(self) -> Sight:
-        """Reads the data version first, then the queue: a row that comes in between is seen the next time."""
+        """Reads the data version first, then the queue: a row that comes in between is seen the next time.
+
+        A clock that was put back changes what the times in the queue mean, so it is read again then too.
+        """
         version = self._conn.execute("PRAGMA data_version").fetchone()[0]
         now = self._clock()
-        if version != self._version:
+        if version != self._version or now < self._now:
             self._version = version
             self._read(now)
+        self._now = now
         standing = pause.load(self._state)
         return Sight(
             files=self._files.state(),
@@ -157,17 +162,18 @@ def look_apart(folder: str, api_key: str) -> bool:
 
         return look(folder, api_key)
     command = [sys.executable or "python3", paths.ENTRY, "look", "--data-dir", folder]
-    reader = None
-    if api_key:
-        reader, writer = os.pipe()
-        os.write(writer, api_key.encode("utf-8"))
-        os.close(writer)
-        os.set_inheritable(reader, True)
+    reader = pipe_key(api_key)
+    if reader is not None:
         command += ["--key-fd", str(reader)]
     try:
         child = os.posix_spawn(command[0], command, os.environ)
     finally:
         if reader is not None:
             os.close(reader)
-    _, status = os.waitpid(child, 0)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:  # told to end: what goes on looking would write into another worker's state
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     return os.waitstatus_to_exitcode(status) == 0

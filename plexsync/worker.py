@@ -232,9 +232,9 @@ class Worker:
     def _tick(self, *_: object, **__: object) -> None:
         """Whatever takes long, the status is told every ``EXPORT_EVERY`` seconds. Called at each answer of Plex too."""
         if not 0 <= self._app.world.clock() - self._exported < EXPORT_EVERY:
+            self._hand_over_lines()
             self._count_requests()
             self._export()
-            self._hand_over_lines()
 
     def _still_wanted(self, job: Job) -> bool:
         """Whether to write this job now: a batch that takes long is cut short, and Stop means stop within it too."""
@@ -299,8 +299,8 @@ class Worker:
             jobs.set_meta(conn, "empty_since", 0)
         elif not jobs.get_meta(conn, "empty_since"):
             jobs.set_meta(conn, "empty_since", app.world.clock())
-        self._count_requests()
         self._hand_over_lines(force=True)
+        self._count_requests()
         self._export()
 
     def _export_timestamps(self) -> None:

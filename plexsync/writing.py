@@ -97,7 +97,7 @@ class Writer:
         works = [Work(target, attempts) for target, attempts in targets]
         for work in works:
             self._prepare(work)
-        self._intend([work for work in works if not work.edit.empty])
+        self._intend([work for work in works if work.cover or not work.edit.empty])
         done: list[Work] = []
         for work in works:
             if not self._wanted_still(work.target):
@@ -150,10 +150,9 @@ class Writer:
         work.cover = Cover(elements, sha1, kind, data if keep else None)
         locks = (covers.LOCKS[element] for element in elements)
         work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
-        # A lock without an upload, should that fail, must not look like a person's choice of another image.
-        before = covers.held(work.record)
-        meant = {element: before.get(element, "") for element in elements}
-        work.record = replace(work.record, cover=covers.text(before | meant))
+        # A lock without its upload must not look like a person's choice, nor an upload without an answer be repeated.
+        meant = covers.held(work.record) | dict.fromkeys(elements, "")
+        work.record = replace(work.record, cover=covers.text(meant))
 
     def _intend(self, works: Sequence[Work]) -> None:
         """Commit what is about to be written: an intent without an outcome counts as ours."""
@@ -315,8 +314,7 @@ class Writer:
         try:
             data = cover.data if cover.data is not None else self._fetched_again(scene.id, cover)
             for element in cover.elements:
-                self._planner.client.upload(work.target.item.rating_key, element, data, cover.kind)
-                work.uploaded = True
+                self._one_upload(work, element, data, cover)
                 held = {**covers.held(work.record), element: cover.sha1}
                 work.record = replace(work.record, cover=covers.text(held))
                 self._streak(work.target, True)
@@ -337,6 +335,14 @@ class Writer:
             )
         finally:
             cover.data = None
+
+    def _one_upload(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
+        client, key = self._planner.client, work.target.item.rating_key
+        unanswered = covers.held(work.target.record).get(element) == ""
+        if unanswered and client.has_image(key, element, cover.sha1):
+            return
+        client.upload(key, element, data, cover.kind)
+        work.uploaded = True
 
     def _fetched_again(self, scene_id: int, cover: Cover) -> bytes:
         data, _ = self._planner.stash.cover(scene_id)

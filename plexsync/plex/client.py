@@ -149,8 +149,16 @@ class PlexClient:
                 path, "image", self.session.post, data=data, headers={"Content-Type": content_type}, timeout=timeout
             )
         except PlexBusy as busy:
-            if self.session.last is not None or not self._is_selected(path, digest(data)):
+            if self.session.last is not None or not self.has_image(rating_key, element, digest(data)):
                 raise busy from None
+
+    def has_image(self, rating_key: int, element: Element, sha1: str) -> bool:
+        """Whether the image with that SHA-1 is uploaded and selected. One request."""
+        root = self._read(f"/library/metadata/{_positive(rating_key)}/{element}", "image")
+        return any(
+            sha1 in (photo.get("ratingKey") or photo.get("key") or "") and photo.get("selected", "1") in ("1", "true")
+            for photo in root
+        )
 
     def scan(self, section: int, folder: str) -> None:
         """Asks Plex to look through one folder, given as Plex sees it. Says nothing about the outcome."""
@@ -266,13 +274,6 @@ class PlexClient:
             if root.tag != "MediaContainer":
                 raise
             return root
-
-    def _is_selected(self, path: str, sha1: str) -> bool:
-        root = self._read(path, "image")
-        return any(
-            sha1 in (photo.get("ratingKey") or photo.get("key") or "") and photo.get("selected", "1") in ("1", "true")
-            for photo in root
-        )
 
 
 def _plexapi(client_id: str) -> Any:

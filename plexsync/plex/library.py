@@ -223,9 +223,10 @@ class Library:
         """First listing or sweep: every row, then drop what is gone. Not complete: all stays, and is repeated."""
         gained = found.gained if row.complete else None
         listing = rows(self._client, row.section.key)
+        held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
         server_time = self._take(row, listing, gained)
         found.warnings += listing.warnings
-        if listing.complete:
+        if listing.complete and held:
             self._drop_others(row, listing.keys)
         swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
         # Rows that cannot be read stay so: they must not keep the whole index from counting.
@@ -328,7 +329,8 @@ class Library:
         try:
             yield
         except BaseException:
-            self._conn.execute("ROLLBACK")
+            if self._conn.in_transaction:  # a full disk has rolled it back already
+                self._conn.execute("ROLLBACK")
             raise
         self._conn.execute("COMMIT")
 

@@ -15,7 +15,9 @@ OPTIMISED_FOLDER = "/Plex Versions/"
 
 def whole(value: object) -> int:
     """A whole number out of a number or its text, 0 for anything else."""
-    if not isinstance(value, int | float | str):
+    if type(value) is int:  # nearly always, and a listing has half a million of them
+        return value
+    if type(value) is not str and not isinstance(value, int | float):
         return 0
     try:
         return int(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from plexsync.breaker import Breaker
 from tests.integration.workbench import Bench, Film
 
 #: Where a fault lets every probe and listing pass: on edits, and on the full items that are read before them.
-WHERE = {"edits": {"method": "PUT"}, "items": {"path": r"/library/metadata/"}}
+WHERE: dict[str, dict[str, Any]] = {"edits": {"method": "PUT"}, "items": {"path": r"/library/metadata/"}}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,13 @@ def here(tmp_path: Path) -> Iterator[Desk]:
         made.at += HOUR
         made.stash.log.clear()
         yield made
+
+
+def listed(here: Desk, scene: int) -> dict[str, Any]:
+    """A scene as a listing tells of it."""
+    found = here.stash.scenes[scene]
+    files = [{"id": one.id, "path": one.path} for one in found.files]
+    return {"id": scene, "updated_at": found.updated_at, "files": files}
 
 
 def auto_tagged(here: Desk) -> None:
@@ -112,6 +120,10 @@ def test_a_reassigned_file_reaches_a_scene_that_nobody_had_seen(here: Desk) -> N
     assert here.asked(here.catch_up) == 3
     assert here.keys() == ["scene:1", f"scene:{old}"]
     assert here.catch_up() == 0
+    here.queue.conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:3'")
+    here.app.state.see([("scene", old, catchup._signature(listed(here, old)), "")])
+    assert here.catch_up() == 0
+    here.hook(f"scene:{old}")
     here.work()
     assert here.title(102) == "old"
 
@@ -136,6 +148,7 @@ def test_the_dead_letter_of_a_vanished_scene_ends(here: Desk) -> None:
     here.queue.conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     here.stash.destroy_scene(3, hook=False)
     assert here.catch_up() == 1
+    assert here.rows()["scene:3"] == (jobs.READY, jobs.FAN_OUT)
     here.work()
     assert here.keys() == ["scene:4", "tag:77"]
     assert (here.catch_up(), here.keys()) == (0, ["scene:4", "tag:77"])
@@ -174,7 +187,13 @@ def test_another_process_knows_what_was_seen(here: Desk) -> None:
 def test_a_quiet_hour_is_one_request(here: Desk) -> None:
     """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
     here.app.use(here.app.stash.settings())
+    here.at += 50 * DAY
+    last = jobs.get_meta(here.queue.conn, "catchup")
+    assert here.asked(lambda: catchup.run(here.app, here.queue.conn)) <= 2
+    here.at += HOUR
     assert here.asked(lambda: catchup.run(here.app, here.queue.conn)) == 1
+    since = [one.variables["tag"]["updated_at"]["value"] for one in here.stash.requests_for("findTags")]
+    assert since == [catchup.stash_text(last), catchup.stash_text(here.at - HOUR)]
     for number in range(2998):
         here.stash.add_scene(str(number))
         here.stash.scenes[number + 3].updated_at = "2020-01-01T00:00:00Z"

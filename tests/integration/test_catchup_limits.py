@@ -168,6 +168,7 @@ def test_a_time_that_cannot_be_read_hides_nothing(here: Desk) -> None:
     here.pair("odd")
     here.pair("none")
     here.stash.scenes[1].updated_at = "yesterday"
+    here.stash.scenes[1].files[0].updated_at = "2020-01-01T00:00:00Z"
     here.stash.scenes[2].updated_at = here.stash.scenes[2].files[0].updated_at = ""
     assert (here.catch_up(), here.keys()) == (1, ["scene:1"])
     here.work()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,10 +117,21 @@ def test_a_comparison_that_stash_interrupts_is_not_lost(here: Desk, monkeypatch:
     here.stash.destroy_tag(1)
     here.at += WEEK
     here.app.use(here.app.stash.settings())
-    here.stash.fault("reset", 1, operation="ids: ")
+    asked: list[int] = []
+    batch = here.app.stash.batch
+
+    def breaks_off(ids: Collection[int]) -> Any:
+        asked.extend(ids)
+        if len(asked) == 2:
+            raise StashUnavailable("it went away")
+        return batch(ids)
+
+    monkeypatch.setattr(here.app.stash, "batch", breaks_off)
     with pytest.raises(StashUnavailable):
         catchup.run(here.app, here.queue.conn)
-    assert here.catch_up() == 2
+    assert here.keys() == ["scene:1"]
+    assert here.catch_up() == 1
+    assert (here.keys(), asked) == (["scene:1", "scene:2"], [1, 2, 2])
 
 
 def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:

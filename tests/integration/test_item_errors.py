@@ -155,7 +155,7 @@ def test_an_item_that_holds_another_file_now_is_left_alone(bench: Bench) -> None
     film = bench.film()
     bench.edit(film.scene)
     bench.turn()
-    rewrite(bench, film, file="/films/9/stranger.mp4", size=77, duration=5)
+    rewrite(bench, film, file="/films/9/stranger.mp4", size=77, duration_ms=5000)
     before = bench.plex.items[film.item].visible()
     bench.edit(film.scene, title="Second")
     bench.turn()
@@ -186,16 +186,15 @@ def test_an_item_that_is_gone_is_forgotten_and_its_file_matched_again(bench: Ben
 
 
 def test_an_item_that_vanishes_at_the_write_is_matched_again(bench: Bench) -> None:
-    """A 404 at the edit itself: one attempt at most, and the scene waits for its file."""
+    """A 404 at the edit itself: the mapping goes, the file is looked for at once, and found again it is written."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("404", method="PUT", count=1)
-    bench.plex.before_write = None
     bench.turn()
-    assert bench.titles([film]) in (["film1"], ["Film 1"])
-    bench.live(3700)
+    assert [one.status for one in bench.plex.writes()] == [404, 200]
     assert bench.titles([film]) == ["Film 1"]
-    assert bench.count("dead") == 0
+    assert bench.said("put scene back", f"scene={film.scene} ", "404")
+    assert bench.job(film.scene) == {}
 
 
 def test_a_plex_that_drops_an_edit_in_silence_is_found_out(bench: Bench) -> None:

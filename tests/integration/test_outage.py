@@ -152,7 +152,7 @@ def test_one_success_closes_it(bench: Bench) -> None:
 
 
 def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
-    """A worker that starts while the breaker is open sends nothing, and one that starts after four failures counts on."""
+    """A worker that starts while it is open sends nothing, and one that starts after four failures counts on."""
     film = bench.film()
     bench.edit(film.scene)
     db = State(open_state(bench.folder))

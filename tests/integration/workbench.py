@@ -27,10 +27,10 @@ from tests.servers.stash import StashServer
 from tests.unit.queue_tools import NOW, job
 
 #: Words with which a line of the worker's log may begin: what was done, to whom it was done comes after.
-ACTIONS = frozenset(
-    "compared could dropped ended failed finished found gave kept left noticed paused put queued shortened skipped"
-    " tagged traced used went would wrote".split()
-)
+ACTIONS = {
+    *("compared", "could", "dropped", "ended", "failed", "finished", "found", "gave", "left", "noticed", "paused"),
+    *("put", "queued", "shortened", "skipped", "tagged", "traced", "went", "would", "wrote"),
+}
 
 
 class Film(NamedTuple):
@@ -112,7 +112,7 @@ class Bench:
     def _wait(self, seconds: float) -> None:
         if self.now >= self._end:
             raise TimeIsUp
-        self.now += seconds
+        self.now += min(seconds, self._end - self.now)
 
     # -- what there is
 
@@ -149,14 +149,14 @@ class Bench:
     # -- the background process
 
     @contextmanager
-    def worker(self) -> Iterator[Worker]:
+    def worker(self, files: PluginFiles | None = None) -> Iterator[Worker]:
         """The full worker, built anew."""
         sink = StashSink()
         log = Log([self, sink])
         app = App(self.folder, log, world=self.world, api_key=self.api_key)
         queue = JobQueue(self.folder, self.clock)
         try:
-            yield Worker(app, queue, sink, PluginFiles(read=dict), fresh=False)
+            yield Worker(app, queue, sink, files or PluginFiles(read=dict), fresh=False)
         finally:
             queue.close()
             del queue.conn  # or the finaliser closes it again, in whatever thread the collector runs
@@ -171,6 +171,7 @@ class Bench:
     def live(self, seconds: float) -> None:
         """Worker and waiter take turns for so long."""
         self._end = self.now + seconds
+        tick, waiter.TICK = waiter.TICK, 20.0  # nobody makes rows meanwhile, so it need not look each second
         try:
             while True:
                 self.turn()
@@ -184,6 +185,8 @@ class Bench:
                 made.run()
         except TimeIsUp:
             self._end = float("inf")
+        finally:
+            waiter.TICK = tick
 
     def write(self, level: str, line: str) -> None:
         """The log's sink."""

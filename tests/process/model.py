@@ -13,7 +13,8 @@ from tests.servers.stash_model import Store
 
 #: Fields of ``Item.visible()`` that PlexSync carries over, in the order of ``wanted``.
 FIELDS = (
-    "title", "studio", "summary", "date", "actors", "genres", "collections", "selected_poster", "selected_art", "locked",
+    "title", "studio", "summary", "date", "actors", "genres", "collections",
+    "selected_poster", "selected_art", "locked",
 )  # fmt: skip
 
 #: Locks of a scene of which every field was written at some time; the images' come with the first cover.

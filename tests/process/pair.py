@@ -1,4 +1,4 @@
-"""A Stash with the plugin and a Plex with the same films: the two servers of a process test, and the way between them."""
+"""A Stash with the plugin and a Plex with the same films: the two servers of a process test, and the way between."""
 
 from __future__ import annotations
 

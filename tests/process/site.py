@@ -19,8 +19,8 @@ SHORT = {
     "PLEXSYNC_RETRY_BASE": "0.1",
     "PLEXSYNC_RETRY_CAP": "0.5",
     "PLEXSYNC_MISSING_BASE": "60",
-    "PLEXSYNC_BREAKER_RESET": "1",
-    "PLEXSYNC_BREAKER_RESET_CAP": "2",
+    "PLEXSYNC_BREAKER_RESET": "0.3",
+    "PLEXSYNC_BREAKER_RESET_CAP": "1",
     "PLEXSYNC_CONNECT_TIMEOUT": "2",
     "PLEXSYNC_READ_TIMEOUT": "5",
 }
@@ -84,7 +84,7 @@ def good(result: HookResult) -> Any:
 
 
 def well_ended(result: TaskResult) -> None:
-    """One JSON document, status 0, progress that rises within 0..1, and a last line that is the result or the reason."""
+    """One JSON document, status 0, progress that rises within 0..1, and a last line: the result or the reason."""
     assert result.returncode == 0
     assert list(json.loads(result.stdout)) in (["output"], ["error"])
     assert result.progress == sorted(result.progress)

@@ -56,7 +56,7 @@ def test_hooks_during_sync_all(pair: Pair) -> None:
     films = [pair.film() for _ in range(60)]
     pair.plex.modes.edit_delay = 0.01
     task = pair.stash.start_task("sync_all")
-    until(lambda: pair.plex.writes(), what="the first edit of Sync all")
+    until(pair.plex.writes, what="the first edit of Sync all")
     failed: list[BaseException] = []
 
     def person(number: int) -> None:

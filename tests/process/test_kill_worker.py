@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -12,24 +14,19 @@ from tests.process.world import World
 #: Where the worker dies while it carries an edit of two scenes to Plex -> how the next one is started.
 AT_WORK = {
     "worker starting": "wake",
-    "worker taking back": "hook",
     "worker before lease commits": "task",
     "worker after lease": "hook",
     "worker after reading scenes": "wake",
     "worker within a page of the index": "hook",
-    "worker after a page of the index": "wake",
     "worker before the index is whole": "hook",
     "worker after matching": "task",
-    "worker after reading items": "hook",
     "worker before the intents commit": "wake",
     "worker before a PUT": "hook",
     "worker after a PUT": "wake",
-    "worker after the read-back": "hook",
     "worker before an upload": "task",
     "worker after an upload": "hook",
     "worker after storing": "wake",
     "worker before settling commits": "hook",
-    "worker after settling": "wake",
     "worker exporting, file written": "task",
     "worker becoming the waiter": "hook",
     "waiter starting": "hook",
@@ -50,3 +47,80 @@ def test_killed_at_work(tmp_path: Path, point: str) -> None:
         world.restart(AT_WORK[point], spare=3)
         world.check()
         assert len(world.victims(point)) == 1
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"], ids=["edit", "image"])
+@pytest.mark.parametrize("moment", ["before_write", "after_write"])
+def test_killed_while_plex_writes(tmp_path: Path, moment: str, method: str) -> None:
+    """Dead while Plex has the request in hand, which it carries out all the same: the edit is not sent again."""
+    with World(tmp_path) as world:
+        killed = world.kill_at_write(moment, method)
+        world.edit(1)
+        until(lambda: killed, what="the worker's death")
+        world.restart("hook", spare=3)
+        world.check()
+        assert len([one for one in world.plex.writes() if one.param("id") == "101"]) == 1
+
+
+def test_killed_while_plex_is_away(tmp_path: Path) -> None:
+    """Dead in the middle of an outage: when Plex is back, the wait goes on and the edits arrive."""
+    with World(tmp_path) as world:
+        world.plex.stop()
+        world.arm("waiter waiting")
+        world.edit(1)
+        world.await_death("waiter waiting")
+        world.restart("wake", spare=3)
+        until(lambda: world.stash.run_operation({"mode": "status"}).output["breaker"]["state"] != "closed")
+        assert world.kill_worker()
+        world.plex.start()
+        world.restart("wake", spare=3)
+        world.check()
+
+
+@pytest.mark.parametrize("point", ["waiter ending", "waiter ended, lock given up"])
+def test_killed_while_ending(tmp_path: Path, point: str) -> None:
+    """Dead on its way out, with the lock or just without it: the next edit finds no obstacle."""
+    with World(tmp_path, PLEXSYNC_IDLE_EXIT="0") as world:
+        world.arm(point)
+        world.edit(1)
+        world.await_death(point)
+        world.restart("hook", spare=3)
+        world.check()
+
+
+def test_killed_in_catch_up(tmp_path: Path) -> None:
+    """Dead before the jobs for changes without a hook are made: the next catch-up makes them."""
+    with World(tmp_path) as world:
+        world.arm("worker in catch-up")
+        world.stash.update_scene(1, hook=False, **world.changes(1))
+        world.restart("wake", spare=3)
+        world.await_death("worker in catch-up")
+        world.restart("wake", spare=3)
+        world.check()
+
+
+def test_killed_in_fan_out(tmp_path: Path) -> None:
+    """Dead while a renamed performer is made into jobs: every scene of theirs gets the new name."""
+    with World(tmp_path) as world:
+        for number in (1, 2):
+            world.edit(number, performers=[world.performers[0]])
+        world.check()
+        world.arm("worker after fan-out")
+        world.stash.update_performer(world.performers[0], "Renamed")
+        world.await_death("worker after fan-out")
+        world.restart("wake", spare=3)
+        world.check()
+
+
+def test_killed_at_random_instants(tmp_path: Path) -> None:
+    """Dead at whatever instants, up to four times on the way of one edit: it arrives."""
+    chance = random.Random(23)
+    with World(tmp_path) as world:
+        for deaths in (4, 2):
+            world.edit(1)
+            for _ in range(deaths):
+                time.sleep(chance.uniform(0, 0.05))
+                world.kill_worker()
+                until(lambda: not world.worker_pid(), what="the worker's end")
+                world.restart("wake", spare=3)
+            world.check()

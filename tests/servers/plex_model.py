@@ -158,7 +158,7 @@ class Model:
         self.revision = 0
         self._next_key = 100
         self._next_part = 1000
-        self._orders: dict[tuple[int, str], tuple[int, list[Item]]] = {}
+        self._orders: dict[tuple[int, str, int | None], tuple[int, list[Item]]] = {}
 
     def now(self) -> int:
         """Epoch seconds."""
@@ -230,11 +230,11 @@ class Model:
         if section_clock:
             self.bump(item.section)
 
-    def ordered(self, section: int, order: str) -> list[Item]:
-        """All items of a section by ``id``, ``addedAt``, ``updatedAt`` or ``titleSort`` (anything else); not to be
-        changed by the caller. Remembered until an edit goes through the server."""
+    def ordered(self, section: int, order: str, kind: int | None = None) -> list[Item]:
+        """All items of a section (of one of ``KINDS``) by ``id``, ``addedAt``, ``updatedAt`` or ``titleSort`` (anything
+        else); not to be changed by the caller. Remembered until an edit goes through the server."""
         stamp = self.membership if order == "id" else self.revision + self.membership
-        known = self._orders.get((section, order))
+        known = self._orders.get((section, order, kind))
         if known and known[0] == stamp:
             return known[1]
         keys: dict[str, Callable[[Item], Any]] = {
@@ -243,8 +243,9 @@ class Model:
             "updatedAt": lambda item: (item.updated_at, item.rating_key),
         }
         chosen = keys.get(order, lambda item: (item.sort_title, item.rating_key))
-        rows = sorted((item for item in self.items.values() if item.section == section), key=chosen)
-        self._orders[(section, order)] = (stamp, rows)
+        mine = (item for item in self.items.values() if item.section == section and kind in (None, KINDS[item.kind]))
+        rows = sorted(mine, key=chosen)
+        self._orders[(section, order, kind)] = (stamp, rows)
         return rows
 
     def store_image(self, item: Item, kind: str, data: bytes, name: str) -> None:

@@ -66,9 +66,9 @@ def filters(model: Model, pairs: Pairs) -> list[Test]:
 def select(model: Model, section: int, pairs: Pairs, order: str) -> Sequence[Item]:
     """The items of a section that fit ``type`` and the filters, in order (``id``, ``addedAt:desc``, ...)."""
     name, _, direction = order.partition(":")
-    rows = model.ordered(section, name)
-    kind = kind_test(pairs)
-    tests = filters(model, pairs) + ([kind] if kind else [])
+    wanted = first(pairs, "type") or ""
+    rows = model.ordered(section, name, int(wanted) if wanted.isdigit() else None)
+    tests = filters(model, pairs)
     if tests:
         rows = [item for item in rows if all(test(item) for test in tests)]
     return rows[::-1] if direction == "desc" else rows

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from plexsync import foreign, jobs, letters, marks
+from plexsync import chunks, foreign, jobs, letters, marks
 from tests.unit.queue_tools import NOW, Pauses, job, keys, made, plan, scenes
 
 VALUES = {
@@ -124,8 +125,8 @@ BULK: dict[str, tuple[Callable[[sqlite3.Connection], None], Act, int]] = {
     "hand_over": (stopped, lambda conn, sleep: marks.hand_over(conn, "t0", sleep), 1),
     "retry": (dead, lambda conn, sleep: letters.retry(conn, IDS, NOW, sleep), 1),
     "retry_all": (dead, lambda conn, sleep: letters.retry_all(conn, NOW, sleep=sleep), 1),
-    "discard": (dead, lambda conn, sleep: letters.discard(conn, IDS, sleep), 1),
-    "clear_dead": (dead, letters.clear_dead, 1),
+    "discard": (dead, lambda conn, sleep: letters.discard(conn, IDS, sleep), 2),
+    "clear_dead": (dead, letters.clear_dead, 2),
     "clear_pending": (as_it_is, lambda conn, sleep: letters.clear_pending(conn, NOW, sleep), 2),
     "wake_held": (held, lambda conn, sleep: jobs.wake_held(conn, "dry_run", NOW, sleep), 1),
 }  # fmt: skip
@@ -184,6 +185,25 @@ def test_adoption_in_chunks(tmp_path: Path) -> None:
     assert [size // 2 for size in pauses.sizes] == [1000, 1000, 500]
     assert len(pauses.seconds) == 3
     assert keys(conn, "status = 1 AND key LIKE 'scene:%'") == sorted(scenes(2500))
+
+
+def test_pause_as_long_as_the_lock(tmp_path: Path) -> None:
+    """After a transaction that took long the pause is as long: a hook finds the queue free half of the time."""
+    conn = made(tmp_path)
+    jobs.put_many(conn, scenes(3), "x", NOW, 0, lambda _: None)
+
+    def slowly(seconds: float) -> int:
+        time.sleep(seconds)
+        return 1
+
+    conn.create_function("slowly", 1, slowly)
+    pauses: list[float] = []
+    update = "UPDATE ack_queue_default SET priority = 2 WHERE key = :key AND slowly(:seconds)"
+    values = [{"key": key, "seconds": seconds} for key, seconds in zip(scenes(3), (0.03, 0.01, 0.0), strict=True)]
+    chunks.in_chunks(conn, (update,), values, pauses.append, 1)
+    assert pauses[0] >= 0.03
+    assert pauses[1] >= 0.01
+    assert len(pauses) == 2
 
 
 def test_no_pause_after_the_last(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def lay_all(folder: str) -> None:
     """Lay every point, in what is loaded and in what will be."""
     finder = Finder(folder)
     finder.lay(os, {name: point for name, point in POINTS.items() if point.module == "os"})
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
 
 
 if os.environ.get(VARIABLE):

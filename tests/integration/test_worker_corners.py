@@ -1,0 +1,152 @@
+"""What the worker does besides: updates of the plugin, old Stashes, tags in Stash while Plex is away, the ApiKey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync import jobs, pause
+from plexsync.process import STILL, PluginFiles, Stamp
+from tests.integration.workbench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench with the contract's own durations."""
+    with Bench(tmp_path) as made:
+        yield made
+
+
+def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None:
+    """Files that changed, are all there and have been still end the turn before anything is leased."""
+    needed = ("PlexSync.py", "PlexSync.yml", "plexsync/cli.py", "plexsync/worker.py")
+    version: dict[str, int] = {"now": 1}
+
+    def read() -> Stamp:
+        return {name: (version["now"], 1) for name in needed}
+
+    film = bench.film()
+    bench.edit(film.scene)
+    files = PluginFiles(bench.clock, read)
+    version["now"] = 2
+    bench.now += 6
+    files.state()
+    bench.now += STILL
+    with bench.worker(files) as worker:
+        assert worker.drain() == "update"
+    assert (bench.count("pending"), bench.count("in_progress"), bench.plex.at) == (1, 0, [])
+
+
+@pytest.mark.parametrize("other", ["refused_401", "no token"])
+def test_a_problem_stands_while_nothing_is_due(bench: Bench, other: str) -> None:
+    """Somebody looks, with an empty queue: what was wrong is made sure of, and stands or goes."""
+    right = bench.stash.plugin_settings["plexToken"]
+    bench.edit(bench.film().scene)
+    bench.stash.configure(plexToken="" if other == "no token" else "wrong")
+    bench.turn()
+    bench.conn.execute("DELETE FROM ack_queue_default")
+    jobs.raise_counter(bench.conn, "nudge")
+    bench.turn()
+    assert "oken" in bench.status()["problem"]
+    bench.stash.configure(plexToken=right)
+    jobs.raise_counter(bench.conn, "nudge")
+    bench.turn()
+    assert (bench.status()["problem"], bench.pause) == (None, None)
+
+
+def test_a_plex_that_is_back_is_noticed_with_an_empty_queue(bench: Bench) -> None:
+    """The breaker closes at the look that finds Plex, although there is nothing to send any more."""
+    bench.edit(bench.film().scene)
+    bench.plex.fault("503_xml")
+    bench.live(100)
+    bench.conn.execute("DELETE FROM ack_queue_default")
+    bench.plex.clear_faults()
+    bench.live(601)
+    assert (bench.breaker.is_open, bench.breaker.failures, bench.pause) == (False, 0, None)
+
+
+def test_an_older_stash_that_lacks_a_field_pauses_and_costs_nothing(bench: Bench) -> None:
+    """What no scene is to blame for is no scene's attempt: an unknown field fails every question alike."""
+    film = bench.film(in_plex=False)
+    bench.arrives(film.scene, "/elsewhere/film1.mp4")
+    bench.edit(film.scene)
+    jobs.put(bench.conn, "tag:3", "rename", bench.now, bench.now + 1)
+    bench.stash.forget("SceneFilterType", "path")
+    bench.stash.forget("Tag", "updated_at")
+    bench.live(30)
+    standing = bench.pause
+    assert standing is not None
+    assert standing.kind == pause.STASH
+    assert [row[0] for row in bench.conn.execute("SELECT attempts FROM ack_queue_default")] == [0, 0]
+
+
+def test_a_rename_that_an_older_stash_cannot_tell_waits(bench: Bench) -> None:
+    """The same for a tag whose change time that Stash does not know."""
+    jobs.put(bench.conn, "tag:3", "rename", bench.now, bench.now)
+    bench.stash.forget("Tag", "updated_at")
+    bench.turn()
+    assert bench.conn.execute("SELECT attempts FROM ack_queue_default").fetchone() == (0,)
+    assert bench.pause is not None
+
+
+def test_scenes_are_tagged_in_stash_while_plex_is_away(bench: Bench) -> None:
+    """tagStashIDs does not wait for Plex, and the edits that wait for it stay as they are."""
+    bench.stash.configure(tagStashIDs=True)
+    films = bench.films(2)
+    bench.plex.stop()
+    bench.edit(films[0].scene)
+    bench.live(20)
+    bench.edit(films[1].scene)
+    before = bench.job(films[1].scene)
+    bench.live(20)
+    names = {tag.id: tag.name for tag in bench.stash.tags.values()}
+    for film in films:
+        assert [names[tag] for tag in bench.stash.scenes[film.scene].tags] == ["stash-box: none"]
+    assert bench.job(films[1].scene) == before
+    assert bench.breaker.is_open
+
+
+def test_only_organized_scenes(bench: Bench) -> None:
+    """With skipUnorganized the others are done, unwritten, and counted as skipped."""
+    bench.stash.configure(skipUnorganized=True)
+    films = [bench.film(organized=True), bench.film()]
+    bench.edit(*[film.scene for film in films])
+    bench.turn()
+    assert bench.titles(films) == ["Film 1", "film2"]
+    assert bench.status()["totals"]["skipped"] == 1
+
+
+def test_a_stash_that_keeps_its_key_to_itself(bench: Bench) -> None:
+    """The key is wanted for later: that it cannot be read now holds up nothing."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.stash.fault("status_500", operation=r"^query \{ configuration \{ general")
+    bench.turn()
+    assert bench.titles([film]) == ["Film 1"]
+    assert (bench.api_key, bench.pause) == ("", None)
+
+
+def test_a_long_listing_with_unreadable_rows_is_told(bench: Bench) -> None:
+    """What Plex sends brokenly in its listing is a line of the log, and the rest is used."""
+    film = bench.film()
+    bench.plex.modes.bad_char_ref = True
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_under_dry_run_a_scene_with_two_equal_items_is_settled_once(bench: Bench) -> None:
+    """Nothing differs on either: one outcome."""
+    film = bench.film("Both")
+    scene = bench.stash.scenes[film.scene]
+    bench.stash.change_scene(film.scene, files=[*scene.files, ("/films/1/film1-4k.mkv", 77_000, 60.0)])
+    bench.plex.add_item(1, file="/films/1/film1-4k.mkv", size=77_000, duration_ms=60_000)
+    bench.edit(film.scene)
+    bench.turn()
+    bench.stash.configure(dryRun=True)
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.status()["totals"]["unchanged"] == 1
+    assert bench.count("pending") == 0

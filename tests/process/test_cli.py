@@ -1,0 +1,170 @@
+"""The command line: for people, and the door by which the background processes come in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync import __version__, cli, jobs, locks
+from plexsync.paths import data_dir
+from tests.process.plugin import PLUGIN, worker_lives
+from tests.process.site import SHORT, Site, site
+
+
+def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the plugin's script with these words, as a person does, with nothing on stdin."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_DATA")}
+    return subprocess.run(
+        [sys.executable, str(PLUGIN), *words],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean | SHORT | env,
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Site]:
+    """Stash and Plex."""
+    with site(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help(word: str) -> None:
+    """Help names every command, on stdout, with status 0."""
+    done = run(word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == cli.USAGE
+    assert all(f"PlexSync.py {name}" in done.stdout for name in ("status [--json]", "check-setup", "worker", "--help"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dance",),
+        ("status", "--loud"),
+        ("status", "now"),
+        ("status", "--data-dir"),
+        ("check-setup", "--json"),
+        ("--json",),
+        ("worker", "--json"),
+    ],
+)
+def test_wrong_calls(words: tuple[str, ...]) -> None:
+    """What is not understood is repeated on stderr with the help, and ends with status 2."""
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"PlexSync does not know: {' '.join(words)}\n\n{cli.USAGE}"
+
+
+def test_no_word_is_help() -> None:
+    """Called without a word, the command line explains itself."""
+    assert cli.run([]) == 0
+
+
+def test_status(tmp_path: Path) -> None:
+    """``status`` speaks in sentences, ``status --json`` in the status object; no folder is all zeros."""
+    folder = tmp_path / "data"
+    done = run("status", "--data-dir", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].startswith("Queue: 0 pending, ")
+    assert not folder.exists()
+    folder.mkdir()
+    jobs.put(jobs.open_queue(str(folder), 0), "scene:1", "x", 1, 1)
+    for done in (
+        run("status", "--json", "--data-dir", str(folder)),
+        run("status", "--json", PLEXSYNC_DATA_DIR=str(folder)),
+    ):
+        found = json.loads(done.stdout)
+        assert (found["version"], found["queue"]["pending"]) == (__version__, 1)
+
+
+def test_status_of_something_broken(tmp_path: Path) -> None:
+    """A database that cannot be read is one sentence and status 1."""
+    (tmp_path / "queue.db").write_bytes(b"nonsense" * 999)
+    done = run("status", "--data-dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"PlexSync's databases in {tmp_path} cannot be read (file is not a database)")
+
+
+def test_check_setup(here: Site) -> None:
+    """``check-setup`` prints the findings; status 0 if all is well, 1 if something has to be put right."""
+    here.pair("New")
+    here.stash.run_operation({"mode": "status"})
+    done = run("check-setup", "--data-dir", str(here.folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Stash answers."
+    assert lines[-1] == "Check setup: everything fits."
+    assert here.plex.token not in done.stdout
+    here.plex.stop()
+    done = run("check-setup", "--data-dir", str(here.folder))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "Plex does not answer: nothing can be reached at plexUrl."
+    here.stash.stop()
+    done = run("check-setup", "--data-dir", str(here.folder))
+    assert done.returncode == 1
+    assert "Open a page of Stash" in done.stdout
+
+
+def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
+    """A data folder that cannot be used is one sentence and status 1."""
+    (tmp_path / "file").touch()
+    done = run("check-setup", "--data-dir", str(tmp_path / "file" / "data"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("PlexSync cannot use its data folder")
+
+
+def test_check_setup_without_modules(tmp_path: Path) -> None:
+    """Without its modules the check says which command brings them."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-s", str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )
+    assert done.returncode == 1
+    assert "-m pip install" in done.stdout
+
+
+def test_worker(here: Site) -> None:
+    """``worker`` is the background worker in the foreground; a second one says that there is one, and ends."""
+    scene, _ = here.pair("New")
+    here.folder.mkdir(parents=True)
+    fd = locks.open_lock(str(here.folder / "worker.lock"))
+    assert locks.try_lock(fd)
+    locks.write_text(fd, str(os.getpid()))
+    assert here.stash.run_hook("Scene.Update.Post", scene).output == f"queued scene:{scene}"
+    done = run("worker", "--data-dir", str(here.folder))
+    assert (done.returncode, done.stderr) == (0, "A PlexSync worker for this data folder runs already.\n")
+    locks.unlock(fd)
+    os.close(fd)
+    done = run("worker", "--data-dir", str(here.folder), PLEXSYNC_IDLE_EXIT="0")
+    assert done.returncode == 0
+    assert (here.titles(), here.queued()) == (["New"], [])
+    assert not worker_lives(here.folder)
+
+
+def test_the_data_folder_is_found(here: Site, tmp_path: Path) -> None:
+    """Beside Stash's plugins the command line finds the data folder by itself."""
+    assert data_dir(str(here.stash.dir)) == str(here.folder)
+    plugins = here.stash.dir / "plugins" / "community"
+    plugins.mkdir(parents=True)
+    (plugins / "PlexSync").symlink_to(PLUGIN.parent, target_is_directory=True)
+    here.stash.run_operation({"mode": "status"})
+    code = f"import sys; sys.path.insert(0, {str(PLUGIN.parent)!r})\n"
+    code += (
+        f"from plexsync import paths; paths.PLUGIN_DIR = {str(plugins / 'PlexSync')!r}; print(paths.guess_data_dir())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(here.folder)

@@ -1,0 +1,199 @@
+"""Files that a power cut or a person damaged: told, set aside, made anew, and what can be saved out of them is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync import export, jobs, paths
+from tests.process.pair import Pair
+from tests.process.plugin import rows, worker_lives
+from tests.process.waiting import until
+
+#: What may be left of a small file.
+GARBAGE = [
+    b"",
+    b"{",
+    b"\0" * 36,
+    b"\xff\xfe",
+    b"[]",
+    b'{"scheme": 7, "port": "x"}',
+    b'{"1": true, "x": 1, "2": NaN, "3": []}',
+]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """Both servers, no film yet."""
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+    with Pair(tmp_path) as made:
+        yield made
+
+
+def damage(path: Path, where: str) -> None:
+    """Overwrite the head of a database, or the pages that hold the rows, with something else. Nobody has it open."""
+    conn = sqlite3.connect(path)
+    conn.execute("PRAGMA journal_mode=DELETE")
+    size = conn.execute("PRAGMA page_size").fetchone()[0]
+    table = "ack_queue_default" if path.name == paths.QUEUE_DB else "seen"
+    root = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+    conn.close()
+    with path.open("r+b") as file:
+        file.seek(0 if where == "head" else (root - 1) * size)
+        file.write(b"\xa5" * (100 if where == "head" else size))
+
+
+def kept(pair: Pair, name: str) -> list[str]:
+    """The names under which damaged files were kept."""
+    return [path.name for path in pair.folder.glob(f"{name}.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
+
+
+@pytest.mark.parametrize("where", ["head", "rows"])
+def test_a_damaged_queue(pair: Pair, where: str) -> None:
+    """The hook says that it could not queue, a worker saves what it can and recommends Sync recent, and all arrive."""
+    films = [pair.film(f"New {number}") for number in range(200)]
+    conn = pair.queue()
+    jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), jobs.BY_HAND)
+    conn.close()
+    damage(pair.folder / paths.QUEUE_DB, where)
+    result = pair.stash.update_scene(films[0].scene, title="edited")
+    assert (result.returncode, result.stderr, list(json.loads(result.stdout))) == (0, "", ["error"])
+    assert result.error is not None
+    assert result.error.startswith(f"PlexSync could not queue scene:{films[0].scene} in {pair.folder} (")
+    until(lambda: kept(pair, paths.QUEUE_DB), what="a damaged queue set aside")
+    until(lambda: "found queue.db damaged" in pair.log(), what="a word in the log")
+    assert "Run Sync recent" in pair.log()
+    until(
+        lambda: [line for line in pair.stash.plugin_log if "Sync recent" in line.message], what="a word in Stash's log"
+    )
+    recent = pair.stash.run_task("sync_recent")
+    assert recent.error is None
+    pair.settles()
+    assert [pair.title(film) for film in films] == ["edited", *(f"New {number}" for number in range(1, 200))]
+    assert len(pair.plex.writes()) == len(films)
+
+
+def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
+    """Jobs of a table half of which cannot be read go on, dead letters stay dead, and the status tells the numbers."""
+    films = [pair.film(f"New {number}") for number in range(300)]
+    pair.plex.stop()
+    conn = pair.queue()
+    jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), jobs.BY_HAND)
+    conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected', message = 'why' WHERE _id > 290")
+    jobs.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
+    conn.close()
+    path = pair.folder / paths.QUEUE_DB
+    conn = sqlite3.connect(path)
+    conn.execute("PRAGMA journal_mode=DELETE")
+    size = conn.execute("PRAGMA page_size").fetchone()[0]
+    conn.close()
+    leaf = path.read_bytes().index(b'"key":"scene:40"') // size
+    with path.open("r+b") as file:
+        file.seek(leaf * size)
+        file.write(b"\xa5" * size)
+    pair.connect()
+    process = pair.start_worker()
+    until(lambda: kept(pair, paths.QUEUE_DB), what="a damaged queue set aside")
+    until(lambda: len(rows(pair.folder)) > 200, what="the rows that could be read")
+    assert pair.status()["queue"]["dead"] == 10
+    pair.stash.end_worker()
+    process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("where", ["head", "rows"])
+def test_a_damaged_state(pair: Pair, where: str) -> None:
+    """A state that cannot be read is kept under another name, the log says what that means, and edits go on arriving."""
+    films = [pair.film(f"New {number}") for number in range(3)]
+    pair.edit(films[0], "before")
+    pair.arrives(films[0], "before")
+    until(lambda: (pair.folder / paths.TIMESTAMPS).exists(), what="the exported times")
+    pair.stash.end_worker()
+    damage(pair.folder / paths.STATE_DB, where)
+    pair.edit(films[0], "after")
+    pair.arrives(films[0], "after")
+    assert len(kept(pair, paths.STATE_DB)) == 1
+    assert "found state.db damaged" in pair.log()
+    until(lambda: [line for line in pair.stash.plugin_log if "state.db damaged" in line.message], what="Stash's log")
+    pair.plex.clear_log()
+    assert pair.stash.run_task("sync_all").output == {"marked": 3, "synced": 2, "unchanged": 1}
+    assert {one.param("id") for one in pair.plex.writes()} == {str(film.item) for film in films[1:]}
+    assert pair.status()["problem"] is None
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=repr)
+def test_small_files_that_hold_garbage(pair: Pair, garbage: bytes) -> None:
+    """Half-written files of any kind keep no edit from arriving, and are whole again afterwards."""
+    film = pair.film()
+    pair.folder.mkdir(parents=True, mode=0o700)
+    names = (paths.CONNECTION, paths.TIMESTAMPS, paths.CLIENT_ID, paths.STATUS, paths.METRICS)
+    for name in names:
+        (pair.folder / name).write_bytes(garbage)
+    pair.edit(film, "whole again")
+    pair.arrives(film, "whole again")
+    until(lambda: (pair.folder / paths.TIMESTAMPS).read_bytes() != garbage, what="the exported times")
+    assert set(json.loads((pair.folder / paths.TIMESTAMPS).read_text("utf-8"))) == {str(film.scene)}
+    assert json.loads((pair.folder / paths.CONNECTION).read_text("utf-8"))["port"] == pair.stash.port
+    assert pair.plex.client_identifiers == {(pair.folder / paths.CLIENT_ID).read_text("ascii")}
+    assert uuid.UUID(pair.plex.client_identifiers.pop()).version == 4
+    assert json.loads((pair.folder / paths.STATUS).read_text("utf-8"))["version"] == "1.1.0"
+    assert "Traceback" not in pair.log()
+
+
+def test_a_connection_of_garbage_is_asked_for(pair: Pair) -> None:
+    """A worker that cannot read how to reach Stash says so, keeps its jobs, and the next edit lets it in."""
+    film = pair.film()
+    conn = pair.queue()
+    jobs.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
+    conn.close()
+    (pair.folder / paths.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
+    process = pair.start_worker()
+    until(lambda: worker_lives(pair.folder), what="the worker")
+    pair.edit(film, "let in")
+    pair.arrives(film, "let in")
+    pair.stash.end_worker()
+    assert process.communicate(timeout=20)[1] == b""
+
+
+def test_what_killed_processes_left_is_swept(pair: Pair) -> None:
+    """A hook killed half-way leaves its part of connection.json, cookie and all: the next start removes it, if old."""
+    film = pair.film()
+    pair.folder.mkdir(parents=True)
+    old = time.time() - export.PART_SECONDS - 1
+    left = ("connection.json.4711", "status.json.5", "sync_timestamps.json.99999", "metrics.prom.7", "client_id.12")
+    for name in left:
+        (pair.folder / name).write_text("secret", "utf-8")
+        os.utime(pair.folder / name, (old, old))
+    others = {"connection.json.old": old, "client_id.12b": old, "notes.txt.5": old, "connection.json.4712": time.time()}
+    for name, at in others.items():
+        (pair.folder / name).write_text("mine", "utf-8")
+        os.utime(pair.folder / name, (at, at))
+    pair.edit(film, "swept")
+    pair.arrives(film, "swept")
+    found = {path.name for path in pair.folder.iterdir()}
+    assert not found & set(left)
+    assert found >= set(others)
+
+
+def test_two_data_folders_never_mix(tmp_path: Path, pair: Pair) -> None:
+    """Two Stashes on one machine, each with its Plex: every edit reaches its own Plex, by a worker of its own."""
+    with Pair(tmp_path / "other", token="other-token") as other:
+        films = {one: [one.film() for _ in range(3)] for one in (pair, other)}
+        for take in ("first", "second"):
+            for one, several in films.items():
+                for film in several:
+                    one.edit(film, f"{take} of {one.plex.token}")
+        for one, several in films.items():
+            for film in several:
+                one.arrives(film, f"second of {one.plex.token}")
+        workers = {(one.folder / "worker.lock").read_text("ascii") for one in films}
+        assert len(workers) == len({next(iter(one.plex.client_identifiers)) for one in films}) == 2
+        for one in films:
+            assert {request.header("X-Plex-Token") for request in one.plex.requests()} == {one.plex.token}
+            assert one.status()["totals"]["dead"] == 0

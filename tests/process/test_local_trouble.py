@@ -1,0 +1,196 @@
+"""A full disk, a folder that cannot be written, a locked queue, a log that takes nothing: loud, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync import event as events
+from plexsync import hook, inbox, jobs, paths, running, wakeup
+from plexsync.process import PluginFiles
+from tests.hook_events import GOOD, at
+from tests.process.pair import Film, Pair
+from tests.process.plugin import rows
+from tests.process.waiting import until
+
+#: In place of Stash's Python: the plugin may write no byte to any file, as on a full disk.
+FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))"
+#: Root may write where file modes forbid it; after the next exec it may no longer (PR_CAPBSET_DROP, CAP_DAC_OVERRIDE).
+MODES_COUNT = "ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)"
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """Both servers, no film yet."""
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+    with Pair(tmp_path) as made:
+        yield made
+
+
+def python_that(folder: Path, statement: str) -> str:
+    """A program that carries out a statement, and is Python from then on."""
+    path = folder / "python"
+    path.write_text(
+        f"#!{sys.executable}\nimport ctypes, os, resource, sys\n{statement}\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n",
+        "utf-8",
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def worker(pair: Pair) -> int:
+    """The pid of the background process."""
+    return int((pair.folder / "worker.lock").read_text("ascii"))
+
+
+def refused(pair: Pair, film: Film, title: str) -> str:
+    """Save a scene whose hook cannot queue it; its one sentence."""
+    result = pair.stash.update_scene(film.scene, title=title)
+    assert (result.returncode, result.stderr, list(json.loads(result.stdout))) == (0, "", ["error"])
+    assert result.error is not None
+    assert "\n" not in result.error
+    return result.error
+
+
+def told(pair: Pair, *words: str) -> bool:
+    """Whether Stash's log has a warning or an error with these words."""
+    lines = [line.message for line in pair.stash.plugin_log if line.level in ("warning", "error")]
+    return any(all(word in line for word in words) for line in lines)
+
+
+def test_a_full_disk_under_the_hook(pair: Pair, tmp_path: Path) -> None:
+    """The save is over at once with a sentence that names the scene and the disk; the next start finds the edit."""
+    films = [pair.film() for _ in range(2)]
+    pair.edit(films[0], "before")
+    pair.arrives(films[0], "before")
+    pair.stash.python = python_that(tmp_path, FULL)
+    said = refused(pair, films[1], "the disk was full")
+    assert said.startswith(f"PlexSync could not queue scene:{films[1].scene} in {pair.folder} (")
+    assert "Free the disk" in said
+    assert rows(pair.folder) == []
+    pair.stash.python = sys.executable
+    pair.stash.end_worker()
+    pair.edit(films[0], "after")
+    pair.arrives(films[0], "after")
+    pair.arrives(films[1], "the disk was full")
+
+
+def test_a_full_disk_under_the_worker(pair: Pair) -> None:
+    """The worker says in Stash's log that the disk is at fault, keeps every job, and goes on when there is room."""
+    film = pair.film()
+    pair.edit(film, "before")
+    pair.arrives(film, "before")
+    until(lambda: b"waiter" in Path(f"/proc/{worker(pair)}/cmdline").read_bytes(), what="the small waiter")
+    _, most = resource.prlimit(worker(pair), resource.RLIMIT_FSIZE)
+    resource.prlimit(worker(pair), resource.RLIMIT_FSIZE, (0, most))
+    pair.edit(film, "the disk was full")
+    until(lambda: told(pair, "disk"), what="a word in Stash's log")
+    assert rows(pair.folder) == [(f"scene:{film.scene}",)]
+    assert pair.title(film) == "before"
+    resource.prlimit(worker(pair), resource.RLIMIT_FSIZE, (most, most))
+    pair.stash.end_worker()
+    pair.edit(film, "after")
+    pair.arrives(film, "after")
+    assert pair.status()["queue"]["dead"] == 0
+
+
+def test_a_folder_that_cannot_be_written(pair: Pair, tmp_path: Path) -> None:
+    """Hooks, tasks and operations say so in one sentence each; when it can be written again every edit arrives."""
+    films = [pair.film() for _ in range(2)]
+    pair.edit(films[0], "before")
+    pair.arrives(films[0], "before")
+    pair.stash.end_worker()
+    pair.stash.python = python_that(tmp_path, MODES_COUNT)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (*pair.folder.iterdir(), pair.folder)}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        assert "allow Stash to write there" in refused(pair, films[1], "it was read-only")
+        for name in ("sync_all", "status", "dead_letters", "wake", "clear_queue"):
+            said = pair.stash.run_operation({"mode": name}).error
+            assert said is not None
+            assert str(pair.folder) in said, name
+        assert told(pair, "could not finish Sync all")
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+    pair.edit(films[0], "after")
+    pair.arrives(films[0], "after")
+    pair.arrives(films[1], "it was read-only")
+
+
+@pytest.fixture
+def locked(pair: Pair) -> Iterator[sqlite3.Connection]:
+    """The queue of the data folder, held by a transaction of somebody else's; no worker lives."""
+    conn = pair.queue()
+    conn.execute("BEGIN EXCLUSIVE")
+    yield conn
+    conn.close()
+
+
+def test_a_queue_that_is_locked_for_a_while(pair: Pair, locked: sqlite3.Connection) -> None:
+    """A hook waits for whoever holds the queue, and the edit is queued."""
+    film = pair.film()
+    saving = threading.Thread(target=pair.edit, args=(film, "patient"))
+    began = time.monotonic()
+    saving.start()
+    until(lambda: time.monotonic() - began > 0.5, what="half a second")
+    assert saving.is_alive()
+    locked.execute("COMMIT")
+    saving.join()
+    pair.arrives(film, "patient")
+
+
+def test_a_queue_that_stays_locked(pair: Pair, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hook and worker give up after the busy timeout, the one with its sentence, the other without losing a job."""
+    film = pair.film("locked")
+    locked.execute("COMMIT")
+    jobs.put(locked, f"scene:{film.scene}", "test", 0, 0)
+    locked.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr(inbox, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(jobs, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(wakeup, "wake", lambda folder: False)
+    pair.connect()
+    said = json.loads(hook.handle(events.read(at(pair.stash.dir, GOOD))))["error"]
+    assert said.startswith("PlexSync could not queue scene:1")
+    assert "database is locked" in said
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        locked_drain(pair)
+    assert pair.plex.writes() == []
+    locked.execute("COMMIT")
+    locked_drain(pair)
+    assert (pair.title(film), rows(pair.folder)) == ("locked", [])
+
+
+def locked_drain(pair: Pair) -> str:
+    """One turn of the full worker in this process; raises what keeps it from even noting a pause."""
+    ended, _ = running.drain(str(pair.folder), "", PluginFiles(read=dict), fresh=True)
+    if ended == "wait" and rows(pair.folder):
+        raise sqlite3.OperationalError("database is locked, and the worker noted a pause")
+    return ended
+
+
+@pytest.mark.parametrize("way", ["full", "unwritable"])
+def test_a_log_that_takes_nothing(pair: Pair, way: str) -> None:
+    """A log that is full, or cannot be opened, is told in Stash's log in one sentence, and syncing goes on."""
+    film = pair.film()
+    pair.folder.mkdir(parents=True)
+    log = pair.folder / paths.LOG
+    if way == "full":
+        log.symlink_to("/dev/full")
+    else:
+        log.mkdir()
+    pair.edit(film, "without a log")
+    pair.arrives(film, "without a log")
+    until(lambda: told(pair, "PlexSync cannot write plexsync.log"), what="a word in Stash's log")
+    assert pair.status()["problem"] is None

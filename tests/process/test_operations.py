@@ -1,0 +1,216 @@
+"""Operations as Stash runs them: one document, at once, without any third-party module, whatever is there yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexsync import jobs, locks
+from tests.process.plugin import PLUGIN, worker_lives
+from tests.process.site import Site, good, site
+from tests.process.waiting import until
+from tests.servers.stash_hooks import parse_log_line
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+#: What an operation must never load.
+THIRD_PARTY = {"requests", "urllib3", "plexapi", "stashapi", "persistqueue", "unidecode", "certifi"}
+
+CALLS: dict[str, dict[str, Any]] = {
+    "status": {}, "dead_letters": {}, "retry": {"ids": ["1"]}, "discard": {"ids": [1]}, "wake": {},
+    "log": {"lines": [{"level": "w", "message": "hello"}]}, "clear_dlq": {}, "clear_queue": {},
+}  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Site]:
+    """Stash and Plex; catch-up is as often as a test can wait for."""
+    with site(tmp_path, PLEXSYNC_CATCHUP="1") as made:
+        yield made
+
+
+@pytest.fixture
+def held(here: Site) -> Iterator[Site]:
+    """The same with a worker that seems to live: this test holds its lock."""
+    here.folder.mkdir(parents=True, mode=0o700)
+    fd = locks.open_lock(str(here.folder / "worker.lock"))
+    assert locks.try_lock(fd)
+    locks.write_text(fd, str(os.getpid()))
+    yield here
+    os.close(fd)
+
+
+@pytest.mark.parametrize("mode", CALLS)
+def test_no_third_party_module(held: Site, mode: str) -> None:
+    """Each quick operation runs in an interpreter that has the standard library alone, and loads nothing else."""
+    code = (
+        "import os, sys\n"
+        "leave = os._exit\n"
+        "os._exit = lambda status: (print(' '.join(sys.modules), file=sys.stderr, flush=True), leave(status))\n"
+        f"sys.argv = [{str(PLUGIN)!r}]\n"
+        f"sys.path.insert(0, {str(PLUGIN.parent)!r})\n"
+        "import runpy\n"
+        f"runpy.run_path({str(PLUGIN)!r}, run_name='__main__')\n"
+    )
+    document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=60)
+    assert list(json.loads(done.stdout)) == ["output"]
+    loaded = {name.split(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}
+    assert "plexsync" in loaded
+    assert not THIRD_PARTY & loaded
+
+
+@pytest.mark.parametrize("mode", CALLS)
+def test_on_a_cold_folder(here: Site, mode: str) -> None:
+    """The very first call of PlexSync on a machine may be any operation: it answers, and asks nobody anything."""
+    good(here.stash.run_operation({"mode": mode, **CALLS[mode]}))
+    assert here.plex.log == []
+    if mode != "wake":
+        assert here.stash.log == []
+    assert oct(here.folder.stat().st_mode & 0o777) == "0o700"
+
+
+def test_unknown(held: Site) -> None:
+    """An unknown mode, or none, is an error in one sentence with status 0."""
+    for args, says in (({"mode": "dance"}, "does not know the mode 'dance'"), ({}, "neither hookContext nor mode")):
+        found = held.stash.run_operation(args)
+        assert (found.returncode, found.stderr) == (0, "")
+        assert says in str(found.error)
+        assert list(json.loads(found.stdout)) == ["error"]
+
+
+def test_status_after_a_hook(held: Site) -> None:
+    """In a hook's fresh folder the status counts its job, and every time is ISO 8601 in UTC."""
+    held.stash.run_hook("Scene.Update.Post", 1)
+    said = held.call("status")
+    assert said["queue"]["pending"] == 1
+    assert said["worker"] == {"running": True, "pid": os.getpid()}
+    conn = jobs.open_queue(str(held.folder), 0)
+    conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
+    jobs.set_meta(conn, "catchup", 1_700_000_000)
+    (letter,) = held.call("dead_letters")["items"]
+    times = [letter["first_seen"], letter["last_seen"], held.call("status")["last_catchup"]]
+    assert all(MOMENT.fullmatch(text) for text in times)
+    assert letter["scene_id"] == 1
+
+
+def test_lines_reach_stash(held: Site) -> None:
+    """What the worker hands over comes out in Stash's log, at its level."""
+    held.call("log", lines=[{"level": "i", "message": "finished a drain"}, {"level": "e", "message": "é"}])
+    assert held.stash.plugin_log == [("info", "finished a drain"), ("error", "é")]
+    assert parse_log_line(b"\x01w\x02x") == ("warning", "x")
+
+
+def test_retry_and_discard(here: Site) -> None:
+    """A retried letter is worked on again at once, a discarded one is gone; an id may come as text."""
+    scene, _ = here.pair("New")
+    here.folder.mkdir(parents=True)
+    conn = jobs.open_queue(str(here.folder), 0)
+    for key in (f"scene:{scene}", "scene:99"):
+        jobs.put(conn, key, "x", 1, 1)
+    conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
+    ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
+    assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
+    assert here.call("retry", ids=[str(ids[scene])]) == {"retried": 1}
+    until(lambda: here.titles() == ["New"], what="the retried scene")
+    assert here.call("dead_letters") == {"items": []}
+
+
+def test_wake_starts_and_wakes(here: Site) -> None:
+    """``wake`` starts the worker for what is overdue; a paused one looks at once instead of at its time."""
+    scene, _ = here.pair("New")
+    here.stash.env["PLEXSYNC_BREAKER_RESET"] = "500"
+    here.stash.configure(plexToken="")
+    assert here.stash.run_hook("Scene.Update.Post", scene).output
+    until(lambda: here.call("status")["problem"], what="the pause")
+    here.stash.configure(plexToken=here.plex.token)
+    assert here.call("wake") == {"started": False, "running": True}
+    until(lambda: here.titles() == ["New"], what="looking at once")
+    assert here.call("status")["problem"] is None
+    assert here.stash.end_worker()
+    assert not worker_lives(here.folder)
+    conn = jobs.open_queue(str(here.folder), 0)
+    jobs.set_meta(conn, "catchup", 1)
+    assert here.call("wake") == {"started": True, "running": True}
+    until(lambda: jobs.get_meta(conn, "catchup") > 1, what="the catch-up")
+
+
+def caught_up(here: Site) -> None:
+    """Let a catch-up begin and end."""
+    conn = jobs.open_queue(str(here.folder), 0)
+    before = jobs.get_meta(conn, "catchup")
+    here.call("wake")
+    until(lambda: jobs.get_meta(conn, "catchup") > before, what="a catch-up")
+    conn.close()
+
+
+def test_forgotten_letters_stay_away(here: Site) -> None:
+    """A discarded or cleared letter is not found again by catch-up, until its scene is edited, hook or no hook."""
+    scenes = []
+    for name in ("a", "b"):
+        here.plex.add_item(1, file=f"/other/{name}.mp4", size=8, duration_ms=700_000)
+        scenes.append(here.stash.create_scene("Doubtful", files=[(f"/media/{name}.mp4", 7, 9.0)]).id)
+    until(lambda: len(here.call("dead_letters")["items"]) == 2, what="the dead letters")
+    one, other = here.call("dead_letters")["items"]
+    assert one["reason"] == other["reason"] == "low_confidence"
+    assert here.call("discard", ids=[one["id"]]) == {"discarded": 1}
+    assert here.call("clear_dlq") == {"cleared": 1}
+    for _ in range(2):
+        caught_up(here)
+    assert here.queued() == []
+    until(lambda: here.stash.store.stamp() > here.stash.scenes[scenes[1]].updated_at, what="another second")
+    for scene in scenes:
+        here.stash.update_scene(scene, hook=False, title="Edited")
+    until(lambda: [status for (status,) in here.queued("status")] == [9, 9], what="the edits' letters")
+
+
+def test_what_killed_the_worker_stays_away(here: Site) -> None:
+    """A letter of a scene that no job ever finished, once discarded, is not revived either."""
+    here.stash.add_scene("New", files=[("/media/x.mp4", 7, 9.0)])
+    here.folder.mkdir(parents=True)
+    conn = jobs.open_queue(str(here.folder), 0)
+    jobs.put(conn, "scene:1", "x", time.time(), 1)
+    conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'retries_exhausted'")
+    (letter,) = here.call("dead_letters")["items"]
+    assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}
+    caught_up(here)
+    assert here.queued() == []
+
+
+def test_a_cleared_queue_stays_away(here: Site) -> None:
+    """Clear queue forgets even an edit of this very second; the next edit of the scene is delivered."""
+    scene, _ = here.pair("Before")
+    here.plex.stop()
+    here.stash.env["PLEXSYNC_SETTLE"] = "60"
+    here.stash.update_scene(scene, title="Cleared")
+    assert here.call("clear_queue") == {"cleared": 1}
+    here.plex.start()
+    for _ in range(2):
+        caught_up(here)
+    assert (here.titles(), here.queued()) == (["1"], [])
+    here.stash.env["PLEXSYNC_SETTLE"] = "0.1"
+    here.stash.update_scene(scene, title="Edited")
+    until(lambda: here.titles() == ["Edited"], what="the next edit")
+
+
+def test_check_setup(here: Site) -> None:
+    """As an operation the check answers with its lines; trouble with Plex is a finding, not an error."""
+    here.pair("New")
+    said = here.call("check_setup")
+    assert said["ok"]
+    assert said["lines"][-1] == "Check setup: everything fits."
+    here.plex.stop()
+    said = here.call("check_setup")
+    assert not said["ok"]
+    assert said["lines"][-1].startswith("Plex does not answer")
+    assert here.queued() == []
