@@ -69,7 +69,7 @@ def ours(url: str, token: str, folder: str, number: int) -> dict[str, float]:
 
     client = PlexClient(url, token, client_id="benchmark", connect_timeout=5, read_timeout=60)
     conn = state.open_state(folder)
-    library = Library(conn, client, client.identity.machine, lambda: time.time() + number)
+    library = Library(conn, client, client.identity.machine, lambda: time.time() + max(0, number))
     reads = client.session.reads
     found = timed(lambda: library.refresh(missing=number < 0))
     found |= {"requests": client.session.reads - reads, "peak": peak()}

@@ -37,7 +37,7 @@ def handle(event: Event) -> str:
     try:
         _store(event.type, key, folder)
     except (OSError, ValueError, sqlite3.Error) as error:
-        _wake_to_mend(folder)
+        _wake_to_mend(event, folder)
         return to_json(
             "error",
             f"PlexSync could not queue {key} in {folder} ({error}). Free the disk or allow Stash to write there;"
@@ -53,10 +53,11 @@ def handle(event: Event) -> str:
     return to_json("output", "queued " + key)
 
 
-def _wake_to_mend(folder: str) -> None:
+def _wake_to_mend(event: Event, folder: str) -> None:
     """A damaged queue is the worker's to mend; without a folder to work in there is nobody to wake."""
     if os.path.exists(os.path.join(folder, paths.QUEUE_DB)):
         try:
+            leave_connection(event, folder)
             wakeup.wake(folder)
         except (OSError, ValueError):
             return

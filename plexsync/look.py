@@ -92,7 +92,7 @@ def _prolong(conn: sqlite3.Connection, standing: pause.Pause, now: float, *, ple
     standing.until = now + standing.interval
     if standing.kind == pause.PLEX and plex_failed:
         raw = pause.value(conn, "breaker") or {}
-        after = breaker.failed(breaker.Breaker(**raw), now, reset, cap)
+        after = breaker.failed(breaker.Breaker(**raw), now, reset, cap, at_once=True)
         values = {name: getattr(after, name) for name in breaker.Breaker.__slots__}
         conn.execute("INSERT OR REPLACE INTO meta VALUES ('breaker', ?)", (json.dumps(values),))
         standing.until, standing.interval = after.retry_at, after.reset

@@ -136,11 +136,18 @@ class Planner:
         rivals = self._rivals(names)
         if rivals is None and not names:
             return first
-        keys = {candidate.rating_key for one in first.values() for candidate in one.items}
-        claims = {key: record.scene_id for key, record in self.state.records(self.machine, keys).items()}
-        found = matching.match(scenes, view, replace(known, rivals=rivals or {}, claims=claims))
+        known = replace(known, rivals=rivals or {}, claims=self._claims(first))
+        found = matching.match(scenes, view, known)
+        turned_to = self._claims(found)
+        if turned_to.keys() - known.claims.keys():  # a scene that lost its item may have turned to another's
+            found = matching.match(scenes, view, replace(known, claims={**known.claims, **turned_to}))
         self._learn(found)
         return found
+
+    def _claims(self, matches: Mapping[int, Match]) -> dict[int, int]:
+        """Who wrote the items of these matches before: rating key -> scene id."""
+        keys = {candidate.rating_key for one in matches.values() for candidate in one.items}
+        return {key: record.scene_id for key, record in self.state.records(self.machine, keys).items()}
 
     def _known(self, scenes: Sequence[Scene]) -> Known:
         records = self.state.records_of(self.machine, [scene.id for scene in scenes])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.planning import FRESH, SCAN_PAUSE
+from plexsync.state import Record
 from tests.integration.writing_bench import WritingBench, writing_bench
 
 SECTIONS = r"^/library/sections$"
@@ -148,3 +149,18 @@ def test_nothing_to_read_asks_nothing(bench: WritingBench) -> None:
     """A batch without a match reads no item."""
     assert bench.planner.read([]) == {}
     assert bench.plex.count("GET", "/library/metadata") == 0
+
+
+def test_an_item_that_only_a_second_look_turns_to_is_still_its_owners(bench: WritingBench) -> None:
+    """A scene that loses its item to a twin and falls back to another is told who wrote that one before."""
+    plex, stash = bench.plex, bench.stash
+    plex.add_item(5, "/films/x/x.mp4", 777, 60_000, rating_key=110)
+    plex.add_item(5, "/films/y/y.mp4", 777, 60_000, rating_key=111)
+    stash.add_scene("twin", files=[("/films/x/x.mp4", 0, 0.0)])
+    one = stash.add_scene("falls back", files=[("/data/elsewhere/x.mp4", 777, 60.0)])
+    bench.planner.refresh()
+    scenes = list(bench.link.batch([one])[1].values())
+    before = bench.planner.match(scenes)[one]
+    assert (before.verdict, [found.rating_key for found in before.items]) == ("high", [111])
+    bench.state.store(bench.planner.machine, [Record(111, 999, "/films/y/y.mp4", "/gone/y.mp4")])
+    assert bench.planner.match(scenes)[one].verdict != "high"

@@ -122,7 +122,7 @@ def test_rows_read_for_a_batch(house: Desk) -> None:
 def test_requests_of_a_refresh(house: Desk, size: int) -> None:
     """Whatever the library's size: one request when nothing moved, three when an item changed or a file is missing."""
     for number in range(size):
-        house.plex.add_item(1, file=f"/media/film {number}.mp4", size=number + 1, duration_ms=1000, updated_at=1000)
+        house.plex.add_item(1, file=f"/media/film {number}.mp4", size=number + 1, duration_ms=1000, updated_at=9, added_at=9)
     house.app.use(house.app.stash.settings())
     library = house.app.planner.library
     assert requests(house, library.refresh)[1] == 1 + -(-size // 1000)

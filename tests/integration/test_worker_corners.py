@@ -25,7 +25,7 @@ def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None
     version: dict[str, int] = {"now": 1}
 
     def read() -> Stamp:
-        return {name: (version["now"], 1) for name in needed}
+        return dict.fromkeys(needed, (version["now"], 1))
 
     film = bench.film()
     bench.edit(film.scene)

@@ -109,11 +109,11 @@ def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
 
 @pytest.mark.parametrize("where", ["head", "rows"])
 def test_a_damaged_state(pair: Pair, where: str) -> None:
-    """A state that cannot be read is kept under another name, the log says what that means, and edits go on arriving."""
+    """A state that cannot be read is kept under another name, the log says what that means, and edits arrive as ever."""
     films = [pair.film(f"New {number}") for number in range(3)]
     pair.edit(films[0], "before")
     pair.arrives(films[0], "before")
-    until(lambda: (pair.folder / paths.TIMESTAMPS).exists(), what="the exported times")
+    until((pair.folder / paths.TIMESTAMPS).exists, what="the exported times")
     pair.stash.end_worker()
     damage(pair.folder / paths.STATE_DB, where)
     pair.edit(films[0], "after")
@@ -127,7 +127,7 @@ def test_a_damaged_state(pair: Pair, where: str) -> None:
     assert pair.status()["problem"] is None
 
 
-@pytest.mark.parametrize("garbage", GARBAGE, ids=repr)
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_small_files_that_hold_garbage(pair: Pair, garbage: bytes) -> None:
     """Half-written files of any kind keep no edit from arriving, and are whole again afterwards."""
     film = pair.film()
@@ -142,6 +142,8 @@ def test_small_files_that_hold_garbage(pair: Pair, garbage: bytes) -> None:
     assert json.loads((pair.folder / paths.CONNECTION).read_text("utf-8"))["port"] == pair.stash.port
     assert pair.plex.client_identifiers == {(pair.folder / paths.CLIENT_ID).read_text("ascii")}
     assert uuid.UUID(pair.plex.client_identifiers.pop()).version == 4
+    for name in (paths.STATUS, paths.METRICS):
+        until(lambda name=name: (pair.folder / name).read_bytes() != garbage, what=f"a new {name}")  # type: ignore[misc]
     assert json.loads((pair.folder / paths.STATUS).read_text("utf-8"))["version"] == "1.1.0"
     assert "Traceback" not in pair.log()
 

@@ -196,6 +196,14 @@ def test_another_process_was_quicker(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / paths.CLIENT_ID).read_text("ascii") == "first-one"
 
 
+def test_an_identifier_that_was_lost(tmp_path: Path) -> None:
+    """An empty file, as a power loss may leave it, is filled: a random one each time would be a new device each time."""
+    (tmp_path / paths.CLIENT_ID).touch()
+    made = own_client_id(str(tmp_path))
+    assert own_client_id(str(tmp_path)) == made
+    assert [path.name for path in tmp_path.iterdir()] == [paths.CLIENT_ID]
+
+
 def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a link cannot be made, the identifier is stored all the same."""
 
