@@ -8,8 +8,8 @@ run, and so is Plex. plexapi reads of each item what the index holds: path, size
 rating key; the index is written to ``state.db`` as well.
 
 ``wall`` is the clock, ``processor`` what the child itself used, ``Plex`` what the server used: it is Python here,
-writes a page while the child waits, and is waited for by both alike. The target is on ``processor``; the clock's ratio stands
-beside it, with Plex's share in it, and moves when others work.
+writes a page while the child waits, and is waited for by both alike. The target is on ``processor``; the clock's ratio
+stands beside it, with Plex's share in it, and moves when others work.
 
 Peak memory is that of ``Library.refresh`` over a bare interpreter's, the modules it needs included. Then what a refresh
 costs when nothing moved, when one item changed, when a file is missing, and when a day has passed (the sweep that finds

@@ -8,7 +8,8 @@ and one beside all the rows are made in turn; the ratio is that of the medians. 
 may have to wait for one chunk of ``chunks.CHUNK`` rows: its median, its slowest hundredth and its slowest are shown,
 and the slowest hundredth against the same at rest. Then the same for dropping what a stopped task had marked.
 
-The targets are for the wall clock of a machine that does nothing else. Exit status 1 if one is missed.
+Waiting is judged by milliseconds, and where the machine is busy with other things by the ratio to rest. Exit status 1
+if a target is missed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from plexsync import jobs, marks
 SCENES, INSERTS = 100_000, 400
 
 #: Targets: seconds for marking; an insert beside the rows against one at an empty queue; milliseconds that a hook's
-#: insert may take while rows are marked (its slowest hundredth).
-MARKING, GROWTH, WAITING = 20.0, 1.2, 50.0
+#: insert may take while rows are marked (its slowest hundredth), and where it is slow at rest too, against that.
+MARKING, GROWTH, WAITING, WAITING_RATIO = 20.0, 1.2, 50.0, 5.0
 
 #: Milliseconds between two inserts while rows are marked: hooks do not come in a row without a breath.
 BREATH = 5.0
@@ -113,12 +114,16 @@ def run(top: Path, scenes: int) -> list[str]:
     growth = statistics.median(pair[1] for pair in pairs) / statistics.median(pair[0] for pair in pairs)
     print(f"marking took {seconds:.1f} s (at most {MARKING:g}), dropping {dropping:.1f} s")
     print(f"an insert beside {scenes:,} rows against an empty queue: {growth:.2f} (at most {GROWTH})")
-    print(f"slowest hundredth while marking against at rest: {slow(during) / slow(rest):.1f}")
+    print(
+        f"slowest hundredth while marking against at rest: {slow(during) / slow(rest):.1f} (over {WAITING:g} ms at most"
+        f" {WAITING_RATIO:g})"
+    )
     missed += [f"marking took {seconds:.1f} s"] if seconds > MARKING else []
     missed += [f"an insert grows to {growth:.2f}"] if growth > GROWTH else []
     for name, times in (("marking", during), ("dropping", meanwhile)):
-        if slow(times) > WAITING:
-            missed.append(f"a hook's insert takes {slow(times):.0f} ms while {name}, at most {WAITING:g}")
+        most = max(WAITING, WAITING_RATIO * slow(rest))
+        if slow(times) > most:
+            missed.append(f"a hook's insert takes {slow(times):.0f} ms while {name}, at most {most:.0f}")
     return missed
 
 

@@ -40,10 +40,20 @@ def answer(event: events.Event) -> str:
 
     The reason why a button could not do its work is in the log too: Stash shows it a green tick either way.
     """
-    found = _answer(event)
+    try:
+        found = _answer(event)
+    except Exception as error:  # the edge of every button: Python's own report would show what the error's text holds
+        found = _fault(event.mode, error)
     if "error" in found and event.mode in BUTTONS:
         Log([StderrSink()]).error(f"could not finish {BUTTONS[event.mode]}: {found['error']}")
     return json.dumps(found, ensure_ascii=False)
+
+
+def _fault(mode: str, error: Exception) -> Args:
+    """What is left to say of a bug of ours: its kind, and in the log where it is."""
+    Log([StderrSink()]).trace(error)
+    kind = type(error).__name__
+    return {"error": f"PlexSync failed at {mode} by a fault of its own ({kind}); the log's lines before say where."}
 
 
 def _answer(event: events.Event) -> Args:

@@ -55,7 +55,7 @@ def handle(event: Event) -> str:
 
 def _wake_to_mend(event: Event, folder: str) -> None:
     """A damaged queue is the worker's to mend; without a folder to work in there is nobody to wake."""
-    if os.path.exists(os.path.join(folder, paths.QUEUE_DB)):
+    if os.path.isfile(os.path.join(folder, paths.QUEUE_DB)):
         try:
             leave_connection(event, folder)
             wakeup.wake(folder)
@@ -92,5 +92,6 @@ def leave_connection(event: Event, folder: str) -> None:
     finally:
         os.close(fd)
     if not is_whole:  # the older one is better than half of this
+        os.unlink(part)
         raise OSError("the disk is full")
     os.replace(part, path)

@@ -49,7 +49,12 @@ def is_managed() -> bool:
 
 
 def broken(error: Exception) -> str:
-    """The same for modules that are there but cannot be loaded: half installed, or without what they need in turn."""
+    """The same for what is there but cannot be loaded: modules without what they need in turn, or PlexSync itself."""
+    if isinstance(error, SyntaxError) or str(getattr(error, "name", "")).startswith("plexsync"):
+        return (
+            f"PlexSync is paused: the plugin's own files do not fit together ({error})."
+            " Install it again under Settings > Plugins; it goes on by itself."
+        )
     more = " --break-system-packages" if is_managed() else ""
     python = sys.executable or "python3"
     packages = " ".join(PACKAGES.values())

@@ -62,8 +62,9 @@ def _note(app: App, error: Exception) -> None:
         log.error(f"paused: {sentence} Every edit stays queued, and PlexSync tries again by itself.")
         problem = f"PlexSync is paused: {sentence}"
     else:
-        log.error("ended by a fault of its own", kind=type(error).__name__, why=str(error))
-        problem = f"PlexSync is paused: {type(error).__name__} ({error}). See plexsync.log; it tries again by itself."
+        kind = type(error).__name__  # its text may hold anything, a title or a token too
+        log.error("ended by a fault of its own", kind=kind)
+        problem = f"PlexSync is paused by a fault of its own ({kind}); it tries again by itself. See plexsync.log."
     log.trace(error)
     standing = pause.Pause(pause.LOCAL, clock() + AFTER_FAULT, problem, interval=AFTER_FAULT)
     pause.store(app.state.conn, standing)

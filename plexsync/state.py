@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWI
 CREATE TABLE IF NOT EXISTS written (
   machine TEXT, rating_key INTEGER, scene_id INTEGER, path TEXT, stash_path TEXT, record TEXT, wish TEXT,
   cover TEXT, cover_seen TEXT, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS written_scene ON written (machine, scene_id);
+CREATE INDEX IF NOT EXISTS written_scene ON written (scene_id);
 CREATE TABLE IF NOT EXISTS seen (kind TEXT, id INTEGER, signature TEXT, name TEXT, synced REAL,
   PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hoped (scene_id INTEGER, name_key TEXT, size INTEGER, PRIMARY KEY (scene_id, name_key, size))
@@ -139,9 +139,11 @@ class State:
         for at in range(0, len(wanted), MANY):
             part = wanted[at : at + MANY]
             marks = ", ".join("?" * len(part))
+            # "+": SQLite takes a machine for rarer than a scene, and would go through all that was ever written.
+            server = "+machine" if column == "scene_id" else "machine"
             yield from self.conn.execute(
                 "SELECT rating_key, scene_id, path, stash_path, record, wish, cover, cover_seen FROM written"
-                f" WHERE machine = ? AND {column} IN ({marks})",
+                f" WHERE {server} = ? AND {column} IN ({marks})",
                 (machine, *part),
             )
 

@@ -246,9 +246,7 @@ def test_stash_is_back(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", [PLEX, SETUP, DRY])
 @pytest.mark.parametrize("state_of_stash", [*AWAY, *LOCKED_OUT])
-def test_stash_goes_away_during_another_pause(
-    site: Site, kind: str, state_of_stash: Callable[[Site], None]
-) -> None:
+def test_stash_goes_away_during_another_pause(site: Site, kind: str, state_of_stash: Callable[[Site], None]) -> None:
     """A silent Stash prolongs the pause; one that locks us out is a new problem, and the worker says it."""
     state_of_stash(site)
     site.pause(kind)
@@ -284,7 +282,7 @@ def test_this_machine_is_always_tried(site: Site) -> None:
     """What this machine could not do is tried by the worker itself: no server knows anything of it."""
     site.pause(LOCAL)
     assert site.look()
-    assert site.stash.log == site.plex.log == []
+    assert (site.stash.log, site.plex.log) == ([], [])
 
 
 def test_no_pause_is_a_reason(tmp_path: Path, site: Site) -> None:
@@ -302,7 +300,7 @@ def test_missing_modules_come_first(site: Site, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "unidecode" else real(name))
     site.pause(kind)
     assert site.waits() >= 60
-    assert site.stash.log == site.plex.log == []
+    assert (site.stash.log, site.plex.log) == ([], [])
 
 
 def test_the_key_lets_us_in(site: Site) -> None:
@@ -322,6 +320,29 @@ def test_a_stale_key_falls_back_to_the_cookie(site: Site) -> None:
     assert site.look(KEY)
     assert [asked.status for asked in site.stash.log] == [401, 200]
     assert len(site.plex.log) == 1
+
+
+def test_neither_key_nor_cookie(site: Site) -> None:
+    """A stale key and a void cookie are one refusal, which the worker has to tell."""
+    locked_out(site)
+    site.stash.api_key = "a newer one"
+    site.pause(PLEX)
+    assert site.look(KEY)
+    assert [asked.status for asked in site.stash.log] == [401, 401]
+    site.pause(STASH)
+    assert site.waits(KEY) == 120
+    assert stats.load(site.conn).stash == 4
+
+
+def test_an_answer_without_settings(site: Site) -> None:
+    """A Stash that has nothing saved for PlexSync has answered; one that says nothing of plugins has not."""
+    site.stash.plugin_settings.clear()
+    site.pause(SETUP)
+    assert site.waits() == 60
+    site.stash.fault("locked_database", 1)
+    site.pause(STASH)
+    assert site.waits() == 120
+    assert site.look()
 
 
 def test_requests_are_counted(site: Site) -> None:

@@ -43,11 +43,10 @@ def test_nothing_is_written_and_the_letter_says_what_could_be_meant(bench: Bench
 def test_the_right_file_that_is_scanned_later_is_written(bench: Bench, another_edit: bool) -> None:
     """Its file appears in Plex: with the next look at Plex, at the latest the hourly one, without any button."""
     film = unsure(bench)
-    other = bench.film()
     bench.now += 100
     right = bench.arrives(film.scene)
     if another_edit:
-        bench.edit(other.scene)
+        bench.edit(bench.film().scene)
     bench.live(2 if another_edit else 3700)
     assert bench.plex.items[right].title == "Film 1"
     assert bench.titles([film]) == ["film1"]

@@ -1,19 +1,22 @@
-"""What must not grow with the library does not: requests, steps of SQLite's machine, looks at files. No clock is read."""
+"""What must not grow with the library does not: requests, steps of SQLite's machine, looks at files."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from plexsync import follow, jobs, marks
+from plexsync import follow, jobs, locks, marks, paths
 from plexsync.app import App
 from plexsync.batch import Batch, Tools
 from plexsync.stash import Connection
+from plexsync.state import Record, State, open_state
 from plexsync.streak import Streak
 from tests.integration.desk import Desk, desk
 from tests.unit.queue_tools import NOW, made, scenes
@@ -95,10 +98,8 @@ def steps(house: Desk, keys: list[str]) -> int:
         assert [one.outcome for one in batch.settled] == ["unchanged"] * len(keys)
 
     state: sqlite3.Connection = house.app.state.conn
-    return opcodes(state, lambda: opcodes_of_queue.append(opcodes(house.queue.conn, work))) + opcodes_of_queue.pop()
-
-
-opcodes_of_queue: list[int] = []
+    of_queue: list[int] = []
+    return opcodes(state, lambda: of_queue.append(opcodes(house.queue.conn, work))) + of_queue[0]
 
 
 def test_rows_read_for_a_batch(house: Desk) -> None:
@@ -118,11 +119,27 @@ def test_rows_read_for_a_batch(house: Desk) -> None:
     assert steps(house, keys) <= few * 1.1 + 10
 
 
+def test_rows_read_for_a_vanished_scene(tmp_path: Path) -> None:
+    """A scene that gives up its claims costs as many steps beside 3,000 records as beside one."""
+    conn = open_state(str(tmp_path))
+    state = State(conn)
+    costs = []
+    for first, end in ((1, 3), (3, 3003)):
+        state.store("server", [Record(1000 + one, one) for one in range(first, end)])
+        gone = end - 1
+        costs.append(opcodes(conn, partial(state.drop_scenes, [gone])))
+        assert state.records_of("server", [gone]) == {}
+    conn.close()
+    assert costs[1] <= costs[0] + 3
+
+
 @pytest.mark.parametrize("size", [20, 2500])
 def test_requests_of_a_refresh(house: Desk, size: int) -> None:
     """Whatever the library's size: one request when nothing moved, three when an item changed or a file is missing."""
     for number in range(size):
-        house.plex.add_item(1, file=f"/media/film {number}.mp4", size=number + 1, duration_ms=1000, updated_at=9, added_at=9)
+        house.plex.add_item(
+            1, file=f"/media/film {number}.mp4", size=number + 1, duration_ms=1000, updated_at=9, added_at=9
+        )
     house.app.use(house.app.stash.settings())
     library = house.app.planner.library
     assert requests(house, library.refresh)[1] == 1 + -(-size // 1000)
@@ -184,14 +201,15 @@ class Watch:
 
 @pytest.mark.parametrize(("took", "pause"), [(0.0, 0.1), (0.002, 0.1), (0.02, 0.4), (3.0, 1.0)])
 def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> None:
-    """The more rows a task follows, the less often it looks: at most a twentieth of its time, at least once a second."""
+    """The longer a look at the rows takes, the longer the pause after it, up to a second: following stays cheap."""
     conn = made(tmp_path)
     marks.mark_many(conn, scenes(3), "x", "t1", NOW, time.sleep)
-    (tmp_path / "worker.lock").write_text("")
+    lock = locks.open_lock(str(tmp_path / paths.WORKER_LOCK))
+    assert locks.wait_lock(lock, 5)
+    locks.write_text(lock, str(os.getpid()))  # or following would start a worker
     watch = Watch(conn, took)
-    ended = follow.follow(
-        str(tmp_path), conn, "t1", 3, SimpleNamespace(progress=lambda done: None), _Awake(watch)
-    )
+    ended = follow.follow(str(tmp_path), conn, "t1", 3, SimpleNamespace(progress=lambda done: None), _Awake(watch))
+    os.close(lock)
     assert ended == follow.Ended(follow.DONE)
     assert watch.slept == [pytest.approx(pause)]
 

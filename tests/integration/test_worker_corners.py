@@ -9,6 +9,7 @@ import pytest
 
 from plexsync import jobs, pause
 from plexsync.process import STILL, PluginFiles, Stamp
+from plexsync.state import open_state
 from tests.integration.workbench import Bench
 
 
@@ -128,8 +129,8 @@ def test_a_stash_that_keeps_its_key_to_itself(bench: Bench) -> None:
     assert (bench.api_key, bench.pause) == ("", None)
 
 
-def test_a_long_listing_with_unreadable_rows_is_told(bench: Bench) -> None:
-    """What Plex sends brokenly in its listing is a line of the log, and the rest is used."""
+def test_a_control_character_in_plex_spoils_nothing(bench: Bench) -> None:
+    """A title with one makes every reply bad XML: the library is read all the same, and the scene written."""
     film = bench.film()
     bench.plex.modes.bad_char_ref = True
     bench.edit(film.scene)
@@ -150,3 +151,22 @@ def test_under_dry_run_a_scene_with_two_equal_items_is_settled_once(bench: Bench
     bench.turn()
     assert bench.status()["totals"]["unchanged"] == 1
     assert bench.count("pending") == 0
+    bench.edit(film.scene, title="Other")
+    bench.turn()
+    assert len(bench.said("would write scene", "Both -> Other")) == 2
+    assert bench.count("pending") == 1
+
+
+def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
+    """A worker killed between the two leaves no waiter that wakes it again and again: Plex is waited for."""
+    bench.edit(bench.film().scene)
+    bench.plex.fault("503_xml")
+    bench.turn()
+    conn = open_state(bench.folder)
+    pause.store(conn, None)
+    conn.close()
+    before = len(bench.plex.at)
+    bench.turn()
+    standing = bench.pause
+    assert standing is not None
+    assert (standing.kind, len(bench.plex.at)) == (pause.PLEX, before)

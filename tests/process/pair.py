@@ -30,11 +30,11 @@ class Pair:
     Images are skipped unless a test switches them on.
     """
 
-    def __init__(self, folder: Path, token: str = "plex-token", **env: str) -> None:
+    def __init__(self, folder: Path, token: str = "plex-token", script: Path = PLUGIN, **env: str) -> None:
         self.plex = PlexServer(token)
         self.plex.add_section("Films", key=1, locations=("/films",))
         self.plex.start()
-        self.stash = StashServer(folder / "stash", PLUGIN)
+        self.stash = StashServer(folder / "stash", script)
         self.stash.env = {
             "PLEXSYNC_SETTLE": "0.05",
             "PLEXSYNC_RETRY_BASE": "0.1",

@@ -197,7 +197,7 @@ def test_another_process_was_quicker(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_identifier_that_was_lost(tmp_path: Path) -> None:
-    """An empty file, as a power loss may leave it, is filled: a random one each time would be a new device each time."""
+    """An empty file, as a power loss may leave it, is filled: a new one each time would be a new device each time."""
     (tmp_path / paths.CLIENT_ID).touch()
     made = own_client_id(str(tmp_path))
     assert own_client_id(str(tmp_path)) == made

@@ -146,11 +146,25 @@ def test_a_missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, absent:
 
     monkeypatch.setattr(missing, "names", lambda: absent)
     monkeypatch.setitem(operations.MODES, "retry", fail)
-    if not absent:
-        with pytest.raises(ImportError):
-            ask(folder.parents[1], "retry")
-        return
-    assert "-m pip install" in ask(folder.parents[1], "retry")["error"]
+    said = "-m pip install" if absent else "PlexSync failed at retry by a fault of its own (ImportError)"
+    assert said in ask(folder.parents[1], "retry")["error"]
+
+
+def test_a_fault_of_our_own_is_one_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A bug in a task is one JSON document that names its kind, and lines that say where; its text is in neither."""
+
+    def fail(where: str, args: dict[str, Any]) -> None:
+        raise KeyError("a title, a token")
+
+    monkeypatch.setitem(operations.MODES, "clear_dlq", fail)
+    said = ask(folder.parents[1], "clear_dlq")["error"]
+    assert said.startswith("PlexSync failed at clear_dlq by a fault of its own (KeyError)")
+    lines = capfd.readouterr().err
+    assert "in=fail" in lines
+    assert "could not finish Clear DLQ" in lines
+    assert "a title" not in said + lines
 
 
 def test_args_that_are_odd(folder: Path) -> None:

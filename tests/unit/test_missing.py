@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs, missing, pause, paths, state
+from plexsync import jobs, missing, paths, pause, state
 from tests.servers.stash import StashServer
 from tests.unit.queue_tools import NOW, made
 
@@ -20,10 +20,9 @@ TEXT = "PlexSync is paused: the Python module plexapi is missing. Run: something
     [
         (["plexapi"], False, "the Python module plexapi is missing. Run: {python} -m pip install plexapi"),
         (
-            ["persistqueue", "unidecode"],
+            ["persistqueue", "plexapi"],
             False,
-            "the Python modules persistqueue, unidecode are missing."
-            " Run: {python} -m pip install persist-queue unidecode",
+            "the Python modules persistqueue, plexapi are missing. Run: {python} -m pip install persist-queue plexapi",
         ),
         (
             ["stashapi"],
@@ -49,6 +48,15 @@ def test_modules_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, managed:
         f"Run: {sys.executable} -m pip install{guard} --force-reinstall"
         " stashapi plexapi persist-queue requests unidecode"
     )
+
+
+@pytest.mark.parametrize("error", [SyntaxError("'(' was never closed"), ImportError("gone", name="plexsync.worker")])
+def test_a_plugin_that_is_half_there(error: Exception) -> None:
+    """Where PlexSync's own files are at fault, no package is blamed."""
+    text = missing.broken(error)
+    assert f"({error})" in text
+    assert "Install it again under Settings > Plugins" in text
+    assert "pip" not in text
 
 
 def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -300,6 +300,19 @@ def test_a_damaged_state_is_set_aside(tmp_path: Path, damage: Callable[[Path], N
     assert "No edit is lost" in line
 
 
+def test_a_state_that_is_broken_where_it_is_checked(tmp_path: Path) -> None:
+    """A schema whose pages are noise shows while the file is read; it is replaced like any other damage."""
+    big_state(tmp_path)
+    conn = sqlite3.connect(tmp_path / paths.STATE_DB)
+    roots = [row[0] - 1 for row in conn.execute("SELECT rootpage FROM sqlite_master WHERE rootpage > 0")]
+    conn.close()
+    overwrite(tmp_path, roots, paths.STATE_DB)
+    found = open_state(str(tmp_path), Log([]), NOW, thorough=True)
+    assert len(kept(tmp_path, paths.STATE_DB)) == 1
+    assert dict(found.synced()) == {}
+    found.conn.close()
+
+
 def test_damage_that_is_found_late_needs_a_thorough_look(tmp_path: Path) -> None:
     """A quick opening does not read the whole file; what it cannot see it does not rename."""
     big_state(tmp_path)

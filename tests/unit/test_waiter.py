@@ -116,6 +116,14 @@ class Room:
         """A hook's row."""
         jobs.put(self.conn, f"scene:{number}", "hook", self.now, self.now + later)
 
+    def nudge(self) -> None:
+        """Somebody wants a look."""
+        jobs.raise_counter(self.conn, "nudge")
+
+    def upgrade(self) -> None:
+        """A later version makes the queue its own."""
+        self.conn.execute(f"PRAGMA user_version={jobs.SCHEMA_VERSION + 1}")
+
     def run(self, look: Callable[[], bool] | None = None, files: PluginFiles | None = None) -> tuple[str, float]:
         """How the waiter ended, and after how many seconds."""
         still = files or PluginFiles(read=dict)
@@ -174,7 +182,7 @@ def test_a_wish_for_a_look_ends_the_waiting(room: Room) -> None:
     """The ``wake`` operation's nudge reaches a waiter with nothing to do, once: a fulfilled one does nothing."""
     jobs.raise_counter(room.conn, "nudge")
     jobs.set_meta(room.conn, "looked", 1)
-    room.at = {3: lambda: jobs.raise_counter(room.conn, "nudge") and None}
+    room.at = {3: room.nudge}
     assert room.run() == (WORK, 3.0)
 
 
@@ -208,7 +216,7 @@ def test_rows_keep_it_there(room: Room, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_later_plexsync_takes_over(room: Room) -> None:
     """A queue whose version rises is somebody else's from then on, rows or not."""
     room.edit(later=100)
-    room.at = {4: lambda: room.conn.execute(f"PRAGMA user_version={jobs.SCHEMA_VERSION + 1}") and None}
+    room.at = {4: room.upgrade}
     assert room.run() == (END, 4.0)
 
 

@@ -1,0 +1,55 @@
+"""The net under every test: no token, cookie or key may stand in what a test's plugin wrote for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.plex import PlexServer
+from tests.servers.stash import StashServer
+
+#: Files of a data folder that people read, send to others, or hand to a monitoring system.
+READ = ("plexsync.log*", "status.json", "metrics.prom", "sync_timestamps.json")
+
+#: A shorter text may stand somewhere by chance.
+LEAST = 8
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_written(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After the test, and after its servers have gone: look through what the plugin said and left."""
+    made: list[Any] = []
+
+    def note(kind: type[Any]) -> None:
+        whole = kind.__init__
+
+        def noted(self: Any, *arguments: Any, **named: Any) -> None:
+            made.append(self)
+            whole(self, *arguments, **named)
+
+        monkeypatch.setattr(kind, "__init__", noted)
+
+    note(StashServer)
+    note(PlexServer)
+    yield
+    stashes = [one for one in made if isinstance(one, StashServer)]
+    if stashes:
+        secrets = {one.token for one in made if isinstance(one, PlexServer)}
+        leaks = [leak for stash in stashes for leak in _leaks(stash, secrets)]
+        assert leaks == [], "a secret was written where people read"
+
+
+def _leaks(stash: StashServer, tokens: set[str]) -> list[str]:
+    """Where a secret stands, without the secret."""
+    secrets = {*tokens, *stash.sessions.issued, stash.api_key, str(stash.plugin_settings.get("plexToken", ""))}
+    secrets = {secret for secret in secrets if len(secret) >= LEAST}
+    said = {f"Stash's log, line {number}": line.message for number, line in enumerate(list(stash.plugin_log))}
+    texts = said | {path.name: path.read_text("utf-8", "replace") for path in _read(stash.data_dir)}
+    return [place for place, text in texts.items() if any(secret in text for secret in secrets)]
+
+
+def _read(folder: Path) -> list[Path]:
+    return [path for pattern in READ for path in folder.glob(pattern) if path.is_file()]

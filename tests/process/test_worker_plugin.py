@@ -1,0 +1,213 @@
+"""The background process and its own program: updates, a plugin that goes, one that is disabled, missing modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from plexsync import jobs
+from tests.process.life import children, ends, pid_of, private_plugin, role, told_to_end, waiter_of
+from tests.process.pair import Pair
+from tests.process.plugin import rows
+from tests.process.waiting import until
+
+#: What makes the private copy quick: still for 0.3 s is updated, missing for 1 s is gone.
+QUICK = {"LOOK": 0.1, "STILL": 0.3, "GONE": 1.0}
+
+#: Appended to a module of the copy: says who has loaded it.
+MARK = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(f"{{os.getpid()}}\\n")\n'
+
+
+def updated(plugin: Path, mark: Path) -> None:
+    """Write a new version of the plugin, which leaves the pid of whoever runs it."""
+    path = plugin / "plexsync" / "background.py"
+    path.write_text(path.read_text("utf-8") + MARK.format(path=str(mark)), "utf-8")
+
+
+def marked(mark: Path) -> list[int]:
+    """Who has run the new version, in order."""
+    return [int(line) for line in mark.read_text("ascii").split()] if mark.exists() else []
+
+
+def test_an_update_while_it_waits(tmp_path: Path) -> None:
+    """Files that changed and are still again are what the same process, with the same lock, goes on with."""
+    with Pair(tmp_path) as pair:
+        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
+        film = pair.film()
+        pair.edit(film, "Old")
+        pair.arrives(film, "Old")
+        pid = waiter_of(pair)
+        updated(plugin, tmp_path / "mark")
+        until(lambda: marked(tmp_path / "mark"), what="the new version")
+        assert set(marked(tmp_path / "mark")) == {pid}
+        assert (pair.folder / "worker.lock").read_text("ascii") == str(pid)
+        pair.edit(film, "New")
+        pair.arrives(film, "New")
+        assert waiter_of(pair) == pid
+
+
+def test_an_update_while_it_works(tmp_path: Path) -> None:
+    """Between two batches the worker makes way for its new version; nothing is sent twice and no attempt is spent."""
+    with Pair(tmp_path) as pair:
+        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
+        films = [pair.film() for _ in range(60)]
+        pair.plex.modes.edit_delay = 0.02
+        pair.connect()
+        conn = pair.queue()
+        jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "hook", 0, 0)
+        conn.close()
+        worker = pair.start_worker()
+        until(pair.plex.writes, what="the first write")
+        updated(plugin, tmp_path / "mark")
+        until(lambda: marked(tmp_path / "mark"), what="the new version")
+        pair.settles()
+        assert set(marked(tmp_path / "mark")) == {worker.pid}
+        assert len(pair.plex.writes()) == 60
+        assert pair.status()["totals"] == {"synced": 60, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
+        told_to_end(pair, worker.pid)
+        worker.communicate()
+
+
+def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
+    """An update that first removes everything is waited for, and edits that wait go out with the new version."""
+    with Pair(tmp_path) as pair:
+        plugin = private_plugin(pair, tmp_path / "plugin", LOOK=0.1, STILL=0.3, GONE=60.0)
+        film = pair.film()
+        pair.edit(film, "Before")
+        pair.arrives(film, "Before")
+        pid = waiter_of(pair)
+        shutil.move(plugin, tmp_path / "away")
+        pair.stash.update_scene(film.scene, hook=False, title="Waits")
+        conn, began = pair.queue(), time.monotonic()
+        jobs.put(conn, f"scene:{film.scene}", "hook", 0, 0)
+        conn.close()
+        until(lambda: time.monotonic() > began + 1.5)
+        assert pair.title(film) == "Before"
+        assert role(pid) == "waiter"
+        updated(tmp_path / "away", tmp_path / "mark")
+        shutil.move(tmp_path / "away", plugin)
+        pair.arrives(film, "Waits")
+        assert set(marked(tmp_path / "mark")) == {pid}
+
+
+def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
+    """A plugin that was removed leaves no process behind; its rows stay for the next one."""
+    with Pair(tmp_path, PLEXSYNC_SETTLE="30") as pair:
+        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
+        film = pair.film()
+        pair.edit(film, "Waits")
+        waiter_of(pair)
+        shutil.rmtree(plugin)
+        ends(pair)
+        assert rows(pair.folder, "key, status") == [(f"scene:{film.scene}", jobs.READY)]
+
+
+def test_a_disabled_plugin_ends_it(tmp_path: Path) -> None:
+    """A user who disables the plugin in Stash is asked for by the next catch-up, and nothing is sent after it."""
+    with Pair(tmp_path, PLEXSYNC_CATCHUP="1") as pair:
+        film = pair.film()
+        pair.edit(film, "Title")
+        pair.arrives(film, "Title")
+        pair.stash.plugin_enabled = False
+        ends(pair)
+        assert "the plugin is disabled" in pair.log()
+
+
+#: Hides the modules that a file names from Python, as if they had never been installed.
+HIDE = """
+import importlib.machinery, sys
+
+class Hiding(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        try:
+            with open({path!r}, "rb") as file:  # decoding would import
+                hidden = [name.decode() for name in file.read().split()]
+        except OSError:
+            hidden = []
+        return None if name in hidden else super().find_spec(name, path, target)
+
+sys.meta_path = [Hiding if one is importlib.machinery.PathFinder else one for one in sys.meta_path]
+"""
+
+
+def test_missing_modules(tmp_path: Path) -> None:
+    """Status and Stash's log have the exact command, once; the jobs stay, and go on by themselves once it was run."""
+    (tmp_path / "hide").mkdir()
+    hidden = tmp_path / "hidden"
+    (tmp_path / "hide" / "sitecustomize.py").write_text(HIDE.format(path=str(hidden)), "utf-8")
+    hidden.write_text("plexapi persistqueue", "ascii")
+    with Pair(tmp_path, PYTHONPATH=str(tmp_path / "hide")) as pair:
+        film = pair.film()
+        pair.edit(film, "First")
+        problem = until(lambda: pair.status()["problem"], what="a problem")
+        assert "plexapi, persistqueue are missing" in problem
+        assert f"{sys.executable} -m pip install" in problem
+        assert problem.endswith(" plexapi persist-queue")
+        until(
+            lambda: [line for line in pair.stash.plugin_log if (line.level, line.message) == ("error", problem)],
+            what="a line in Stash",
+        )
+        pid = waiter_of(pair)
+        began = time.monotonic()
+        until(lambda: role(pid) != "waiter" or time.monotonic() - began > 1.2)
+        assert role(pid) == "waiter"  # and no circle of trying and failing
+        pair.edit(film, "Second")
+        until(lambda: len(rows(pair.folder)) == 1)
+        assert rows(pair.folder, "key, status, attempts") == [(f"scene:{film.scene}", jobs.READY, 0)]
+        assert pair.log().count(problem) == 1
+        assert len([line for line in pair.stash.plugin_log if (line.level, line.message) == ("error", problem)]) == 1
+        assert pair.plex.log == []
+        hidden.unlink()
+        pair.arrives(film, "Second")
+        assert waiter_of(pair) == pid
+        assert pair.status()["problem"] is None
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("import plexsync.nowhere", "files do not fit together (No module named 'plexsync.nowhere')"),
+        ("def half(", "files do not fit together ("),
+        ("import xmlrpc.nowhere", "cannot be loaded (No module named 'xmlrpc.nowhere')"),
+    ],
+)
+def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said: str) -> None:
+    """A half-written plugin, or a module without what it needs, is told; the process waits instead of vanishing."""
+    with Pair(tmp_path) as pair:
+        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
+        running = plugin / "plexsync" / "running.py"
+        whole = running.read_text("utf-8")
+        running.write_text(broken, "utf-8")
+        film = pair.film()
+        pair.edit(film, "Title")
+        problem = until(lambda: pair.status()["problem"], what="a problem")
+        assert said in problem
+        pid = waiter_of(pair)
+        running.write_text(whole, "utf-8")
+        pair.arrives(film, "Title")
+        assert pid_of(pair) == pid
+        assert os.getsid(pid) == pid
+
+
+def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
+    """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
+    with Pair(tmp_path) as pair:
+        quick = private_plugin(pair, tmp_path / "plugin") / "plexsync" / "background.py"
+        text = quick.read_text("utf-8").replace('{"worker": 60.0, "waiter": 5.0}', '{"worker": 0.2, "waiter": 0.2}')
+        quick.write_text(text, "utf-8")
+        film = pair.film()
+        pair.edit(film, "First")
+        pair.arrives(film, "First")
+        pid = waiter_of(pair)
+        (pair.folder / "state.db").write_bytes(b"no database " * 1000)
+        pair.edit(film, "Second")
+        pair.arrives(film, "Second")
+        assert pid_of(pair) == pid
+        assert list(pair.folder.glob("state.db.damaged-*"))
+        assert children(waiter_of(pair)) == []
