@@ -28,7 +28,7 @@ from plexsync.names import name_key
 from plexsync.planning import SCAN_PAUSE, Target
 from plexsync.plex.library import Refresh
 from plexsync.queue import Job, JobQueue, Settlement
-from plexsync.scene import Scene
+from plexsync.scene import Scene, epoch
 from plexsync.settings import Settings, setup_problem
 from plexsync.stash import StashRefused
 from plexsync.streak import Streak
@@ -67,7 +67,7 @@ class Batch:
         self._app = tools.app
         self._tools = tools
         self._leased = leased
-        self._now = tools.app.world.clock()
+        self._now = self._read_at = tools.app.world.clock()
         self._scenes: dict[int, Scene] = {}
 
     def run(self) -> None:
@@ -80,6 +80,7 @@ class Batch:
             if not stash.refused:
                 raise
             saved = stash.settings()
+        self._read_at = self._app.world.clock()
         settings = self._app.use(saved)
         note_settings(self._app, self._tools.queue, settings)
         for job in self._leased:
@@ -146,15 +147,23 @@ class Batch:
         self.settled.append(Settlement(job, "done", outcome))
 
     def seen(self) -> list[tuple[str, int, str, str, bool]]:
-        """What the finished jobs saw: kind, id, signature, name, and whether Plex has it now."""
+        """What the finished jobs saw: kind, id, signature, name, and whether Plex has it now.
+
+        Stash dates edits to the second: of a scene read in the second of its edit, another may follow with the same
+        date. Such a scene counts as not seen, and catch-up looks at it once more.
+        """
         ended = {
             one.job.id: one.outcome for one in self.settled if one.job.kind == "scene" and one.to in ("done", "dead")
         }
         return [
-            ("scene", scene_id, signature(scene), "", ended[scene_id] in ("synced", "unchanged"))
+            ("scene", scene_id, self._mark(scene), "", ended[scene_id] in ("synced", "unchanged"))
             for scene_id, scene in self._scenes.items()
             if scene_id in ended
         ]
+
+    def _mark(self, scene: Scene) -> str:
+        edited = epoch(scene.updated_at)
+        return "" if int(self._now) <= edited < int(self._read_at) + 1 else signature(scene)
 
     # -- what needs Plex
 

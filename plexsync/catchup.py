@@ -24,6 +24,7 @@ from plexsync.app import App
 from plexsync.batch import file_signature
 from plexsync.metadata import fingerprint
 from plexsync.names import base_name
+from plexsync.scene import epoch
 from plexsync.settings import Settings
 from plexsync.stash import StashRefused
 
@@ -142,7 +143,7 @@ class _Pass:
             mark, before = str(raw.get("updated_at") or ""), seen.get(number)
             key = f"{kind}:{number}"
             if before != (mark, str(raw.get("name") or "")) and self._is_new(
-                _epoch(mark), cleared.get(key, 0.0), known=before is not None
+                epoch(mark), cleared.get(key, 0.0), known=before is not None
             ):
                 different.append(key)
         self._add(different)
@@ -216,14 +217,4 @@ def _signature(raw: Row) -> str:
 
 def _latest(raw: Row) -> float:
     """The newest time of a scene and its files."""
-    return max(_epoch(one.get("updated_at")) for one in (raw, *(raw.get("files") or ())))
-
-
-def _epoch(text: object) -> float:
-    """Seconds since the epoch of Stash's RFC 3339 text; the far future where it is none, so that nothing is missed."""
-    if not text:
-        return 0.0
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        return float("inf")
+    return max(epoch(one.get("updated_at")) for one in (raw, *(raw.get("files") or ())))

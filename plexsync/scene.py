@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,13 @@ class Scene:
     files: tuple[SceneFile, ...] = ()
     urls: tuple[str, ...] = ()
     stash_ids: tuple[StashId, ...] = ()
+
+
+def epoch(text: object) -> float:
+    """Seconds since the epoch of Stash's RFC 3339 text; 0 for none, the far future where it cannot be read."""
+    if not text:
+        return 0.0
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return float("inf")

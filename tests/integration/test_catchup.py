@@ -217,3 +217,18 @@ def test_a_page_is_small(here: Desk) -> None:
     (asked,) = here.stash.requests_for("findScenes")
     assert "scenes { id updated_at files { id path updated_at } }" in asked.operation
     assert state.get(here.app.state.conn, "compared") is not None
+
+
+def test_a_second_edit_within_the_second_of_the_first_is_not_lost(here: Desk) -> None:
+    """Stash dates edits to the second: what was read in the second of its edit is looked at once more, then no more."""
+    here.stash.update_scene(1, hook=False, title="first")
+    here.hook("scene:1")
+    here.at -= 1  # the worker reads in the very second
+    here.work()
+    assert here.title(100) == "first"
+    here.stash.update_scene(1, hook=False, title="second, its hook killed")
+    here.at += HOUR
+    assert (here.catch_up(), here.keys()) == (1, ["scene:1"])
+    here.work()
+    assert here.title(100) == "second, its hook killed"
+    assert here.catch_up() == 0

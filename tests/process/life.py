@@ -33,15 +33,17 @@ def pid_of(pair: Pair) -> int:
 def waiter_of(pair: Pair) -> int:
     """The same, once it is the small waiter."""
     pid = pid_of(pair)
-    until(lambda: role(pid) == "waiter" and _catches(pid, signal.SIGTERM), what="the small waiter")
+    until(lambda: role(pid) == "waiter" and _has_open(pid, "queue.db"), what="the small waiter")
     return pid
 
 
-def _catches(pid: int, number: int) -> bool:
-    """Whether it has a handler for the signal: one that has just been executed has none yet, and simply dies."""
-    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-    caught = next(line for line in lines if line.startswith("SigCgt")).split()[1]
-    return bool(int(caught, 16) >> (number - 1) & 1)
+def _has_open(pid: int, name: str) -> bool:
+    """Whether it has such a file open: one that has just been executed has not, nor loaded all or set its signals."""
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        return any(os.readlink(fd).endswith(name) for fd in folder.iterdir())
+    except OSError:  # it closed one meanwhile
+        return False
 
 
 def resident(pid: int) -> int:
