@@ -7,7 +7,6 @@ nothing. Its automatic resume stays off everywhere: it would take rows from a li
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -78,9 +77,12 @@ _SETTLED = tuple(one.name for one in fields(Settlement) if one.name != "job")
 class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
     """The queue of one data folder. Opened by the lock's holder alone; everybody else goes through ``jobs.py``."""
 
+    is_open = False
+
     def __init__(self, folder: str, clock: Callable[[], float] = time.time) -> None:
         """Open (and on first contact make) ``queue.db`` in ``folder``; raises ``sqlite3.Error``."""
         self.conn = jobs.open_queue(folder, clock())
+        self.is_open = True
         self.clock = clock
         super().__init__(
             folder, auto_resume=False, db_file_name=paths.QUEUE_DB, serializer=json_serializer, multithreading=False
@@ -138,8 +140,9 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         return jobs.next_due(self.conn, now, now + durations.horizon())
 
     def close(self) -> None:
-        """Close every connection. The base class's finaliser calls it even when nothing could be opened."""
-        if hasattr(self, "conn"):
+        """Close every connection, once: the base class's finaliser calls it again, in whatever thread it runs."""
+        if self.is_open:
+            self.is_open = False
             self.conn.close()
             super().close()
 
@@ -148,11 +151,4 @@ def _job(row: tuple[Any, ...]) -> Job:
     kind, _, number = str(row[1]).partition(":")
     return Job(
         row[0], kind, int(number), row[2], row[3], row[4], row[5], row[6], bool(row[7]), row[8], row[9] or 0.0, row[10]
-    )
-
-
-def is_corrupt(error: sqlite3.Error) -> bool:
-    """Whether the file itself is broken (not merely locked, full or read-only)."""
-    return isinstance(error, sqlite3.DatabaseError) and any(
-        sign in str(error) for sign in ("image is malformed", "malformed database schema", "not a database")
     )

@@ -16,7 +16,7 @@ from plexsync.log import Log
 from plexsync.state import State
 
 #: What SQLite says when the file itself is broken, not merely locked, full or read-only.
-_BROKEN = ("malformed", "not a database", "disk image")
+_BROKEN = ("image is malformed", "malformed database schema", "not a database")
 
 #: Endings of the files that belong to one database.
 _PARTS = ("", "-wal", "-shm")

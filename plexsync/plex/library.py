@@ -347,7 +347,11 @@ def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, 
     unknown = [name for folded, name in wanted.items() if folded not in known]
     if unknown:
         listed = ", ".join(section.title for section in sections) or "none of movie type"
-        raise SetupError(f"Plex has no library named {', '.join(unknown)}; it has: {listed}.", code="library")
+        raise SetupError(
+            f"plexLibraries names {', '.join(unknown)}, which Plex does not have. It has: {listed}."
+            " Correct plexLibraries, or empty it to use them all.",
+            code="library",
+        )
     return tuple(section for section in sections if section.title.strip().casefold() in wanted)
 
 

@@ -85,7 +85,6 @@ class Desk:
         """Close files and connections."""
         self.app.close()
         self.queue.close()
-        del self.queue.conn  # its finaliser would close it again, perhaps in a server's thread
 
     def pair(self, name: str, **fields: Any) -> tuple[int, int]:
         """A scene with one file, and its item in Plex: (scene id, rating key)."""

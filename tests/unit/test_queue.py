@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plexsync import jobs, paths
-from plexsync.queue import Job, JobQueue, Settlement, is_corrupt
+from plexsync import jobs, paths, salvage
+from plexsync.queue import Job, JobQueue, Settlement
 from tests.unit.queue_tools import NOW, change, job, keys, made, put
 
 
@@ -202,26 +203,24 @@ def test_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "unraisablehook", muttered.append)
     with pytest.raises(sqlite3.DatabaseError) as caught:
         JobQueue(str(tmp_path))
-    assert is_corrupt(caught.value)
+    assert salvage.is_broken(caught.value)
     del caught
     assert muttered == []
 
 
-@pytest.mark.parametrize(
-    ("error", "wanted"),
-    [
-        (sqlite3.DatabaseError("file is not a database"), True),
-        (sqlite3.DatabaseError("database disk image is malformed"), True),
-        (sqlite3.DatabaseError("malformed database schema (job_due)"), True),
-        (sqlite3.OperationalError("malformed JSON"), False),
-        (sqlite3.OperationalError("database is locked"), False),
-        (sqlite3.OperationalError("database or disk is full"), False),
-        (sqlite3.OperationalError("disk I/O error"), False),
-        (sqlite3.OperationalError("attempt to write a readonly database"), False),
-        (sqlite3.InterfaceError("bad parameter"), False),
-    ],
-    ids=str,
-)
-def test_is_corrupt(error: sqlite3.Error, wanted: bool) -> None:
-    """Only a broken file counts as broken: a locked, full or read-only one is never set aside."""
-    assert is_corrupt(error) is wanted
+def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
+    """The base class's finaliser closes again, perhaps in another thread, to which SQLite would object."""
+    queue = JobQueue(str(tmp_path))
+    queue.close()
+    failed: list[Exception] = []
+
+    def again() -> None:
+        try:
+            queue.close()
+        except sqlite3.Error as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    thread.join()
+    assert failed == []

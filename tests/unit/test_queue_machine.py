@@ -248,12 +248,19 @@ class QueueMachine(RuleBasedStateMachine):
         ids = [row for row, key in self.hook.execute("SELECT _id, key FROM ack_queue_default") if key in keys]
         dead = [key for key in self.model.where(DEAD) if key in keys]
         if discard:
+            self._discarded(dead)
             assert letters.discard(self.hook, ids, no_pause) == len(dead)
             for key in dead:
                 del self.model.rows[key]
         else:
             assert letters.retry(self.hook, ids, self.now, no_pause) == len(dead)
             self.model.revive(dead, self.now)
+
+    def _discarded(self, keys: list[str]) -> None:
+        """What is discarded stays away up to its newest edit, also if something later was cleared before."""
+        edited = dict(self.hook.execute("SELECT key, timestamp FROM ack_queue_default").fetchall())
+        for key in keys:
+            self.model.cleared[key] = max(edited[key], self.model.cleared.get(key, edited[key]))
 
     @rule(keep=st.sampled_from([(), ("retries_exhausted",)]), mark=st.sampled_from([None, "t0"]))
     def process_dlq(self, keep: tuple[str, ...], mark: str | None) -> None:
@@ -267,6 +274,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Clear DLQ or Clear queue."""
         gone = self.model.where(DEAD if dead else PENDING)
         if dead:
+            self._discarded(gone)
             assert letters.clear_dead(self.hook, no_pause) == len(gone)
         else:
             assert letters.clear_pending(self.hook, self.now, no_pause) == len(gone)

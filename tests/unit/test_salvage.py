@@ -352,8 +352,12 @@ def test_nothing_that_was_kept_is_replaced(tmp_path: Path) -> None:
     [
         (sqlite3.DatabaseError("database disk image is malformed"), True),
         (sqlite3.DatabaseError("file is not a database"), True),
+        (sqlite3.DatabaseError("malformed database schema (job_due)"), True),
+        (sqlite3.OperationalError("malformed JSON"), False),
         (sqlite3.OperationalError("database is locked"), False),
         (sqlite3.OperationalError("database or disk is full"), False),
+        (sqlite3.OperationalError("disk I/O error"), False),
+        (sqlite3.OperationalError("attempt to write a readonly database"), False),
         (OSError("database disk image is malformed"), False),
     ],
 )
