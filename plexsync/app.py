@@ -73,8 +73,8 @@ class App:
             self.log.secret(connection.cookie, connection.api_key)
             self._stash = Stash(
                 connection,
-                durations.seconds("PLEXSYNC_CONNECT_TIMEOUT"),
-                durations.seconds("PLEXSYNC_READ_TIMEOUT"),
+                durations.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
+                durations.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
         return self._stash
 
@@ -119,8 +119,8 @@ class App:
                 settings.plex_token,
                 client_id=own_client_id(self.folder),
                 verify=not settings.skip_tls_verify,
-                connect_timeout=durations.seconds("PLEXSYNC_CONNECT_TIMEOUT"),
-                read_timeout=durations.seconds("PLEXSYNC_READ_TIMEOUT"),
+                connect_timeout=durations.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
+                read_timeout=durations.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
         return self._client
 

@@ -5,15 +5,15 @@ Raises what concerns a whole server or the setup; what was settled until then st
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from plexsync import breaker, covers, expand, jobs, letters, matching, retry, scanning, state, tagging
+from plexsync import breaker, covers, durations, expand, jobs, letters, matching, retry, scanning, state, tagging
 from plexsync.app import App
 from plexsync.errors import (
+    Invalid,
     ItemGone,
     LowConfidence,
     NotInPlex,
@@ -28,7 +28,7 @@ from plexsync.names import name_key
 from plexsync.planning import SCAN_PAUSE, Target
 from plexsync.plex.library import Refresh
 from plexsync.queue import Job, JobQueue, Settlement
-from plexsync.scene import Scene, epoch
+from plexsync.scene import Scene, epoch, signature
 from plexsync.settings import Settings, setup_problem
 from plexsync.stash import StashRefused
 from plexsync.streak import Streak
@@ -76,8 +76,8 @@ class Batch:
         stash = self._app.stash
         try:
             saved, self._scenes = stash.batch(by_id)
-        except StashRefused:
-            if not stash.refused:
+        except StashRefused as error:
+            if error.invalid or not stash.refused:
                 raise
             saved = stash.settings()
         self._read_at = self._app.world.clock()
@@ -230,6 +230,9 @@ class Batch:
             self._app.log.debug("skipped scene that Plex does not have", scene=job.id)
             self._finish(job, "skipped")
             return
+        if not scene.files:
+            self._fail(job, Invalid(match.reason))
+            return
         waited = 0.0 if job.waiting is None else self._now - job.waiting
         if settings.missing_scan and not settings.dry_run and not 0 < waited < SCAN_PAUSE:
             scanning.ask(self._app.planner, scene, self._app.log)
@@ -300,7 +303,7 @@ class Batch:
             if job.bulk:
                 self._finish(job, "dry_run")
             else:
-                due = self._now + DRY_PAUSE
+                due = self._now + min(DRY_PAUSE, durations.horizon() - 1)  # later would be a wrong clock's
                 self.settled.append(
                     Settlement(job, "later", "dry_run", due, job.attempts, None, "dry_run", "held back by dryRun")
                 )
@@ -374,17 +377,6 @@ def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
     jobs.wake_all_waiting(queue.conn, now)
     jobs.wake_held(queue.conn, "dry_run", now)
     letters.retry_all(queue.conn, now, keep=("retries_exhausted",))
-
-
-def signature(scene: Scene) -> str:
-    """What must differ for catch-up to make a job: the scene's ``updated_at`` and its files."""
-    return file_signature(scene.updated_at, ((file.id, file.path) for file in scene.files))
-
-
-def file_signature(updated_at: str, files: Iterable[tuple[int, str]]) -> str:
-    """``updated_at`` and a digest of the files (id, path)."""
-    text = "\n".join(f"{number} {path}" for number, path in files)
-    return f"{updated_at} {zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _changes(target: Target) -> dict[str, object]:

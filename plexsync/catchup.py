@@ -21,10 +21,9 @@ from typing import Any
 
 from plexsync import jobs, letters, metadata, state
 from plexsync.app import App
-from plexsync.batch import file_signature
 from plexsync.metadata import fingerprint
 from plexsync.names import base_name
-from plexsync.scene import epoch
+from plexsync.scene import epoch, file_signature
 from plexsync.settings import Settings
 from plexsync.stash import StashRefused
 
@@ -149,6 +148,7 @@ class _Pass:
         self._add(different)
 
     def _add(self, keys: list[str]) -> None:
+        self.made += letters.retry_invalid(self._conn, keys, self._now)
         # Not as if made by hand: the auto-tag task may have touched the whole library.
         self.made += jobs.add_new(self._conn, keys, "catch-up", self._now, jobs.FAN_OUT, self._app.world.sleep)
 

@@ -14,7 +14,7 @@ from plexsync import matching, pathmap, state
 from plexsync.app import App
 from plexsync.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.log import Log
-from plexsync.plex.library import choose
+from plexsync.plex.choice import choose
 from plexsync.report import counted
 from plexsync.scene import Scene
 from plexsync.settings import Settings, read_settings, setup_problem

@@ -34,6 +34,11 @@ def seconds(name: str) -> float:
     return value if 0 <= value < float("inf") else default
 
 
+def timeout(name: str) -> float:
+    """A timeout in seconds. 0 means zero as everywhere, but sockets take nothing below a millisecond for a timeout."""
+    return max(seconds(name), 0.001)
+
+
 def horizon() -> float:
     """How far off a due time can honestly be, in seconds: the longest cap, and a minute. Later is a wrong clock."""
     caps = ("PLEXSYNC_SETTLE", "PLEXSYNC_RETRY_CAP", "PLEXSYNC_MISSING_CAP", "PLEXSYNC_BREAKER_RESET_CAP")

@@ -46,6 +46,10 @@ class NotInPlex(PlexSyncError):
     """No chosen library holds a file of the scene."""
 
 
+class Invalid(PlexSyncError):
+    """The scene cannot be sent as it is: it has no file, so nothing in Plex can be its."""
+
+
 class LowConfidence(PlexSyncError):
     """Several items could be meant, or the evidence contradicts. ``candidates``: JSON-able, see ``matching.py``."""
 

@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS ack_queue_default (
   due REAL NOT NULL DEFAULT 0, priority INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0, takebacks INTEGER NOT NULL DEFAULT 0,
   waiting REAL, bulk INTEGER NOT NULL DEFAULT 0, mark TEXT,
-  reason TEXT, message TEXT, candidates TEXT, first_seen REAL, last_seen REAL);
+  reason TEXT, message TEXT, candidates TEXT, first_seen REAL, last_seen REAL, counted TEXT);
 CREATE INDEX IF NOT EXISTS job_due ON ack_queue_default (status, priority, due);
 CREATE INDEX IF NOT EXISTS job_waiting ON ack_queue_default (waiting) WHERE waiting IS NOT NULL;
 CREATE INDEX IF NOT EXISTS job_mark ON ack_queue_default (mark, status, due) WHERE mark IS NOT NULL;
@@ -196,16 +196,18 @@ _SETTLE = {
     "done": f"DELETE FROM ack_queue_default {_STILL}",
     "later": "UPDATE ack_queue_default SET status = 1, leased = NULL, due = :due, attempts = :attempts,"
     " waiting = :waiting, takebacks = 0, reason = :reason, message = :message, candidates = :candidates,"
-    f" last_seen = :now {_STILL}",
+    f" last_seen = :now, counted = CASE WHEN mark IS NULL THEN NULL ELSE :outcome END {_STILL}",
     "dead": "UPDATE ack_queue_default SET status = 9, leased = NULL, attempts = :attempts, waiting = NULL,"
     " takebacks = 0, bulk = 0, mark = NULL, reason = :reason, message = :message, candidates = :candidates,"
     f" last_seen = :now {_STILL}",
     "release": f"UPDATE ack_queue_default SET status = 1, leased = NULL {_STILL}",
 }
 _EDITED_MEANWHILE = (
-    "UPDATE ack_queue_default SET status = 1, leased = NULL, due = :now, attempts = 0, takebacks = 0, waiting = NULL,"
+    "UPDATE ack_queue_default SET status = 1, leased = NULL, attempts = 0, takebacks = 0, waiting = NULL,"
     " reason = NULL, message = NULL, candidates = NULL WHERE _id = :id AND "
 )
+_COUNTED = "SELECT counted FROM ack_queue_default WHERE _id = :id AND mark = :mark AND counted IS NOT NULL"
+_UNCOUNT = "UPDATE outcome SET n = n - 1 WHERE mark = :mark AND outcome = :counted"
 _COUNT = "INSERT INTO outcome VALUES (:mark, :outcome, 1) ON CONFLICT (mark, outcome) DO UPDATE SET n = n + 1"
 
 
@@ -214,16 +216,21 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
 
     Each settlement has ``id``, ``generation``, ``to`` (``done``, ``later``, ``dead``, ``release``) and, for the row,
     ``due``, ``attempts``, ``waiting`` (since when, or None), ``reason``, ``message``, ``candidates`` (JSON text), and
-    ``mark`` and ``outcome``, which are counted for the task that follows. A row edited meanwhile becomes due.
+    ``mark`` and ``outcome``, which are counted for the task that follows: of a row that comes again, its last outcome.
+    A row edited meanwhile is pending again, due as it was, and not counted.
     """
     with conn:
         begin(conn)
         for values in settlements:
             values["now"] = now
+            counts = bool(values.get("mark") and values.get("outcome"))
+            before = conn.execute(_COUNTED, values).fetchone() if counts else None
             if conn.execute(_SETTLE[str(values["to"])], values).rowcount == 0:
                 conn.execute(_EDITED_MEANWHILE + "status = 2", values)
-            if values.get("mark") and values.get("outcome"):
+            elif counts:
                 conn.execute(_COUNT, values)
+                if before is not None:
+                    conn.execute(_UNCOUNT, {"mark": values["mark"], "counted": before[0]})
 
 
 def note_lease(conn: sqlite3.Connection) -> None:
@@ -343,9 +350,12 @@ def wake_all_waiting(conn: sqlite3.Connection, now: float, sleep: Callable[[floa
 
 
 def give_back(conn: sqlite3.Connection, row_ids: list[int], now: float) -> None:
-    """An outage consumes no attempt: of these rows, those that are pending after one get it back, and are due now."""
+    """An outage consumes no attempt: of these rows, those that are pending after one get it back, and are due now.
+
+    Due since their edit, so that a task that follows them sees them as still to be done.
+    """
     back = (
-        "UPDATE ack_queue_default SET attempts = attempts - 1, due = :now, reason = NULL, message = NULL"
-        " WHERE _id = :id AND status = 1 AND attempts > 0"
+        "UPDATE ack_queue_default SET attempts = attempts - 1, due = min(:now, timestamp), reason = NULL,"
+        " message = NULL WHERE _id = :id AND status = 1 AND attempts > 0"
     )
     in_chunks(conn, (back,), [{"id": row_id, "now": now} for row_id in row_ids])

@@ -73,6 +73,13 @@ def retry_all(
     return in_chunks(conn, (_REVIVE,), values, sleep)[0]
 
 
+def retry_invalid(conn: sqlite3.Connection, keys: Iterable[str], now: float) -> int:
+    """Put back those of ``keys`` that could not be sent as they were: catch-up found them changed. How many."""
+    sql = "SELECT _id FROM ack_queue_default WHERE key = ? AND status = 9 AND reason = 'invalid'"
+    ids = [row[0] for key in keys for row in conn.execute(sql, (key,))]
+    return retry(conn, ids, now)
+
+
 def discard(conn: sqlite3.Connection, ids: list[int], sleep: Callable[[float], None] = time.sleep) -> int:
     """Forget these dead letters, until their scenes are edited again; how many there were."""
     return in_chunks(conn, _DISCARD, [{"id": one} for one in ids], sleep)[1]

@@ -52,10 +52,14 @@ def look(folder: str, api_key: str = "", clock: Callable[[], float] = time.time)
             return True
         counted = stats.load(conn)
         asked = counted.plex_reads
-        found = _reason(standing, folder, api_key, counted)
+        glance = standing.kind == pause.PLEX and clock() < standing.until <= clock() + standing.interval
+        found = _reason(standing, folder, api_key, counted, glance=glance)
         if os.getppid() != starter:  # killed meanwhile: the state may belong to another worker by now
             return found
-        if not found:
+        if not found and glance:
+            standing.glance = clock() + durations.seconds("PLEXSYNC_BREAKER_RESET")
+            pause.store(conn, standing)
+        elif not found:
             _prolong(conn, standing, clock(), plex_failed=counted.plex_reads > asked)
         counted.store(conn)
         return found
@@ -63,7 +67,8 @@ def look(folder: str, api_key: str = "", clock: Callable[[], float] = time.time)
         conn.close()
 
 
-def _reason(standing: pause.Pause, folder: str, api_key: str, counted: stats.Stats) -> bool:
+def _reason(standing: pause.Pause, folder: str, api_key: str, counted: stats.Stats, *, glance: bool) -> bool:
+    """``glance``: only the settings are looked at; for Plex it is not time yet."""
     if standing.kind == pause.LOCAL:
         return True
     if any(importlib.util.find_spec(name) is None for name in MODULES):
@@ -76,7 +81,7 @@ def _reason(standing: pause.Pause, folder: str, api_key: str, counted: stats.Sta
         return False
     if standing.kind == pause.STASH or digest(saved) != standing.settings:
         return True
-    if standing.kind == pause.DRY:
+    if standing.kind == pause.DRY or glance:
         return False
     settings, _ = read_settings(saved)
     if setup_problem(settings):
@@ -96,6 +101,7 @@ def _prolong(conn: sqlite3.Connection, standing: pause.Pause, now: float, *, ple
         values = {name: getattr(after, name) for name in breaker.Breaker.__slots__}
         conn.execute("INSERT OR REPLACE INTO meta VALUES ('breaker', ?)", (json.dumps(values),))
         standing.until, standing.interval = after.retry_at, after.reset
+        standing.glance = now + reset if reset < after.reset else 0.0
     elif standing.kind == pause.STASH:
         standing.interval = min(cap, max(standing.interval, reset) * 2)
         standing.until = now + standing.interval
@@ -188,7 +194,7 @@ def fetch(
 ) -> tuple[int, bytes]:
     """Status and body of one request with the contract's timeouts; no redirect is followed."""
     parts = urlsplit(base)
-    connect = durations.seconds("PLEXSYNC_CONNECT_TIMEOUT") or None
+    connect = durations.timeout("PLEXSYNC_CONNECT_TIMEOUT")
     host, port = parts.hostname or "localhost", parts.port
     if parts.scheme == "https":
         context = ssl.create_default_context() if verify else ssl._create_unverified_context()
@@ -198,7 +204,7 @@ def fetch(
     try:
         link.connect()
         if link.sock is not None:
-            link.sock.settimeout(durations.seconds("PLEXSYNC_READ_TIMEOUT") or None)
+            link.sock.settimeout(durations.timeout("PLEXSYNC_READ_TIMEOUT"))
         link.request(method, parts.path.rstrip("/") + path, body=body, headers=dict(headers))
         answer = link.getresponse()
         return answer.status, answer.read(MOST)

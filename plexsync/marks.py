@@ -23,7 +23,7 @@ ON CONFLICT (key) DO UPDATE SET
   first_seen = CASE WHEN status < 5 THEN first_seen ELSE excluded.first_seen END,
   priority = CASE WHEN status < 5 THEN priority ELSE excluded.priority END,
   bulk = CASE WHEN status < 5 THEN bulk ELSE 0 END,
-  attempts = 0, takebacks = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL,
+  attempts = 0, takebacks = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL, counted = NULL,
   status = CASE WHEN status = 2 THEN 2 ELSE 1 END
 """
 
@@ -47,7 +47,7 @@ def left(conn: sqlite3.Connection, mark: str, since: float) -> int:
 
 def outcomes(conn: sqlite3.Connection, mark: str) -> dict[str, int]:
     """How the rows of ``mark`` ended so far: outcome -> number."""
-    return dict(conn.execute("SELECT outcome, n FROM outcome WHERE mark = ?", (mark,)).fetchall())
+    return dict(conn.execute("SELECT outcome, n FROM outcome WHERE mark = ? AND n > 0", (mark,)).fetchall())
 
 
 def mark_due(
@@ -68,7 +68,7 @@ def mark_due(
         " UNION ALL SELECT _id FROM ack_queue_default WHERE status = 2 AND ?",
         (now, far, mark, orphans),
     ).fetchall()
-    follow = "UPDATE ack_queue_default SET mark = :mark WHERE _id = :id AND status <= 2"
+    follow = "UPDATE ack_queue_default SET mark = :mark, counted = NULL WHERE _id = :id AND status <= 2"
     return in_chunks(conn, (follow,), [{"id": row[0], "mark": mark} for row in rows], sleep)[0]
 
 

@@ -340,7 +340,7 @@ class _Answer:
     def _why_none(self, scene: Scene, searches: Sequence[_Search], lost: bool) -> str:
         who = f"Scene {scene.id}"
         if not searches:
-            return f"{who} has no file in Stash, so there is nothing to look for in Plex."
+            return f"{who} has no file in Stash, so nothing in Plex can be its: give it a file, or discard this letter."
         if lost:
             return f"{who} is not in Plex: the item most like it belongs to another scene, whose file matches better."
         if not self.view.complete:

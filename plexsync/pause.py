@@ -23,10 +23,11 @@ class Pause:
     """``until``: when to look again, ``interval``: seconds between looks. ``problem``: the user's sentence, or ``""``.
 
     ``wake``: the counter of edits when the pause began. ``settings``: digest of what Stash had saved. ``section``: the
-    library that a probe reads. ``tagging``: edits are read all the same, to be tagged in Stash.
+    library that a probe reads. ``tagging``: edits are read all the same, to be tagged in Stash. ``glance``: when the
+    settings alone are looked at, between two probes of Plex that lie further apart; 0 for never.
     """
 
-    __slots__ = ("interval", "kind", "problem", "section", "settings", "tagging", "until", "wake")
+    __slots__ = ("glance", "interval", "kind", "problem", "section", "settings", "tagging", "until", "wake")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Pause:
         settings: str = "",
         section: int | None = None,
         tagging: bool = False,
+        glance: float = 0.0,
     ) -> None:
         self.kind = kind
         self.until = until
@@ -48,6 +50,7 @@ class Pause:
         self.settings = settings
         self.section = section
         self.tagging = tagging
+        self.glance = glance
 
     @property
     def looks_at_edits(self) -> bool:

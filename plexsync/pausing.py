@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from plexsync import breaker, durations, jobs, letters, pause, tagpass
 from plexsync.app import App
+from plexsync.batch import note_settings
 from plexsync.errors import PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
 from plexsync.queue import JobQueue
+from plexsync.stash import StashRefused
 from plexsync.streak import BUSY_IN_A_ROW, Streak
 
 #: Seconds after which this machine's trouble (a full disk, say) is looked at again.
@@ -40,6 +42,8 @@ class Pauses:
                 "PlexSync is paused: Stash refuses its background worker. Save any scene or open a page of Stash to let"
                 " it in again; with an API key (Settings > Security) it will stay in."
             )
+        if isinstance(error, StashRefused) and error.invalid:
+            problem = f"PlexSync is paused: {error}. This Stash and this PlexSync do not fit together: update both."
         return self._pause(pause.STASH, problem, str(error), wake)
 
     def plex_away(self, error: PlexUnavailable, wake: float) -> bool:
@@ -82,6 +86,7 @@ class Pauses:
         if kind == pause.PLEX:
             standing = app.state.breaker
             until, interval = now + standing.wait(now, standing.reset), standing.reset
+        reset = durations.seconds("PLEXSYNC_BREAKER_RESET")
         settings = app.settings
         made = pause.Pause(
             kind,
@@ -92,10 +97,13 @@ class Pauses:
             settings=app.saved_digest,
             section=self.probe_section(),
             tagging=bool(settings and settings.tag_stash_ids and not settings.dry_run),
+            glance=now + reset if kind == pause.PLEX and interval > reset else 0.0,
         )
         pause.store(app.state.conn, made)
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
+        elif kind == pause.STASH and (before is None or before.kind != kind):
+            app.log.warning(f"found Stash away: {why}. Edits wait until it is back.")
         else:
             app.log.debug("paused", kind=kind, why=why)
         return True
@@ -111,11 +119,22 @@ class Pauses:
         wake = jobs.get_meta(conn, "wake")
         if before is None:  # a breaker without a pause would have the waiter wake the worker at once
             self._pause(pause.PLEX, "", "Plex was away before", wake)
-        elif before.tagging:
+            return True
+        if 0 < before.glance <= now and self._changed(before, now):
+            return False
+        if before.tagging:
             tagpass.run(self._app, conn, before)
             before.wake = wake
-            pause.store(self._app.state.conn, before)
+        pause.store(self._app.state.conn, before)
         return True
+
+    def _changed(self, standing: pause.Pause, now: float) -> bool:
+        """Whether the settings are others by now: the address that is away may have been corrected."""
+        app = self._app
+        note_settings(app, self._queue, app.use(app.stash.settings()))
+        standing.settings = app.saved_digest
+        standing.glance = now + durations.seconds("PLEXSYNC_BREAKER_RESET")
+        return not app.state.breaker.is_open
 
     def probe(self) -> None:
         """One small read, before any scene is touched."""

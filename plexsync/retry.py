@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plexsync import durations
-from plexsync.errors import ItemGone, LowConfidence, NotInPlex, PlexBusy, Rejected
+from plexsync.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexBusy, Rejected
 
 #: The exponent beyond which doubling cannot matter any more: base * 2**30 exceeds every cap.
 MAX_DOUBLINGS = 30
@@ -62,6 +62,8 @@ def decide(
         return _missing(message, attempt, now, rng, delays)
     if isinstance(error, LowConfidence):
         return Decision("dead", "dead", 0.0, attempt.attempts, None, "low_confidence", message, error.candidates)
+    if isinstance(error, Invalid):
+        return Decision("dead", "dead", 0.0, attempt.attempts, None, "invalid", message)
     if isinstance(error, Rejected):
         return Decision("dead", "dead", 0.0, attempt.attempts + 1, None, "rejected", message)
     return _transient(error, message, attempt, now, rng, delays, max_retries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,3 +66,14 @@ def epoch(text: object) -> float:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
         return float("inf")
+
+
+def signature(scene: Scene) -> str:
+    """What must differ for catch-up to make a job: the scene's ``updated_at`` and its files."""
+    return file_signature(scene.updated_at, ((file.id, file.path) for file in scene.files))
+
+
+def file_signature(updated_at: str, files: Iterable[tuple[int, str]]) -> str:
+    """``updated_at`` and a digest of the files (id, path)."""
+    text = "\n".join(f"{number} {path}" for number, path in files)
+    return f"{updated_at} {zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"

@@ -75,7 +75,9 @@ class Stash(Link):
         try:
             data = self.ask(query, {"ids": [str(one) for one in wanted]})
             saved, found = _plugin_settings(data), _part(data, "findScenes", "scenes")
-        except StashRefused:
+        except StashRefused as error:
+            if error.invalid:  # it does not know a field: asked one by one, every scene would be refused
+                raise
             saved, found = self._aliased(wanted)
         scenes = [read_scene(raw) for raw in found if raw]
         return saved, {scene.id: scene for scene in scenes}

@@ -61,12 +61,15 @@ def decide(sight: Sight, now: float) -> tuple[str, float]:
     if standing is not None and wants_look(standing, now):
         return LOOK, now
     times = [sight.idle_until if sight.due is None else sight.due, sight.catchup_at] if is_free else []
-    return WAIT, min([*times, standing.until] if standing is not None else times)
+    if standing is not None:
+        times += [standing.until, standing.glance] if standing.glance else [standing.until]
+    return WAIT, min(times)
 
 
 def wants_look(standing: pause.Pause, now: float) -> bool:
     """Whether it is time for a look; a time further off than any interval was set by a wrong clock."""
-    return now >= standing.until or standing.until - now > standing.interval + durations.horizon()
+    wrong = standing.until - now > standing.interval + durations.horizon()
+    return now >= standing.until or wrong or 0 < standing.glance <= now
 
 
 class Waiter:
@@ -116,6 +119,7 @@ class Waiter:
         now = self._clock()
         if standing is not None and wants_look(standing, now):
             standing.until = now + max(standing.interval, TICK)
+            standing.glance = 0.0
             pause.store(self._state, standing)
 
     def _sight(self) -> Sight:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from plexsync.errors import SetupError
 from plexsync.names import name_key
+from plexsync.plex.choice import choose
 from plexsync.plex.client import Identity
 from plexsync.plex.item import IndexPart, Section
 from plexsync.plex.listing import Listing, Page, Streams, rows
@@ -27,7 +27,10 @@ SWEEP_AGAIN = 3_600
 #: Seconds by which a delta reaches back before the last one: rows get their time before they can be seen.
 OVERLAP = 60
 #: A missing file asks for a delta although no clock moved, at most this often (seconds).
-MISSING_PAUSE = 30
+MISSING_PAUSE = 5
+#: Seconds for each item of a library between two listings made because a missing file did not show in the delta: a file
+#: that comes back from the trash, or moves, need not change its item's times.
+RELIST_PER_ITEM = 0.02
 #: SQLite's oldest limit of variables in a statement is 999.
 CHUNK = 500
 #: Platforms, as Plex names them, whose file systems take names that differ in case for the same.
@@ -37,7 +40,7 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS section (
         id INTEGER PRIMARY KEY, machine TEXT NOT NULL, key INTEGER NOT NULL, title TEXT NOT NULL DEFAULT '',
         clock TEXT NOT NULL DEFAULT '', complete INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,
-        swept REAL NOT NULL DEFAULT 0, UNIQUE (machine, key))""",
+        swept REAL NOT NULL DEFAULT 0, listed_clock TEXT NOT NULL DEFAULT '', UNIQUE (machine, key))""",
     """CREATE TABLE IF NOT EXISTS part (
         section INTEGER NOT NULL, rating_key INTEGER NOT NULL, part_id INTEGER NOT NULL, path TEXT NOT NULL,
         name_key TEXT NOT NULL, size INTEGER NOT NULL, duration REAL NOT NULL, trashed INTEGER NOT NULL,
@@ -85,7 +88,9 @@ class Refresh:
 
 @dataclass(slots=True)
 class _Row:
-    """A section as the table has it. ``listed``: Plex's clock at the start of the newest listing; ``swept``: ours."""
+    """A section as the table has it. ``listed``: Plex's clock at the start of the newest listing; ``swept``: ours at
+    the last one of every row, ``listed_clock``: the section's own clock then.
+    """
 
     id: int
     section: Section
@@ -93,6 +98,7 @@ class _Row:
     complete: bool
     listed: int
     swept: float
+    listed_clock: str
 
 
 @dataclass(slots=True)
@@ -115,6 +121,7 @@ class Library:
         self._clock = clock
         self._chosen: tuple[int, ...] | None = None
         self._asked_missing = float("-inf")
+        self._relisted: dict[int, float] = {}
         for statement in SCHEMA:
             conn.execute(statement)
 
@@ -203,11 +210,11 @@ class Library:
             "ON CONFLICT (machine, key) DO UPDATE SET title = excluded.title WHERE title <> excluded.title",
             (self._machine, section.key, section.title),
         )
-        row_id, clock, complete, listed, swept = self._conn.execute(
-            "SELECT id, clock, complete, listed, swept FROM section WHERE machine = ? AND key = ?",
+        row_id, clock, complete, listed, swept, listed_clock = self._conn.execute(
+            "SELECT id, clock, complete, listed, swept, listed_clock FROM section WHERE machine = ? AND key = ?",
             (self._machine, section.key),
         ).fetchone()
-        return _Row(row_id, section, clock, bool(complete), listed, swept)
+        return _Row(row_id, section, clock, bool(complete), listed, swept, listed_clock)
 
     def _update(self, row: _Row, ask: bool, found: _Found) -> None:
         now = self._clock()
@@ -217,7 +224,22 @@ class Library:
         elif not 0 <= now - row.swept < SWEEP:
             self._list_all(row, found)
         elif ask or row.clock != row.section.clock:
+            before = len(found.gained)
             self._list_changes(row, found)
+            if ask and len(found.gained) == before and self._may_hide(row, now):
+                self._list_all(row, found)
+
+    def _may_hide(self, row: _Row, now: float) -> bool:
+        """Whether the section may hold more than its rows' times tell, and a listing is not too dear."""
+        if row.section.clock.strip("|") and row.section.clock == row.listed_clock:
+            return False
+        sql = "SELECT COUNT(DISTINCT rating_key) FROM part WHERE section = ?"
+        pause = RELIST_PER_ITEM * self._conn.execute(sql, (row.id,)).fetchone()[0]
+        last = max(row.swept, self._relisted.get(row.id, float("-inf")))
+        if 0 <= now - last < pause:
+            return False
+        self._relisted[row.id] = now
+        return True
 
     def _list_all(self, row: _Row, found: _Found) -> None:
         """First listing or sweep: every row, then drop what is gone. Not complete: all stays, and is repeated."""
@@ -231,6 +253,7 @@ class Library:
         swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
         # Rows that cannot be read stay so: they must not keep the whole index from counting.
         row.complete = row.complete or listing.complete or bool(listing.warnings)
+        row.listed_clock = row.section.clock
         self._save(row, server_time, swept)
 
     def _list_changes(self, row: _Row, found: _Found) -> None:
@@ -319,8 +342,8 @@ class Library:
     def _save(self, row: _Row, server_time: int, swept: float) -> None:
         row.clock, row.listed, row.swept = row.section.clock, server_time, swept
         self._conn.execute(
-            "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ? WHERE id = ?",
-            (row.clock, int(row.complete), server_time, swept, row.id),
+            "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ?, listed_clock = ? WHERE id = ?",
+            (row.clock, int(row.complete), server_time, swept, row.listed_clock, row.id),
         )
 
     @contextmanager
@@ -333,26 +356,6 @@ class Library:
                 self._conn.execute("ROLLBACK")
             raise
         self._conn.execute("COMMIT")
-
-
-def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, ...]:
-    """The sections of these names (case and outer blanks aside), all of them for no names.
-
-    Raises SetupError ``library``, which lists the known ones, if a name fits none.
-    """
-    wanted = {name.strip().casefold(): name.strip() for name in names if name.strip()}
-    if not wanted:
-        return tuple(sections)
-    known = {section.title.strip().casefold() for section in sections}
-    unknown = [name for folded, name in wanted.items() if folded not in known]
-    if unknown:
-        listed = ", ".join(section.title for section in sections) or "none of movie type"
-        raise SetupError(
-            f"plexLibraries names {', '.join(unknown)}, which Plex does not have. It has: {listed}."
-            " Correct plexLibraries, or empty it to use them all.",
-            code="library",
-        )
-    return tuple(section for section in sections if section.title.strip().casefold() in wanted)
 
 
 def _part(line: Sequence[Any]) -> IndexPart:

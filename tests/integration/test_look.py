@@ -262,6 +262,27 @@ def test_changed_settings_are_a_reason(site: Site, kind: str) -> None:
     assert site.plex.log == []
 
 
+def test_between_distant_probes_the_settings_alone_are_looked_at(site: Site) -> None:
+    """While the next probe is minutes away, a corrected address is noticed within one; Plex itself is not asked."""
+    site.plex.stop()
+    site.pause(PLEX)
+    assert site.waits() == 60.0
+    site.now += 60
+    assert site.waits() == 120.0
+    assert site.standing().glance == site.now + 60
+    asked = site.plex.count()
+    site.now += 60
+    before = site.standing().until
+    assert site.look() is False
+    assert (site.standing().until, site.standing().glance) == (before, site.now + 60)
+    assert stats.load(site.conn).plex_reads == 2
+    site.plex.start()
+    assert site.plex.count() == asked
+    site.stash.configure(plexUrl=site.plex.url + "/")
+    assert site.look() is True
+    assert site.plex.count() == asked
+
+
 def test_settings_that_cannot_work_are_not_tried(site: Site) -> None:
     """Without a token nothing is sent to Plex, however often is looked."""
     site.stash.plugin_settings.pop("plexToken")
@@ -352,6 +373,7 @@ def test_requests_are_counted(site: Site) -> None:
     before = stats.Stats(synced=4, plex_reads=10, stash=20)
     before.store(site.conn)
     assert not site.look()
+    site.now = site.standing().until
     assert site.look()
     after = stats.load(site.conn)
     assert (after.synced, after.plex_reads, after.plex_writes, after.stash) == (4, 12, 0, 22)

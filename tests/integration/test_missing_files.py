@@ -194,3 +194,27 @@ def test_a_scan_that_plex_does_not_want_costs_nothing(bench: Bench, kind: str) -
     assert (row["attempts"], row["waiting"] is None) == (0, False)
     assert bench.titles([other]) == ["Film 2"]
     assert bench.said("could not ask Plex for a scan", f"scene={film.scene} ")
+
+
+def test_a_scene_without_a_file_is_invalid_until_it_has_one(bench: Bench) -> None:
+    """Nothing in Plex can be its, so it does not wait; the file that a catch-up finds on it later puts it back."""
+    scene = bench.stash.add_scene("without a file")
+    bench.edit(scene)
+    bench.live(30)
+    assert bench.letter(scene)[0] == "invalid"
+    assert "no file" in bench.letter(scene)[1]
+    file = bench.stash.store.add_file(("/films/late/late.mp4", 4242, 60.0), bench.stash.store.stamp())
+    bench.stash.scenes[scene].files.append(file)
+    item = bench.arrives(scene)
+    bench.live(3700)
+    assert bench.job(scene) == {}
+    assert bench.plex.items[item].title == "without a file"
+
+
+def test_with_missing_ignore_a_scene_without_a_file_is_done(bench: Bench) -> None:
+    """Plex holds a part on purpose, so what has no file is not worth a letter either."""
+    bench.stash.configure(missingIgnore=True)
+    scene = bench.stash.add_scene("without a file")
+    bench.edit(scene)
+    bench.live(30)
+    assert bench.job(scene) == {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,7 @@ def test_chosen_libraries_alone_count(server: PlexServer, library: Library) -> N
     library.refresh((" more ",))
     assert paths(library, "file 1.mp4") == {"/n/File 1.mp4"}
     assert library.counts() == {"More": 1}
-    with pytest.raises(SetupError, match="Scenes, More") as caught:
+    with pytest.raises(SetupError, match='"Scenes", "More"') as caught:
         library.refresh(("Scenes", "Sceness"))
     assert caught.value.code == "library"
 
@@ -310,3 +311,51 @@ def test_a_first_listing_that_shifted_is_not_complete(server: PlexServer, librar
     assert library.refresh(("Scenes",)).complete
     assert len(library.by_item(range(101, 1200))) == 1099
     assert library.by_item([100]) == {}
+
+
+def back_from_the_trash(server: PlexServer) -> None:
+    server.items[3].deleted_at = None
+
+
+def moved(server: PlexServer) -> None:
+    server.items[3].parts = [replace(server.items[3].parts[0], file="/m/new.mp4")]
+
+
+def dated_back(server: PlexServer) -> None:
+    server.add_item(5, "/m/new.mp4", size=77, added_at=START - 9999, updated_at=START - 9999)
+
+
+@pytest.mark.parametrize("change", [back_from_the_trash, moved, dated_back], ids=lambda change: change.__name__)
+def test_a_file_that_no_time_tells_of(
+    server: PlexServer, library: Library, clock: Clock, change: Callable[[PlexServer], None]
+) -> None:
+    """A file may come back, move or appear without a fresh time: when one is missing, everything is listed once."""
+    if change is back_from_the_trash:
+        server.items[3].deleted_at = START
+    clock.now += 600
+    library.refresh()
+    clock.now += 600
+    change(server)
+    server.items[3].rows.clear()
+    server.bump(5)
+    assert library.refresh().gained == frozenset()
+    found = library.refresh(missing=True)
+    assert {name for name, _ in found.gained} == ({"file 3.mp4"} if change is back_from_the_trash else {"new.mp4"})
+    clock.now += 600
+    server.clear_log()
+    assert library.refresh(missing=True).gained == frozenset()
+    assert server.count("GET", "/all$") == 4
+
+
+def test_a_large_library_is_not_listed_for_every_missing_file(
+    server: PlexServer, library: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that changes all the time is listed again only after a time that grows with its size."""
+    monkeypatch.setattr("plexsync.plex.library.RELIST_PER_ITEM", 100.0)
+    library.refresh()
+    for seconds, listings in ((200, 4), (110, 5), (200, 4), (110, 5)):
+        clock.now += seconds
+        server.bump(5)
+        server.clear_log()
+        library.refresh(missing=True)
+        assert server.count("GET", "/all$") == listings

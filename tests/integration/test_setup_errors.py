@@ -65,7 +65,7 @@ TROUBLES = (
     by_setting("plexToken", "two\nlines"),
     by_setting("plexUrl", "ftp://plex:32400"),
     by_setting("plexUrl", "http//plex"),
-    by_setting("plexLibraries", "Films, Nope", "Nope", "it has: Films"),
+    by_setting("plexLibraries", "Films, Nope", "Nope", 'It has: "Films"'),
     by_mode("refused_401", "401", "plexToken"),
     by_mode("expired_498", "498", "plexToken"),
     by_mode("forbidden_writes_403", "403", "owner"),

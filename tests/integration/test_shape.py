@@ -135,7 +135,10 @@ def test_rows_read_for_a_vanished_scene(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [20, 2500])
 def test_requests_of_a_refresh(house: Desk, size: int) -> None:
-    """Whatever the library's size: one request when nothing moved, three when an item changed or a file is missing."""
+    """Whatever the library's size: one request when nothing moved, three when an item changed or a file is missing.
+
+    A missing file also has everything listed, once for each change of the library.
+    """
     for number in range(size):
         house.plex.add_item(
             1, file=f"/media/film {number}.mp4", size=number + 1, duration_ms=1000, updated_at=9, added_at=9
@@ -146,6 +149,8 @@ def test_requests_of_a_refresh(house: Desk, size: int) -> None:
     assert requests(house, library.refresh)[1] == 1
     house.plex.edit_item(next(iter(house.plex.items)), tagline="new")
     assert requests(house, library.refresh)[1] == 3
+    house.at += 60
+    assert requests(house, lambda: library.refresh(missing=True))[1] == 3 + -(-size // 1000)
     house.at += 60
     assert requests(house, lambda: library.refresh(missing=True))[1] == 3
     assert library.counts() == {"Films": size}

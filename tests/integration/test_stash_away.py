@@ -193,3 +193,28 @@ def test_expansion_waits_for_stash(bench: Bench) -> None:
     bench.stash.start()
     bench.live(601)
     assert bench.plex.items[film.item].actors == ["Ada Lovelace"]
+
+
+def test_a_stash_that_does_not_know_a_field_is_nobodys_fault(bench: Bench) -> None:
+    """An older or newer Stash refuses the question as such: everything pauses with a sentence, at no job's cost."""
+    films = bench.films(2)
+    bench.edit(*[film.scene for film in films])
+    before = [bench.job(film.scene) for film in films]
+    known = dict(bench.stash._api.types["Scene"].fields)
+    bench.stash.forget("Scene", "urls")
+    bench.live(3600)
+    assert [bench.job(film.scene) for film in films] == before
+    assert "urls" in bench.status()["problem"]
+    assert "do not fit together" in bench.status()["problem"]
+    bench.stash._api.types["Scene"].fields.update(known)
+    bench.live(601)
+    assert bench.titles(films) == ["Film 1", "Film 2"]
+
+
+def test_that_stash_is_away_is_told_once(bench: Bench) -> None:
+    """The log says in one line that Stash does not answer, however long it lasts."""
+    bench.edit(bench.film().scene)
+    bench.stash.stop()
+    bench.live(3600)
+    assert len(bench.said("found Stash away")) == 1
+    bench.stash.start()

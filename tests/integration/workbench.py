@@ -159,7 +159,6 @@ class Bench:
             yield Worker(app, queue, sink, files or PluginFiles(read=dict), fresh=False)
         finally:
             queue.close()
-            del queue.conn  # or the finaliser closes it again, in whatever thread the collector runs
             app.close()
             self.api_key = app.api_key
 

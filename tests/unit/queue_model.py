@@ -86,7 +86,7 @@ class Model:
         """Carry out a settlement, unless the row was edited since it was leased: then it is pending and due."""
         row = self.rows[key]
         if row.edited:
-            row.ready(now)
+            row.ready(row.due)
             row.anew()
         elif to == "done":
             del self.rows[key]

@@ -60,3 +60,10 @@ def test_the_horizon_lies_behind_the_longest_cap(monkeypatch: pytest.MonkeyPatch
     assert durations.horizon() == 3660
     monkeypatch.setenv(f"PLEXSYNC_{name}", "10000")
     assert durations.horizon() == 10060
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("0", 0.001), ("0.5", 0.5), ("", 5.0), ("soon", 5.0)])
+def test_a_timeout_of_zero_is_one_that_sockets_take(monkeypatch: pytest.MonkeyPatch, text: str, wanted: float) -> None:
+    """Zero means that nothing is waited for; requests refuses a zero, so it becomes the shortest wait there is."""
+    monkeypatch.setenv("PLEXSYNC_CONNECT_TIMEOUT", text)
+    assert durations.timeout("PLEXSYNC_CONNECT_TIMEOUT") == wanted

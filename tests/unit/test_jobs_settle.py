@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs
+from plexsync import jobs, marks
 from tests.unit.queue_tools import NOW, change, job, keys, leased, made, put, settle
 
 
@@ -59,11 +59,37 @@ def test_edited_meanwhile(conn: sqlite3.Connection, to: str) -> None:
     put(conn, "scene:1", now=NOW + 1)
     settle(conn, "scene:1", to, now=NOW + 2, due=NOW + 900, attempts=5, waiting=NOW, reason="busy", message="why")
     row = job(conn, "scene:1")
-    assert (row["status"], row["due"], row["attempts"], row["waiting"]) == (jobs.READY, NOW + 2, 0, None)
+    assert (row["status"], row["due"], row["attempts"], row["waiting"]) == (jobs.READY, NOW, 0, None)
     assert (row["reason"], row["message"], row["bulk"], row["priority"]) == (None, None, 0, 0)
     assert leased(conn, now=NOW + 2) == ["scene:1"]
     settle(conn, "scene:1", to, now=NOW + 3, due=NOW + 900)
     assert keys(conn, "status = 1 AND due <= 1710000003") == (["scene:1"] if to == "release" else [])
+
+
+def test_a_task_counts_rows_not_outcomes(conn: sqlite3.Connection) -> None:
+    """A row that is put back twice and done in the end is counted once, as done; one edited meanwhile not yet."""
+    marks.mark_many(conn, ["scene:1"], "Sync all", "task", NOW, lambda seconds: None)
+    for outcome in ("retried", "waiting", "retried"):
+        change(conn, "scene:1", status=jobs.LEASED, generation=1, leased=1)
+        settle(conn, "scene:1", "later", due=NOW + 5, mark="task", outcome=outcome)
+        assert marks.outcomes(conn, "task") == {outcome: 1}
+    change(conn, "scene:1", status=jobs.LEASED, generation=2, leased=1)
+    settle(conn, "scene:1", "done", mark="task", outcome="synced")
+    assert marks.outcomes(conn, "task") == {"retried": 1}
+    change(conn, "scene:1", status=jobs.LEASED, generation=1, leased=1)
+    settle(conn, "scene:1", "done", mark="task", outcome="synced")
+    assert marks.outcomes(conn, "task") == {"synced": 1}
+
+
+def test_a_task_goes_on_following_what_was_put_back_untouched(conn: sqlite3.Connection) -> None:
+    """Marked while the worker had it, and put back because Plex was away: the row is still to be done."""
+    put(conn, "scene:1", now=NOW + 1)
+    marks.mark_many(conn, ["scene:1"], "Sync all", "task", NOW + 2, lambda seconds: None)
+    settle(conn, "scene:1", "release", now=NOW + 9, mark=None)
+    assert marks.left(conn, "task", NOW + 3) == 1
+    change(conn, "scene:1", attempts=1, due=NOW + 300)
+    jobs.give_back(conn, [1], NOW + 20)
+    assert marks.left(conn, "task", NOW + 3) == 1
 
 
 @pytest.mark.parametrize("status", [jobs.READY, jobs.DEAD])
@@ -201,7 +227,7 @@ def test_wake_all_waiting(tmp_path: Path) -> None:
 
 
 def test_give_back(tmp_path: Path) -> None:
-    """An outage gives each pending row its attempt back, due now; edited, leased and dead rows are not touched."""
+    """An outage gives each pending row its attempt back, due since its edit; others are not touched."""
     conn = made(tmp_path)
     put(conn, *(f"scene:{n}" for n in range(1, 6)))
     for n in (1, 3, 4, 5):
@@ -209,7 +235,7 @@ def test_give_back(tmp_path: Path) -> None:
     change(conn, "scene:3", status=jobs.LEASED)
     change(conn, "scene:4", status=jobs.DEAD)
     wanted = states(conn)
-    wanted["scene:1"] |= {"attempts": 1, "due": NOW + 7, "reason": None, "message": None}
+    wanted["scene:1"] |= {"attempts": 1, "due": NOW, "reason": None, "message": None}
     jobs.give_back(conn, [int(str(wanted[f"scene:{n}"]["_id"])) for n in (1, 2, 3, 4)] + [999], NOW + 7)
     assert states(conn) == wanted
 

@@ -18,9 +18,9 @@ HOUR, DAY = 3600.0, 86400.0
 FAR = durations.horizon()
 
 
-def paused(kind: str, ends: float = 60.0, *, tagging: bool = False) -> Pause:
+def paused(kind: str, ends: float = 60.0, *, tagging: bool = False, glance: float = 0.0) -> Pause:
     """A pause that ends so many seconds from NOW; looks come every 60 s."""
-    return Pause(kind, NOW + ends, "why", interval=60.0, wake=1.0, tagging=tagging)
+    return Pause(kind, NOW + ends, "why", interval=60.0, wake=1.0, tagging=tagging, glance=glance)
 
 
 DECISIONS: dict[str, tuple[Sight, tuple[str, float]]] = {
@@ -44,6 +44,8 @@ DECISIONS: dict[str, tuple[Sight, tuple[str, float]]] = {
     "Plex away, somebody wants a look": (Sight(pause=paused(PLEX), due=NOW, nudged=True), (WORK, NOW)),
     "Plex away, nothing to do for long": (Sight(pause=paused(PLEX, 0), idle_until=NOW), (END, NOW)),
     "Plex away, idle not yet for long": (Sight(pause=paused(PLEX), idle_until=NOW + 7), (WAIT, NOW + 60)),
+    "Plex away, time for the settings": (Sight(pause=paused(PLEX, glance=NOW), due=NOW), (LOOK, NOW)),
+    "Plex away, the settings come first": (Sight(pause=paused(PLEX, glance=NOW + 9), due=NOW), (WAIT, NOW + 9)),
     "Stash away": (Sight(pause=paused(STASH), due=NOW), (WAIT, NOW + 60)),
     "Stash away, an edit": (Sight(pause=paused(STASH), due=NOW, woken=True), (WORK, NOW)),
     "set up badly": (Sight(pause=paused(SETUP), due=NOW), (WAIT, NOW + 60)),
