@@ -101,7 +101,10 @@ class PlexClient:
         module = _plexapi(self._client_id)
         try:
             server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
-        except PlexBusy:
+        except PlexBusy as busy:
+            if self.session.last is None and self._url.startswith("http://"):
+                hint = "If Plex requires secure connections, plexUrl has to begin with https://."
+                raise PlexBusy(f"{busy} {hint}") from None
             if not self._is_web_page():
                 raise
             server = None

@@ -387,3 +387,11 @@ def test_configuration_of_plexapi_has_no_say(server: PlexServer) -> None:
         with pytest.raises(SetupError):
             PlexClient(url, token, client_id="c").connect()
     assert server.count() == 0
+
+
+def test_a_plex_that_wants_https_is_hinted_at(server: PlexServer, client: PlexClient) -> None:
+    """Where secure connections are required Plex drops plain ones; the sentence says what to try, without an address."""
+    server.fault("reset")
+    with pytest.raises(PlexBusy, match="has to begin with https://") as caught:
+        client.connect()
+    assert server.url not in str(caught.value)
