@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.matching import Known, Match, Rival, match, questions, write_targets
+from plexsync.matching import Known, Match, Rival, match, questions, unambiguous_pairs, write_targets
 from plexsync.names import base_name, name_key
-from plexsync.pathmap import Tally, learned_from, tally, unambiguous_pairs
+from plexsync.pathmap import Tally, learned_from, tally
 from plexsync.plex.item import IndexPart
 from plexsync.scene import Scene, SceneFile
 

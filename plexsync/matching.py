@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from plexsync.evidence import Candidate, Confidence, Evidence, Known, Match, Remembered, Rival, View
 from plexsync.names import base_name, components, fold, name_key, normal_path, slashed, spellings
 from plexsync.ownership import Ruling, Stake, settle, tier
-from plexsync.pathmap import apply_map, sole_source
+from plexsync.pathmap import Pair, apply_map, pair_of, sole_source
 from plexsync.plex.item import IndexPart, Item
 from plexsync.rungs import (
     WITH_FOLDER,
@@ -37,7 +37,7 @@ from plexsync.scene import Scene, SceneFile
 
 __all__ = [
     "RULES", "Candidate", "Confidence", "Evidence", "Known", "Match", "Remembered", "Rival", "Rule", "View",
-    "confirm", "match", "questions", "write_targets",
+    "confirm", "match", "questions", "unambiguous_pairs", "write_targets",
 ]  # fmt: skip
 
 _HINT = re.compile(r"plex/library/metadata/(\d+)")
@@ -153,6 +153,12 @@ def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
         return match.items
     sole = match.items[0] if match.verdict == "low" and len(match.items) == 1 else None
     return (sole,) if low_allowed and sole and not sole.contested else ()
+
+
+def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
+    """What a matched batch teaches the path map: name, size and folder agree with one file, unique on both sides."""
+    found = (pair_of(c.file.path, c.part.path) for m in matches if m.verdict == "high" for c in m.items if c.sole)
+    return [pair for pair in found if pair is not None]
 
 
 def confirm(candidate: Candidate, item: Item) -> bool:

@@ -12,12 +12,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from plexsync.names import common_suffix, components, fold, normal_path
-
-if TYPE_CHECKING:
-    from plexsync.matching import Match
 
 #: Pairs that a learned rule needs (with none against it) before it counts as evidence.
 ENOUGH = 5
@@ -155,12 +151,6 @@ def suggestion(learned: LearnedMap) -> str:
     return "; ".join(
         f"{stash} => {plex}" for stash, plex in pairs if stash != plex and _typable(stash) and _typable(plex)
     )
-
-
-def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
-    """What a matched batch teaches: name, size and folder agree with one file in Plex, unique on both sides."""
-    found = (pair_of(c.file.path, c.part.path) for m in matches if m.verdict == "high" for c in m.items if c.sole)
-    return [pair for pair in found if pair is not None]
 
 
 def _rules_at(stash: str, rows: Sequence[Tally]) -> list[Rule]:

@@ -163,7 +163,7 @@ class Planner:
         return pathmap.learned_from(pathmap.Tally(*row) for row in self.state.tallies(self.machine))
 
     def _learn(self, found: Mapping[int, Match]) -> None:
-        pairs = pathmap.unambiguous_pairs(found.values())
+        pairs = matching.unambiguous_pairs(found.values())
         if not pairs:
             return
         before = [pathmap.Tally(*row) for row in self.state.tallies(self.machine)]

@@ -191,6 +191,13 @@ def test_versions_are_equal() -> None:
     assert {MANIFEST["version"], plexsync.__version__, project, newest} == {project}
 
 
+def test_every_room_is_on_the_plan() -> None:
+    """docs/development.md names each module of the package, and none that is not there."""
+    named = set(re.findall(r"`((?:plex/)?\w+\.py)`", text("docs/development.md").split("## Tests")[0]))
+    rooms = {path.relative_to("plexsync").as_posix() for path in own_files() if path.parts[0] == "plexsync"}
+    assert named - {"PlexSync.py"} == {room for room in rooms if not room.endswith("__init__.py")}
+
+
 def test_files_stay_short() -> None:
     """No file of the package grows beyond 400 lines."""
     package = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync"]

@@ -390,7 +390,7 @@ def test_configuration_of_plexapi_has_no_say(server: PlexServer) -> None:
 
 
 def test_a_plex_that_wants_https_is_hinted_at(server: PlexServer, client: PlexClient) -> None:
-    """Where secure connections are required Plex drops plain ones; the sentence says what to try, without an address."""
+    """Where secure connections are required Plex drops plain ones; the sentence says what to try, and no address."""
     server.fault("reset")
     with pytest.raises(PlexBusy, match="has to begin with https://") as caught:
         client.connect()

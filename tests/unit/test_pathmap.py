@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from plexsync.matching import unambiguous_pairs
 from plexsync.pathmap import (
     ENOUGH,
     MOST_SEEN,
@@ -23,7 +24,6 @@ from plexsync.pathmap import (
     sole_source,
     suggestion,
     tally,
-    unambiguous_pairs,
 )
 from plexsync.settings import read_settings
 from tests.unit.index import Index, file, look, part, scene
