@@ -84,6 +84,10 @@ class _Life:
         return "gone" if self._files.state(fresh=True) == "gone" else "end"
 
     def _work(self) -> str:
+        from plexsync import missing
+
+        if missing.names():  # also those that are loaded only at need: no scene may pay for them
+            return self._cannot_load(ImportError())
         try:
             from plexsync.running import drain
         except (ImportError, SyntaxError) as error:

@@ -83,9 +83,6 @@ class Batch:
         self._read_at = self._app.world.clock()
         settings = self._app.use(saved)
         note_settings(self._app, self._tools.queue, settings)
-        for job in self._leased:
-            if job.kind != "scene":
-                self._expand(job)
         try:
             self._carry_out(by_id, settings)
         except StashRefused as error:
@@ -93,6 +90,10 @@ class Batch:
                 raise
             # Stash answers, so it is some scene's doing: each is asked about alone, and only the culprit pays.
             raise PlexSyncError(str(error)) from None
+        for job in self._leased:
+            if job.kind != "scene":
+                _check(settings)
+                self._expand(job)
 
     def _carry_out(self, by_id: dict[int, Job], settings: Settings) -> None:
         stash = self._app.stash
@@ -106,9 +107,7 @@ class Batch:
             scenes = [self._scenes[job.id] for job in todo]
             tagging.tag(stash, scenes, settings, self._app.log, self._app.state.conn)
         if todo:
-            problem = setup_problem(settings)
-            if problem:
-                raise SetupError(problem, code="url" if settings.url_problem else "token")
+            _check(settings)
             self._sync(todo, settings)
 
     # -- what needs no Plex
@@ -116,7 +115,8 @@ class Batch:
     def _expand(self, job: Job) -> None:
         app = self._app
         try:
-            number = expand.expand(job, app.stash, app.state, self._tools.queue.conn, self._now)
+            machine = whole_plex(lambda: app.client.identity.machine)
+            number = expand.expand(job, app.stash, app.state, self._tools.queue.conn, self._now, machine)
         except StashRefused as error:
             if error.invalid:
                 raise
@@ -377,6 +377,12 @@ def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
     jobs.wake_all_waiting(queue.conn, now)
     jobs.wake_held(queue.conn, "dry_run", now)
     letters.retry_all(queue.conn, now, keep=("retries_exhausted",))
+
+
+def _check(settings: Settings) -> None:
+    problem = setup_problem(settings)
+    if problem:
+        raise SetupError(problem, code="url" if settings.url_problem else "token")
 
 
 def _changes(target: Target) -> dict[str, object]:

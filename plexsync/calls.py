@@ -101,6 +101,10 @@ def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
 
 def _task(mode: str) -> Callable[[str, Args], Any]:
     def run(folder: str, args: Args) -> Any:
+        from plexsync import missing
+
+        if missing.names():
+            raise PlexSyncError(missing.sentence(missing.names()))
         from plexsync import tasks
 
         return tasks.run(mode, folder, args)

@@ -13,15 +13,16 @@ from plexsync.stash import Stash
 from plexsync.state import State
 
 
-def expand(job: Job, stash: Stash, state: State, conn: sqlite3.Connection, now: float) -> int:
-    """Queue the written scenes of one performer, studio or tag; how many. Raises ``StashUnavailable``.
+def expand(job: Job, stash: Stash, state: State, conn: sqlite3.Connection, now: float, machine: str) -> int:
+    """Queue the scenes of one performer, studio or tag that were written to the Plex server ``machine``; how many.
 
+    Raises ``StashUnavailable``.
     One that Stash no longer has is done: nobody knows any more which scenes bore it, the weekly comparison finds them.
     """
     entity = stash.entity(job.kind, job.id)
     if entity is None:
         return 0
-    written = state.written_scenes()
+    written = state.written_scenes(machine)
     found: list[str] = []
     for page in stash.scenes_with(job.kind, job.id) if written else ():
         found += [f"scene:{scene_id}" for scene_id in page if scene_id in written]

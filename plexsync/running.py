@@ -6,9 +6,10 @@ import contextlib
 import sqlite3
 
 from plexsync import export, jobs, pause, salvage
-from plexsync.app import App, World, worker_log
+from plexsync.app import App, World, own_client_id, worker_log
 from plexsync.errors import StashUnavailable
 from plexsync.log import StashSink
+from plexsync.plex.client import load
 from plexsync.process import PluginFiles, Terminated
 from plexsync.queue import JobQueue
 from plexsync.worker import DISABLED, WAIT, Worker
@@ -24,6 +25,7 @@ def drain(folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: 
     noted.
     """
     world = world or World()
+    load(own_client_id(folder))
     sink = StashSink()
     log = worker_log(folder, sink, world.clock)
     app = App(folder, log, world=world, api_key=api_key)

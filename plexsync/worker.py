@@ -70,6 +70,8 @@ class Worker:
                 continue
             self._finish()
             if ended != WAIT or not self._linger():
+                self._hand_over_lines(force=True)  # as the waiter it could not
+                self._count_requests()
                 return ended
 
     def _linger(self) -> bool:
@@ -299,7 +301,6 @@ class Worker:
             jobs.set_meta(conn, "empty_since", 0)
         elif not jobs.get_meta(conn, "empty_since"):
             jobs.set_meta(conn, "empty_since", app.world.clock())
-        self._hand_over_lines(force=True)
         self._count_requests()
         self._export()
 

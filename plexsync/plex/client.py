@@ -98,7 +98,7 @@ class PlexClient:
             raise SetupError("plexUrl is empty: set it to http://host:32400.", code="url")
         if not self._token.strip():
             raise SetupError("plexToken is empty: set it to the token of the server's owner.", code="token")
-        module = _plexapi(self._client_id)
+        module = load(self._client_id)
         try:
             server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
         except PlexBusy as busy:
@@ -279,8 +279,8 @@ class PlexClient:
             return root
 
 
-def _plexapi(client_id: str) -> Any:
-    """``plexapi.server`` with our identity, and with nothing taken from a user's own plexapi configuration."""
+def load(client_id: str) -> Any:
+    """``plexapi.server``, loaded with our identity and with nothing taken from a user's own plexapi configuration."""
     # Before the first import: no silent reloads, no token in URLs, no stray config file.
     os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
     os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"

@@ -44,7 +44,7 @@ def rename(here: Desk, kind: str) -> None:
 
 def run(here: Desk, kind: str, number: int = 1) -> int:
     """Expand one job of ``kind`` alone; how many scenes."""
-    return expand(Job(1, kind, number, 1), here.app.stash, here.app.state, here.queue.conn, here.at)
+    return expand(Job(1, kind, number, 1), here.app.stash, here.app.state, here.queue.conn, here.at, here.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
@@ -145,7 +145,19 @@ def test_many_scenes_are_queued_page_by_page(tmp_path: Path) -> None:
     with desk(tmp_path) as here:
         here.stash.add_studio("Acme")
         ids = [here.stash.add_scene(studio=1) for _ in range(1201)]
-        rows = [("m", number, number, "", "", "{}", "{}", "", "") for number in ids]
+        rows = [(here.plex.machine, number, number, "", "", "{}", "{}", "", "") for number in ids]
         here.app.state.conn.executemany("INSERT INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         assert run(here, "studio") == 1201
         assert len(here.keys()) == 1201
+
+
+def test_another_plex_inherits_nothing(here: Desk) -> None:
+    """After the server was changed a rename makes no job for scenes that only the old one was written to."""
+    before = here.plex.snapshot()
+    here.plex.machine = "another-plex"
+    here.reopen()
+    here.stash.performers[1].name = "Renamed"
+    here.hook("performer:1")
+    here.work()
+    assert here.keys() == []
+    assert here.plex.snapshot() == before

@@ -225,3 +225,29 @@ def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -
         worker.drain()
     assert bench.job(999) == {}
     assert "401" in bench.status()["problem"]
+
+
+@pytest.mark.parametrize("how", ["refused", "503_xml", "stall"])
+def test_an_hour_with_a_thousand_edits(bench: Bench, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 edits of 100 scenes while Plex is away for an hour, no event after it: each scene right, one write each."""
+    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
+    films = bench.films(100)
+    if how == "refused":
+        bench.plex.stop()
+    else:
+        bench.plex.fault(how)
+    asked = len(bench.plex.log)
+    for number in range(1000):
+        bench.edit(films[number * 37 % 100].scene, title=f"edit {number}")
+        if number % 17 == 16:
+            bench.live(60)
+    assert bench.count("dead") == 0
+    assert {bench.job(film.scene)["attempts"] for film in films} == {0}
+    assert len(bench.plex.log) - asked <= 60 + 5  # the first five are what opens the breaker
+    bench.plex.clear_faults()
+    bench.plex.start()
+    bench.plex.clear_log()
+    bench.live(601)
+    assert bench.titles(films) == [bench.stash.scenes[film.scene].title for film in films]
+    assert [bench.writes_of(film) for film in films] == [1] * 100
+    assert (bench.count("pending"), bench.count("dead")) == (0, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs, locks, marks, paths
+from plexsync import jobs, letters, locks, marks, paths
 from tests.integration.workbench import Bench
 
 
@@ -181,3 +181,20 @@ def test_dry_run_with_short_caps_is_quiet(bench: Bench, monkeypatch: pytest.Monk
     assert len(bench.stash.log) - asked <= 4  # a new worker, and its looks
     assert len(bench.said("would write scene")) == 1
     assert bench.plex.writes() == []
+
+
+def test_dead_letters_of_all_reasons_but_one_become_due(bench: Bench) -> None:
+    """Only what used up its attempts stays; a setting may have been the reason of any other."""
+    dead = {reason: bench.film() for reason in letters.REASONS}
+    other = bench.film()
+    bench.edit(other.scene)
+    bench.turn()
+    bench.edit(*[film.scene for film in dead.values()])
+    for reason, film in dead.items():
+        change = "UPDATE ack_queue_default SET status = 9, reason = ? WHERE key = ?"
+        bench.conn.execute(change, (reason, f"scene:{film.scene}"))
+    bench.stash.configure(maxTags=7)
+    bench.edit(other.scene)
+    bench.live(5)
+    left = {reason for reason, film in dead.items() if bench.job(film.scene)}
+    assert left == {"retries_exhausted"}

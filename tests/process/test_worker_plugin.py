@@ -136,19 +136,26 @@ sys.meta_path = [Hiding if one is importlib.machinery.PathFinder else one for on
 """
 
 
-def test_missing_modules(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("modules", "said", "packages"),
+    [
+        ("plexapi persistqueue", "modules plexapi, persistqueue are missing", "plexapi persist-queue"),
+        ("unidecode", "module unidecode is missing", "unidecode"),  # loaded at need, but no scene pays for it
+    ],
+)
+def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str) -> None:
     """Status and Stash's log have the exact command, once; the jobs stay, and go on by themselves once it was run."""
     (tmp_path / "hide").mkdir()
     hidden = tmp_path / "hidden"
     (tmp_path / "hide" / "sitecustomize.py").write_text(HIDE.format(path=str(hidden)), "utf-8")
-    hidden.write_text("plexapi persistqueue", "ascii")
+    hidden.write_text(modules, "ascii")
     with Pair(tmp_path, PYTHONPATH=str(tmp_path / "hide")) as pair:
         film = pair.film()
         pair.edit(film, "First")
         problem = until(lambda: pair.status()["problem"], what="a problem")
-        assert "plexapi, persistqueue are missing" in problem
+        assert said in problem
         assert f"{sys.executable} -m pip install" in problem
-        assert problem.endswith(" plexapi persist-queue")
+        assert problem.endswith(f" {packages}")
         until(
             lambda: [line for line in pair.stash.plugin_log if (line.level, line.message) == ("error", problem)],
             what="a line in Stash",

@@ -292,8 +292,19 @@ def _free(lock: Path) -> bool:
 
 
 def _pid(lock: Path) -> int:
+    """Who holds the lock: as its text says, else (a full disk kept it from being written) that folder's process."""
     text = lock.read_text("utf-8", "replace").strip()
-    return int(text) if re.fullmatch(r"[1-9]\d*", text) and int(text) > 1 else 0
+    if re.fullmatch(r"[1-9]\d*", text) and int(text) > 1:
+        return int(text)
+    folder = str(lock.parent).encode()
+    for entry in Path("/proc").glob("[1-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if folder in words and (b"worker" in words or b"waiter" in words):
+            return int(entry.name)
+    return 0
 
 
 def _signal(pid: int, number: int) -> None:
