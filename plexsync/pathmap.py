@@ -137,11 +137,6 @@ def learned_from(rows: Iterable[Tally]) -> LearnedMap:
     return LearnedMap(tuple(sorted([*kept.values(), *telling], key=lambda rule: -len(components(rule.stash_prefix)))))
 
 
-def learn(pairs: Iterable[Pair]) -> LearnedMap:
-    """The map that ``pairs`` teach, from nothing."""
-    return learned_from(tally((), pairs))
-
-
 def suggestion(learned: LearnedMap) -> str:
     """The text to paste into ``plexPathMap``; ``""`` if nothing was learned or the paths are equal anyway.
 

@@ -112,10 +112,6 @@ class Stash(Link):
         for page in self.pages(scene_filter, "{ id }"):
             yield [int(raw["id"]) for raw in page]
 
-    def names(self, kind: str, fields: str = NAMED) -> Iterator[list[dict[str, Any]]]:
-        """All performers, studios or tags (``kind``), page by page."""
-        yield from self._rows(kind, fields, {})
-
     def changed(self, kind: str, since: str) -> Iterator[list[dict[str, Any]]]:
         """Rows of ``kind`` (scene, performer, studio, tag) whose ``updated_at`` comes after ``since``, page by page.
 
@@ -224,13 +220,6 @@ class Stash(Link):
         query = f"query($filter: FindFilterType) {{ findScenes(filter: $filter) {{ scenes {SCENE} }} }}"
         data = self.ask(query, {"filter": {"page": 1, "per_page": n, "sort": f"random_{seed}"}})
         return [read_scene(raw) for raw in _part(data, "findScenes", "scenes")]
-
-    def latest_update(self, root: str = "findScenes", member: str = "scenes") -> str:
-        """The newest ``updated_at`` as Stash spells it (its own zone), ``""`` when there is none."""
-        query = f"query($filter: FindFilterType) {{ {root}(filter: $filter) {{ {member} {{ updated_at }} }} }}"
-        order = {"page": 1, "per_page": 1, "sort": "updated_at", "direction": "DESC"}
-        rows = _part(self.ask(query, {"filter": order}), root, member)
-        return str(rows[0]["updated_at"]) if rows else ""
 
     def files_named(self, names: Collection[str]) -> list[tuple[int, SceneFile]]:
         """Every (scene id, file) whose base name is one of ``names`` (any letter case), in one request."""

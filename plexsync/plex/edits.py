@@ -85,13 +85,8 @@ class Requests:
     warnings: tuple[str, ...] = ()
 
 
-def plan(
-    item: Item, wanted: Wanted, written: Written, *, keep_plex_edits: bool, lock_images: tuple[str, ...] = ()
-) -> EditPlan:
-    """The difference between an item and what it should be; nothing at all if Plex's own normalisation explains it.
-
-    ``lock_images``: ``thumb`` and ``art`` as far as they are to be locked; those that are locked already are not sent.
-    """
+def plan(item: Item, wanted: Wanted, written: Written, *, keep_plex_edits: bool) -> EditPlan:
+    """The difference between an item and what it should be; nothing at all if Plex's own normalisation explains it."""
     changes: list[Change] = []
     left: list[tuple[str, str]] = []
     warnings: list[str] = []
@@ -111,8 +106,7 @@ def plan(
         elif not same_value(name, old, change.new):
             changes.append(change)
             warnings += [_cut_short(whole, change)] if change is not whole else []
-    locks = tuple(name for name in lock_images if name not in item.locked)
-    return EditPlan(tuple(changes), locks, tuple(left), tuple(warnings))
+    return EditPlan(tuple(changes), (), tuple(left), tuple(warnings))
 
 
 def _wish(name: str, wish: Value) -> Value:

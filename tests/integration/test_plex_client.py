@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -260,7 +261,7 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
     wish = Wanted(values=values, poster=False, background=False, warnings=())
     before = client.items([101])[101]
     ours = {name: (fingerprint(name, before.value(name)),) for name in ("summary", "originallyAvailableAt")}
-    todo = plan(before, wish, Written(ours=ours), keep_plex_edits=False, lock_images=("thumb",))
+    todo = replace(plan(before, wish, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     after = client.items([101])[101]
@@ -272,7 +273,7 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
     assert "collection" not in after.locked
     assert {"title", "actor", "genre", "summary", "thumb"} <= after.locked
     mine = Written(ours=ours, names={"collection": ("y",)})
-    assert plan(after, wish, mine, keep_plex_edits=False, lock_images=("thumb",)).empty
+    assert plan(after, wish, mine, keep_plex_edits=False).empty
     assert not server.disaster
 
 

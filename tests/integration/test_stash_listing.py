@@ -86,17 +86,6 @@ def test_ids_are_numbers_of_the_scenes_that_match(server: StashServer, stash: St
     assert list(stash.ids({"organized": True, "id": {"value": 9, "modifier": "GREATER_THAN"}})) == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_names_come_whole_and_sorted(server: StashServer, stash: Stash, kind: str) -> None:
-    """All performers, studios or tags come with id, name and time, also beyond one page."""
-    for number in range(PAGE + 1):
-        add(server, kind, f"{PAGE + 1 - number:05}")
-    pages = list(stash.names(kind))
-    assert [len(page) for page in pages] == [PAGE, 1]
-    assert pages[0][0] == {"id": str(PAGE + 1), "name": "00001", "updated_at": "2026-03-01T14:00:00+02:00"}
-    assert list(stash.names(kind, "{ id }"))[1] == [{"id": "1"}]
-
-
 @pytest.mark.parametrize("kind", ["scene", *KINDS])
 def test_changed_rows_are_those_after_the_mark(server: StashServer, stash: Stash, kind: str) -> None:
     """Only what is later than the mark as text comes; a row of that very second does not."""
@@ -165,11 +154,3 @@ def test_a_sample_is_never_more_than_asked_for(server: StashServer, stash: Stash
     sample = stash.sample(n)
     assert len({one.id for one in sample}) == len(sample) == wanted
     assert all(isinstance(one, Scene) for one in sample)
-
-
-def test_the_latest_update(server: StashServer, stash: Stash) -> None:
-    """The newest time is spelled as Stash spells it, and is empty where there is nothing."""
-    assert stash.latest_update() == stash.latest_update("findTags", "tags") == ""
-    server.add_scene(updated_at=NOON), server.add_scene(updated_at=NOON - timedelta(days=1))
-    add(server, "tag", "t")
-    assert stash.latest_update() == stash.latest_update("findTags", "tags") == "2026-03-01T14:00:00+02:00"

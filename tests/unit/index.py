@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from plexsync.matching import Known, Match, Rival, match, questions
 from plexsync.names import base_name, name_key
-from plexsync.pathmap import LearnedMap, learn, pair_of
+from plexsync.pathmap import LearnedMap, Pair, learned_from, pair_of, tally
 from plexsync.plex.item import IndexPart
 from plexsync.scene import Scene, SceneFile
 
@@ -89,3 +89,8 @@ def shown(found: Match) -> tuple[str, tuple[int, ...]]:
 def sole(files: Sequence[SceneFile], index: Index, known: Known | None = None) -> Match:
     """The match of the one scene (id 1) that Stash has."""
     return look([scene(1, *files)], index, known=known)[1]
+
+
+def learn(pairs: Iterable[Pair]) -> LearnedMap:
+    """The map that ``pairs`` teach, from nothing."""
+    return learned_from(tally((), pairs))

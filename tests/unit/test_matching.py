@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembered, match, write_targets
-from plexsync.pathmap import learn, pair_of
+from plexsync.pathmap import pair_of
 from plexsync.plex.item import IndexPart
 from plexsync.scene import SceneFile
-from tests.unit.index import Index, file, learned, look, part, scene, shown, sole
+from tests.unit.index import Index, file, learn, learned, look, part, scene, shown, sole
 
 MAP = Known(path_map=(("/s", "/p"),))
 TAUGHT = Known(learned=learned("/s", "/p"))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from plexsync.matching import Known, Match, Remembered, match, questions, write_targets
 from plexsync.names import base_name
-from plexsync.pathmap import LearnedMap, learn, pair_of
+from plexsync.pathmap import LearnedMap, pair_of
 from plexsync.plex.item import IndexPart
 from plexsync.scene import Scene, SceneFile
-from tests.unit.index import Index, files_named, look
+from tests.unit.index import Index, files_named, learn, look
 
 NAMES = (
     "scene.mp4",

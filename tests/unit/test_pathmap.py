@@ -18,7 +18,6 @@ from plexsync.pathmap import (
     Rule,
     Tally,
     apply_map,
-    learn,
     learned_from,
     pair_of,
     sole_source,
@@ -26,7 +25,7 @@ from plexsync.pathmap import (
     tally,
 )
 from plexsync.settings import read_settings
-from tests.unit.index import Index, file, look, part, scene
+from tests.unit.index import Index, file, learn, look, part, scene
 
 NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/hd"))
 

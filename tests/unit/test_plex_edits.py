@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import parse_qsl, unquote
 
 import pytest
@@ -134,15 +135,10 @@ def test_what_plex_keeps_differently_is_not_sent_again() -> None:
 
 
 def test_locks_ride_along() -> None:
-    """Every written field is locked but the collection; image locks are sent only if they are missing."""
-    item = Item(101, 5, locked=frozenset({"thumb"}))
-    result = plan(
-        item,
-        wanted(title="T", genre=("G",), collection=("C",)),
-        Written(),
-        keep_plex_edits=False,
-        lock_images=("thumb", "art"),
-    )
+    """Every written field is locked but the collection; the locks of images ride in the same edit."""
+    item = Item(101, 5)
+    wish = wanted(title="T", genre=("G",), collection=("C",))
+    result = replace(plan(item, wish, Written(), keep_plex_edits=False), locks=("art",))
     assert requests_for(result, item).edits == (
         (
             ("title.value", "T"),
