@@ -189,3 +189,22 @@ def test_a_scene_with_two_items_is_written_to_both(bench: Bench) -> None:
     bench.turn()
     assert bench.titles([film, Film(film.scene, second)]) == ["Both", "Both"]
     assert bench.status()["totals"]["synced"] == 1
+
+
+def test_a_busy_plex_is_left_in_peace_and_an_idle_one_used_fully(bench: Bench) -> None:
+    """Writes go one by one; while Plex's database is busy a pause follows each, and none where it answers at once."""
+    idle = bench.films(3)
+    bench.edit(*[film.scene for film in idle])
+    bench.turn()
+    assert bench.titles(idle) == [f"Film {number}" for number in (1, 2, 3)]
+    quick = [seconds for seconds in bench.slept if seconds > 0]
+    bench.slept.clear()
+    bench.plex.modes.edit_delay = 0.8
+    busy = bench.films(3)
+    bench.edit(*[film.scene for film in busy])
+    bench.turn()
+    paused = [seconds for seconds in bench.slept if seconds > 0]
+    assert [bench.writes_of(film) for film in busy] == [1] * 3
+    assert sum(quick) < sum(paused)
+    assert sum(paused) > 0.3
+    assert max(paused) <= 2.0
