@@ -61,11 +61,12 @@ def mark_due(
 ) -> int:
     """Follow everything that is due now under ``mark`` without owning it; how many rows.
 
-    ``orphans``: no worker lives, so what is leased was left by one that died, and is due as well.
+    ``orphans``: no worker lives, so what is leased was left by one that died, and is due as well; not what a stopped
+    task had marked.
     """
     rows = conn.execute(
         "SELECT _id FROM ack_queue_default WHERE status < 2 AND (due <= ? OR due > ?) AND mark IS NOT ?"
-        " UNION ALL SELECT _id FROM ack_queue_default WHERE status = 2 AND ?",
+        " UNION ALL SELECT _id FROM ack_queue_default WHERE status = 2 AND bulk = 0 AND ?",
         (now, far, mark, orphans),
     ).fetchall()
     follow = "UPDATE ack_queue_default SET mark = :mark, counted = NULL WHERE _id = :id AND status <= 2"

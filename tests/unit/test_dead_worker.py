@@ -53,3 +53,12 @@ def test_sync_all_brings_back_what_died_as_of_now(tmp_path: Path) -> None:
     assert job(conn, "scene:1")["status"] == jobs.DEAD
     marks.mark_many(conn, ["scene:1"], "Sync all", "task", NOW + 60, lambda seconds: None)
     assert (job(conn, "scene:1")["status"], job(conn, "scene:1")["due"]) == (jobs.READY, NOW + 60)
+
+
+def test_what_a_stopped_task_had_marked_is_no_orphan(tmp_path: Path) -> None:
+    """Stop means stop, also where the worker died with the stopped task's rows in hand."""
+    conn = made(tmp_path)
+    marks.mark_many(conn, ["scene:1"], "Sync all", "stopped", NOW, lambda seconds: None)
+    assert leased(conn) == ["scene:1"]
+    assert marks.mark_due(conn, "task", NOW, NOW + 9999, orphans=True) == 0
+    assert job(conn, "scene:1")["mark"] == "stopped"
