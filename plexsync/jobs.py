@@ -207,6 +207,7 @@ _EDITED_MEANWHILE = (
     " reason = NULL, message = NULL, candidates = NULL WHERE _id = :id AND "
 )
 _COUNTED = "SELECT counted FROM ack_queue_default WHERE _id = :id AND mark = :mark AND counted IS NOT NULL"
+_REMEMBER = "UPDATE ack_queue_default SET counted = :outcome WHERE _id = :id AND mark = :mark"
 _UNCOUNT = "UPDATE outcome SET n = n - 1 WHERE mark = :mark AND outcome = :counted"
 _COUNT = "INSERT INTO outcome VALUES (:mark, :outcome, 1) ON CONFLICT (mark, outcome) DO UPDATE SET n = n + 1"
 
@@ -217,7 +218,7 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
     Each settlement has ``id``, ``generation``, ``to`` (``done``, ``later``, ``dead``, ``release``) and, for the row,
     ``due``, ``attempts``, ``waiting`` (since when, or None), ``reason``, ``message``, ``candidates`` (JSON text), and
     ``mark`` and ``outcome``, which are counted for the task that follows: of a row that comes again, its last outcome.
-    A row edited meanwhile is pending again, due as it was, and not counted.
+    A row edited meanwhile is pending again, due as it was.
     """
     with conn:
         begin(conn)
@@ -227,7 +228,10 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
             before = conn.execute(_COUNTED, values).fetchone() if counts else None
             if conn.execute(_SETTLE[str(values["to"])], values).rowcount == 0:
                 conn.execute(_EDITED_MEANWHILE + "status = 2", values)
-            elif counts:
+                if counts:
+                    conn.execute(_REMEMBER, values)
+            # Written, edited meanwhile and then found equal: for the task it was written.
+            if counts and (before, values["outcome"]) != (("synced",), "unchanged"):
                 conn.execute(_COUNT, values)
                 if before is not None:
                     conn.execute(_UNCOUNT, {"mark": values["mark"], "counted": before[0]})

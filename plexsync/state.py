@@ -208,9 +208,8 @@ class State:
 
     def synced(self) -> Iterator[tuple[int, float]]:
         """Scene id and time of its last success, in the order of the ids."""
-        yield from self.conn.execute(
-            "SELECT id, synced FROM seen WHERE kind = 'scene' AND synced IS NOT NULL ORDER BY id"
-        )
+        sql = "SELECT id, synced FROM seen WHERE kind = 'scene' AND synced IS NOT NULL ORDER BY id"
+        yield from self.conn.execute(sql).fetchall()  # no cursor stays open where SIGTERM interrupts the reader
 
     def import_synced(self, rows: Iterable[tuple[int, float]]) -> None:
         """Take over times of last successes, into a new ``state.db``; a scene counts as seen no more than before."""
