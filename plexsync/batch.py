@@ -20,7 +20,6 @@ from plexsync.errors import (
     PlexBusy,
     PlexSyncError,
     PlexUnavailable,
-    SetupError,
 )
 from plexsync.log import Private
 from plexsync.matching import Candidate, Match
@@ -29,7 +28,7 @@ from plexsync.planning import SCAN_PAUSE, Target
 from plexsync.plex.library import Refresh
 from plexsync.queue import Job, JobQueue, Settlement
 from plexsync.scene import Scene, epoch, signature
-from plexsync.settings import Settings, setup_problem
+from plexsync.settings import Settings, require_setup
 from plexsync.stash import StashRefused
 from plexsync.streak import Streak
 from plexsync.writing import Work, Writer
@@ -92,7 +91,7 @@ class Batch:
             raise PlexSyncError(str(error)) from None
         for job in self._leased:
             if job.kind != "scene":
-                _check(settings)
+                require_setup(settings)
                 self._expand(job)
 
     def _carry_out(self, by_id: dict[int, Job], settings: Settings) -> None:
@@ -107,7 +106,7 @@ class Batch:
             scenes = [self._scenes[job.id] for job in todo]
             tagging.tag(stash, scenes, settings, self._app.log, self._app.state.conn)
         if todo:
-            _check(settings)
+            require_setup(settings)
             self._sync(todo, settings)
 
     # -- what needs no Plex
@@ -377,12 +376,6 @@ def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
     jobs.wake_all_waiting(queue.conn, now)
     jobs.wake_held(queue.conn, "dry_run", now)
     letters.retry_all(queue.conn, now, keep=("retries_exhausted",))
-
-
-def _check(settings: Settings) -> None:
-    problem = setup_problem(settings)
-    if problem:
-        raise SetupError(problem, code="url" if settings.url_problem else "token")
 
 
 def _changes(target: Target) -> dict[str, object]:

@@ -14,13 +14,13 @@ from typing import Any, Protocol, TextIO
 
 from plexsync import covers, matching, paths
 from plexsync.app import App
-from plexsync.errors import PlexBusy, PlexUnavailable, SetupError, StashUnavailable
+from plexsync.errors import PlexBusy, PlexUnavailable, StashUnavailable
 from plexsync.matching import Candidate, Match
 from plexsync.planning import Planner, Target
 from plexsync.plex.images import check_cover, digest
 from plexsync.plex.item import Item
 from plexsync.scene import Scene
-from plexsync.settings import Settings, setup_problem
+from plexsync.settings import Settings, require_setup
 from plexsync.stash import SCENE, Stash, read_scene
 
 #: Scenes in one request to Stash and one to Plex.
@@ -40,9 +40,7 @@ class Progress(Protocol):
 def run(app: App, progress: Progress) -> dict[str, Any]:
     """Write ``preview.csv`` and ``unmatched.csv``; the counts. Raises ``PlexSyncError`` with one sentence."""
     settings = app.use(app.stash.settings())
-    problem = setup_problem(settings)
-    if problem:
-        raise SetupError(problem, code="token")
+    require_setup(settings)
     try:
         app.planner.refresh(missing=True)
         counts = _Preview(app.planner, settings, progress).write(app.folder, app.stash)

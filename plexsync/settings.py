@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from plexsync.errors import SetupError
+
 DEFAULT_URL = "http://localhost:32400"
 DEFAULT_PORT = 32400
 DEFAULT_MAX_TAGS = 100
@@ -144,6 +146,13 @@ def setup_problem(settings: Settings) -> str | None:
     if not settings.plex_token:
         return f"PlexSync is paused: no Plex token is set. Paste your X-Plex-Token into {_WHERE} > plexToken."
     return None
+
+
+def require_setup(settings: Settings) -> None:
+    """Raise ``SetupError`` with the sentence when these settings alone keep PlexSync from working."""
+    problem = setup_problem(settings)
+    if problem:
+        raise SetupError(problem, code="url" if settings.url_problem else "token")
 
 
 def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str, ...]]:

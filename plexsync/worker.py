@@ -18,7 +18,7 @@ from plexsync.pace import BATCH_SECONDS, LEAST, BatchSize, Pace
 from plexsync.pausing import SHORT, Pauses
 from plexsync.process import PluginFiles
 from plexsync.queue import Job, JobQueue, Settlement
-from plexsync.settings import Settings, setup_problem
+from plexsync.settings import Settings, require_setup
 from plexsync.streak import BUSY_IN_A_ROW, Streak
 
 #: Seconds between two looks at the queue while the worker waits by itself.
@@ -135,9 +135,7 @@ class Worker:
         made = catchup.run(app, conn)
         if made:
             app.log.summary("found changes that fired no hook", jobs=made)
-        problem = setup_problem(settings)
-        if problem:
-            raise SetupError(problem, code="token")
+        require_setup(settings)
         if letters.by_reason(conn).get("low_confidence"):  # nothing else would notice that the right file has come
             note_gained(app, self._queue, whole_plex(app.planner.refresh))
         return None
@@ -216,9 +214,7 @@ class Worker:
         if pause.load(app.state.conn) is not None:
             settings = app.use(app.stash.settings())
             note_settings(app, self._queue, settings)
-            problem = setup_problem(settings)
-            if problem:
-                raise SetupError(problem, code="token")
+            require_setup(settings)
             note_gained(app, self._queue, whole_plex(app.planner.refresh))
             self._pauses.alive(plex=True)
         if app.settings and app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
