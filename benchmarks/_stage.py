@@ -129,7 +129,7 @@ class StashHouse(StashServer):
 
     task: Task
 
-    def fill(self, number: int, plex: dict[str, Any]) -> str:
+    def fill(self, number: int, plex: dict[str, Any], path_map: str = "/data => /media") -> str:
         """Scenes of the films 1 to ``number``, a month old, and PlexSync's settings; the data folder."""
         real, month_ago = self.now, self.now() - timedelta(days=30)
         self.now = lambda: month_ago
@@ -149,8 +149,7 @@ class StashHouse(StashServer):
         self.now = real
         # Images are apart: each is an upload of its own whatever the rest costs.
         self.configure(
-            plexUrl=plex["url"], plexToken=plex["token"], plexPathMap="/data => /media", skipPoster=True,
-            skipBackground=True,
+            plexUrl=plex["url"], plexToken=plex["token"], plexPathMap=path_map, skipPoster=True, skipBackground=True,
         )  # fmt: skip
         return str(self.data_dir)
 

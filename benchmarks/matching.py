@@ -17,6 +17,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from plexsync.matching import Known, Match, Rival, match, questions, unambiguous_pairs, write_targets
 from plexsync.names import base_name, name_key
@@ -62,11 +63,10 @@ class Maker:
         size, duration = 10_000_000 + number * 997 + self.rng.randrange(997), self.rng.uniform(300, 4000)
         return number, rest, SceneFile(number, f"/data/{rest}", size, round(duration, 2))
 
-    def row(self, number: int, path: str, file: SceneFile, **other: object) -> IndexPart:
+    def row(self, number: int, path: str, file: SceneFile, **other: Any) -> IndexPart:
         """The row of ``file`` in Plex, whose durations are in milliseconds of its own measuring."""
         duration = round(file.duration + self.rng.uniform(-0.2, 0.2), 3)
-        values = {"size": file.size, "duration": duration, **other}
-        return replace(IndexPart(number, 1, number, path), **values)  # type: ignore[arg-type]
+        return IndexPart(number, 1, number, path, file.size, duration)._replace(**other)
 
     def case(
         self, kind: str, number: int, files: Iterable[SceneFile], rows: Iterable[IndexPart], **other: bool

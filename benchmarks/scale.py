@@ -6,7 +6,9 @@ Without sizes 1,000 and 10,000; ``--full`` adds 100,000 (minutes). Stash, Plex a
 the task is started as Stash starts it, and its background worker does the work under default settings (images apart:
 each is an upload of its own). Every film is right in Plex from the start. For each size Sync all runs twice: ``first``
 lists Plex's library into the index, ``again`` finds it there. At 1,000 scenes it runs once more after every title was
-edited in Stash without a hook: ``changed``.
+edited in Stash without a hook: ``changed``. Then the same films anew under other roots and without ``plexPathMap``:
+``no map`` has to go by names and sizes until it has learned how the paths correspond, ``learned`` goes by that. Both
+must know which other scenes have a file of a name.
 
 One line a run: seconds from the task's start to its end, milliseconds of it for each scene, the processor seconds of
 the worker, and of Stash and Plex themselves (they are Python here, and work while PlexSync waits), requests for each
@@ -24,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,9 +104,9 @@ class Run:
 class Stage:
     """The three processes for one size."""
 
-    def __init__(self, scenes: int, top: Path, stash: Remote, plex: Remote) -> None:
+    def __init__(self, scenes: int, top: Path, stash: Remote, plex: Remote, path_map: str) -> None:
         self._scenes, self._top, self._stash, self._plex = scenes, top, stash, plex
-        self._folder = Path(stash.ask("fill", scenes, plex.ask("fill", scenes)))
+        self._folder = Path(stash.ask("fill", scenes, plex.ask("fill", scenes), path_map))
 
     def run(self, name: str) -> Run:
         """One Sync all to its end."""
@@ -145,7 +148,7 @@ class Stage:
             now = processor_of(int(text))
             if not now:  # it has just ended
                 return
-            first = 0.0 if run.name == "first" else now
+            first = 0.0 if run.name in ("first", "no map") else now
             used.setdefault(int(text), [first, now])[1] = now
             run.worker = sum(late - early for early, late in used.values())
 
@@ -159,17 +162,26 @@ class Stage:
 
 def runs(scenes: int) -> Iterator[Run]:
     """Every run at one size."""
-    with (
-        tempfile.TemporaryDirectory(prefix="plexsync-scale-") as folder,
-        Remote(PlexHouse) as plex,
-        Remote(StashHouse, Path(folder) / "stash", PLUGIN) as stash,
-    ):
-        stage = Stage(scenes, Path(folder), stash, plex)
+    with staged(scenes, "/data => /media") as stage:
         yield stage.run("first")
         yield stage.run("again")
         if scenes == CHANGED:
             stage.retitle()
             yield stage.run("changed")
+    with staged(scenes, "") as stage:
+        yield stage.run("no map")
+        yield stage.run("learned")
+
+
+@contextmanager
+def staged(scenes: int, path_map: str) -> Iterator[Stage]:
+    """The three processes, with that ``plexPathMap``."""
+    with (
+        tempfile.TemporaryDirectory(prefix="plexsync-scale-") as folder,
+        Remote(PlexHouse) as plex,
+        Remote(StashHouse, Path(folder) / "stash", PLUGIN) as stash,
+    ):
+        yield Stage(scenes, Path(folder), stash, plex, path_map)
 
 
 def main() -> int:

@@ -162,6 +162,8 @@ class App:
             self._counted[0] += self._client.session.reads
             self._counted[1] += self._client.session.writes
             self._client.close()
+        if self._planner is not None:
+            self._planner.close()
         self._client = self._planner = None
 
     def _drop_stash(self) -> None:

@@ -22,6 +22,7 @@ from plexsync.scene import Scene
 from plexsync.settings import Settings
 from plexsync.stash import Stash
 from plexsync.state import Record, State
+from plexsync.twins import Twins
 
 #: Seconds for which a folder that Plex was asked to scan is not asked for again.
 SCAN_PAUSE = 600.0
@@ -89,6 +90,7 @@ class Planner:
     ) -> None:
         self._clock = clock
         self._refreshed = float("-inf")
+        self._twins = Twins(clock)
         self._scanned: dict[tuple[int, str], float] = {}
         self.sections: tuple[Section, ...] = ()
         self.stash = stash
@@ -96,6 +98,10 @@ class Planner:
         self.library = library
         self.state = state
         self.settings = settings
+
+    def close(self) -> None:
+        """Forget what was listed."""
+        self._twins.close()
 
     @property
     def machine(self) -> str:
@@ -133,7 +139,7 @@ class Planner:
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
         names = matching.questions(scenes, first, view)
-        rivals = self._rivals(names)
+        rivals = self._rivals(names, scenes)
         if rivals is None and not names:
             return first
         known = replace(known, rivals=rivals or {}, claims=self._claims(first))
@@ -171,11 +177,11 @@ class Planner:
         if tuple(before) != tuple(after):
             self.state.store_tallies(self.machine, [(one.stash_prefix, one.plex_prefix, one.seen) for one in after])
 
-    def _rivals(self, names: Collection[str]) -> dict[str, tuple[Rival, ...]] | None:
+    def _rivals(self, names: Collection[str], scenes: Sequence[Scene]) -> dict[str, tuple[Rival, ...]] | None:
         if not names:
             return None
         found: dict[str, tuple[Rival, ...]] = {name_key(name): () for name in names}
-        for scene_id, file in self.stash.files_named(names):
+        for scene_id, file in self._twins.named(self.stash, names, scenes):
             key = name_key(file.path)
             found[key] = (*found.get(key, ()), Rival(scene_id, file))
         return found

@@ -10,7 +10,7 @@ from typing import Any
 
 from plexsync.errors import StashUnavailable
 from plexsync.names import base_name, name_key, spellings
-from plexsync.scene import Named, Scene, SceneFile, StashId
+from plexsync.scene import Named, Scene, SceneFile, StashId, epoch
 from plexsync.stash_link import Connection, Link, StashRefused
 
 __all__ = ["PAGE", "Connection", "Stash", "StashRefused", "read_scene"]
@@ -235,6 +235,28 @@ class Stash(Link):
         condition = {"path": {"value": pattern, "modifier": "MATCHES_REGEX"}}
         scenes = _part(self.ask(query, {"filter": {"per_page": -1}, "scenes": condition}), "findScenes", "scenes")
         return [(int(raw["id"]), one) for raw in scenes for one in _files(raw) if name_key(one.path) in wanted]
+
+    def files(self) -> Iterator[list[tuple[int, SceneFile]]]:
+        """Every (scene id, file), page by page; ``skipped`` tells what Stash could not read."""
+        for page in self.pages({}, "{ id files { id path size duration } }"):
+            yield [(int(raw["id"]), one) for raw in page for one in _files(raw)]
+
+    def files_mark(self) -> tuple[str, float]:
+        """A text that differs once a scene or a file came, went or changed its place, and the newest file's time.
+
+        The time is seconds since the epoch. A Stash that knows no ``findFiles`` refuses it.
+        """
+        query = (
+            "query($scenes: FindFilterType, $files: FindFilterType) {"
+            " findScenes(filter: $scenes) { count scenes { id } }"
+            " findFiles(filter: $files) { count files { updated_at } } }"
+        )
+        newest = {"page": 1, "per_page": 1, "direction": "DESC"}
+        data = self.ask(query, {"scenes": {**newest, "sort": "id"}, "files": {**newest, "sort": "updated_at"}})
+        scenes, files = _part(data, "findScenes"), _part(data, "findFiles")
+        at = "".join(str(one["updated_at"]) for one in files["files"])
+        ids = "".join(str(one["id"]) for one in scenes["scenes"])
+        return f"{scenes['count']} {ids} {files['count']} {at}", epoch(at)
 
     def tag_id(self, name: str) -> int:
         """The tag of that name in any letter case, made if there is none."""

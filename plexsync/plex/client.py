@@ -25,6 +25,8 @@ from plexsync.plex.session import PlexSession
 
 #: Characters of a request line that every server and proxy is known to take.
 LINE_LIMIT = 4000
+#: Bytes of a listing taken from the socket at once; requests' own 10 KB cost a tenth of a listing's time.
+CHUNK = 1 << 20
 #: Rating keys in one read; with seven digits each they stay below ``LINE_LIMIT``.
 ITEMS_AT_ONCE = 400
 #: Uploads were seen to succeed after a client had given up at 10 s.
@@ -177,9 +179,8 @@ class PlexClient:
         """One page of a listing, unparsed: plexapi's objects cost twenty times as much."""
         text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
         sent = {**self._headers(), **headers}
-        response = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return Body(response.content, kind, response.headers)
+        content, came = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
+        return Body(content, came.get("Content-Type", "").partition(";")[0].strip().lower(), came)
 
     def close(self) -> None:
         """Closes the kept-alive connections."""
@@ -194,12 +195,12 @@ class PlexClient:
 
         return {**BASE_HEADERS, "X-Plex-Token": self._token} if self.identity else {}
 
-    def _raw(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        response = self.session.get(url, headers=headers)
-        response.raise_for_status()
-        if response.status_code != 200:
-            raise requests.HTTPError(response=response)
-        return response
+    def _raw(self, url: str, headers: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
+        with self.session.get(url, headers=headers, stream=True) as response:
+            response.raise_for_status()
+            if response.status_code != 200:
+                raise requests.HTTPError(response=response)
+            return b"".join(response.iter_content(CHUNK)), response.headers
 
     def _guard(self, context: Context, call: Callable[[], T]) -> T:
         """Runs the call; what fails in it becomes one of our classes, without the original's text (a URL, a header)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Fields of an edit, in the order in which they are compared, reported and sent. The names are Plex's own
 #: edit keys (``title.value``, ``actor[0].tag.tag``) and, ``actor`` included, the names of their locks.
@@ -22,9 +23,9 @@ class Section:
     refreshing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IndexPart:
-    """One file of one item, a row of the library index.
+class IndexPart(NamedTuple):
+    """One file of one item, a row of the library index. A tuple: a listing makes 100,000, a dataclass takes three times
+    as long.
 
     ``path`` is as Plex gives it; ``size`` in bytes and ``duration`` in seconds, 0 where Plex told none.
     ``trashed``: the item is in Plex's trash; ``optimised``: the file is an optimised version.

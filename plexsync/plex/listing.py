@@ -5,11 +5,9 @@ Knows nothing of the index's tables. Tags are never taken from here: Plex cuts t
 
 from __future__ import annotations
 
-import gc
 import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -188,8 +186,7 @@ def _parse(body: Body) -> tuple[Sequence[Mapping[str, Any]], int | None]:
 
 def _json_rows(content: bytes) -> tuple[Sequence[Mapping[str, Any]], object]:
     try:
-        with _uncollected():
-            document = json.loads(content.decode("utf-8", "replace"), strict=False)
+        document = json.loads(content.decode("utf-8", "replace"), strict=False)
     except ValueError:
         raise _Unreadable from None
     container = document.get("MediaContainer")
@@ -197,18 +194,6 @@ def _json_rows(content: bytes) -> tuple[Sequence[Mapping[str, Any]], object]:
         raise PlexBusy("Plex sent no listing.", status=200)
     found = container.get("Metadata") or container.get("Video") or ()
     return [row for row in found if isinstance(row, dict)], container.get("totalSize")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without looks for cycles: a page is 5,000 containers and has none, and each look goes through all that lives."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _xml_rows(content: bytes) -> tuple[Sequence[Mapping[str, Any]], object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from plexsync.plex.item import IndexPart, Item, Section
@@ -65,8 +65,9 @@ def row_of(video: ElementTree.Element) -> dict[str, Any]:
     return row
 
 
-def parts_of(row: Mapping[str, Any], section: int) -> Iterator[IndexPart]:
+def parts_of(row: Mapping[str, Any], section: int) -> list[IndexPart]:
     """Every file of one row of a listing or of a full item; none for a row without Media."""
+    found: list[IndexPart] = []
     rating_key = whole(row.get("ratingKey"))
     trashed = bool(row.get("deletedAt"))
     item_duration = row.get("duration")
@@ -77,16 +78,10 @@ def parts_of(row: Mapping[str, Any], section: int) -> Iterator[IndexPart]:
             if not path:
                 continue
             milliseconds = whole(part.get("duration") or media.get("duration") or item_duration)
-            yield IndexPart(
-                rating_key,
-                section,
-                whole(part.get("id")),
-                path,
-                whole(part.get("size")),
-                milliseconds / 1000,
-                trashed,
-                by_media or OPTIMISED_FOLDER in path.replace("\\", "/"),
-            )
+            optimised = by_media or OPTIMISED_FOLDER in path or OPTIMISED_FOLDER in path.replace("\\", "/")
+            number, size = whole(part.get("id")), whole(part.get("size"))
+            found.append(IndexPart(rating_key, section, number, path, size, milliseconds / 1000, trashed, optimised))
+    return found
 
 
 def _tags(video: ElementTree.Element, name: str) -> tuple[str, ...]:

@@ -197,7 +197,7 @@ class _Planner:
     def _sub(self, definition: FieldDef, fields: list[Field]) -> Plan | None:
         target = self.schema.types.get(definition.type.base)
         inner = [selection for one in fields for selection in one.selections]
-        if target is None or target.kind != "OBJECT":
+        if target is None or target.kind not in ("OBJECT", "INTERFACE"):
             if inner and self.enforce:
                 raise ValidationError(
                     f'Field "{fields[0].name}" must not have a selection since type "{definition.type}" '

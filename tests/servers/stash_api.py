@@ -58,6 +58,7 @@ class Api:
         found: dict[tuple[str, str], Resolver] = {
             ("Query", "findScene"): lambda call, args: self._one_scene(args),
             ("Query", "findScenes"): lambda call, args: self._find_scenes(args),
+            ("Query", "findFiles"): lambda call, args: self._find_files(args),
             ("Query", "configuration"): lambda call, args: self._configuration(),
             ("Query", "version"): lambda call, args: self.server.version,
             ("Query", "systemStatus"): lambda call, args: self._status(),
@@ -87,6 +88,8 @@ class Api:
             ("VideoFile", "fingerprints"): lambda file, args: [{"type": "oshash", "value": file.oshash}],
             ("VideoFile", "fingerprint"): lambda file, args: file.oshash if args["type"] == "oshash" else None,
             ("FindScenesResultType", "duration"): lambda found, args: sum(one.duration for one in _files(found)),
+            ("FindFilesResultType", "size"): lambda found, args: sum(one.size for one in found["files"]),
+            ("FindFilesResultType", "duration"): lambda found, args: sum(one.duration for one in found["files"]),
             ("FindScenesResultType", "filesize"): lambda found, args: float(sum(one.size for one in _files(found))),
         }
 
@@ -140,6 +143,14 @@ class Api:
         found = _paged("scenes", rows, test, args.get("filter"))
         self._readable(found["scenes"])
         return found
+
+    def _find_files(self, args: Args) -> Args:
+        if args.get("ids") or args.get("file_filter"):
+            raise ResolverError("the test server lists files without a filter only")
+        rows = sorted(
+            (one for scene in self.server.store.scenes.values() for one in scene.files), key=lambda one: one.id
+        )
+        return _paged("files", rows, None, args.get("filter"))
 
     def _readable(self, scenes: list[Scene]) -> list[Scene]:
         """``scenes``, unless the database refuses one of them."""

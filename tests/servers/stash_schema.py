@@ -12,7 +12,7 @@ from typing import Any
 from tests.servers.graphql import TypeRef, parse_type
 from tests.servers.graphql_run import FieldDef, TypeDef
 
-_KINDS = {"type": "OBJECT", "input": "INPUT_OBJECT", "enum": "ENUM"}
+_KINDS = {"type": "OBJECT", "interface": "INTERFACE", "input": "INPUT_OBJECT", "enum": "ENUM"}
 _ENTITY = "id:ID! name:String! created_at:Time! updated_at:Time! stash_ids:[StashID!]! image_path:String"
 _DATES = "created_at:TimestampCriterionInput updated_at:TimestampCriterionInput"
 _JOIN = "AND:{0} OR:{0} NOT:{0}"
@@ -25,6 +25,7 @@ type Query findScene(id:ID):Scene
  findStudio(id:ID!):Studio
  findStudios(studio_filter:StudioFilterType,filter:FindFilterType,ids:[ID!]):FindStudiosResultType!
  findTag(id:ID!):Tag findTags(tag_filter:TagFilterType,filter:FindFilterType,ids:[ID!]):FindTagsResultType!
+ findFiles(file_filter:FileFilterType,filter:FindFilterType,ids:[ID!]):FindFilesResultType!
  plugins:[Plugin!] configuration:ConfigResult! systemStatus:SystemStatus! version:Version!
  jobQueue:[Job!] findJob(input:FindJobInput!):Job __schema:__Schema! __type(name:String!):__Type
 type Mutation sceneUpdate(input:SceneUpdateInput!):Scene scenesUpdate(input:[SceneUpdateInput!]!):[Scene]
@@ -36,6 +37,7 @@ type Scene id:ID! title:String code:String details:String director:String urls:[
  tags:[Tag!]! performers:[Performer!]! stash_ids:[StashID!]!
 type VideoFile id:ID! path:String! basename:String! mod_time:Time! size:Int64! duration:Float!
  fingerprints:[Fingerprint!]! fingerprint(type:String!):String created_at:Time! updated_at:Time!
+interface BaseFile id:ID! path:String! basename:String! mod_time:Time! size:Int64! created_at:Time! updated_at:Time!
 type Fingerprint type:String! value:String!
 type ScenePathsType screenshot:String stream:String
 type Studio {_ENTITY} parent_studio:Studio aliases:[String!]! urls:[String!]!
@@ -43,6 +45,7 @@ type Performer {_ENTITY} disambiguation:String alias_list:[String!]! favorite:Bo
 type Tag {_ENTITY} sort_name:String aliases:[String!]!
 type StashID endpoint:String! stash_id:String! updated_at:Time!
 type FindScenesResultType count:Int! duration:Float! filesize:Float! scenes:[Scene!]!
+type FindFilesResultType count:Int! duration:Float! size:Int! files:[BaseFile!]!
 type FindPerformersResultType count:Int! performers:[Performer!]!
 type FindStudiosResultType count:Int! studios:[Studio!]!
 type FindTagsResultType count:Int! tags:[Tag!]!
@@ -137,7 +140,7 @@ def _shell(kind: str, name: str | None, of: Any = None) -> dict[str, Any]:
     """A ``__Type`` of which only the outline is told."""
     return {
         "kind": kind, "name": name, "description": "", "ofType": of, "fields": None, "inputFields": None,
-        "interfaces": [] if kind == "OBJECT" else None, "enumValues": None, "possibleTypes": None,
+        "interfaces": [] if kind in ("OBJECT", "INTERFACE") else None, "enumValues": None, "possibleTypes": None,
     }  # fmt: skip
 
 

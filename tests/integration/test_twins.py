@@ -1,0 +1,223 @@
+"""Who else has a file of a name: asked batch by batch, listed once for many, and never out of date."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from plexsync.scene import Scene, SceneFile
+from plexsync.stash import Connection, Stash
+from plexsync.twins import LASTS, PAUSE, QUESTIONS, Twins
+from tests.servers.stash import StashServer
+
+NAMES = ["a.mp4", "B.MP4"]
+Change = Callable[[StashServer], object]
+
+
+class Clock:
+    """Seconds since the epoch, moved by hand."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StashServer]:
+    """A Stash with six scenes of long ago; 1 and 2 have a file a.mp4 each, 3 and 4 a b.mp4, 5 and 6 others."""
+    with StashServer(tmp_path / "stash") as running:
+        real = running.now
+        running.now = lambda: real() - timedelta(days=30)
+        for number, name in enumerate(("a.mp4", "A.mp4", "b.mp4", "b.mp4", "c.mp4", "d.mp4"), 1):
+            running.add_scene(files=[(f"/d{number}/{name}", number, 1.5)])
+        running.now = real
+        yield running
+
+
+@pytest.fixture
+def stash(server: StashServer) -> Iterator[Stash]:
+    """A client that has paid for its constructor; the server's log is empty."""
+    made = Stash(Connection(port=server.port), 5, 10)
+    made.settings()
+    server.log.clear()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock(server: StashServer) -> Clock:
+    """The worker's clock, at Stash's time."""
+    return Clock(server.now().timestamp())
+
+
+@pytest.fixture
+def twins(clock: Clock) -> Iterator[Twins]:
+    """Nothing asked so far."""
+    made = Twins(clock)
+    yield made
+    made.close()
+
+
+def batch(stash: Stash, *ids: int) -> list[Scene]:
+    """Scenes as a batch has just read them."""
+    return list(stash.batch(ids)[1].values())
+
+
+def listed(twins: Twins, stash: Stash, server: StashServer) -> None:
+    """As many batches as it takes until there is a listing that is used."""
+    for _ in range(QUESTIONS + 1):
+        twins.named(stash, NAMES, batch(stash, 1, 3))
+    server.log.clear()
+    twins.named(stash, NAMES, batch(stash, 1, 3))
+    assert questions(server) == 0
+    server.log.clear()
+
+
+def questions(server: StashServer) -> int:
+    """How often Stash was made to look through all its files."""
+    return sum("MATCHES_REGEX" in str(one.variables) for one in server.log)
+
+
+def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """The question is put a dozen times; then one listing answers with the very same, for one small request a batch."""
+    asked = [twins.named(stash, NAMES, batch(stash, 1)) for _ in range(QUESTIONS)]
+    assert (questions(server), server.count("findFiles")) == (QUESTIONS, 0)
+    told = [twins.named(stash, NAMES, batch(stash, 1)) for _ in range(100)]
+    assert asked + told == [stash.files_named(NAMES)] * (QUESTIONS + 100)
+    assert [scene for scene, _ in told[0]] == [1, 2, 3, 4]
+    assert questions(server) == QUESTIONS + 1
+    # The mark before the listing and after it, the listing's page, and one mark for each batch that follows.
+    assert server.count("findFiles") == 2 + 99
+    assert server.count(r"findScenes\(ids") == QUESTIONS + 100
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda server: server.add_scene(files=[("/new/a.mp4", 9, 1)]), id="a scene came"),
+        pytest.param(lambda server: server.scenes.pop(2), id="a scene went"),
+        pytest.param(
+            lambda server: server.change_scene(5, files=[*server.scenes[5].files, ("/new/b.mp4", 9, 1)]),
+            id="a scene has one more file",
+        ),
+        pytest.param(lambda server: server.move_file(5, "/elsewhere/a.mp4"), id="a file got the name"),
+        pytest.param(lambda server: server.move_file(2, "/d2/other.mp4"), id="a file lost the name"),
+        pytest.param(lambda server: server.merge_scenes(5, [4]), id="scenes were merged"),
+        pytest.param(lambda server: server.reassign_file(1, 5), id="a file of the batch went to another scene"),
+        pytest.param(lambda server: server.reassign_file(2, 1), id="a file came to a scene of the batch"),
+    ],
+)
+def test_a_change_in_stash_is_seen(server: StashServer, stash: Stash, twins: Twins, change: Change) -> None:
+    """Whatever comes, goes or moves after the listing, the next answer is what Stash itself would say."""
+    listed(twins, stash, server)
+    change(server)
+    assert twins.named(stash, NAMES, batch(stash, 1, 3)) == stash.files_named(NAMES)
+
+
+def test_a_listing_grows_old(server: StashServer, stash: Stash, twins: Twins, clock: Clock) -> None:
+    """A renamed folder moves no time in Stash, so a listing counts for half a minute; then it is made anew."""
+    listed(twins, stash, server)
+    server.store.file(2)[1].path = "/renamed/a.mp4"
+    clock.now += LASTS
+    assert "/renamed/a.mp4" in [file.path for _, file in twins.named(stash, NAMES, batch(stash, 1))]
+    assert questions(server) == 1
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, PAUSE])
+def test_batches_far_apart_are_asked_about_alone(
+    server: StashServer, stash: Stash, twins: Twins, clock: Clock, seconds: float
+) -> None:
+    """Single edits never pay for a listing, nor does a clock that jumps back keep an old one alive."""
+    listed(twins, stash, server)
+    for number in range(1, 4):
+        clock.now += seconds
+        twins.named(stash, NAMES, batch(stash, 1))
+        assert (questions(server), server.count("findFiles")) == (number, 0)
+
+
+def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, twins: Twins, clock: Clock) -> None:
+    """Where a listing takes long it is used for a few times as long: it costs a fifth of the time at most."""
+
+    class Slow(Stash):
+        def files(self) -> Iterator[list[tuple[int, SceneFile]]]:
+            clock.now += 20
+            yield from super().files()
+
+    slow = Slow(Connection(port=server.port), 5, 10)
+    listed(twins, slow, server)
+    clock.now += 59
+    twins.named(slow, NAMES, batch(slow, 1))
+    assert questions(server) == 0
+    clock.now += 2
+    twins.named(slow, NAMES, batch(slow, 1))
+    assert questions(server) == 1
+    slow.close()
+
+
+def test_a_change_while_listing_voids_it(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """A listing during which something came is not used."""
+
+    class Busy(Stash):
+        def files(self) -> Iterator[list[tuple[int, SceneFile]]]:
+            yield from super().files()
+            server.add_scene(files=[("/new/a.mp4", 9, 1)])
+
+    busy = Busy(Connection(port=server.port), 5, 10)
+    for _ in range(QUESTIONS + 3):
+        assert twins.named(busy, NAMES, batch(busy, 1)) == busy.files_named(NAMES)
+    assert questions(server) == 2 * (QUESTIONS + 3)
+    busy.close()
+
+
+def test_what_changed_this_second_may_change_again(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """Stash's times are whole seconds: right after a change nothing is listed that a second change could outdate."""
+    server.move_file(5, "/d5/e.mp4")
+    for _ in range(2 * QUESTIONS):
+        twins.named(stash, NAMES, batch(stash, 1))
+    assert questions(server) == 2 * QUESTIONS
+
+
+def test_a_row_that_cannot_be_read_voids_the_listing(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """A listing with a gap is not used: the row that Stash cannot read may be the twin."""
+    server.broken = {6}
+    for _ in range(2 * QUESTIONS):
+        assert [scene for scene, _ in twins.named(stash, NAMES, batch(stash, 1))] == [1, 2, 3, 4]
+    assert questions(server) == 2 * QUESTIONS
+
+
+def test_an_older_stash_is_asked_each_time(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """A Stash that cannot tell whether files changed is asked for every batch, and not tried again."""
+    server.forget("Query", "findFiles")
+    for _ in range(3 * QUESTIONS):
+        twins.named(stash, NAMES, batch(stash, 1))
+    assert questions(server) == 3 * QUESTIONS
+    assert server.count("findFiles") == 1
+
+
+def test_without_room_for_the_table_it_asks(
+    server: StashServer, stash: Stash, twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary folder that is full costs time, and no answer."""
+
+    def full(*args: object, **options: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("plexsync.twins.sqlite3.connect", full)
+    for _ in range(2 * QUESTIONS):
+        twins.named(stash, NAMES, batch(stash, 1))
+    assert questions(server) == 2 * QUESTIONS
+
+
+def test_many_names_are_looked_up_at_once(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """A batch whose scenes have more files than a statement takes variables is answered whole."""
+    names = [*NAMES, *(f"{number}.mp4" for number in range(1500))]
+    server.add_scene(files=[("/m/1400.mp4", 1, 1)])
+    server.store.file(7)[1].updated_at = server.scenes[1].updated_at
+    listed(twins, stash, server)
+    assert twins.named(stash, names, []) == stash.files_named(names)
