@@ -5,8 +5,8 @@
 Each line is a median over interleaved pairs in one run: the hook as Stash starts it (a document on stdin, the plugin's
 script as the program), and the process of the same interpreter that it is compared with. Its worker lives, as it does
 in normal use, except in the line that starts one each time. A payload of more than 64 KB is compared with a process
-that reads and parses the same stdin. Plex has no line of its own: a hook opens no socket, so a Plex that hangs cannot
-change its time (tests/process/test_hook.py holds that).
+that reads and parses the same stdin. ``Plex hangs``: a real worker of a real Stash (the tests' server) waits for an
+answer that never comes. ``being marked``: another process marks them all the while, as Sync all does.
 
 The targets are for the wall clock of a machine that does nothing else; the ratio of processor time stands beside it,
 because it moves less when others work. Exit status 1 if a target is missed.
@@ -17,7 +17,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +28,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from plexsync import jobs, locks, paths
+from benchmarks._stage import PLUGIN, Remote, StashHouse
+from plexsync import jobs, locks, marks, paths
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -104,6 +107,8 @@ class House:
         self.uncached = {**self.cached, "PYTHONDONTWRITEBYTECODE": "1"}
         self.plugin = self._plugin("plugin")
         self.never_compiled = self._plugin("never-compiled")
+        self.garbage = top / "garbage.json"
+        self.garbage.write_text('{"args": {"hookContext": {"id": 1, "type": ', "ascii")
 
     def _plugin(self, name: str) -> Path:
         folder = self.top / name
@@ -159,6 +164,48 @@ def fill(folder: str) -> None:
     conn.close()
 
 
+def mark(folder: str) -> None:
+    """Mark ``JOBS`` scenes after ``JOBS`` scenes, until somebody ends this process."""
+    conn, done = jobs.open_queue(folder, time.time()), 0
+    while True:
+        keys = [f"scene:{done + number}" for number in range(1, JOBS + 1)]
+        marks.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+        done += JOBS
+
+
+@contextmanager
+def marking(folder: str) -> Iterator[None]:
+    """Another process marks scenes."""
+    conn = jobs.open_queue(folder, time.time())
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.hook", "mark", folder])
+    while not (before := conn.execute("SELECT count(*) FROM ack_queue_default").fetchone()[0]):
+        time.sleep(0.01)
+    yield
+    after = conn.execute("SELECT count(*) FROM ack_queue_default").fetchone()[0]
+    process.kill()
+    process.wait()
+    conn.close()
+    if after - before < JOBS / 2:
+        raise SystemExit(f"only {after - before} scenes were marked meanwhile")
+
+
+def hanging(house: House) -> Line:
+    """The hook while its worker waits for a Plex that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as plex, Remote(StashHouse, house.top / "hanging", PLUGIN) as stash:
+        plex.settimeout(30)
+        stash.ask("fill", 5, {"url": f"http://127.0.0.1:{plex.getsockname()[1]}", "token": "token"})
+        document = house.top / "hanging.json"
+        document.write_bytes(stash.ask("document", 1))
+        ours = Run([sys.executable, str(PLUGIN)], document, {**house.cached, "PLEXSYNC_READ_TIMEOUT": "600"})
+        ours.seconds()
+        with plex.accept()[0] as silent:
+            line = compare("Plex hangs", house.python(), ours, CACHED)
+            silent.setblocking(False)
+            if not silent.recv(65536).startswith(b"GET "):
+                raise SystemExit("the worker did not wait for Plex")
+    return line
+
+
 def starting(house: House) -> Line:
     """The hook that starts the worker each time; the one before has ended by then."""
     fd = locks.open_lock(os.path.join(house.data("idle"), paths.WORKER_LOCK))
@@ -183,15 +230,22 @@ def lines(house: House) -> Iterator[Line]:
             yield compare(f"{name}, no bytecode cache", house.python(), house.hook(size=size, cached=False), UNCACHED)
         yield compare(f"{JOBS:,} jobs waiting, against none", house.hook(), house.hook("full"), BACKLOG)
         yield compare(f"{JOBS:,} jobs waiting", house.python(), house.hook("full"), None)
-        for megabytes in (1, 8):
+        with marking(house.data("marked")), worker(house.data("marked")):
+            yield compare(f"{JOBS:,} being marked", house.python(), house.hook("marked"), CACHED)
+        garbage = house.hook()._replace(stdin=house.garbage)
+        yield compare("not JSON at all", house.python(), garbage, CACHED)
+        for megabytes in (1, 5, 8):
             size = megabytes * 1024 * 1024
             base, ours = house.python(PARSE, size), house.hook(size=size)
             yield compare(f"{megabytes} MB, against reading and parsing it", base, ours, CACHED)
+    yield hanging(house)
     yield starting(house)
 
 
 def main() -> int:
     """Print the table; the exit status."""
+    if sys.argv[1:2] == ["mark"]:
+        mark(sys.argv[2])
     print(f"{PAIRS} interleaved pairs a line, Python {sys.version.split()[0]}")
     print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'target':>7} {'processor':>10}")
     missed = 0
