@@ -83,7 +83,7 @@ class Known:
 
     ``path_map``: the user's (Stash prefix, Plex prefix). ``remembered``: by scene id. ``claims``: rating key -> the
     scene that wrote it last. ``rivals``: name key -> files of all scenes in Stash with that name (a name that nobody
-    has may be absent); None: not asked yet.
+    has may be absent), and those of the size and duration that a match rests on; None: not asked yet.
     """
 
     path_map: tuple[tuple[str, str], ...] = ()
@@ -127,7 +127,8 @@ class Match:
     """What is known about a scene in Plex.
 
     ``items``: all items to write when ``high`` (one candidate each), the candidates when ``low``. ``reason``: a
-    sentence for the user why it is low or none and what to do, ``""`` when high. ``ask``: the file names it rests on.
+    sentence for the user why it is low or none and what to do, ``""`` when high. ``ask``: the file names it rests on;
+    ``alike``: the (size in bytes, seconds) it rests on.
     """
 
     scene_id: int
@@ -135,3 +136,4 @@ class Match:
     items: tuple[Candidate, ...] = ()
     reason: str = ""
     ask: frozenset[str] = frozenset()
+    alike: frozenset[tuple[int, float]] = frozenset()

@@ -3,9 +3,6 @@
 Owns the rules and their order (``RULES``) and what a match says to people. Must not know HTTP, SQL or jobs. A batch
 costs one ``by_name`` and at most one ``by_item`` and one ``by_size``, whatever its size. How each kind of evidence is
 found is in ``rungs.py``, whose an item is in ``ownership.py``, the values in ``evidence.py``; others import from here.
-
-Known limit: Stash can be asked for files by name only, so a renamed file's uniqueness in Stash is checked among the
-batch and the files that bear the name that it has in Plex.
 """
 
 from __future__ import annotations
@@ -37,7 +34,7 @@ from plexsync.scene import Scene, SceneFile
 
 __all__ = [
     "RULES", "Candidate", "Confidence", "Evidence", "Known", "Match", "Remembered", "Rival", "Rule", "View",
-    "confirm", "match", "questions", "unambiguous_pairs", "write_targets",
+    "alike", "confirm", "match", "questions", "unambiguous_pairs", "write_targets",
 ]  # fmt: skip
 
 _HINT = re.compile(r"plex/library/metadata/(\d+)")
@@ -107,7 +104,7 @@ class _Search:
 
 def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]:
     """The match of every scene, by scene id. Call again with ``known.rivals`` once ``questions`` are answered."""
-    owners: dict[int, set[int]] = {}
+    owners: dict[tuple[int, str], set[int]] = {}
     mine, theirs = _searches(scenes, known, owners)
     both = [*mine, *theirs]
     shelf = _shelf(both, view)
@@ -115,7 +112,7 @@ def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]
         search.climb(_PATH_RULES, shelf)
         if search.by_path:
             for clue in search.clues:
-                owners.setdefault(clue.part.rating_key, set()).add(search.scene_id)
+                owners.setdefault(_place(clue.part), set()).add(search.scene_id)
     near = _NEAR_RULES if view.complete else tuple(rule for rule in _NEAR_RULES if not rule.unique)
     for search in both:
         search.climb(near, shelf)
@@ -145,6 +142,11 @@ def questions(scenes: Sequence[Scene], matches: Mapping[int, Match], view: View)
         if candidate.evidence is not Evidence.EQUAL_PATH or len(parts) > 1:
             names.update(base_name(path) for path in (candidate.file.path, *(part.path for part in parts)))
     return frozenset(spelling for name in names for spelling in spellings(name))
+
+
+def alike(matches: Iterable[Match]) -> frozenset[tuple[int, float]]:
+    """The (size in bytes, duration in seconds) of files that Stash must be asked for: a renamed file must be unique."""
+    return frozenset(one for match in matches for one in match.alike)
 
 
 def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
@@ -177,7 +179,7 @@ def _same_file(candidate: Candidate, part: IndexPart) -> bool:
 
 
 def _searches(
-    scenes: Sequence[Scene], known: Known, owners: Mapping[int, set[int]]
+    scenes: Sequence[Scene], known: Known, owners: Mapping[tuple[int, str], set[int]]
 ) -> tuple[list[_Search], list[_Search]]:
     """The batch's own files, and those of other scenes that bear the same names."""
     batch = {scene.id for scene in scenes}
@@ -187,12 +189,17 @@ def _searches(
     return mine, [_search(rival.scene_id, rival.file, known, owners) for rival in others]
 
 
-def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[int, set[int]]) -> _Search:
+def _place(part: IndexPart) -> tuple[int, str]:
+    """A file of an item: what a path proves of one file it does not prove of the item's others."""
+    return part.rating_key, normal_path(part.path)
+
+
+def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[tuple[int, str], set[int]]) -> _Search:
     path = normal_path(file.path)
     mapped = apply_map(path, known.path_map)
 
-    def foreign(rating_key: int) -> bool:
-        return rating_key in owners and scene_id not in owners[rating_key]
+    def foreign(part: IndexPart) -> bool:
+        return bool(owners) and scene_id not in owners.get(_place(part), (scene_id,))
 
     wanted = Wanted(
         file, components(slashed(file.path)), components(path), components(fold(path)), name_key(path), mapped,
@@ -310,12 +317,12 @@ class _Answer:
         ranked = sorted(found.values(), key=lambda pair: (pair[1].rating_key not in hints, pair[0], pair[1].rating_key))
         ordered = [candidate for _, candidate in ranked]
         highs = tuple(candidate for candidate in ordered if candidate.confidence is Confidence.HIGH)
-        ask = self._ask(searches)
+        asked = self._ask(searches), self._alike(searches)
         if highs:
-            return Match(scene.id, "high", highs, "", ask)
+            return Match(scene.id, "high", highs, "", *asked)
         if ordered:
-            return Match(scene.id, "low", tuple(ordered), _why_low(scene.id, ordered), ask)
-        return Match(scene.id, "none", (), self._why_none(scene, searches, lost), ask)
+            return Match(scene.id, "low", tuple(ordered), _why_low(scene.id, ordered), *asked)
+        return Match(scene.id, "none", (), self._why_none(scene, searches, lost), *asked)
 
     def _candidate(self, search: _Search, clue: Clue, ruling: Ruling) -> Candidate:
         high = clue.high and not ruling.others
@@ -342,6 +349,11 @@ class _Answer:
                 names.add(base_name(search.wanted.file.path))
                 names |= self.shelf.spelt(search.wanted.key) | self.names_far.get(id(search), set())
         return frozenset(names)
+
+    def _alike(self, searches: Sequence[_Search]) -> frozenset[tuple[int, float]]:
+        """Size and duration of the files that may have been renamed."""
+        files = [search.wanted.file for search in searches if self.names_far.get(id(search))]
+        return frozenset((file.size, file.duration) for file in files)
 
     def _why_none(self, scene: Scene, searches: Sequence[_Search], lost: bool) -> str:
         who = f"Scene {scene.id}"

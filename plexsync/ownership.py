@@ -3,7 +3,7 @@
 An item belongs to the scene whose file matches it best: by an equal path, then by a learned path, then by the rest.
 Between equals the scene that wrote it before keeps it, unless another agrees better with the very same file (size
 included; without it nobody has it); else the scene that agrees with it in more (size, folders, spelling) has it; else
-nobody.
+nobody. Different files of one item are not compared: where each is certain to be another scene's, nobody has it either.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
         return _among_lows(stakes, claim)
     best = min(tier(stake.clue) for stake in highs)
     tops = [stake for stake in highs if tier(stake.clue) == best]
+    held = {normal_path(stake.clue.part.path) for stake in tops}
+    tops += [one for one in highs if tier(one.clue) > best and normal_path(one.clue.part.path) not in held]
     rulings = {scene_id: Ruling(lost=True) for scene_id in ids}
     if claim is not None and claim not in ids and best == _REST:  # its file may bear another name by now
         return rulings | {stake.scene_id: Ruling(others=(claim,)) for stake in tops}

@@ -134,15 +134,15 @@ class Planner:
             self.client.scan(section, folder)
 
     def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
-        """Which items these scenes belong to, with at most one question to Stash about other scenes' files."""
+        """Which items these scenes belong to, with few questions to Stash about other scenes' files."""
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
         names = matching.questions(scenes, first, view)
-        rivals = self._rivals(names, scenes)
-        if rivals is None and not names:
+        alike = matching.alike(first.values())
+        if not names and not alike:
             return first
-        known = replace(known, rivals=rivals or {}, claims=self._claims(first))
+        known = replace(known, rivals=self._rivals(names, alike, scenes), claims=self._claims(first))
         found = matching.match(scenes, view, known)
         turned_to = self._claims(found)
         if turned_to.keys() - known.claims.keys():  # a scene that lost its item may have turned to another's
@@ -177,14 +177,15 @@ class Planner:
         if tuple(before) != tuple(after):
             self.state.store_tallies(self.machine, [(one.stash_prefix, one.plex_prefix, one.seen) for one in after])
 
-    def _rivals(self, names: Collection[str], scenes: Sequence[Scene]) -> dict[str, tuple[Rival, ...]] | None:
-        if not names:
-            return None
-        found: dict[str, tuple[Rival, ...]] = {name_key(name): () for name in names}
-        for scene_id, file in self._twins.named(self.stash, names, scenes):
-            key = name_key(file.path)
-            found[key] = (*found.get(key, ()), Rival(scene_id, file))
-        return found
+    def _rivals(
+        self, names: Collection[str], alike: Collection[tuple[int, float]], scenes: Sequence[Scene]
+    ) -> dict[str, tuple[Rival, ...]]:
+        told = self._twins.named(self.stash, names, scenes) if names else []
+        told += self._twins.alike(self.stash, alike, scenes) if alike else []
+        found: dict[str, list[Rival]] = {name_key(name): [] for name in names}
+        for scene_id, file in told:
+            found.setdefault(name_key(file.path), []).append(Rival(scene_id, file))
+        return {key: tuple(rivals) for key, rivals in found.items()}
 
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
         """The full items, one request for a batch; what Plex no longer has is absent."""

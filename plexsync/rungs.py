@@ -54,7 +54,7 @@ class Row:
 class Wanted:
     """A scene's file as the rungs look for it: ``mapped`` by the user's map, ``learned`` translations, ``remembered``.
 
-    ``foreign`` tells whether an item belongs to another scene by its path.
+    ``foreign`` tells whether a file belongs to another scene by its path.
     """
 
     file: SceneFile
@@ -65,7 +65,7 @@ class Wanted:
     mapped: str
     learned: tuple[str, ...]
     remembered: tuple[Remembered, ...]
-    foreign: Callable[[int], bool]
+    foreign: Callable[[IndexPart], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,11 @@ def _other_film(one: float, other: float) -> bool:
 
 
 def _contradicted(file: SceneFile, part: IndexPart) -> bool:
-    return not same_size(file, part) and not same_duration(file.duration, part.duration)
+    """Whether size and duration both say another film, or the size is unknown and the duration quite another."""
+    size = same_size(file, part)
+    if size == 1:
+        return _other_film(file.duration, part.duration)
+    return not size and not same_duration(file.duration, part.duration)
 
 
 def _clue(wanted: Wanted, row: Row, evidence: Evidence, why: str, *, high: bool) -> Clue:
@@ -264,9 +268,10 @@ def remembered(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     stash_path = slashed(wanted.file.path)  # to the letter: two files may differ in Unicode form alone
     found = []
     for memory in wanted.remembered:
-        if slashed(memory.stash_path) != stash_path or wanted.foreign(memory.rating_key):
+        if slashed(memory.stash_path) != stash_path:
             continue
         rows = [row for row in shelf.of_item(memory.rating_key) if row.spelt == slashed(memory.path)]
+        rows = [row for row in rows if not wanted.foreign(row.part)]
         found += [
             _judged(_clue(wanted, row, Evidence.REMEMBERED, "it was written before", high=True)) for row in rows[:1]
         ]
@@ -275,7 +280,7 @@ def remembered(wanted: Wanted, shelf: Shelf) -> list[Clue]:
 
 def name_size(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     """Rows of the same name and size: the only one, else the one with the longest common path suffix."""
-    rows = [row for row in shelf.named_sized(wanted.key, wanted.file.size) if not wanted.foreign(row.part.rating_key)]
+    rows = [row for row in shelf.named_sized(wanted.key, wanted.file.size) if not wanted.foreign(row.part)]
     if not rows:
         return []
     why = "its name and size are equal"
@@ -294,7 +299,7 @@ def name_size(wanted: Wanted, shelf: Shelf) -> list[Clue]:
 def name_folders(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     """Rows of the same name in a folder of the same name, nearest first; size or duration must confirm."""
     for depth in (WITH_FOLDER + 1, WITH_FOLDER):
-        rows = [row for row in shelf.beside(wanted.folded, depth) if not wanted.foreign(row.part.rating_key)]
+        rows = [row for row in shelf.beside(wanted.folded, depth) if not wanted.foreign(row.part)]
         if rows:
             break
     else:
@@ -323,11 +328,11 @@ def size_duration(wanted: Wanted, shelf: Shelf) -> list[Clue]:
         return []
     high = one_place(rows)
     why = "its size and duration are equal, its name is another" + ("" if high else ", as are others'")
-    mine = [row for row in rows if not wanted.foreign(row.part.rating_key)]
+    mine = [row for row in rows if not wanted.foreign(row.part)]
     return [_clue(wanted, row, Evidence.SIZE_DURATION, why, high=high) for row in mine[:MOST_CANDIDATES]]
 
 
 def name_only(wanted: Wanted, shelf: Shelf) -> list[Clue]:
     """Rows that share the file name and nothing else that counts."""
-    rows = islice((row for row in shelf.named(wanted.key) if not wanted.foreign(row.part.rating_key)), MOST_CANDIDATES)
+    rows = islice((row for row in shelf.named(wanted.key) if not wanted.foreign(row.part)), MOST_CANDIDATES)
     return [_clue(wanted, row, Evidence.NAME_ONLY, "only its name is equal", high=False) for row in rows]

@@ -24,6 +24,10 @@ SCENE = (
     "{ id title details date organized updated_at urls studio { id name } performers { id name } tags { id name }"
     " stash_ids { endpoint stash_id } files { id path size duration } }"
 )
+#: What is asked of scenes that may have a rival's file.
+FILES = "{ id files { id path size duration } }"
+#: Durations in one question; Stash looks at every file for each.
+AT_ONCE = 20
 #: What catch-up compares of scenes, and of performers, studios and tags.
 CHANGED, NAMED = "{ id updated_at files { id path updated_at } }", "{ id name updated_at }"
 #: Rows of one listing that Stash may fail to read before it counts as refusing the listing itself.
@@ -230,15 +234,30 @@ class Stash(Link):
         pattern = r"(?i)[/\\](" + "|".join(sorted(map(_literal, spelled))) + ")$"
         query = (
             "query($filter: FindFilterType, $scenes: SceneFilterType) {"
-            " findScenes(filter: $filter, scene_filter: $scenes) { scenes { id files { id path size duration } } } }"
+            f" findScenes(filter: $filter, scene_filter: $scenes) {{ scenes {FILES} }} }}"
         )
         condition = {"path": {"value": pattern, "modifier": "MATCHES_REGEX"}}
         scenes = _part(self.ask(query, {"filter": {"per_page": -1}, "scenes": condition}), "findScenes", "scenes")
         return [(int(raw["id"]), one) for raw in scenes for one in _files(raw) if name_key(one.path) in wanted]
 
+    def files_lasting(self, durations: Collection[float]) -> list[tuple[int, SceneFile]]:
+        """Every (scene id, file) of scenes with a file that lasts about so many seconds; ``AT_ONCE`` a request."""
+        found: dict[tuple[int, int], tuple[int, SceneFile]] = {}
+        windows = sorted({int(one) for one in durations})
+        for start in range(0, len(windows), AT_ONCE):
+            asked = " ".join(
+                f"d{one}: findScenes(filter: {{per_page: -1}}, scene_filter: {{duration: {{value: {one - 2},"
+                f" value2: {one + 2}, modifier: BETWEEN}}}}) {{ scenes {FILES} }}"
+                for one in windows[start : start + AT_ONCE]
+            )
+            for answer in self.ask(f"query {{ {asked} }}").values():
+                for raw in _part(answer, "scenes"):
+                    found |= {(int(raw["id"]), one.id): (int(raw["id"]), one) for one in _files(raw)}
+        return list(found.values())
+
     def files(self) -> Iterator[list[tuple[int, SceneFile]]]:
         """Every (scene id, file), page by page; ``skipped`` tells what Stash could not read."""
-        for page in self.pages({}, "{ id files { id path size duration } }"):
+        for page in self.pages({}, FILES):
             yield [(int(raw["id"]), one) for raw in page for one in _files(raw)]
 
     def files_mark(self) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""Which scenes of Stash have a file of a name: asked for a few batches, listed once where many follow each other.
+"""Which scenes of Stash have a file of a name or a size: asked for a few batches, listed once where many follow.
 
 Each question makes Stash look at every file that it has, so bulk work would cost batches times library. A listing is
 kept in a temporary table, and counts only while nothing that Stash can tell of has moved. Knows nothing of Plex.
@@ -7,19 +7,20 @@ kept in a temporary table, and counts only while nothing that Stash can tell of 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from plexsync.names import name_key
+from plexsync.rungs import same_duration
 from plexsync.scene import Scene, SceneFile
 from plexsync.stash import Stash, StashRefused
 
 Found = list[tuple[int, SceneFile]]
 
-#: Batches in a row after which a listing is cheaper than their questions: Stash v0.30.1 takes 10 us a file for a
+#: Questions in a row after which a listing is cheaper: Stash v0.30.1 takes 10 us a file for a
 #: question of 200 names, and 120 us a file for a listing (20,000 and 100,000 scenes, SSD).
 QUESTIONS = 12
-#: Seconds without a batch that end such a row.
+#: Seconds without one that end such a row.
 PAUSE = 60.0
 #: Seconds for which a listing counts, at least, and how many times as long as it took: it then takes no more than a
 #: fifth of the time. A file or folder that a scan finds renamed moves no time that one could ask for.
@@ -39,27 +40,42 @@ class Twins:
         self._table: sqlite3.Connection | None = None
         self._mark = ""
         self._listed = self._lasts = 0.0
-        self._batches = 0
+        self._questions = 0
         self._last = float("-inf")
 
-    def named(self, stash: Stash, names: Collection[str], scenes: Iterable[Scene]) -> Found:
+    def named(self, stash: Stash, names: Collection[str], scenes: Sequence[Scene]) -> Found:
         """Every (scene id, file) whose base name is one of ``names`` in any letter case; as ``Stash.files_named``.
 
         ``scenes`` are the batch's, just read: a listing that does not agree with them is not believed.
         """
-        now = self._clock()
-        self._batches = self._batches + 1 if 0 <= now - self._last < PAUSE else 1
-        self._last = now
         keys = {name_key(name) for name in names} - {""}
+        found = self._listed_by(stash, 1, "name", keys)
+        own = _own(scenes, lambda file: name_key(file.path) in keys)
+        return found if found is not None and self._agrees(found, own, scenes) else stash.files_named(names)
+
+    def alike(self, stash: Stash, wanted: Collection[tuple[int, float]], scenes: Sequence[Scene]) -> Found:
+        """The same for files of one of these sizes in bytes that last as many seconds, or an unknown time."""
+        sizes = {size for size, _ in wanted}
+        found = self._listed_by(stash, len(wanted), "size", sizes)
+        if found is None or not self._agrees(found, _own(scenes, lambda file: file.size in sizes), scenes):
+            found = stash.files_lasting({seconds for _, seconds in wanted})
+        return [
+            (scene, file)
+            for scene, file in found
+            if any(file.size == size and same_duration(file.duration, seconds) for size, seconds in wanted)
+        ]
+
+    def _listed_by(self, stash: Stash, weight: int, column: str, values: Collection[str | int]) -> Found | None:
+        """The files of these names or sizes from a listing, None without one; ``weight``: questions that it spares."""
+        now = self._clock()
+        self._questions = weight + (self._questions if 0 <= now - self._last < PAUSE else 0)
+        self._last = now
         try:
-            if self._able and (self._holds(stash, now) or (self._batches > QUESTIONS and self._list(stash, now))):
-                found = self._look_up(keys)
-                if _agree(found, keys, scenes):
-                    return found
+            if self._able and (self._holds(stash, now) or (self._questions > QUESTIONS and self._list(stash, now))):
+                return self._look_up(column, values)
         except (StashRefused, sqlite3.Error):  # an older Stash, or no room for the table
             self._able = False
-        self._mark = ""
-        return stash.files_named(names)
+        return None
 
     def close(self) -> None:
         """Forget the listing."""
@@ -73,9 +89,16 @@ class Twins:
         young = 0 <= now - self._listed < self._lasts
         return bool(self._mark) and young and stash.files_mark()[0] == self._mark
 
+    def _agrees(self, found: Found, own: set[tuple[int, int, str]], scenes: Sequence[Scene]) -> bool:
+        """Whether the listing has the batch's files as they were just read: one may have gone to another scene."""
+        ids, files = {one.id for one in scenes}, {file for _, file, _ in own}
+        agree = own == {(scene, file.id, file.path) for scene, file in found if scene in ids or file.id in files}
+        self._mark = self._mark if agree else ""
+        return agree
+
     def _list(self, stash: Stash, now: float) -> bool:
         """List every file; whether the listing may be used."""
-        self._batches, self._mark = 0, ""
+        self._questions, self._mark = 0, ""
         mark, newest = stash.files_mark()
         if newest >= now - SETTLED:
             return False
@@ -105,21 +128,19 @@ class Twins:
             )
             table.execute("COMMIT")
         table.execute("CREATE INDEX file_name ON file (name)")
+        table.execute("CREATE INDEX file_size ON file (size)")
 
-    def _look_up(self, keys: Collection[str]) -> Found:
+    def _look_up(self, column: str, values: Collection[str | int]) -> Found:
         rows: list[tuple[Any, ...]] = []
-        ordered = sorted(keys)
+        ordered = list(values)
         for start in range(0, len(ordered), CHUNK):
             chunk = ordered[start : start + CHUNK]
             marks = ",".join("?" * len(chunk))
-            sql = f"SELECT rowid, scene, id, path, size, duration FROM file WHERE name IN ({marks})"
+            sql = f"SELECT rowid, scene, id, path, size, duration FROM file WHERE {column} IN ({marks})"
             rows += self._open().execute(sql, chunk)
         return [(scene, SceneFile(*file)) for _, scene, *file in sorted(rows)]
 
 
-def _agree(found: Found, keys: Collection[str], scenes: Iterable[Scene]) -> bool:
-    """Whether the listing has the batch's own files as they were just read: a file may have gone to another scene."""
-    batch = list(scenes)
-    own = {(one.id, file.id, file.path) for one in batch for file in one.files if name_key(file.path) in keys}
-    ids, files = {one.id for one in batch}, {file for _, file, _ in own}
-    return own == {(scene, file.id, file.path) for scene, file in found if scene in ids or file.id in files}
+def _own(scenes: Sequence[Scene], which: Callable[[SceneFile], bool]) -> set[tuple[int, int, str]]:
+    """The batch's own files that a listing must have: scene, file, path."""
+    return {(one.id, file.id, file.path) for one in scenes for file in one.files if which(file)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.matching import Known, Match, Rival, match, questions
+from plexsync.matching import Known, Match, Rival, alike, match, questions
 from plexsync.names import base_name, name_key
 from plexsync.pathmap import LearnedMap, Pair, learned_from, pair_of, tally
 from plexsync.plex.item import IndexPart
@@ -69,16 +69,30 @@ def files_named(stash: Iterable[Scene], names: Collection[str]) -> dict[str, tup
     return found
 
 
+def rivals(
+    stash: Iterable[Scene], names: Collection[str], twins: Collection[tuple[int, float]]
+) -> dict[str, tuple[Rival, ...]]:
+    """What Stash answers when it is asked for files of these names, and of these sizes and durations."""
+    scenes = list(stash)
+    found = files_named(scenes, names)
+    for one in scenes:
+        for each in one.files:
+            if any(each.size == size and abs(each.duration - seconds) <= 1 for size, seconds in twins):
+                key = name_key(each.path)
+                found[key] = (*found.get(key, ()), Rival(one.id, each))
+    return found
+
+
 def look(
     batch: Sequence[Scene], index: Index, stash: Iterable[Scene] | None = None, known: Known | None = None
 ) -> dict[int, Match]:
     """The matches of a batch, Stash (by default the batch alone) asked about twins if there is a question."""
     known = known or Known()
     first = match(batch, index, known)
-    names = questions(batch, first, index)
-    if not names:
+    names, twins = questions(batch, first, index), alike(first.values())
+    if not names and not twins:
         return first
-    return match(batch, index, replace(known, rivals=files_named(batch if stash is None else stash, names)))
+    return match(batch, index, replace(known, rivals=rivals(batch if stash is None else stash, names, twins)))
 
 
 def shown(found: Match) -> tuple[str, tuple[int, ...]]:
