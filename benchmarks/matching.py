@@ -147,7 +147,9 @@ def written(matches: Mapping[int, Match]) -> Known:
         for scene, several in targets.items()
     }
     return Known(
-        remembered=remembered, claims={one.rating_key: scene for scene, several in targets.items() for one in several}
+        remembered=remembered,
+        claims={one.rating_key: scene for scene, several in targets.items() for one in several},
+        claimed={one.rating_key: one.part.path for several in targets.values() for one in several},
     )
 
 

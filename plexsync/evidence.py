@@ -82,7 +82,8 @@ class Known:
     """Everything known besides the index.
 
     ``path_map``: the user's (Stash prefix, Plex prefix). ``remembered``: by scene id. ``claims``: rating key -> the
-    scene that wrote it last. ``rivals``: name key -> files of all scenes in Stash with that name (a name that nobody
+    scene that wrote it last, ``claimed``: -> the path of the file by which it did (a claim ends with that file in the
+    item). ``rivals``: name key -> files of all scenes in Stash with that name (a name that nobody
     has may be absent), and those of the size and duration that a match rests on; None: not asked yet.
     """
 
@@ -90,6 +91,7 @@ class Known:
     learned: LearnedMap = field(default_factory=LearnedMap)
     remembered: Mapping[int, tuple[Remembered, ...]] = field(default_factory=dict)
     claims: Mapping[int, int] = field(default_factory=dict)
+    claimed: Mapping[int, str] = field(default_factory=dict)
     rivals: Mapping[str, tuple[Rival, ...]] | None = None
 
 

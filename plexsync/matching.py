@@ -8,7 +8,7 @@ found is in ``rungs.py``, whose an item is in ``ownership.py``, the values in ``
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.evidence import Candidate, Confidence, Evidence, Known, Match, Remembered, Rival, View
@@ -107,7 +107,7 @@ def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]
     owners: dict[tuple[int, str], set[int]] = {}
     mine, theirs = _searches(scenes, known, owners)
     both = [*mine, *theirs]
-    shelf = _shelf(both, view)
+    shelf = _shelf(both, view, known.claimed)
     for search in both:
         search.climb(_PATH_RULES, shelf)
         if search.by_path:
@@ -120,7 +120,7 @@ def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]
     crowd = _Crowd(both)
     for search in both:
         search.clues = [crowd.judged(search, clue) for clue in search.clues]
-    rulings = _rulings(mine, theirs, known)
+    rulings = _rulings(mine, theirs, known, shelf)
     mine_of: dict[int, list[_Search]] = {}
     for search in mine:
         mine_of.setdefault(search.scene_id, []).append(search)
@@ -208,9 +208,9 @@ def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[tuple[
     return _Search(scene_id, wanted)
 
 
-def _shelf(searches: Sequence[_Search], view: View) -> Shelf:
+def _shelf(searches: Sequence[_Search], view: View, claimed: Collection[int]) -> Shelf:
     names = {search.wanted.key for search in searches} | {name_key(search.wanted.mapped) for search in searches}
-    items = {memory.rating_key for search in searches for memory in search.wanted.remembered}
+    items = {memory.rating_key for search in searches for memory in search.wanted.remembered} | set(claimed)
     shelf = Shelf((row for rows in view.by_name(names).values() for row in rows), view.fold_case)
     if items:
         shelf.add(row for rows in view.by_item(items).values() for row in rows)
@@ -264,7 +264,9 @@ def _rank(clue: Clue) -> tuple[bool, int, int, int, int]:
     return (not clue.high, _ORDER[clue.evidence], -clue.size, -clue.suffix, -clue.exact)
 
 
-def _rulings(mine: Sequence[_Search], theirs: Sequence[_Search], known: Known) -> dict[int, dict[int, Ruling]]:
+def _rulings(
+    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, shelf: Shelf
+) -> dict[int, dict[int, Ruling]]:
     """By rating key and scene id, for every item that a file of the batch points at."""
     stakes: dict[int, dict[int, Stake]] = {}
     for number, search in enumerate((*mine, *theirs)):
@@ -276,12 +278,16 @@ def _rulings(mine: Sequence[_Search], theirs: Sequence[_Search], known: Known) -
             if held is None or _rank(clue) < _rank(held.clue):
                 stakes[key][search.scene_id] = Stake(search.scene_id, search.wanted.file, clue, number < len(mine))
     placed = {search.scene_id for search in (*mine, *theirs) if any(clue.high for clue in search.clues)}
-    return {key: settle(list(found.values()), _claim(key, found, known, placed)) for key, found in stakes.items()}
+    return {
+        key: settle(list(found.values()), _claim(key, found, known, placed, shelf)) for key, found in stakes.items()
+    }
 
 
-def _claim(key: int, found: Mapping[int, Stake], known: Known, placed: set[int]) -> int | None:
+def _claim(key: int, found: Mapping[int, Stake], known: Known, placed: set[int], shelf: Shelf) -> int | None:
     """The scene that wrote the item before, unless its files are certain elsewhere by now, or the item holds others."""
-    claim = known.claims.get(key)
+    claim, basis = known.claims.get(key), slashed(known.claimed.get(key, ""))
+    if basis and all(row.spelt != basis for row in shelf.of_item(key)):
+        return None
     if claim is None or claim not in found:
         return None if claim in placed else claim
     paths = {slashed(one.path) for one in known.remembered.get(claim, ()) if one.rating_key == key}

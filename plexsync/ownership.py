@@ -68,10 +68,11 @@ def settle(stakes: Sequence[Stake], claim: int | None) -> dict[int, Ruling]:
     better = [stake for stake in tops if keeper and stake is not keeper and _beats(stake, keeper)]
     if keeper and not better:
         return rulings | {s.scene_id: Ruling(others=(keeper.scene_id,)) for s in tops} | {keeper.scene_id: Ruling()}
-    doubts = [s for s in stakes if not s.clue.high and _doubts(s)] if best == _REST else []
-    written_by = keeper or next((stake for stake in doubts if stake.scene_id == claim), None)
-    if written_by and all(stake.clue.size < 2 for stake in better or tops):  # its own file may have moved in Stash
-        return rulings | _contested(stake.scene_id for stake in (*tops, *doubts))
+    lows = [stake for stake in stakes if not stake.clue.high] if best == _REST else []
+    doubts = [stake for stake in lows if _doubts(stake, min(1, *(top.clue.size for top in tops)))]
+    wrote = [stake for stake in (keeper, *lows) if stake and stake.scene_id == claim]
+    if (wrote or doubts) and all(stake.clue.size < 2 for stake in better or tops):  # their files may have moved
+        return rulings | _contested(stake.scene_id for stake in (*tops, *doubts, *wrote))
     return rulings | _by_agreement([*tops, *doubts])
 
 
@@ -95,10 +96,10 @@ def _contested(ids: Iterable[int]) -> dict[int, Ruling]:
     return {one: Ruling(tuple(islice((i for i in ordered if i != one), MOST_NAMED))) for one in ordered}
 
 
-def _doubts(stake: Stake) -> bool:
-    """Whether weak evidence still casts doubt on stronger: only if neither size nor duration excludes it."""
+def _doubts(stake: Stake, size: int) -> bool:
+    """Whether weak evidence casts doubt on stronger of that ``size``: unless its own size or duration exclude it."""
     excluded_by_time = not same_duration(stake.file.duration, stake.clue.part.duration)
-    return stake.clue.size == 2 or (stake.clue.size == 1 and not excluded_by_time)
+    return stake.clue.size == 2 or (stake.clue.size >= size and not excluded_by_time)
 
 
 def _by_agreement(stakes: Sequence[Stake]) -> dict[int, Ruling]:

@@ -142,18 +142,20 @@ class Planner:
         alike = matching.alike(first.values())
         if not names and not alike:
             return first
-        known = replace(known, rivals=self._rivals(names, alike, scenes), claims=self._claims(first))
+        claims = self._claims(first)
+        known = _claiming(replace(known, rivals=self._rivals(names, alike, scenes)), claims)
         found = matching.match(scenes, view, known)
         turned_to = self._claims(found)
-        if turned_to.keys() - known.claims.keys():  # a scene that lost its item may have turned to another's
-            found = matching.match(scenes, view, replace(known, claims={**known.claims, **turned_to}))
+        if turned_to.keys() - claims.keys():  # a scene that lost its item may have turned to another's
+            found = matching.match(scenes, view, _claiming(known, claims | turned_to))
         self._learn(found)
         return found
 
-    def _claims(self, matches: Mapping[int, Match]) -> dict[int, int]:
-        """Who wrote the items of these matches before: rating key -> scene id."""
-        keys = {candidate.rating_key for one in matches.values() for candidate in one.items}
-        return {key: record.scene_id for key, record in self.state.records(self.machine, keys).items()}
+    def _claims(self, matches: Mapping[int, Match]) -> dict[int, Record]:
+        """What was written to the items of these matches before, by rating key."""
+        return self.state.records(
+            self.machine, {candidate.rating_key for one in matches.values() for candidate in one.items}
+        )
 
     def _known(self, scenes: Sequence[Scene]) -> Known:
         records = self.state.records_of(self.machine, [scene.id for scene in scenes])
@@ -161,8 +163,8 @@ class Planner:
             scene_id: tuple(Remembered(one.rating_key, one.path, one.stash_path) for one in several)
             for scene_id, several in records.items()
         }
-        claims = {one.rating_key: scene_id for scene_id, several in records.items() for one in several}
-        return Known(self.settings.path_map, self.learned(), remembered, claims, None)
+        known = Known(self.settings.path_map, self.learned(), remembered)
+        return _claiming(known, {one.rating_key: one for several in records.values() for one in several})
 
     def learned(self) -> pathmap.LearnedMap:
         """The path map that this server's matches have taught."""
@@ -199,3 +201,12 @@ class Planner:
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
         edit = plan(item, wanted, record.written, keep_plex_edits=self.settings.keep_plex_edits)
         return Target(scene, candidate, item, wanted, record, edit)
+
+
+def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
+    """The same with the claims of these records, which are by rating key."""
+    return replace(
+        known,
+        claims={key: one.scene_id for key, one in records.items()},
+        claimed={key: one.path for key, one in records.items() if one.path},
+    )

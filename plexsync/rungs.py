@@ -249,13 +249,20 @@ def learned_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
         rows, one = _at(wanted, path, shelf)
         if rows:
             why = "it lies where the learned path map says"
-            return [_judged(_spelling(_clue(wanted, row, Evidence.LEARNED_PATH, why, high=one))) for row in rows]
+            clues = [_spelling(_clue(wanted, row, Evidence.LEARNED_PATH, why, high=one)) for row in rows]
+            return [_judged(clue if clue.literal else _confirmed(wanted, clue)) for clue in clues]
     return []
 
 
 def _spelling(clue: Clue) -> Clue:
     """The clue; doubtful if the path is equal in another spelling only and the size says that it is another file."""
     return clue if clue.literal or clue.size else replace(clue, doubtful=True)
+
+
+def _confirmed(wanted: Wanted, clue: Clue) -> Clue:
+    """The clue; without its confidence if neither size nor duration says that it is this file."""
+    same = clue.size == 2 or same_duration(wanted.file.duration, clue.part.duration) == 2
+    return clue if same else replace(clue, high=False, why=f"{clue.why}, in another spelling")
 
 
 def _judged(clue: Clue) -> Clue:

@@ -135,6 +135,26 @@ def test_the_twin_is_not_touched(bench: WritingBench) -> None:
     assert [bench.plex.items[key].title for key in (100, 101)] == ["scene", "B"]
 
 
+def test_a_renamed_file_is_looked_for_among_all_scenes(bench: WritingBench) -> None:
+    """A file that bears another name in Plex is certain only while no other scene in Stash has one like it."""
+    bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
+    one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
+    other = bench.stash.add_scene("Other", files=[("/data/other.mp4", 4_000, 60.4)])
+    assert bench.targets(one) == []
+    bench.stash.scenes.pop(other)
+    assert [target.item.rating_key for target, _ in bench.targets(one)] == [100]
+
+
+def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> None:
+    """Whoever wrote an item before does not keep it from the scene whose file it holds now."""
+    bench.plex.add_item(5, "/films/new/a.mp4", 4_000, 60_000)
+    scene = bench.stash.add_scene("A", files=[("/data/a.mp4", 4_000, 60.0)])
+    bench.planner.refresh()
+    for path, number in (("/films/new/a.mp4", 0), ("/films/old/b.mp4", 1)):
+        bench.state.store(bench.planner.machine, [Record(100, 999, path, "/gone/b.mp4")])
+        assert len(bench.targets(scene)) == number
+
+
 def test_two_files_two_items(bench: WritingBench) -> None:
     """A scene with two files writes both items, and a file of several names asks the index once."""
     bench.plex.add_item(5, "/films/a/cut.mp4", 1_000, 60_000)

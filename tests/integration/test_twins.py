@@ -214,6 +214,55 @@ def test_without_room_for_the_table_it_asks(
     assert questions(server) == 2 * QUESTIONS
 
 
+@pytest.mark.parametrize("many", [False, True], ids=["asked", "listed"])
+def test_files_alike_are_found(server: StashServer, stash: Stash, twins: Twins, many: bool) -> None:
+    """Asked or listed, the files of a size that last as long are told, whatever their names; the batch's own too."""
+    for size, seconds in ((7, 60.0), (7, 60.9), (7, 62.5), (8, 60.0), (7, 3600.2)):
+        server.add_scene(
+            files=[(f"/t/{size}-{seconds}.mp4", size, seconds)], updated_at=server.now() - timedelta(days=9)
+        )
+    for number in range(7, 12):
+        server.store.file(number)[1].updated_at = server.scenes[1].updated_at
+    if many:
+        listed(twins, stash, server)
+    server.log.clear()
+    found = twins.alike(stash, [(7, 60.2), (9, 60.0)], batch(stash, 7))
+    assert [(scene, file.path) for scene, file in found] == [(7, "/t/7-60.0.mp4"), (8, "/t/7-60.9.mp4")]
+    assert server.count("duration:") == (0 if many else 1)
+
+
+def test_many_durations_are_listed_at_once(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """A folder of renamed files does not make Stash look through its library for each of them."""
+    wanted = [(number, float(number)) for number in range(1, 101)]
+    server.add_scene(files=[("/t/x.mp4", 50, 50.5)])
+    server.store.file(7)[1].updated_at = server.scenes[1].updated_at
+    assert [scene for scene, _ in twins.alike(stash, wanted, [])] == [1, 2, 7]
+    assert server.count("duration:") == 0
+
+
+def test_durations_are_asked_some_at_a_time(server: StashServer, stash: Stash, twins: Twins) -> None:
+    """Where nothing can be listed, the questions are put in requests of a bearable size, each file told once."""
+    server.forget("Query", "findFiles")
+    wanted = [(1, 1.0), *((number, float(number)) for number in range(10, 60))]
+    assert [scene for scene, _ in twins.alike(stash, wanted, [])] == [1]
+    assert server.count("duration:") == 3
+
+
+@pytest.mark.parametrize(
+    "change", [lambda server: server.reassign_file(1, 5), lambda server: server.reassign_file(2, 1)]
+)
+def test_a_file_that_changed_its_scene_is_seen_alike(
+    server: StashServer, stash: Stash, twins: Twins, change: Change
+) -> None:
+    """A listing by which a file of the batch is another scene's is not believed, for sizes either."""
+    listed(twins, stash, server)
+    change(server)
+    found = twins.alike(stash, [(1, 1.5), (2, 1.5)], batch(stash, 1, 3))
+    assert {(scene, file.id) for scene, file in found} == {
+        (number, one.id) for number, scene in server.scenes.items() for one in scene.files if one.size in (1, 2)
+    }
+
+
 def test_many_names_are_looked_up_at_once(server: StashServer, stash: Stash, twins: Twins) -> None:
     """A batch whose scenes have more files than a statement takes variables is answered whole."""
     names = [*NAMES, *(f"{number}.mp4" for number in range(1500))]

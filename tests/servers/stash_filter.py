@@ -162,6 +162,9 @@ class Filters:
         if key == "path":
             match = text_test(value)
             return lambda scene: any(match(one.path) for one in scene.files)
+        if key == "duration":
+            lasts = order_test(value, 0)
+            return lambda scene: any(lasts(int(one.duration)) for one in scene.files)
         if key in ("performers", "tags"):
             among = ids_test(value)
             return (lambda scene: among(scene.performers)) if key == "performers" else lambda scene: among(scene.tags)

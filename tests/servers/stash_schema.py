@@ -74,7 +74,8 @@ input MultiCriterionInput value:[ID!] modifier:CriterionModifier! excludes:[ID!]
 input HierarchicalMultiCriterionInput value:[ID!] modifier:CriterionModifier! depth:Int excludes:[ID!]
 input StashIDCriterionInput endpoint:String stash_id:String modifier:CriterionModifier!
 input SceneFilterType {_JOIN.format("SceneFilterType")} id:IntCriterionInput title:StringCriterionInput
- details:StringCriterionInput path:StringCriterionInput rating100:IntCriterionInput organized:Boolean is_missing:String
+ details:StringCriterionInput path:StringCriterionInput duration:IntCriterionInput
+ rating100:IntCriterionInput organized:Boolean is_missing:String
  studios:HierarchicalMultiCriterionInput tags:HierarchicalMultiCriterionInput performers:MultiCriterionInput
  stash_id_endpoint:StashIDCriterionInput performers_filter:PerformerFilterType studios_filter:StudioFilterType
  tags_filter:TagFilterType files_filter:FileFilterType {_DATES}

@@ -125,7 +125,7 @@ def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film
             continue
         if change == "stash moved":
             after[at] = replace(film, stash=replace(stash, path=f"/s/n{film.id}/{base_name(stash.path)}"))
-        elif change == "stash renamed" and film.id in written:
+        elif change == "stash renamed":
             after[at] = replace(film, stash=replace(stash, path=f"{folder}n{film.id}.mp4"))
         elif change == "plex moved":
             after[at] = replace(film, plex=f"/p/n{film.id}/{base_name(film.plex)}" if film.plex else "")
@@ -147,7 +147,8 @@ def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught
     first = look([film.scene for film in before], index_of(before))
     written = [(scene_id, one) for scene_id, match in first.items() for one in write_targets(match, low_allowed=False)]
     remembered = {scene_id: (Remembered(one.rating_key, one.part.path, one.file.path),) for scene_id, one in written}
-    known = Known(remembered=remembered, claims={one.rating_key: scene_id for scene_id, one in written})
+    claimed = {one.rating_key: one.part.path for _, one in written}
+    known = Known(remembered=remembered, claims={one.rating_key: scene for scene, one in written}, claimed=claimed)
     after = data.draw(changed(before, set(remembered))) if before else []
     keys = {film.plex: film.row().rating_key for film in before}  # an item stays where its path stays
     rows = [row._replace(rating_key=keys.get(row.path, row.rating_key + 100)) for row in index_of(after).rows]

@@ -187,6 +187,27 @@ def test_two_renamed_files_alike_in_a_batch() -> None:
     assert "but scene 2 has such a file too" in found[1].reason
 
 
+def test_a_renamed_file_that_another_scene_has_too() -> None:
+    """Another scene whose file has that size and duration, under whatever name, keeps it from being certain."""
+    twin = scene(2, file("/t/else.mp4", 100, 60.5))
+    found = look([MINE], Index((RENAMED,)), [MINE, twin])[1]
+    assert (found.verdict, found.alike) == ("low", {(100, 60.0)})
+    assert "but scene 2 has such a file too" in found.reason
+    for other in (file("/t/else.mp4", 101, 60), file("/t/else.mp4", 100, 62)):
+        assert look([MINE], Index((RENAMED,)), [MINE, scene(2, other)])[1].verdict == "high"
+
+
+@pytest.mark.parametrize(
+    ("path", "verdict"), [("/p/StudioB/scene.mp4", "low"), ("/p/gone/other.mp4", "high"), ("", "low")]
+)
+def test_a_claim_ends_with_its_file(path: str, verdict: str) -> None:
+    """An item is a scene's that wrote it before as long as it holds the file by which that was done."""
+    rows = (part(9, "/p/StudioB/scene.mp4", 100, 60), part(9, "/p/more/long.mp4", 200, 90))
+    known = Known(claims={9: 7}, claimed={9: path} if path else {})
+    assert look([MINE], Index(rows), [MINE], known)[1].verdict == verdict
+    assert look([MINE], Index(rows), [MINE], replace(known, claimed={9: "/p/more/long.mp4"}))[1].verdict == "low"
+
+
 def test_two_scenes_in_one_item() -> None:
     """An item that holds a file of each of two scenes is nobody's, whichever of them is edited."""
     rows = (part(9, "/s/StudioB/scene.mp4", 100, 60), part(9, "/s/StudioA/scene.mp4", 100, 60))

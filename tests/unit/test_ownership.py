@@ -63,6 +63,15 @@ TABLE: dict[str, tuple[list[Stake], int | None, dict[int, Ruling]]] = {
     "two files of one item, one wrote it": (
         [stake(1, E.EQUAL_PATH), stake(2, E.EQUAL_PATH, path="/p/d/y.mp4")], 2, {1: with_(2), 2: KEPT},
     ),
+    "another file of the item, certain by less": (
+        [stake(1, E.EQUAL_PATH), stake(2, E.NAME_SIZE, path="/p/d/y.mp4")], None, {1: with_(2), 2: with_(1)},
+    ),
+    "another file of the item, written by the path's": (
+        [stake(1, E.EQUAL_PATH), stake(2, E.NAME_SIZE, path="/p/d/y.mp4")], 1, {1: KEPT, 2: with_(1)},
+    ),
+    "another file of the item, not certain": (
+        [stake(1, E.EQUAL_PATH), stake(2, E.NAME_SIZE, LOW, path="/p/d/y.mp4")], None, {1: KEPT, 2: LOST},
+    ),
     "the rest among themselves": ([stake(1, E.REMEMBERED), stake(2, E.NAME_SIZE)], None, {1: with_(2), 2: with_(1)}),
     "the one that wrote it": ([stake(1, E.REMEMBERED), stake(2, E.NAME_SIZE)], 1, {1: KEPT, 2: with_(1)}),
     "the one that wrote it agrees less": (
@@ -80,7 +89,7 @@ TABLE: dict[str, tuple[list[Stake], int | None, dict[int, Ruling]]] = {
     ),
     "the same, nobody wrote it": (
         [stake(1, E.NAME_FOLDERS, size=1, suffix=3), stake(2, E.NAME_ONLY, LOW, size=1, suffix=1)], None,
-        {1: KEPT, 2: LOST},
+        {1: with_(2), 2: with_(1)},
     ),
     "nearer folders": ([stake(1, E.NAME_SIZE, suffix=3), stake(2, E.NAME_SIZE)], None, {1: KEPT, 2: LOST}),
     "exact case": ([stake(1, E.NAME_SIZE), stake(2, E.NAME_SIZE, exact=0)], None, {1: KEPT, 2: LOST}),
@@ -102,6 +111,14 @@ TABLE: dict[str, tuple[list[Stake], int | None, dict[int, Ruling]]] = {
         [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_FOLDERS, LOW, size=1, duration=90)], None,
         {1: KEPT, 2: LOST},
     ),
+    "a low one of another size, against another size": (
+        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_ONLY, LOW, size=0, suffix=1)], None,
+        {1: with_(2), 2: with_(1)},
+    ),
+    "the same, and another duration": (
+        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_ONLY, LOW, size=0, suffix=1, duration=90)], None,
+        {1: KEPT, 2: LOST},
+    ),
     "a low one never wins": (
         [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_SIZE, LOW, suffix=9)], None, {1: with_(2), 2: with_(1)},
     ),
@@ -114,7 +131,13 @@ TABLE: dict[str, tuple[list[Stake], int | None, dict[int, Ruling]]] = {
         [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0, own=False)], 2, {1: with_(2), 2: KEPT},
     ),
     "a low scene of the batch that wrote it": (
-        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
+        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: with_(2), 2: with_(1)},
+    ),
+    "the same against an equal size": (
+        [stake(1, E.NAME_SIZE), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
+    ),
+    "the same against a path": (
+        [stake(1, E.LEARNED_PATH, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
     ),
 }  # fmt: skip
 
