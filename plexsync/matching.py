@@ -60,7 +60,12 @@ RULES = (
         "always, in the exact spelling; in another unless the size differs",
         unique=False,
     ),
-    Rule(Evidence.LEARNED_PATH, learned_path, "unless size and duration both contradict", unique=False),
+    Rule(
+        Evidence.LEARNED_PATH,
+        learned_path,
+        "unless size and duration both contradict; in another spelling if one of them agrees",
+        unique=False,
+    ),
     Rule(
         Evidence.REMEMBERED,
         remembered,

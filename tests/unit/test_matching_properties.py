@@ -115,7 +115,7 @@ CHANGES = ("none", "none", "stash moved", "stash renamed", "plex moved", "plex g
 def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film]:
     """The same films later: files moved or renamed on either side, gone, re-encoded, or two of them swapped.
 
-    Renamed in Stash are only those that were written: of others Stash cannot be asked, the limit that matching states.
+    Renamed in Stash are only those that were written: the limit that docs/matching.md states.
     """
     after = list(before)
     for at, film in enumerate(before):
@@ -125,7 +125,7 @@ def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film
             continue
         if change == "stash moved":
             after[at] = replace(film, stash=replace(stash, path=f"/s/n{film.id}/{base_name(stash.path)}"))
-        elif change == "stash renamed":
+        elif change == "stash renamed" and film.id in written:
             after[at] = replace(film, stash=replace(stash, path=f"{folder}n{film.id}.mp4"))
         elif change == "plex moved":
             after[at] = replace(film, plex=f"/p/n{film.id}/{base_name(film.plex)}" if film.plex else "")
