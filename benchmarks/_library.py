@@ -300,14 +300,15 @@ def _taken_over(one: Case, other: Case) -> list[Case]:
 
 
 def _swapped(one: Case, other: Case) -> list[Case]:
-    """Both files swapped names, which both servers know: an item stays where its path is."""
+    """Both files swapped names, which both servers know: an item stays where its path is.
+
+    What one scene wrote the other takes over by a path only, so where none was learned a person has to look: LOW.
+    """
     (mine,), (theirs,) = one.scene.files, other.scene.files
     swapped = _swapped_in_plex(one, other)
     paths = ((swapped[0], mine, theirs.path), (swapped[1], theirs, mine.path))
     return [
-        replace(
-            case, scene=replace(case.scene, files=(replace(file, path=path),)), findable=one.findable and other.findable
-        )
+        replace(case, scene=replace(case.scene, files=(replace(file, path=path),)), findable=False)
         for case, file, path in paths
     ]
 

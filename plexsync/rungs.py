@@ -186,10 +186,10 @@ def _other_film(one: float, other: float) -> bool:
 
 
 def _contradicted(file: SceneFile, part: IndexPart) -> bool:
-    """Whether size and duration both say another film, or the size is unknown and the duration quite another."""
+    """Whether size and duration both say another film, or the size is unknown and the duration clearly another."""
     size = same_size(file, part)
     if size == 1:
-        return _other_film(file.duration, part.duration)
+        return min(file.duration, part.duration) > 0 and abs(file.duration - part.duration) > OTHER_FILM_SECONDS
     return not size and not same_duration(file.duration, part.duration)
 
 
