@@ -22,6 +22,7 @@ from plexsync.plex.client import PlexClient
 from plexsync.plex.library import Library
 from plexsync.settings import Settings, read_settings
 from plexsync.stash import Connection, Stash
+from plexsync.stash_link import nothing
 from plexsync.state import State
 
 
@@ -43,6 +44,7 @@ class App:
         self.world = world or World()
         self.api_key = api_key
         self.asked_for_key = False
+        self.heard: Callable[[], object] = nothing
         self.saved_digest = ""
         self.settings: Settings | None = None
         self._state: State | None = None
@@ -76,6 +78,7 @@ class App:
                 durations.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
                 durations.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
+        self._stash.heard = self.heard
         return self._stash
 
     def connection(self) -> Connection:
@@ -133,6 +136,11 @@ class App:
             self._planner = Planner(self.stash, self.client, library, self.state, self._in_use(), self.world.clock)
         self._planner.stash = self.stash
         return self._planner
+
+    @property
+    def listing_seconds(self) -> float:
+        """Seconds spent on listing Stash's files since Plex was connected to."""
+        return self._planner.listing_seconds if self._planner is not None else 0.0
 
     @property
     def has_planner(self) -> bool:

@@ -82,9 +82,9 @@ class Known:
     """Everything known besides the index.
 
     ``path_map``: the user's (Stash prefix, Plex prefix). ``remembered``: by scene id. ``claims``: rating key -> the
-    scene that wrote it last, ``claimed``: -> the path of the file by which it did (a claim ends with that file in the
-    item). ``rivals``: name key -> files of all scenes in Stash with that name (a name that nobody
-    has may be absent), and those of the size and duration that a match rests on; None: not asked yet.
+    scene that wrote it last, ``claimed``: -> the path of the file by which it did (a claim ends when the item holds
+    another scene's file instead). ``rivals``: name key -> files of all scenes in Stash with that name (a name that
+    nobody has may be absent), and those of the size and duration that a match rests on; None: not asked yet.
     """
 
     path_map: tuple[tuple[str, str], ...] = ()

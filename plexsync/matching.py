@@ -291,7 +291,8 @@ def _rulings(
 def _claim(key: int, found: Mapping[int, Stake], known: Known, placed: set[int], shelf: Shelf) -> int | None:
     """The scene that wrote the item before, unless its files are certain elsewhere by now, or the item holds others."""
     claim, basis = known.claims.get(key), slashed(known.claimed.get(key, ""))
-    if basis and all(row.spelt != basis for row in shelf.of_item(key)):
+    gone = bool(basis) and all(row.spelt != basis for row in shelf.of_item(key))
+    if gone and all(stake.clue.size == 2 for stake in found.values() if stake.clue.high):  # else it may just have moved
         return None
     if claim is None or claim not in found:
         return None if claim in placed else claim

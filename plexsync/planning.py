@@ -99,6 +99,11 @@ class Planner:
         self.state = state
         self.settings = settings
 
+    @property
+    def listing_seconds(self) -> float:
+        """Seconds spent so far on listing Stash's files for many batches."""
+        return self._twins.seconds
+
     def close(self) -> None:
         """Forget what was listed."""
         self._twins.close()

@@ -241,19 +241,36 @@ class Stash(Link):
         return [(int(raw["id"]), one) for raw in scenes for one in _files(raw) if name_key(one.path) in wanted]
 
     def files_lasting(self, durations: Collection[float]) -> list[tuple[int, SceneFile]]:
-        """Every (scene id, file) of scenes with a file that lasts about so many seconds; ``AT_ONCE`` a request."""
+        """Every (scene id, file) of scenes with a file that lasts about so many seconds, or an unknown time.
+
+        ``AT_ONCE`` windows a request. A scene that Stash cannot read is left out: it must not hold up others.
+        """
         found: dict[tuple[int, int], tuple[int, SceneFile]] = {}
-        windows = sorted({int(one) for one in durations})
+        windows = [(-1, 0), *((one - 2, one + 2) for one in sorted({int(one) for one in durations}))]
         for start in range(0, len(windows), AT_ONCE):
-            asked = " ".join(
-                f"d{one}: findScenes(filter: {{per_page: -1}}, scene_filter: {{duration: {{value: {one - 2},"
-                f" value2: {one + 2}, modifier: BETWEEN}}}}) {{ scenes {FILES} }}"
-                for one in windows[start : start + AT_ONCE]
-            )
-            for answer in self.ask(f"query {{ {asked} }}").values():
-                for raw in _part(answer, "scenes"):
-                    found |= {(int(raw["id"]), one.id): (int(raw["id"]), one) for one in _files(raw)}
+            for raw in self._lasting(windows[start : start + AT_ONCE]):
+                found |= {(int(raw["id"]), one.id): (int(raw["id"]), one) for one in _files(raw)}
         return list(found.values())
+
+    def _lasting(self, windows: Sequence[tuple[int, int]]) -> Iterator[Mapping[str, Any]]:
+        """The scenes with a file whose whole seconds lie in one of ``windows``."""
+        tests = [{"duration": {"value": low, "value2": high, "modifier": "BETWEEN"}} for low, high in windows]
+        given = ", ".join(f"$d{number}: SceneFilterType" for number in range(len(tests)))
+        asked = " ".join(
+            f"d{number}: findScenes(filter: {{per_page: -1}}, scene_filter: $d{number}) {{ scenes {FILES} }}"
+            for number in range(len(tests))
+        )
+        try:
+            answers = self.ask(f"query({given}) {{ {asked} }}", {f"d{number}": one for number, one in enumerate(tests)})
+        except StashRefused as error:
+            if error.invalid:
+                raise
+            for test in tests:
+                for page in self.pages(test, FILES):
+                    yield from page
+            return
+        for answer in answers.values():
+            yield from _part(answer, "scenes")
 
     def files(self) -> Iterator[list[tuple[int, SceneFile]]]:
         """Every (scene id, file), page by page; ``skipped`` tells what Stash could not read."""
@@ -266,16 +283,14 @@ class Stash(Link):
         The time is seconds since the epoch. A Stash that knows no ``findFiles`` refuses it.
         """
         query = (
-            "query($scenes: FindFilterType, $files: FindFilterType) {"
-            " findScenes(filter: $scenes) { count scenes { id } }"
-            " findFiles(filter: $files) { count files { updated_at } } }"
+            "query($newest: FindFilterType) { findScenes(filter: {per_page: 0}) { count }"
+            " findFiles(filter: $newest) { count files { updated_at } } }"
         )
-        newest = {"page": 1, "per_page": 1, "direction": "DESC"}
-        data = self.ask(query, {"scenes": {**newest, "sort": "id"}, "files": {**newest, "sort": "updated_at"}})
-        scenes, files = _part(data, "findScenes"), _part(data, "findFiles")
+        newest = {"page": 1, "per_page": 1, "sort": "updated_at", "direction": "DESC"}
+        data = self.ask(query, {"newest": newest})
+        scenes, files = _part(data, "findScenes", "count"), _part(data, "findFiles")
         at = "".join(str(one["updated_at"]) for one in files["files"])
-        ids = "".join(str(one["id"]) for one in scenes["scenes"])
-        return f"{scenes['count']} {ids} {files['count']} {at}", epoch(at)
+        return f"{scenes} {files['count']} {at}", epoch(at)
 
     def tag_id(self, name: str) -> int:
         """The tag of that name in any letter case, made if there is none."""

@@ -150,15 +150,21 @@ class _Interface(StashInterface):  # type: ignore[misc]
         return {}
 
 
+def nothing() -> None:
+    """What is done after an answer unless somebody wants to know."""
+
+
 class Link:
     """One connection to Stash. Built lazily: the first question pays for stashapi's constructor.
 
-    ``connect_timeout`` and ``read_timeout`` in seconds, 0 for none. ``requests``: how many were sent so far.
+    ``connect_timeout`` and ``read_timeout`` in seconds, 0 for none. ``requests``: how many were sent so far. ``heard``
+    is called after each answer.
     """
 
     def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
         self.connection = connection
         self.requests = 0
+        self.heard: Callable[[], object] = nothing
         self._timeout = (connect_timeout or None, read_timeout or None)
         self._interface: _Interface | None = None
         self._covers: requests.Session | None = None
@@ -171,11 +177,13 @@ class Link:
         try:
             if self._interface is None:
                 self._interface = _Interface(self.connection, self._prepare)
-            return dict(self._interface.call_GQL(query, dict(variables or {})))
+            answer = dict(self._interface.call_GQL(query, dict(variables or {})))
         except requests.RequestException as error:
             raise StashUnavailable(f"Stash does not answer at {self.connection.base}: {_kind(error)}") from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise StashUnavailable(f"Stash at {self.connection.base} answered what PlexSync cannot read") from None
+        self.heard()
+        return answer
 
     def renew(self, connection: Connection) -> bool:
         """Go on with a newer cookie, without connecting anew; False if it is another Stash or another key."""

@@ -32,9 +32,11 @@ CHUNK = 500
 
 
 class Twins:
-    """The answers for one worker. ``clock``: seconds since the epoch."""
+    """The answers for one worker. ``clock``: seconds since the epoch; ``seconds``: spent on listings so far."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        self.seconds = 0.0
+        self._patience = QUESTIONS
         self._clock = clock
         self._able = True
         self._table: sqlite3.Connection | None = None
@@ -71,10 +73,13 @@ class Twins:
         self._questions = weight + (self._questions if 0 <= now - self._last < PAUSE else 0)
         self._last = now
         try:
-            if self._able and (self._holds(stash, now) or (self._questions > QUESTIONS and self._list(stash, now))):
+            if self._able and (
+                self._holds(stash, now) or (self._questions > self._patience and self._list(stash, now))
+            ):
                 return self._look_up(column, values)
         except (StashRefused, sqlite3.Error):  # an older Stash, or no room for the table
             self._able = False
+            self.close()
         return None
 
     def close(self) -> None:
@@ -103,10 +108,13 @@ class Twins:
         if newest >= now - SETTLED:
             return False
         self._fill(stash)
+        took = max(0.0, self._clock() - now)
+        self.seconds += took
         if stash.skipped.get("scene") or stash.files_mark()[0] != mark:
+            self._patience *= 2  # it would be void the next time too
             return False
-        self._mark, self._listed = mark, now
-        self._lasts = max(LASTS, TIMES * (self._clock() - now))
+        self._mark, self._listed, self._patience = mark, now, QUESTIONS
+        self._lasts = max(LASTS, TIMES * took)
         return True
 
     def _open(self) -> sqlite3.Connection:

@@ -45,13 +45,14 @@ class Worker:
         self._before = self._base()
         self._streak = Streak()
         self._pauses = Pauses(app, queue, self._streak)
+        app.heard = self._tick
         self._pace = Pace(app.world.sleep)
         self._size = BatchSize()
         self._drain = {"jobs": 0}
         self._exported = app.world.clock()
         self._tools = Tools(app, queue, self._streak, self._after_write, self._still_wanted, self._tick)
         self._leased: list[Job] = []
-        self._began = app.world.clock()
+        self._began = (app.world.clock(), 0.0)
         self._let_through = 0
 
     # -- the loop
@@ -142,7 +143,7 @@ class Worker:
 
     def _work(self, leased: Sequence[Job]) -> None:
         """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
-        self._began = began = self._app.world.clock()
+        self._began = began = self._app.world.clock(), self._app.listing_seconds
         self._let_through = 0
         try:
             self._batch(leased)
@@ -150,7 +151,7 @@ class Worker:
             raise
         except Exception as error:
             self._blame(leased, error)
-        self._size.took(len(leased) - len(self._leased), self._app.world.clock() - began)
+        self._size.took(len(leased) - len(self._leased), self._since(began))
 
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
         """What failed may be one scene's doing, or Plex as a whole: the probe tells, then each job alone."""
@@ -228,21 +229,28 @@ class Worker:
         self._tick()
 
     def _tick(self, *_: object, **__: object) -> None:
-        """Whatever takes long, the status is told every ``EXPORT_EVERY`` seconds. Called at each answer of Plex too."""
-        if not 0 <= self._app.world.clock() - self._exported < EXPORT_EVERY:
+        """Whatever takes long, the status is told every ``EXPORT_EVERY`` seconds. Called at each answer too."""
+        now = self._app.world.clock()
+        if not 0 <= now - self._exported < EXPORT_EVERY:
+            self._exported = now
             self._hand_over_lines()
             self._count_requests()
             self._export()
 
     def _still_wanted(self, job: Job) -> bool:
         """Whether to write this job now: a batch that takes long is cut short, and Stop means stop within it too."""
-        slow = self._app.world.clock() - self._began > 2 * BATCH_SECONDS
+        slow = self._since(self._began) > 2 * BATCH_SECONDS
         if slow and job.priority != jobs.BY_HAND and self._let_through >= LEAST:
             return False
         self._let_through += 1  # however slow the reading was: a batch that writes nothing would only be read again
         return (
             not job.bulk or job.mark is None or marks.is_wanted(self._queue.conn, job.row, job.mark, self._app.folder)
         )
+
+    def _since(self, began: tuple[float, float]) -> float:
+        """Seconds since a batch began, without those of a listing of Stash's files, which serves many batches."""
+        at, listing = began
+        return self._app.world.clock() - at - max(0.0, self._app.listing_seconds - listing)
 
     def _counters(self) -> tuple[float, float]:
         conn = self._queue.conn

@@ -123,6 +123,7 @@ class Library:
         self._chosen: tuple[int, ...] | None = None
         self._asked_missing = float("-inf")
         self._relisted: dict[int, float] = {}
+        self._added = 0
         for statement in TABLES:
             conn.execute(statement)
         self._index()
@@ -146,8 +147,9 @@ class Library:
         if ask:
             self._asked_missing = self._clock()
         found = _Found()
-        empty = not self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
-        with self._unindexed() if empty else nullcontext():
+        held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
+        first = not held and any(not row.complete for row in known)
+        with self._unindexed() if first else nullcontext():
             for row in known:
                 self._update(row, ask, found)
         self.complete = bool(known) and all(row.complete for row in known)
@@ -299,14 +301,14 @@ class Library:
         changed = [key for key in page.keys if before.get(key, set()) != after[key]]
         if not changed:
             return
+        lines = [line for key in changed for line in after[key]]
         with self._transaction():
             self._conn.executemany(
                 "DELETE FROM part WHERE rating_key = ? AND section = ?",
                 [(key, section) for key in changed if key in before],
             )
-            self._conn.executemany(
-                "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [line for key in changed for line in after[key]]
-            )
+            self._conn.executemany("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        self._added += len(lines)
         if gained is not None:
             gained.update(
                 (str(line[4]), int(str(line[5])))
@@ -338,11 +340,19 @@ class Library:
     @contextmanager
     def _unindexed(self) -> Iterator[None]:
         """Rows come in no order of name or size: sorted once at the end they cost a quarter."""
+        self._added = 0
         for name in INDEXES:
             self._conn.execute(f"DROP INDEX IF EXISTS {name}")
         try:
             yield
         finally:
+            if (
+                self._conn.execute("SELECT count(*) FROM part").fetchone()[0] > self._added
+            ):  # another process fills it too
+                self._conn.execute(
+                    "DELETE FROM part WHERE rowid NOT IN"
+                    " (SELECT min(rowid) FROM part GROUP BY section, rating_key, part_id, path)"
+                )
             self._index()
 
     def _save(self, row: _Row, server_time: int, swept: float) -> None:

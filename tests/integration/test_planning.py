@@ -155,6 +155,30 @@ def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> 
         assert len(bench.targets(scene)) == number
 
 
+@pytest.mark.parametrize("path", ["/mnt2/StudioB/scene.mp4", "/films/2026/StudioB/scene.mp4"])
+def test_an_item_whose_file_moved_stays_its_owners(bench: WritingBench, path: str) -> None:
+    """Where a mount or a folder moved, an item is not taken by a scene whose file only resembles the one in it."""
+    bench.plex.add_item(5, "/films/StudioB/scene.mp4", 4_000, 60_000)
+    bench.sync(bench.stash.add_scene("Owner", files=[("/data/owner.mp4", 4_000, 60.0)]))
+    like = bench.stash.add_scene("Like it", files=[("/data/StudioB/scene.mp4", 9_999, 60.5)])
+    assert bench.targets(like) == []
+    bench.plex.move_item(100, path)
+    bench.now += 4_000
+    assert bench.targets(like) == []
+    assert bench.plex.items[100].title == "Owner"
+
+
+def test_a_scene_that_stash_cannot_read_holds_up_no_other(bench: WritingBench) -> None:
+    """A renamed file is found although a scene that lasts about as long cannot be read."""
+    bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
+    one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
+    bench.stash.broken = {bench.stash.add_scene("Broken", files=[("/data/else.avi", 777, 61.7)])}
+    assert [target.item.rating_key for target, _ in bench.targets(one)] == [100]
+    twin = bench.stash.add_scene("Twin", files=[("/data/twin.avi", 4_000, 60.7)])
+    assert bench.targets(one) == []
+    bench.stash.scenes.pop(twin)
+
+
 def test_two_files_two_items(bench: WritingBench) -> None:
     """A scene with two files writes both items, and a file of several names asks the index once."""
     bench.plex.add_item(5, "/films/a/cut.mp4", 1_000, 60_000)

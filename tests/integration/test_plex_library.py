@@ -6,15 +6,23 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plexsync.errors import PlexBusy, SetupError
-from plexsync.plex.client import PlexClient
-from plexsync.plex.library import SWEEP, Library
+from plexsync.plex.client import Body, PlexClient
+from plexsync.plex.library import INDEXES, SWEEP, Library
 from tests.servers.plex import PlexServer
 
 START = 1_700_000_000
+
+
+def indexes(conn: sqlite3.Connection) -> set[str]:
+    """The indexes of the files' table."""
+    return {
+        name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'part'")
+    }
 
 
 class Clock:
@@ -359,3 +367,47 @@ def test_a_large_library_is_not_listed_for_every_missing_file(
         server.clear_log()
         library.refresh(missing=True)
         assert server.count("GET", "/all$") == listings
+
+
+def test_two_processes_fill_it_at_once(library: Library, conn: sqlite3.Connection, server: PlexServer) -> None:
+    """Where Check setup lists Plex while the worker does, each file is in the index once, and the indexes are there."""
+    other = Library(conn, library._client, library._machine, library._clock)
+    real, once = library._client.stream, [other.refresh]
+
+    def stream(*args: Any) -> Body:
+        body = real(*args)
+        if once:
+            once.pop()()
+        return body
+
+    library._client.stream = stream  # type: ignore[method-assign, assignment]
+    assert library.refresh().complete
+    assert conn.execute("SELECT count(*), count(DISTINCT rating_key) FROM part").fetchone() == (3, 3)
+    assert indexes(conn) == set(INDEXES)
+
+
+def test_a_listing_that_ends_early_leaves_the_indexes(
+    library: Library, conn: sqlite3.Connection, server: PlexServer
+) -> None:
+    """The first listing works without the table's indexes; however it ends, and where it was killed, they are there."""
+    server.fault("reset", path="/all$")
+    with pytest.raises(PlexBusy):
+        library.refresh()
+    assert indexes(conn) == set(INDEXES)
+    for name in INDEXES:
+        conn.execute(f"DROP INDEX {name}")
+    Library(conn, library._client, library._machine, library._clock)
+    assert indexes(conn) == set(INDEXES)
+
+
+def test_an_empty_library_costs_nothing_each_time(conn: sqlite3.Connection, clock: Clock) -> None:
+    """A library without a film is listed once; later looks change nothing in the database."""
+    with PlexServer() as server:
+        server.model.clock = clock
+        server.add_section("Scenes", key=5)
+        client = PlexClient(server.url, server.token, client_id="x", connect_timeout=5, read_timeout=5)
+        library = Library(conn, client, client.identity.machine, clock)
+        library.refresh()
+        before = conn.execute("PRAGMA schema_version").fetchone()
+        library.refresh()
+        assert conn.execute("PRAGMA schema_version").fetchone() == before

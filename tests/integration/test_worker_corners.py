@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plexsync import jobs, pause
 from plexsync.process import STILL, PluginFiles, Stamp
+from plexsync.scene import SceneFile
+from plexsync.stash import Stash
 from plexsync.state import open_state
 from tests.integration.workbench import Bench
 
@@ -170,3 +174,28 @@ def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
     standing = bench.pause
     assert standing is not None
     assert (standing.kind, len(bench.plex.at)) == (pause.PLEX, before)
+
+
+def test_a_long_listing_of_stash_is_no_slow_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing of Stash's files serves many batches: the one that makes it is not cut short; the status is told."""
+    told: list[dict[str, Any]] = []
+
+    def slow(stash: Stash) -> Iterator[list[tuple[int, SceneFile]]]:
+        bench.now += 60
+        yield from files(stash)
+        told.append(json.loads(Path(bench.folder, "status.json").read_text("utf-8")))
+
+    files = Stash.files
+    monkeypatch.setattr(Stash, "files", slow)
+    monkeypatch.setattr("plexsync.twins.QUESTIONS", 0)
+    films = bench.films(30)
+    for film in films:
+        file = bench.stash.scenes[film.scene].files[0]
+        file.path = file.path.replace("/films", "/data")
+    bench.now += 100
+    jobs.put_many(bench.conn, [f"scene:{film.scene}" for film in films], "test", bench.now, jobs.BULK)
+    bench.plex.clear_log()
+    bench.turn()
+    assert (bench.count("pending"), bench.count("dead")) == (0, 0)
+    assert bench.plex.count("GET", r"/library/metadata/[\d,]+$") == 2  # all in one batch: read, and read back
+    assert [one["queue"]["in_progress"] for one in told] == [30]

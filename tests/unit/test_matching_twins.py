@@ -207,6 +207,9 @@ def test_a_claim_ends_with_its_file(path: str, verdict: str) -> None:
     known = Known(claims={9: 7}, claimed={9: path} if path else {})
     assert look([MINE], Index(rows), [MINE], known)[1].verdict == verdict
     assert look([MINE], Index(rows), [MINE], replace(known, claimed={9: "/p/more/long.mp4"}))[1].verdict == "low"
+    moved = Index([rows[0]._replace(size=0)])
+    assert look([MINE], moved, [MINE], known)[1].verdict == "low"
+    assert look([MINE], moved, [MINE])[1].verdict == "high"
 
 
 def test_two_scenes_in_one_item() -> None:
