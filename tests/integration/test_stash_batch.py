@@ -10,7 +10,7 @@ import pytest
 
 from plexsync.errors import StashUnavailable
 from plexsync.scene import Named, Scene, SceneFile, StashId
-from plexsync.stash import Connection, Stash, StashRefused
+from plexsync.stash import Stash, StashRefused
 from tests.servers.stash import StashServer
 
 
@@ -19,16 +19,6 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
     """An empty Stash with a plugin folder."""
     with StashServer(tmp_path / "stash", tmp_path / "plugins" / "PlexSync" / "PlexSync.py") as running:
         yield running
-
-
-@pytest.fixture
-def stash(server: StashServer) -> Iterator[Stash]:
-    """A client that has paid for its constructor; the server's log is empty."""
-    made = Stash(Connection(port=server.port), 5, 10)
-    made.settings()
-    server.log.clear()
-    yield made
-    made.close()
 
 
 def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServer, stash: Stash) -> None:

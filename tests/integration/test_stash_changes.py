@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.stash import MOST_BROKEN, PAGE, Connection, Stash, StashRefused
+from plexsync.stash import MOST_BROKEN, PAGE, Stash, StashRefused
 from tests.servers.stash import StashServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -22,16 +22,6 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
     with StashServer(tmp_path / "stash") as running:
         running.now, running.clock = lambda: NOON, timedelta(hours=2)
         yield running
-
-
-@pytest.fixture
-def stash(server: StashServer) -> Iterator[Stash]:
-    """A client that has paid for its constructor; the server's log is empty."""
-    made = Stash(Connection(port=server.port), 5, 10)
-    made.settings()
-    server.log.clear()
-    yield made
-    made.close()
 
 
 def ids(stash: Stash, since: str = "2026") -> dict[str, list[int]]:

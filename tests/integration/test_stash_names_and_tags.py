@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.stash import TAGGED_AT_ONCE, Connection, Stash, StashRefused
+from plexsync.stash import TAGGED_AT_ONCE, Stash, StashRefused
 from tests.servers.stash import StashServer
 
 RECORDER = """
@@ -29,16 +29,6 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
     with StashServer(tmp_path / "stash", script) as running:
         running.triggers = frozenset()
         yield running
-
-
-@pytest.fixture
-def stash(server: StashServer) -> Iterator[Stash]:
-    """A client that has paid for its constructor; the server's log is empty."""
-    made = Stash(Connection(port=server.port), 5, 10)
-    made.settings()
-    server.log.clear()
-    yield made
-    made.close()
 
 
 def named(stash: Stash, *names: str) -> list[tuple[int, str]]:

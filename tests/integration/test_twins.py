@@ -41,16 +41,6 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
 
 
 @pytest.fixture
-def stash(server: StashServer) -> Iterator[Stash]:
-    """A client that has paid for its constructor; the server's log is empty."""
-    made = Stash(Connection(port=server.port), 5, 10)
-    made.settings()
-    server.log.clear()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def clock(server: StashServer) -> Clock:
     """The worker's clock, at Stash's time."""
     return Clock(server.now().timestamp())
