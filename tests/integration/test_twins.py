@@ -11,7 +11,7 @@ import pytest
 
 from plexsync.scene import Scene, SceneFile
 from plexsync.stash import Connection, Stash
-from plexsync.twins import LASTS, PAUSE, QUESTIONS, Twins
+from plexsync.twins import CHECKED, LASTS, PAUSE, QUESTIONS, Twins
 from tests.servers.stash import StashServer
 
 NAMES = ["a.mp4", "B.MP4"]
@@ -67,6 +67,9 @@ def listed(twins: Twins, stash: Stash, server: StashServer) -> None:
     twins.named(stash, NAMES, batch(stash, 1, 3))
     assert questions(server) == 0
     server.log.clear()
+    clock = twins._clock
+    assert isinstance(clock, Clock)
+    clock.now += CHECKED
 
 
 def questions(server: StashServer) -> int:
@@ -82,9 +85,20 @@ def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash,
     assert asked + told == [stash.files_named(NAMES)] * (QUESTIONS + 100)
     assert [scene for scene, _ in told[0]] == [1, 2, 3, 4]
     assert questions(server) == QUESTIONS + 1
-    # The mark before the listing and after it, the listing's page, and one mark for each batch that follows.
-    assert server.count("findFiles") == 2 + 99
+    assert server.count("findFiles") == 2  # before the listing and after it
     assert server.count(r"findScenes\(ids") == QUESTIONS + 100
+
+
+def test_whether_anything_moved_is_asked_now_and_then(
+    server: StashServer, stash: Stash, twins: Twins, clock: Clock
+) -> None:
+    """Batches within two seconds share one look at whether Stash's files moved."""
+    listed(twins, stash, server)
+    for seconds, asked in ((0.0, 1), (CHECKED - 0.1, 1), (0.1, 2), (-1.0, 3)):
+        clock.now += seconds
+        twins.named(stash, NAMES, batch(stash, 1))
+        assert server.count("findFiles") == asked
+    assert questions(server) == 0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +128,7 @@ def test_a_listing_grows_old(server: StashServer, stash: Stash, twins: Twins, cl
     """A renamed folder moves no time in Stash, so a listing counts for half a minute; then it is made anew."""
     listed(twins, stash, server)
     server.store.file(2)[1].path = "/renamed/a.mp4"
-    clock.now += LASTS
+    clock.now += LASTS - CHECKED
     assert "/renamed/a.mp4" in [file.path for _, file in twins.named(stash, NAMES, batch(stash, 1))]
     assert questions(server) == 1
 
@@ -141,7 +155,7 @@ def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, twins: 
 
     slow = Slow(Connection(port=server.port), 5, 10)
     listed(twins, slow, server)
-    clock.now += 59
+    clock.now += 57
     twins.named(slow, NAMES, batch(slow, 1))
     assert questions(server) == 0
     clock.now += 2
