@@ -103,8 +103,9 @@ def _task(mode: str) -> Callable[[str, Args], Any]:
     def run(folder: str, args: Args) -> Any:
         from plexsync import missing
 
-        if missing.names():
-            raise PlexSyncError(missing.sentence(missing.names()))
+        absent = missing.names()
+        if absent:
+            raise PlexSyncError(missing.sentence(absent))
         from plexsync import tasks
 
         return tasks.run(mode, folder, args)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plexsync import jobs, locks, paths
+from plexsync.bound import portions
 from plexsync.breaker import Breaker
 from plexsync.plex.edits import Written
 
@@ -36,9 +37,6 @@ CREATE INDEX IF NOT EXISTS hoped_size ON hoped (size);
 CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix TEXT, seen TEXT,
   PRIMARY KEY (machine, stash_prefix, plex_prefix)) WITHOUT ROWID;
 """
-
-#: Values bound to one statement; SQLite's own limit was 999 until 3.32.
-MANY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +134,7 @@ class State:
 
     def _select(self, machine: str, column: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
         wanted = sorted(set(values))
-        for at in range(0, len(wanted), MANY):
-            part = wanted[at : at + MANY]
-            marks = ", ".join("?" * len(part))
+        for part, marks in portions(wanted):
             # "+": SQLite takes a machine for rarer than a scene, and would go through all that was ever written.
             server = "+machine" if column == "scene_id" else "machine"
             yield from self.conn.execute(
@@ -199,9 +195,7 @@ class State:
         A scene of which only the time of its last sync was imported was seen by none.
         """
         wanted, found = sorted(set(ids)), {}
-        for at in range(0, len(wanted), MANY):
-            part = wanted[at : at + MANY]
-            marks = ", ".join("?" * len(part))
+        for part, marks in portions(wanted):
             sql = f"SELECT id, signature, name FROM seen WHERE kind = ? AND signature > '' AND id IN ({marks})"
             found.update({row[0]: (row[1], row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
         return found

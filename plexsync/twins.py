@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from plexsync.bound import portions
 from plexsync.names import name_key
 from plexsync.rungs import same_duration
 from plexsync.scene import Scene, SceneFile
@@ -30,8 +31,6 @@ LASTS, TIMES = 30.0, 4.0
 CHECKED = 2.0
 #: Stash's times are whole seconds: what changed so short ago may change once more with the same time.
 SETTLED = 2.0
-#: SQLite's oldest limit of variables in a statement is 999.
-CHUNK = 500
 
 
 class Twins:
@@ -148,12 +147,9 @@ class Twins:
 
     def _look_up(self, column: str, values: Collection[str | int]) -> Found:
         rows: list[tuple[Any, ...]] = []
-        ordered = list(values)
-        for start in range(0, len(ordered), CHUNK):
-            chunk = ordered[start : start + CHUNK]
-            marks = ",".join("?" * len(chunk))
+        for portion, marks in portions(list(values)):
             sql = f"SELECT rowid, scene, id, path, size, duration FROM file WHERE {column} IN ({marks})"
-            rows += self._open().execute(sql, chunk)
+            rows += self._open().execute(sql, portion)
         return [(scene, SceneFile(*file)) for _, scene, *file in sorted(rows)]
 
 

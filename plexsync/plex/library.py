@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from plexsync.bound import portions
 from plexsync.names import name_key
 from plexsync.plex.choice import choose
 from plexsync.plex.client import Identity
@@ -32,8 +33,6 @@ MISSING_PAUSE = 5
 #: Seconds for each item of a library between two listings made because a missing file did not show in the delta: a file
 #: that comes back from the trash, or moves, need not change its item's times.
 RELIST_PER_ITEM = 0.02
-#: SQLite's oldest limit of variables in a statement is 999.
-CHUNK = 500
 #: Platforms, as Plex names them, whose file systems take names that differ in case for the same.
 FOLDING = {"Windows", "MacOSX"}
 
@@ -53,7 +52,6 @@ Gained = set[tuple[str, int]]
 #: A row of the table ``part``.
 Line = tuple[Any, ...]
 K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Plex(Streams, Protocol):
@@ -199,12 +197,12 @@ class Library:
     def _grouped(self, column: str, values: Iterable[K], kind: Callable[..., K]) -> dict[K, list[IndexPart]]:
         wanted = list(dict.fromkeys(values))
         grouped: dict[K, list[IndexPart]] = {}
-        for chunk in _chunks(wanted):
+        for portion, marks in portions(wanted):
             # CROSS JOIN keeps SQLite at the part's own index.
             found = self._conn.execute(
                 f"SELECT p.{column}, {_COLUMNS} FROM part p CROSS JOIN section s ON s.id = p.section "
-                f"WHERE p.{column} IN ({','.join('?' * len(chunk))}) AND {self._where()}",
-                (*chunk, *self._scope()),
+                f"WHERE p.{column} IN ({marks}) AND {self._where()}",
+                (*portion, *self._scope()),
             )
             for value, *line in found:
                 grouped.setdefault(kind(value), []).append(_part(line))
@@ -319,19 +317,18 @@ class Library:
 
     def _stored(self, section: int, keys: Sequence[int]) -> dict[int, set[Line]]:
         stored: dict[int, set[Line]] = {}
-        for chunk in _chunks(keys):
-            marks = ",".join("?" * len(chunk))
+        for portion, marks in portions(keys):
             query = f"SELECT * FROM part WHERE rating_key IN ({marks}) AND section = ?"
-            for line in self._conn.execute(query, (*chunk, section)):
+            for line in self._conn.execute(query, (*portion, section)):
                 stored.setdefault(line[1], set()).add(line)
         return stored
 
     def _drop_others(self, row: _Row, keys: set[int]) -> None:
         stored = self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (row.id,))
         gone = [(key, row.id) for (key,) in stored if key not in keys]
-        for chunk in _chunks(gone):
+        for portion, _ in portions(gone):
             with self._transaction():
-                self._conn.executemany("DELETE FROM part WHERE rating_key = ? AND section = ?", chunk)
+                self._conn.executemany("DELETE FROM part WHERE rating_key = ? AND section = ?", portion)
 
     def _index(self) -> None:
         for name, columns in INDEXES.items():
@@ -389,7 +386,3 @@ def _uncollected() -> Iterator[None]:
 def _part(line: Sequence[Any]) -> IndexPart:
     rating_key, section, part_id, path, size, duration, trashed, optimised = line
     return IndexPart(rating_key, section, part_id, path, size, duration, bool(trashed), bool(optimised))
-
-
-def _chunks(values: Sequence[V]) -> Iterator[Sequence[V]]:
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plexsync import state
+from plexsync.bound import MANY
 from plexsync.breaker import Breaker, failed
 from plexsync.plex.edits import Written
-from plexsync.state import MANY, Record, State
+from plexsync.state import Record, State
 
 RECORD = Record(
     101,
