@@ -5,14 +5,20 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint types venv bench soak clean zip
+# The tests wait more than they work, so there are more of them at once than cores.
+WORKERS ?= 4
+
+.PHONY: demo test coverage lint types venv bench soak clean zip
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
 	@$(RUN) -m tests.demo
 
 test: lint types
-	@$(RUN) -m pytest --cov --cov-report=term
+	@$(RUN) -m pytest -n $(WORKERS)
+
+coverage: $(STAMP)
+	@$(RUN) -m pytest -n $(WORKERS) --cov --cov-report=term
 
 lint: $(STAMP)
 	@$(RUN) -m ruff check --quiet .

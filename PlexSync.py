@@ -9,5 +9,5 @@ if __name__ == "__main__":
         import gc
 
         gc.disable()  # a hook lives for some 20 ms and would spend one on it
-        from plexsync.door import main
+        from plexsync.entry import main
     main()

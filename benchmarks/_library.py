@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plexsync.names import base_name
-from plexsync.plex.item import IndexPart
-from plexsync.scene import Scene, SceneFile
+from plexsync.model.item import IndexPart
+from plexsync.model.paths import base_name
+from plexsync.model.scene import Scene, SceneFile
 
 STUDIOS = [f"Studio {letter}{n}" for letter in "ABCDEFGHIJ" for n in range(4)]
 MOVED = r"/media/(Studio [AB]|T)"

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks._stage import PLUGIN, Remote, StashHouse
-from plexsync import jobs, locks, marks, paths
+from plexsync.core import environment, locks
+from plexsync.queue import bulk, jobs, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -139,7 +140,7 @@ class House:
 
     def data(self, stash: str) -> str:
         """The data folder of a Stash, made."""
-        folder = paths.data_dir(str(self.top / stash))
+        folder = environment.data_dir(str(self.top / stash))
         os.makedirs(folder, mode=0o700, exist_ok=True)
         return folder
 
@@ -147,8 +148,8 @@ class House:
 @contextmanager
 def worker(folder: str) -> Iterator[None]:
     """A worker lives in the data folder: its lock is held and the queue open."""
-    conn = jobs.open_queue(folder, time.time())
-    fd = locks.open_lock(os.path.join(folder, paths.WORKER_LOCK))
+    conn = schema.open_queue(folder, time.time())
+    fd = locks.open_lock(os.path.join(folder, environment.WORKER_LOCK))
     if not locks.wait_lock(fd, 5):
         raise SystemExit("a worker that was started before does not end")
     locks.write_text(fd, "the benchmark")
@@ -159,24 +160,24 @@ def worker(folder: str) -> Iterator[None]:
 
 def fill(folder: str) -> None:
     """Let ``JOBS`` jobs wait."""
-    conn = jobs.open_queue(folder, time.time())
+    conn = schema.open_queue(folder, time.time())
     jobs.put_many(conn, [f"scene:{number}" for number in range(1, JOBS + 1)], "benchmark", time.time(), jobs.BULK)
     conn.close()
 
 
 def mark(folder: str) -> None:
     """Mark ``JOBS`` scenes after ``JOBS`` scenes, until somebody ends this process."""
-    conn, done = jobs.open_queue(folder, time.time()), 0
+    conn, done = schema.open_queue(folder, time.time()), 0
     while True:
         keys = [f"scene:{done + number}" for number in range(1, JOBS + 1)]
-        marks.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+        bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
         done += JOBS
 
 
 @contextmanager
 def marking(folder: str) -> Iterator[None]:
     """Another process marks scenes."""
-    conn = jobs.open_queue(folder, time.time())
+    conn = schema.open_queue(folder, time.time())
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.hook", "mark", folder])
     while not (before := conn.execute("SELECT count(*) FROM ack_queue_default").fetchone()[0]):
         time.sleep(0.01)
@@ -208,7 +209,7 @@ def hanging(house: House) -> Line:
 
 def starting(house: House) -> Line:
     """The hook that starts the worker each time; the one before has ended by then."""
-    fd = locks.open_lock(os.path.join(house.data("idle"), paths.WORKER_LOCK))
+    fd = locks.open_lock(os.path.join(house.data("idle"), environment.WORKER_LOCK))
 
     def free() -> None:
         if not locks.wait_lock(fd, 5):

@@ -5,7 +5,7 @@
 Without numbers 100,000 items, of which plexapi lists 20,000: objects of that size take it minutes, and its time for an
 item is the same at any number, so the ratio is one of times for an item. Both are child processes of their own in one
 run, and so is Plex. plexapi reads of each item what the index holds: path, size and duration of each file, and the
-rating key; the index is written to ``state.db`` as well.
+rating key; the index is written to ``ledger.db`` as well.
 
 ``wall`` is the clock, ``processor`` what the child itself used, ``Plex`` what the server used: it is Python here,
 writes a page while the child waits, and is waited for by both alike. The target is on ``processor``; the clock's ratio
@@ -63,12 +63,12 @@ def bare(url: str, token: str, folder: str, number: int) -> dict[str, float]:
 
 def ours(url: str, token: str, folder: str, number: int) -> dict[str, float]:
     """``Library.refresh`` of an index in ``folder``: the first one, or whatever is due."""
-    from plexsync import state
     from plexsync.plex.client import PlexClient
-    from plexsync.plex.library import Library
+    from plexsync.plex.index import Library
+    from plexsync.state import ledger
 
     client = PlexClient(url, token, client_id="benchmark", connect_timeout=5, read_timeout=60)
-    conn = state.open_state(folder)
+    conn = ledger.open_state(folder)
     library = Library(conn, client, client.identity.machine, lambda: time.time() + max(0, number))
     reads = client.session.reads
     found = timed(lambda: library.refresh(missing=number < 0))

@@ -31,10 +31,10 @@ from plexsync.matching import (
     unambiguous_pairs,
     write_targets,
 )
-from plexsync.names import base_name, name_key
-from plexsync.pathmap import Tally, learned_from, tally
-from plexsync.plex.item import IndexPart
-from plexsync.scene import Scene, SceneFile
+from plexsync.matching.path_map import Tally, learned_from, tally
+from plexsync.model.item import IndexPart
+from plexsync.model.paths import base_name, name_key
+from plexsync.model.scene import Scene, SceneFile
 
 SCENES, SEED, BATCH = 10_000, 7, 100
 WANTED_RECALL = 0.99

@@ -2,7 +2,7 @@
 
     python -m benchmarks.queue [scenes]
 
-The inserts are ``jobs.put``, as a hook makes it: one commit that survives power loss. ``marking`` is what Sync all
+The inserts are ``enqueue.put``, as a hook makes it: one commit that survives power loss. ``marking`` is what Sync all
 does before the worker begins, in a process of its own, with the pauses that let hooks in. An insert at an empty queue
 and one beside all the rows are made in turn; the ratio is that of the medians. While rows are marked a hook's insert
 may have to wait for one chunk of ``chunks.CHUNK`` rows: its median, its slowest hundredth and its slowest are shown,
@@ -22,7 +22,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from plexsync import jobs, marks
+from plexsync.core import enqueue
+from plexsync.queue import bulk, schema
 
 SCENES, INSERTS = 100_000, 400
 
@@ -36,11 +37,11 @@ BREATH = 5.0
 
 def insert(folder: str, number: int) -> float:
     """Seconds of one hook's insert over a connection of its own, which is opened before."""
-    conn = jobs.open_queue(folder, time.time())
+    conn = schema.open_queue(folder, time.time())
     try:
         now = time.time()
         began = time.perf_counter()
-        jobs.put(conn, f"scene:{number}", "benchmark", now, now + 2)
+        enqueue.put(conn, f"scene:{number}", "benchmark", now, now + 2)
         return time.perf_counter() - began
     finally:
         conn.close()
@@ -48,16 +49,16 @@ def insert(folder: str, number: int) -> float:
 
 def mark(folder: str, scenes: int) -> None:
     """Mark the scenes as Sync all does, which asks Stash for the next page between two chunks."""
-    conn = jobs.open_queue(folder, time.time())
+    conn = schema.open_queue(folder, time.time())
     keys = [f"scene:{number}" for number in range(1, scenes + 1)]
-    marks.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+    bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
     conn.close()
 
 
 def drop(folder: str, scenes: int) -> None:
     """Drop what a task had marked that was stopped."""
-    conn = jobs.open_queue(folder, time.time())
-    marks.drop_stopped(conn, folder)
+    conn = schema.open_queue(folder, time.time())
+    bulk.drop_stopped(conn, folder)
     conn.close()
 
 
@@ -97,7 +98,7 @@ def run(top: Path, scenes: int) -> list[str]:
     for folder in (empty, full):
         Path(folder).mkdir()
     # As the worker and the waiter do: the last connection that closes would put everything into the file each time.
-    held = [jobs.open_queue(folder, time.time()) for folder in (empty, full)]
+    held = [schema.open_queue(folder, time.time()) for folder in (empty, full)]
     missed: list[str] = []
     print(f"{'a hook inserts':34} {'inserts':>7} {'median':>11} {'slowest 1%':>11} {'slowest':>11}")
     rest = [insert(empty, number) for number in range(1, INSERTS + 1)]

@@ -32,10 +32,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from plexsync.jobs import DEAD
+from plexsync.queue.stock import DEAD
 from tests.process.crash.sitecustomize import POINTS
-from tests.process.waiting import until
-from tests.process.world import World
+from tests.support.waiting import until
+from tests.support.world import World
 
 SCENES = 40
 #: Deaths of the worker without a moment of peace; the fifth would bury what it works on.

@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plexsync import durations, paths, salvage, state
+from plexsync import repair
+from plexsync.core import environment
+from plexsync.core.connection import client_id
 from plexsync.log import FileSink, Log, StashSink
-from plexsync.look import client_id, digest
-from plexsync.planning import Planner
+from plexsync.model.settings import Settings, digest, read_settings
 from plexsync.plex.client import PlexClient
-from plexsync.plex.library import Library
-from plexsync.settings import Settings, read_settings
-from plexsync.stash import Connection, Stash
-from plexsync.stash_link import nothing
-from plexsync.state import State
+from plexsync.plex.index import Library
+from plexsync.stash.api import Connection, Stash
+from plexsync.stash.transport import nothing
+from plexsync.state import ledger
+from plexsync.state.ledger import State
+from plexsync.sync.planner import Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class App:
 
     @property
     def state(self) -> State:
-        """``state.db``; a broken one is set aside and built anew."""
+        """``ledger.db``; a broken one is set aside and built anew."""
         return self.open_state()
 
     def open_state(self, *, thorough: bool = False) -> State:
         """The same; ``thorough``: at its opening the whole file is read."""
         if self._state is None:
-            self._state = salvage.open_state(self.folder, self.log, self.world.clock(), thorough=thorough)
+            self._state = repair.open_state(self.folder, self.log, self.world.clock(), thorough=thorough)
         return self._state
 
     @property
@@ -75,8 +77,8 @@ class App:
             self.log.secret(connection.cookie, connection.api_key)
             self._stash = Stash(
                 connection,
-                durations.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
-                durations.timeout("PLEXSYNC_READ_TIMEOUT"),
+                environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
+                environment.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
         self._stash.heard = self.heard
         return self._stash
@@ -84,7 +86,7 @@ class App:
     def connection(self) -> Connection:
         """What ``connection.json`` says, with the ApiKey; the defaults while there is none."""
         try:
-            with open(os.path.join(self.folder, paths.CONNECTION), encoding="utf-8") as file:
+            with open(os.path.join(self.folder, environment.CONNECTION), encoding="utf-8") as file:
                 raw = json.load(file)
             scheme, host = str(raw["scheme"]), str(raw["host"])
             return Connection(scheme, host, int(raw["port"]), str(raw.get("cookie") or ""), self.api_key)
@@ -107,10 +109,10 @@ class App:
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
         """Each warning once, also over restarts."""
-        if list(warnings) != state.get(self.state.conn, "warned", []):
+        if list(warnings) != ledger.get(self.state.conn, "warned", []):
             for sentence in warnings:
                 self.log.warning(sentence)
-            state.put(self.state.conn, "warned", list(warnings))
+            ledger.put(self.state.conn, "warned", list(warnings))
 
     @property
     def client(self) -> PlexClient:
@@ -122,8 +124,8 @@ class App:
                 settings.plex_token,
                 client_id=own_client_id(self.folder),
                 verify=not settings.skip_tls_verify,
-                connect_timeout=durations.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
-                read_timeout=durations.timeout("PLEXSYNC_READ_TIMEOUT"),
+                connect_timeout=environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
+                read_timeout=environment.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
         return self._client
 
@@ -193,7 +195,7 @@ def own_client_id(folder: str) -> str:
     found = client_id(folder)
     if found:
         return found
-    path = os.path.join(folder, paths.CLIENT_ID)
+    path = os.path.join(folder, environment.CLIENT_ID)
     made = str(uuid.uuid4())
     part = f"{path}.{os.getpid()}"
     with open(part, "w", encoding="ascii") as file:

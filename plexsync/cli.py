@@ -37,21 +37,21 @@ def run(words: list[str]) -> int:
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
         print(f"PlexSync does not know: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
-    from plexsync import paths
+    from plexsync.core import environment
 
-    folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else paths.guess_data_dir()
+    folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else environment.guess_data_dir()
     if command == "status":
         return _status(folder, as_json="json" in options)
     if command == "check-setup":
         return _check_setup(folder)
     if command == "look":
-        from plexsync import look, process
+        from plexsync.daemon import probe, process
 
-        return 0 if look.look(folder, process.read_key(_number(options, "key-fd"))) else 1
-    from plexsync import background
+        return 0 if probe.look(folder, process.read_key(_number(options, "key-fd"))) else 1
+    from plexsync.daemon import main
 
     lock, key = _number(options, "lock-fd"), _number(options, "key-fd")
-    return background.run(folder, lock, key, again="again" in options, role=command)
+    return main.run(folder, lock, key, again="again" in options, role=command)
 
 
 _INTERNAL = {"data-dir", "lock-fd", "key-fd", "again"}
@@ -90,38 +90,38 @@ def _status(folder: str, *, as_json: bool) -> int:
     import sqlite3
     import time
 
-    from plexsync import report
+    from plexsync import status
 
     try:
-        found = report.status(folder, time.time())
+        found = status.status(folder, time.time())
     except (OSError, sqlite3.Error) as error:
         print(f"PlexSync's databases in {folder} cannot be read ({error}).", file=sys.stderr)
         return 1
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        print("\n".join(report.words(found)))
+        print("\n".join(status.words(found)))
     return 0
 
 
 def _check_setup(folder: str) -> int:
     import sqlite3
 
-    from plexsync import missing
+    from plexsync import requirements
 
-    absent = missing.names()
+    absent = requirements.names()
     if absent:
-        print(missing.sentence(absent))
+        print(requirements.sentence(absent))
         return 1
-    from plexsync import checkup
     from plexsync.app import App
     from plexsync.log import Log
+    from plexsync.tasks import check_setup
 
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         app = App(folder, Log([]))
         try:
-            found = checkup.run(app)
+            found = check_setup.run(app)
         finally:
             app.close()
     except (OSError, sqlite3.Error) as error:

@@ -7,9 +7,9 @@ module: the row, committed, is all that counts.
 import os
 import time
 
-from plexsync import durations, inbox, paths, wakeup
-from plexsync.event import Event, memory, to_json
-from plexsync.sqlite import sqlite3
+from plexsync.core import enqueue, environment, wake
+from plexsync.core.event import Event, leave_connection, to_json
+from plexsync.core.sqlite import sqlite3
 
 #: Hook type -> the kind of key that it marks. Others are none of our business.
 KINDS = {
@@ -31,7 +31,7 @@ def handle(event: Event) -> str:
     if not event.id:
         return to_json("error", f"{event.type} came without a usable {kind} id, so nothing was queued.")
     key = f"{kind}:{event.id}"
-    folder = paths.data_dir(event.stash_dir)
+    folder = environment.data_dir(event.stash_dir)
     if not folder:
         return to_json("error", f"Stash did not say where its folder is, so {key} was not queued.")
     try:
@@ -47,7 +47,7 @@ def handle(event: Event) -> str:
         try:
             leave_connection(event, folder)
         finally:
-            wakeup.wake(folder)
+            wake.wake(folder)
     except OSError as error:
         return to_json("error", f"PlexSync queued {key} but could not wake its worker: {error}")
     return to_json("output", "queued " + key)
@@ -55,10 +55,10 @@ def handle(event: Event) -> str:
 
 def _wake_to_mend(event: Event, folder: str) -> None:
     """A damaged queue is the worker's to mend; without a folder to work in there is nobody to wake."""
-    if os.path.isfile(os.path.join(folder, paths.QUEUE_DB)):
+    if os.path.isfile(os.path.join(folder, environment.QUEUE_DB)):
         try:
             leave_connection(event, folder)
-            wakeup.wake(folder)
+            wake.wake(folder)
         except (OSError, ValueError):
             return
 
@@ -66,32 +66,9 @@ def _wake_to_mend(event: Event, folder: str) -> None:
 def _store(reason: str, key: str, folder: str) -> None:
     os.makedirs(folder, mode=0o700, exist_ok=True)
     now = time.time()
-    conn = inbox.open_made(folder)
+    conn = enqueue.open_made(folder)
     if conn is None:
-        from plexsync import jobs
+        from plexsync.queue import schema
 
-        conn = jobs.open_queue(folder, now)
-    inbox.put(conn, key, reason, now, now + durations.seconds("PLEXSYNC_SETTLE"))
-
-
-def leave_connection(event: Event, folder: str) -> None:
-    """Write ``connection.json`` (mode 0600, replaced atomically): how to reach Stash, newest caller's cookie.
-
-    An event without a cookie leaves an older one in place: it may still be good, and nothing else lets the worker in.
-    """
-    path = os.path.join(folder, paths.CONNECTION)
-    if not event.cookie and os.path.exists(path):
-        return
-    sql = "SELECT json_object('scheme', ?, 'host', ?, 'port', ?, 'cookie', ?)"
-    text = memory.execute(sql, (event.scheme, event.host, event.port, event.cookie)).fetchone()[0]
-    part = path + "." + str(os.getpid())
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    data = text.encode()
-    try:
-        is_whole = os.write(fd, data) == len(data)
-    finally:
-        os.close(fd)
-    if not is_whole:  # the older one is better than half of this
-        os.unlink(part)
-        raise OSError("the disk is full")
-    os.replace(part, path)
+        conn = schema.open_queue(folder, now)
+    enqueue.put(conn, key, reason, now, now + environment.seconds("PLEXSYNC_SETTLE"))

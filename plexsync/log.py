@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
-from plexsync import paths
+from plexsync.core import environment
 
 #: Levels of Stash's stderr protocol.
 LEVELS = {"debug": "d", "info": "i", "warning": "w", "error": "e"}
@@ -84,7 +84,11 @@ class FileSink:
         self._complain = complain
         self._failed = False
         handler = logging.handlers.RotatingFileHandler(
-            os.path.join(folder, paths.LOG), maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", delay=True
+            os.path.join(folder, environment.LOG),
+            maxBytes=LOG_BYTES,
+            backupCount=LOG_FILES,
+            encoding="utf-8",
+            delay=True,
         )
         handler.handleError = self._broken  # type: ignore[method-assign]
         self._handler = handler
@@ -98,7 +102,9 @@ class FileSink:
     def _broken(self, record: logging.LogRecord) -> None:
         if not self._failed:
             self._failed = True
-            self._complain(f"PlexSync cannot write {paths.LOG} ({sys.exc_info()[1]}); syncing goes on without it.")
+            self._complain(
+                f"PlexSync cannot write {environment.LOG} ({sys.exc_info()[1]}); syncing goes on without it."
+            )
 
     def close(self) -> None:
         """Close the file; what a full disk did not take is lost."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,27 @@ from tests.servers.stash import StashServer
 #: Files of a data folder that people read, send to others, or hand to a monitoring system.
 READ = ("plexsync.log*", "status.json", "metrics.prom", "sync_timestamps.json")
 
+#: A file system in memory.
+MEMORY = "/dev/shm"
+
+#: What takes longest, the longest first.
+FIRST = ("test_secrets", "test_kill", "tests/process/", "test_state_machine")
+
 #: A shorter text may stand somewhere by chance.
 LEAST = 8
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep temporary files in memory where that is possible: SQLite syncs each commit, and a disk takes its time."""
+    if config.option.basetemp is None and os.access(MEMORY, os.W_OK):
+        base = Path(tempfile.mkdtemp(prefix="plexsync-tests-", dir=MEMORY))
+        config.option.basetemp = str(base)
+        config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest first, so that none of them is left over for one processor at the end."""
+    items.sort(key=lambda item: next((at for at, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,1 @@
-"""Everything said to Plex: connection, library index, edits, images. Knows neither Stash nor the queue."""
+"""Everything that is asked of Plex, and the index of its files. Imports ``core``, ``model``, ``log``."""

@@ -16,11 +16,11 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 from plexsync import __version__
-from plexsync.errors import ItemGone, PlexBusy, PlexSyncError, SetupError
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, SetupError
+from plexsync.model.item import Item, Section
+from plexsync.plex.errors import Context, classify, parse_xml
 from plexsync.plex.images import digest
-from plexsync.plex.item import Item, Section
-from plexsync.plex.reading import item_of, section_of, whole
-from plexsync.plex.replies import Context, classify, parse_xml
+from plexsync.plex.parse import item_of, section_of, whole
 from plexsync.plex.session import PlexSession
 
 #: Characters of a request line that every server and proxy is known to take.

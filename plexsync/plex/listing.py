@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from plexsync.errors import PlexBusy
+from plexsync.model.errors import PlexBusy
+from plexsync.model.item import IndexPart
 from plexsync.plex.client import Body
-from plexsync.plex.item import IndexPart
-from plexsync.plex.reading import parts_of, row_of, whole
-from plexsync.plex.replies import parse_xml
+from plexsync.plex.errors import parse_xml
+from plexsync.plex.parse import parts_of, row_of, whole
 
 #: Plex warns about larger pages, and some servers refuse them.
 PAGE = 1000

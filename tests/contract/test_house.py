@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import plexsync
-from plexsync import settings
-from tests.contract import manifest
+from plexsync.model import settings
+from tests.support import manifest
 from tests.tools import build_zip
 
 ROOT = Path(__file__).resolve().parents[2]

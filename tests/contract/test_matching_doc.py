@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from plexsync.matching import RULES, Evidence
-from plexsync.pathmap import ENOUGH
-from plexsync.rungs import SAME_DURATION
+from plexsync.matching.path_map import ENOUGH
+from plexsync.model.scene import SAME_DURATION
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "matching.md").read_text("utf-8")
 

@@ -1,6 +1,6 @@
 """One queue, two ways in: the hook's standard-library insert and persist-queue's class work on the same rows.
 
-Against the persist-queue that is installed. The hook's side is ``inbox.py`` and ``jobs.py`` without the subclass.
+Against the persist-queue that is installed. The hook's side is ``enqueue.py`` and ``jobs.py`` without the subclass.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import pytest
 from persistqueue.serializers import json as json_serializer
 from persistqueue.sqlackqueue import AckStatus
 
-from plexsync import durations, inbox, jobs, letters, paths
-from plexsync.queue import JobQueue, Settlement
-from tests.unit.queue_tools import NOW, change, job, keys, made, put, settle
+from plexsync.core import enqueue, environment
+from plexsync.queue import dead_letters, jobs
+from plexsync.queue import stock as numbers
+from plexsync.queue.worker_queue import JobQueue, Settlement
+from tests.support.queue_tools import NOW, change, job, keys, made, put, settle
 
 KEY = "scene:5"
 PAYLOAD = {"key": KEY, "reason": "Scene.Update.Post", "at": NOW}
@@ -50,25 +52,22 @@ def ours(tmp_path: Path, conn: sqlite3.Connection) -> Iterator[JobQueue]:
 def open_stock(folder: Path, **options: Any) -> Any:
     """persist-queue's own class on the queue of ``folder``."""
     return persistqueue.SQLiteAckQueue(
-        str(folder), db_file_name=paths.QUEUE_DB, serializer=json_serializer, **{"auto_resume": False} | options
+        str(folder), db_file_name=environment.QUEUE_DB, serializer=json_serializer, **{"auto_resume": False} | options
     )
 
 
 def test_status_numbers() -> None:
     """Our status numbers are those of the installed persist-queue."""
     theirs = (AckStatus.inited, AckStatus.ready, AckStatus.unack, AckStatus.acked, AckStatus.ack_failed)
-    assert [int(one) for one in theirs] == [jobs.INITED, jobs.READY, jobs.LEASED, jobs.DONE, jobs.DEAD]
+    assert [int(one) for one in theirs] == [numbers.INITED, numbers.READY, numbers.LEASED, numbers.DONE, numbers.DEAD]
 
 
 def test_one_schema(conn: sqlite3.Connection, tmp_path: Path) -> None:
     """Hook, jobs and subclass share one insert, and the table begins with the columns that the stock class makes."""
-    assert jobs.PUT is inbox.PUT
-    assert jobs.put is inbox.put
-    assert jobs.SCHEMA_VERSION is inbox.SCHEMA_VERSION
     columns = "SELECT name, type, pk FROM pragma_table_info('ack_queue_default')"
     (tmp_path / "stock").mkdir()
     fresh = open_stock(tmp_path / "stock")
-    wanted = sqlite3.connect(tmp_path / "stock" / paths.QUEUE_DB).execute(columns).fetchall()
+    wanted = sqlite3.connect(tmp_path / "stock" / environment.QUEUE_DB).execute(columns).fetchall()
     fresh.close()
     assert conn.execute(columns).fetchall()[: len(wanted)] == wanted
 
@@ -99,7 +98,7 @@ def test_stock_agrees(conn: sqlite3.Connection, tmp_path: Path) -> None:
     put(conn, *(f"scene:{number}" for number in range(1, 8)))
     jobs.lease(conn, NOW, NOW + 9, 2)
     for number in (3, 4, 5):
-        change(conn, f"scene:{number}", status=jobs.DEAD, reason="rejected")
+        change(conn, f"scene:{number}", status=numbers.DEAD, reason="rejected")
     for opened in (open_stock(tmp_path), JobQueue(str(tmp_path))):
         assert (opened.size, opened.qsize(), len(opened), opened.empty()) == (2, 2, 2, False)
         assert (opened.ready_count(), opened.unack_count(), opened.ack_failed_count()) == (2, 2, 3)
@@ -113,7 +112,7 @@ def test_stock_agrees(conn: sqlite3.Connection, tmp_path: Path) -> None:
 
 
 def put_by_hook(conn: sqlite3.Connection, _: JobQueue, __: Any) -> None:
-    inbox.put(conn, KEY, "Scene.Update.Post", NOW, NOW)
+    enqueue.put(conn, KEY, "Scene.Update.Post", NOW, NOW)
 
 
 def put_by_subclass(_: sqlite3.Connection, ours: JobQueue, __: Any) -> None:
@@ -126,14 +125,14 @@ def put_by_stock(_: sqlite3.Connection, __: JobQueue, stock: Any) -> None:
 
 Put = Callable[[sqlite3.Connection, JobQueue, Any], None]
 PUTS = pytest.mark.parametrize(
-    "enqueue", [put_by_hook, put_by_subclass, put_by_stock], ids=["hook", "subclass", "stock"]
+    "put_one", [put_by_hook, put_by_subclass, put_by_stock], ids=["hook", "subclass", "stock"]
 )
 
 
 @PUTS
-def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQueue, stock: Any, enqueue: Put) -> None:
+def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
     """Rows put by any are leased, put back, buried, put back again and done by the subclass."""
-    enqueue(conn, ours, stock)
+    put_one(conn, ours, stock)
     (leased,) = ours.lease(10)
     assert (leased.key, leased.attempts) == (KEY, 0)
     ours.settle([Settlement(leased, "later", due=NOW, attempts=1, reason="busy")])
@@ -141,31 +140,31 @@ def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQue
     assert leased.attempts == 1
     ours.settle([Settlement(leased, "dead", attempts=2, reason="rejected")])
     assert (stock.ack_failed_count(), stock.unack_count()) == (1, 0)
-    assert letters.retry_all(conn, NOW) == 1
+    assert dead_letters.retry_all(conn, NOW) == 1
     ours.ack(id=ours.lease(10)[0].row)
     assert stock.queue() == []
 
 
 @PUTS
 def test_leased_and_acked_without_the_subclass(
-    conn: sqlite3.Connection, ours: JobQueue, stock: Any, enqueue: Put
+    conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put
 ) -> None:
     """Rows put by any are leased, put back, buried, revived and done by the standard library alone."""
-    enqueue(conn, ours, stock)
-    for to, status in [("later", jobs.READY), ("release", jobs.READY), ("dead", jobs.DEAD)]:
-        assert [row[1] for row in jobs.lease(conn, NOW, NOW + durations.horizon(), 10)] == [KEY]
+    put_one(conn, ours, stock)
+    for to, status in [("later", numbers.READY), ("release", numbers.READY), ("dead", numbers.DEAD)]:
+        assert [row[1] for row in jobs.lease(conn, NOW, NOW + environment.horizon(), 10)] == [KEY]
         settle(conn, KEY, to)
         assert job(conn, KEY)["status"] == status
-    inbox.put(conn, KEY, "edit", NOW, NOW)
+    enqueue.put(conn, KEY, "edit", NOW, NOW)
     jobs.lease(conn, NOW, NOW + 9, 10)
     settle(conn, KEY, "done")
     assert (stock.queue(), ours.size) == ([], 0)
 
 
 @PUTS
-def test_worked_by_stock(conn: sqlite3.Connection, ours: JobQueue, stock: Any, enqueue: Put) -> None:
+def test_worked_by_stock(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
     """Rows put by any are leased, put back, buried and acknowledged by the stock class, and each step shows here."""
-    enqueue(conn, ours, stock)
+    put_one(conn, ours, stock)
     item = stock.get(block=False)
     assert (item["key"], ours.unack_count(), ours.lease(10)) == (KEY, 1, [])
     stock.nack(item)
@@ -173,22 +172,22 @@ def test_worked_by_stock(conn: sqlite3.Connection, ours: JobQueue, stock: Any, e
     assert leased.key == KEY
     ours.release([leased])
     stock.ack_failed(stock.get(block=False))
-    assert [row[1:3] for row in letters.dead_letters(conn)] == [(KEY, "retries_exhausted")]
-    inbox.put(conn, KEY, "edit", NOW, NOW)
+    assert [row[1:3] for row in dead_letters.dead_letters(conn)] == [(KEY, "retries_exhausted")]
+    enqueue.put(conn, KEY, "edit", NOW, NOW)
     assert stock.ack(stock.get(block=False)) == job(conn, KEY)["_id"]
-    assert job(conn, KEY)["status"] == jobs.DONE
+    assert job(conn, KEY)["status"] == numbers.DONE
     assert (ours.lease(10), stock.queue()) == ([], [])
 
 
 @PUTS
-def test_inherited_methods(conn: sqlite3.Connection, ours: JobQueue, stock: Any, enqueue: Put) -> None:
+def test_inherited_methods(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
     """The base class's methods on the subclass put back, bury and acknowledge rows put by any; none is left."""
-    enqueue(conn, ours, stock)
+    put_one(conn, ours, stock)
     ours.nack(ours.get(block=False))
-    assert job(conn, KEY)["status"] == jobs.READY
+    assert job(conn, KEY)["status"] == numbers.READY
     ours.ack_failed(ours.get(block=False))
-    assert letters.by_reason(conn) == {"retries_exhausted": 1}
-    inbox.put(conn, KEY, "edit", NOW, NOW)
+    assert dead_letters.by_reason(conn) == {"retries_exhausted": 1}
+    enqueue.put(conn, KEY, "edit", NOW, NOW)
     item = ours.get(block=False)
     assert item["key"] == KEY
     assert ours.ack(item) is not None
@@ -198,9 +197,9 @@ def test_inherited_methods(conn: sqlite3.Connection, ours: JobQueue, stock: Any,
 
 
 @PUTS
-def test_taken_back(conn: sqlite3.Connection, ours: JobQueue, stock: Any, enqueue: Put) -> None:
+def test_taken_back(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
     """A row that the stock class leased and forgot is taken back like any other, whoever had put it."""
-    enqueue(conn, ours, stock)
+    put_one(conn, ours, stock)
     stock.get(block=False)
     ours.resume_unack_tasks()
     (leased,) = ours.lease(10)
@@ -213,7 +212,7 @@ def test_forgotten_row_dies(conn: sqlite3.Connection, ours: JobQueue, stock: Any
     stock.get(block=False)
     conn.execute("UPDATE ack_queue_default SET takebacks = 4")
     ours.resume_unack_tasks()
-    ((_, key, reason, message, *_rest),) = letters.dead_letters(conn)
+    ((_, key, reason, message, *_rest),) = dead_letters.dead_letters(conn)
     assert (key, reason) == (None, "retries_exhausted")
     assert str(message).startswith("The worker ended 5 times")
 
@@ -222,11 +221,11 @@ def test_put_of_a_known_key(conn: sqlite3.Connection, ours: JobQueue, stock: Any
     """A stock put of a key that is there becomes part of its one row, in whatever state that is."""
     put(conn, KEY, "scene:6", "scene:7", priority=1)
     (leased,) = ours.lease(1)
-    change(conn, "scene:7", status=jobs.DEAD)
+    change(conn, "scene:7", status=numbers.DEAD)
     for key in (KEY, "scene:6", "scene:7", KEY):
         stock.put({"key": key})
     assert sorted(one.key for one in ours.lease(10)) == ["scene:6", "scene:7"]
-    assert (leased.key, job(conn, KEY)["status"], job(conn, KEY)["generation"]) == (KEY, jobs.LEASED, 3)
+    assert (leased.key, job(conn, KEY)["status"], job(conn, KEY)["generation"]) == (KEY, numbers.LEASED, 3)
     assert keys(conn) == [KEY, "scene:6", "scene:7"]
 
 
@@ -240,13 +239,13 @@ def test_pqid(conn: sqlite3.Connection, ours: JobQueue, stock: Any) -> None:
     ours.settle([Settlement(leased, "done")])
     assert (leased.key, keys(conn)) == (KEY, ["scene:1"])
 
-    change(conn, "scene:1", status=jobs.LEASED)
+    change(conn, "scene:1", status=numbers.LEASED)
     for end in (ours.ack, ours.ack_failed):
         stock.put({"key": KEY, "pqid": other})
         item = ours.get(block=False)
         assert "pqid" not in item
         end(item)
-        assert job(conn, "scene:1")["status"] == jobs.LEASED
+        assert job(conn, "scene:1")["status"] == numbers.LEASED
     assert keys(conn, "status = 9") == [KEY]
 
 
@@ -264,10 +263,10 @@ def test_none_of_ours(conn: sqlite3.Connection, ours: JobQueue, stock: Any, payl
     stock.put(payload)
     put(conn, "scene:1")
     assert [one.key for one in ours.lease(10)] == ["scene:1"]
-    ((row, key, reason, message, *_rest),) = letters.dead_letters(conn)
+    ((row, key, reason, message, *_rest),) = dead_letters.dead_letters(conn)
     assert (key, reason) == (None, "invalid")
     assert str(message).endswith("discard it.")
-    assert letters.discard(conn, [int(str(row))]) == 1
+    assert dead_letters.discard(conn, [int(str(row))]) == 1
 
 
 @pytest.mark.parametrize("data", [pickle.dumps(PAYLOAD), b"\xff\xfe", b"{", "{", None, b"", 7], ids=ascii)
@@ -275,7 +274,7 @@ def test_no_json(conn: sqlite3.Connection, ours: JobQueue, data: object) -> None
     """A row whose payload is no JSON is a dead letter too; nothing is ever unpickled."""
     conn.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     assert ours.lease(10) == []
-    assert letters.by_reason(conn) == {"invalid": 1}
+    assert dead_letters.by_reason(conn) == {"invalid": 1}
 
 
 def test_text_payload(conn: sqlite3.Connection, ours: JobQueue) -> None:

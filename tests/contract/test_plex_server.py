@@ -13,8 +13,8 @@ import requests
 from plexapi.exceptions import BadRequest, NotFound, Unauthorized
 from plexapi.server import PlexServer as Client
 
-from tests.contract.plex_probe import TOKEN, get, keys, put
 from tests.servers.plex import PlexServer
+from tests.support.plex_probe import TOKEN, get, keys, put
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.contract.plex_probe import PAGE, TOKEN, get, keys, put, rows
 from tests.servers.plex import PlexServer
+from tests.support.plex_probe import PAGE, TOKEN, get, keys, put, rows
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.stash import Connection, Stash
+from plexsync.stash.api import Connection, Stash
 from tests.servers.stash import StashServer
 
 

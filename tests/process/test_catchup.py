@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.process.plugin import PLUGIN, rows, wait_for
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
+from tests.support.plugin import PLUGIN, rows, wait_for
 
 NUMBER = 6
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import __version__, cli, jobs, locks
-from plexsync.paths import data_dir
-from tests.process.plugin import PLUGIN, worker_lives
-from tests.process.site import SHORT, Site, site
+from plexsync import __version__, cli
+from plexsync.core import enqueue, locks
+from plexsync.core.environment import data_dir
+from plexsync.queue import schema
+from tests.support.plugin import PLUGIN, worker_lives
+from tests.support.site import SHORT, Site, site
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +81,7 @@ def test_status(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0].startswith("Queue: 0 pending, ")
     assert not folder.exists()
     folder.mkdir()
-    jobs.put(jobs.open_queue(str(folder), 0), "scene:1", "x", 1, 1)
+    enqueue.put(schema.open_queue(str(folder), 0), "scene:1", "x", 1, 1)
     for done in (
         run("status", "--json", "--data-dir", str(folder)),
         run("status", "--json", PLEXSYNC_DATA_DIR=str(folder)),

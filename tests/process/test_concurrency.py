@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs
-from tests.process.pair import Pair
-from tests.process.plugin import rows
-from tests.process.waiting import until
+from plexsync.core import enqueue
+from plexsync.queue import jobs
 from tests.servers.plex_http import Request
+from tests.support.pair import Pair
+from tests.support.plugin import rows
+from tests.support.waiting import until
 
 WORKERS = 8
 SCENES = 2_000
@@ -36,7 +37,7 @@ def test_eight_workers_do_2000_jobs_once(pair: Pair) -> None:
     pair.connect()
     conn = pair.queue()
     now = time.time()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in pair.films], "test", now, jobs.BY_HAND)
+    jobs.put_many(conn, [f"scene:{film.scene}" for film in pair.films], "test", now, enqueue.BY_HAND)
     conn.close()
     started = [pair.start_worker() for _ in range(WORKERS)]
     until(lambda: rows(pair.folder) == [], seconds=120, what="an empty queue")

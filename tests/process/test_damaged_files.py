@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import export, jobs, paths
-from tests.process.pair import Pair
-from tests.process.plugin import rows, worker_lives
-from tests.process.waiting import until
+from plexsync import repair
+from plexsync.core import enqueue, environment
+from plexsync.queue import jobs, schema
+from tests.support.pair import Pair
+from tests.support.plugin import rows, worker_lives
+from tests.support.waiting import until
 
 #: What may be left of a small file.
 GARBAGE = {
@@ -41,7 +43,7 @@ def damage(path: Path, where: str) -> None:
     conn = sqlite3.connect(path)
     conn.execute("PRAGMA journal_mode=DELETE")
     size = conn.execute("PRAGMA page_size").fetchone()[0]
-    table = "ack_queue_default" if path.name == paths.QUEUE_DB else "seen"
+    table = "ack_queue_default" if path.name == environment.QUEUE_DB else "seen"
     root = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
     conn.close()
     with path.open("r+b") as file:
@@ -59,14 +61,14 @@ def test_a_damaged_queue(pair: Pair, where: str) -> None:
     """The hook says that it could not queue, a worker saves what it can and recommends Sync recent, and all arrive."""
     films = [pair.film(f"New {number}") for number in range(200)]
     conn = pair.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), jobs.BY_HAND)
+    jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
     conn.close()
-    damage(pair.folder / paths.QUEUE_DB, where)
+    damage(pair.folder / environment.QUEUE_DB, where)
     result = pair.stash.update_scene(films[0].scene, title="edited")
     assert (result.returncode, result.stderr, list(json.loads(result.stdout))) == (0, "", ["error"])
     assert result.error is not None
     assert result.error.startswith(f"PlexSync could not queue scene:{films[0].scene} in {pair.folder} (")
-    until(lambda: kept(pair, paths.QUEUE_DB), what="a damaged queue set aside")
+    until(lambda: kept(pair, environment.QUEUE_DB), what="a damaged queue set aside")
     until(lambda: "found queue.db damaged" in pair.log(), what="a word in the log")
     assert "Run Sync recent" in pair.log()
     until(
@@ -84,11 +86,11 @@ def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
     films = [pair.film(f"New {number}") for number in range(300)]
     pair.plex.stop()
     conn = pair.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), jobs.BY_HAND)
+    jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), enqueue.BY_HAND)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected', message = 'why' WHERE _id > 290")
-    jobs.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
+    schema.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
     conn.close()
-    path = pair.folder / paths.QUEUE_DB
+    path = pair.folder / environment.QUEUE_DB
     conn = sqlite3.connect(path)
     conn.execute("PRAGMA journal_mode=DELETE")
     size = conn.execute("PRAGMA page_size").fetchone()[0]
@@ -99,7 +101,7 @@ def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
         file.write(b"\xa5" * size)
     pair.connect()
     process = pair.start_worker()
-    until(lambda: kept(pair, paths.QUEUE_DB), what="a damaged queue set aside")
+    until(lambda: kept(pair, environment.QUEUE_DB), what="a damaged queue set aside")
     until(lambda: len(rows(pair.folder)) > 200, what="the rows that could be read")
     assert pair.status()["queue"]["dead"] == 10
     pair.stash.end_worker()
@@ -112,12 +114,12 @@ def test_a_damaged_state(pair: Pair, where: str) -> None:
     films = [pair.film(f"New {number}") for number in range(3)]
     pair.edit(films[0], "before")
     pair.arrives(films[0], "before")
-    until((pair.folder / paths.TIMESTAMPS).exists, what="the exported times")
+    until((pair.folder / environment.TIMESTAMPS).exists, what="the exported times")
     pair.stash.end_worker()
-    damage(pair.folder / paths.STATE_DB, where)
+    damage(pair.folder / environment.STATE_DB, where)
     pair.edit(films[0], "after")
     pair.arrives(films[0], "after")
-    assert len(kept(pair, paths.STATE_DB)) == 1
+    assert len(kept(pair, environment.STATE_DB)) == 1
     assert "found state.db damaged" in pair.log()
     until(lambda: [line for line in pair.stash.plugin_log if "state.db damaged" in line.message], what="Stash's log")
     assert pair.stash.run_task("sync_all").error is None
@@ -130,19 +132,25 @@ def test_small_files_that_hold_garbage(pair: Pair, garbage: bytes) -> None:
     """Half-written files of any kind keep no edit from arriving, and are whole again afterwards."""
     film = pair.film()
     pair.folder.mkdir(parents=True, mode=0o700)
-    names = (paths.CONNECTION, paths.TIMESTAMPS, paths.CLIENT_ID, paths.STATUS, paths.METRICS)
+    names = (
+        environment.CONNECTION,
+        environment.TIMESTAMPS,
+        environment.CLIENT_ID,
+        environment.STATUS,
+        environment.METRICS,
+    )
     for name in names:
         (pair.folder / name).write_bytes(garbage)
     pair.edit(film, "whole again")
     pair.arrives(film, "whole again")
-    until(lambda: (pair.folder / paths.TIMESTAMPS).read_bytes() != garbage, what="the exported times")
-    assert set(json.loads((pair.folder / paths.TIMESTAMPS).read_text("utf-8"))) == {str(film.scene)}
-    assert json.loads((pair.folder / paths.CONNECTION).read_text("utf-8"))["port"] == pair.stash.port
-    assert pair.plex.client_identifiers == {(pair.folder / paths.CLIENT_ID).read_text("ascii")}
+    until(lambda: (pair.folder / environment.TIMESTAMPS).read_bytes() != garbage, what="the exported times")
+    assert set(json.loads((pair.folder / environment.TIMESTAMPS).read_text("utf-8"))) == {str(film.scene)}
+    assert json.loads((pair.folder / environment.CONNECTION).read_text("utf-8"))["port"] == pair.stash.port
+    assert pair.plex.client_identifiers == {(pair.folder / environment.CLIENT_ID).read_text("ascii")}
     assert uuid.UUID(pair.plex.client_identifiers.pop()).version == 4
-    for name in (paths.STATUS, paths.METRICS):
+    for name in (environment.STATUS, environment.METRICS):
         until(lambda name=name: (pair.folder / name).read_bytes() != garbage, what=f"a new {name}")  # type: ignore[misc]
-    assert json.loads((pair.folder / paths.STATUS).read_text("utf-8"))["version"] == "1.1.0"
+    assert json.loads((pair.folder / environment.STATUS).read_text("utf-8"))["version"] == "1.1.0"
     assert "Traceback" not in pair.log()
 
 
@@ -150,9 +158,9 @@ def test_a_connection_of_garbage_is_asked_for(pair: Pair) -> None:
     """A worker that cannot read how to reach Stash says so, keeps its jobs, and the next edit lets it in."""
     film = pair.film()
     conn = pair.queue()
-    jobs.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
+    enqueue.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
     conn.close()
-    (pair.folder / paths.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
+    (pair.folder / environment.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
     process = pair.start_worker()
     until(lambda: worker_lives(pair.folder), what="the worker")
     pair.edit(film, "let in")
@@ -165,7 +173,7 @@ def test_what_killed_processes_left_is_swept(pair: Pair) -> None:
     """A hook killed half-way leaves its part of connection.json, cookie and all: the next start removes it, if old."""
     film = pair.film()
     pair.folder.mkdir(parents=True)
-    old = time.time() - export.PART_SECONDS - 1
+    old = time.time() - repair.PART_SECONDS - 1
     left = ("connection.json.4711", "status.json.5", "sync_timestamps.json.99999", "metrics.prom.7", "client_id.12")
     for name in left:
         (pair.folder / name).write_text("secret", "utf-8")

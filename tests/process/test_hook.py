@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from plexsync import locks
-from tests.hook_events import GOOD, VECTORS, Vector, at, hook, scene
-from tests.process.plugin import PLUGIN, rows, send
+from plexsync.core import locks
 from tests.servers.stash import TRIGGERS, StashServer
 from tests.servers.stash_hooks import HookResult
+from tests.support.hook_events import GOOD, VECTORS, Vector, at, hook, scene
+from tests.support.plugin import PLUGIN, rows, send
 
 #: What a hook must never load: third-party modules, and the parts of the standard library that cost it most.
 HEAVY = {

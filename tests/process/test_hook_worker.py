@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.hook_events import at, hook
-from tests.process.plugin import rows, wait_for, with_stub_worker, worker_lives, workers
 from tests.servers.stash import StashServer
+from tests.support.hook_events import at, hook
+from tests.support.plugin import rows, wait_for, with_stub_worker, worker_lives, workers
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.process.pair import Film, Pair
+from tests.support.pair import Film, Pair
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 ODD_NAMES = (

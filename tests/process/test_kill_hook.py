@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.waiting import until
-from tests.process.world import World
+from tests.support.waiting import until
+from tests.support.world import World
 
 #: Where the hook dies -> whether its row is in the queue, and how the worker comes to run.
 POINTS = {

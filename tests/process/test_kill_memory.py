@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.model import LOCKS
-from tests.process.waiting import until
-from tests.process.world import World
+from tests.support.process_model import LOCKS
+from tests.support.waiting import until
+from tests.support.world import World
 
 POISON = "worker while planning a scene"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.waiting import until
-from tests.process.world import World
+from tests.support.waiting import until
+from tests.support.world import World
 
 #: Where the worker dies while it carries an edit of two scenes to Plex -> how the next one is started.
 AT_WORK = {

@@ -15,14 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import event as events
-from plexsync import hook, inbox, jobs, paths, running, wakeup
-from plexsync.process import PluginFiles
-from tests.hook_events import GOOD, at
-from tests.process.pair import Film, Pair
-from tests.process.plugin import rows
-from tests.process.waiting import until
-from tests.process.world import Seconds
+from plexsync import hook
+from plexsync.core import enqueue, environment, wake
+from plexsync.core import event as events
+from plexsync.daemon import run
+from plexsync.daemon.plugin_files import PluginFiles
+from tests.support.hook_events import GOOD, at
+from tests.support.pair import Film, Pair
+from tests.support.plugin import rows
+from tests.support.waiting import until
+from tests.support.world import Seconds
 
 #: No file may grow beyond some bytes, and what is written to it ends half-way, as on a full disk.
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (40, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))"
@@ -76,13 +78,13 @@ def test_a_full_disk_under_the_hook(pair: Pair, tmp_path: Path) -> None:
     films = [pair.film() for _ in range(2)]
     pair.edit(films[0], "before")
     pair.arrives(films[0], "before")
-    connection = (pair.folder / paths.CONNECTION).read_bytes()
+    connection = (pair.folder / environment.CONNECTION).read_bytes()
     pair.stash.python = python_that(tmp_path, FULL)
     said = refused(pair, films[1], "the disk was full")
     assert said.startswith(f"PlexSync could not queue scene:{films[1].scene} in {pair.folder} (")
     assert "Free the disk" in said
     assert rows(pair.folder) == []
-    assert (pair.folder / paths.CONNECTION).read_bytes() == connection
+    assert (pair.folder / environment.CONNECTION).read_bytes() == connection
     assert list(pair.folder.glob("connection.json.*")) == []
     pair.stash.python = sys.executable
     pair.stash.end_worker()
@@ -161,11 +163,11 @@ def test_a_queue_that_stays_locked(pair: Pair, locked: sqlite3.Connection, monke
     """Hook and worker give up after the busy timeout, the one with its sentence, the other without losing a job."""
     film = pair.film("locked")
     locked.execute("COMMIT")
-    jobs.put(locked, f"scene:{film.scene}", "test", 0, 0)
+    enqueue.put(locked, f"scene:{film.scene}", "test", 0, 0)
     locked.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr(inbox, "BUSY_TIMEOUT", 0.1)
-    monkeypatch.setattr(jobs, "BUSY_TIMEOUT", 0.1)
-    monkeypatch.setattr(wakeup, "wake", lambda folder: False)
+    monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(wake, "wake", lambda folder: False)
     said = json.loads(hook.handle(events.read(at(pair.stash.dir, GOOD))))["error"]
     assert said.startswith("PlexSync could not queue scene:1")
     assert "database is locked" in said
@@ -180,7 +182,7 @@ def test_a_queue_that_stays_locked(pair: Pair, locked: sqlite3.Connection, monke
 
 def turn(pair: Pair) -> None:
     """One turn of the full worker in this process; raises what keeps it from even noting a pause."""
-    running.drain(str(pair.folder), "", PluginFiles(read=dict), fresh=True)
+    run.drain(str(pair.folder), "", PluginFiles(read=dict), fresh=True)
     gc.collect()  # persist-queue's finaliser closes its connection, which only this thread may
 
 
@@ -189,7 +191,7 @@ def test_a_log_that_takes_nothing(pair: Pair, way: str) -> None:
     """A log that is full, or cannot be opened, is told in Stash's log in one sentence, and syncing goes on."""
     film = pair.film()
     pair.folder.mkdir(parents=True)
-    log = pair.folder / paths.LOG
+    log = pair.folder / environment.LOG
     if way == "full":
         log.symlink_to("/dev/full")
     else:

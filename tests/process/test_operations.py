@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from plexsync import jobs, locks
-from tests.process.plugin import PLUGIN, worker_lives
-from tests.process.site import Site, good, site
-from tests.process.waiting import until
+from plexsync.core import enqueue, locks
+from plexsync.queue import schema
 from tests.servers.stash_hooks import parse_log_line
+from tests.support.plugin import PLUGIN, worker_lives
+from tests.support.site import Site, good, site
+from tests.support.waiting import until
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -95,9 +96,9 @@ def test_status_after_a_hook(held: Site) -> None:
     said = held.call("status")
     assert said["queue"]["pending"] == 1
     assert said["worker"] == {"running": True, "pid": os.getpid()}
-    conn = jobs.open_queue(str(held.folder), 0)
+    conn = schema.open_queue(str(held.folder), 0)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
-    jobs.set_meta(conn, "catchup", 1_700_000_000)
+    schema.set_meta(conn, "catchup", 1_700_000_000)
     (letter,) = held.call("dead_letters")["items"]
     times = [letter["first_seen"], letter["last_seen"], held.call("status")["last_catchup"]]
     assert all(MOMENT.fullmatch(text) for text in times)
@@ -115,9 +116,9 @@ def test_retry_and_discard(here: Site) -> None:
     """A retried letter is worked on again at once, a discarded one is gone; an id may come as text."""
     scene, _ = here.pair("New")
     here.folder.mkdir(parents=True)
-    conn = jobs.open_queue(str(here.folder), 0)
+    conn = schema.open_queue(str(here.folder), 0)
     for key in (f"scene:{scene}", "scene:99"):
-        jobs.put(conn, key, "x", 1, 1)
+        enqueue.put(conn, key, "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
     assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
@@ -139,18 +140,18 @@ def test_wake_starts_and_wakes(here: Site) -> None:
     assert here.call("status")["problem"] is None
     assert here.stash.end_worker()
     assert not worker_lives(here.folder)
-    conn = jobs.open_queue(str(here.folder), 0)
-    jobs.set_meta(conn, "catchup", 1)
+    conn = schema.open_queue(str(here.folder), 0)
+    schema.set_meta(conn, "catchup", 1)
     assert here.call("wake") == {"started": True, "running": True}
-    until(lambda: jobs.get_meta(conn, "catchup") > 1, what="the catch-up")
+    until(lambda: schema.get_meta(conn, "catchup") > 1, what="the catch-up")
 
 
 def caught_up(here: Site) -> None:
     """Let a catch-up begin and end."""
-    conn = jobs.open_queue(str(here.folder), 0)
-    before = jobs.get_meta(conn, "catchup")
+    conn = schema.open_queue(str(here.folder), 0)
+    before = schema.get_meta(conn, "catchup")
     here.call("wake")
-    until(lambda: jobs.get_meta(conn, "catchup") > before, what="a catch-up")
+    until(lambda: schema.get_meta(conn, "catchup") > before, what="a catch-up")
     conn.close()
 
 
@@ -178,8 +179,8 @@ def test_what_killed_the_worker_stays_away(here: Site) -> None:
     """A letter of a scene that no job ever finished, once discarded, is not revived either."""
     here.stash.add_scene("New", files=[("/media/x.mp4", 7, 9.0)])
     here.folder.mkdir(parents=True)
-    conn = jobs.open_queue(str(here.folder), 0)
-    jobs.put(conn, "scene:1", "x", time.time(), 1)
+    conn = schema.open_queue(str(here.folder), 0)
+    enqueue.put(conn, "scene:1", "x", time.time(), 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'retries_exhausted'")
     (letter,) = here.call("dead_letters")["items"]
     assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}

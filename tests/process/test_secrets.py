@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.process.pair import Film, Pair
-from tests.process.plugin import PLUGIN, worker_lives
-from tests.process.waiting import until
 from tests.servers.plex import PlexServer
 from tests.servers.stash import TASKS
 from tests.servers.stash_hooks import Launcher, PluginProcess
+from tests.support.pair import Film, Pair
+from tests.support.plugin import PLUGIN, worker_lives
+from tests.support.waiting import until
 
 TOKEN = "Zq8vRk3mXw7Ls2YdToken"
 OLD_TOKEN = "Bq8vRk3mXw7Ls2YdToken"

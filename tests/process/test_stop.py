@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs
-from tests.process.site import Site, site
-from tests.process.waiting import until
+from plexsync.core import enqueue
+from plexsync.queue import schema
 from tests.servers.stash_jobs import Task
+from tests.support.site import Site, site
+from tests.support.waiting import until
 
 SCENES = 12
 DROPPED = "dropped what a stopped task had marked"
@@ -72,9 +73,9 @@ def test_an_edit_of_a_marked_scene_survives(here: Site) -> None:
 def test_edits_that_were_waiting_survive(here: Site) -> None:
     """What was queued before the task began is not its own: Stop of Process queue leaves it to the worker."""
     here.folder.mkdir(parents=True)
-    conn = jobs.open_queue(str(here.folder), 0)
+    conn = schema.open_queue(str(here.folder), 0)
     for number in range(1, SCENES + 1):
-        jobs.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
     stopped(begun(here, "process_queue"))
     here.plex.modes.edit_delay = 0
     until(lambda: new(here) == SCENES, what="every edit")
@@ -84,9 +85,9 @@ def test_edits_that_were_waiting_survive(here: Site) -> None:
 def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
     """Process DLQ gives dead letters a new start; Stop ends the bar, not their start."""
     here.folder.mkdir(parents=True)
-    conn = jobs.open_queue(str(here.folder), 0)
+    conn = schema.open_queue(str(here.folder), 0)
     for number in range(1, SCENES + 1):
-        jobs.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(begun(here, "process_dlq"))
     here.plex.modes.edit_delay = 0
@@ -97,8 +98,8 @@ def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
 def test_dead_letters_that_sync_all_met_are_never_dropped(here: Site) -> None:
     """Sync all gives the dead letters of its scenes a new start too; Stop drops what it marked anew, and not those."""
     here.folder.mkdir(parents=True)
-    conn = jobs.open_queue(str(here.folder), 0)
-    jobs.put(conn, f"scene:{SCENES}", "x", 1, 1)
+    conn = schema.open_queue(str(here.folder), 0)
+    enqueue.put(conn, f"scene:{SCENES}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(begun(here))
     until(lambda: here.titles()[-1] == f"New {SCENES}", what="the dead letter")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.process.plugin import PLUGIN, rows, wait_for, worker_lives
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
+from tests.support.plugin import PLUGIN, rows, wait_for, worker_lives
 
 JPEG = b"\xff\xd8\xff\xe0 cover"
 TOKEN = "t0ken-of-the-owner"

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from plexsync import jobs, locks
-from tests.process.site import Site, last, site
-from tests.process.waiting import until
+from plexsync.core import enqueue, locks
+from plexsync.queue import schema
+from tests.support.site import Site, last, site
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def here(tmp_path: Path) -> Iterator[Site]:
 def queue(here: Site) -> Any:
     """The queue, for arranging it."""
     here.folder.mkdir(parents=True, exist_ok=True)
-    return jobs.open_queue(str(here.folder), 0)
+    return schema.open_queue(str(here.folder), 0)
 
 
 def read(here: Site, name: str) -> Any:
@@ -79,7 +80,7 @@ def test_process_queue(here: Site) -> None:
     pairs = here.pairs(3)
     conn = queue(here)
     for scene, _ in pairs:
-        jobs.put(conn, f"scene:{scene}", "x", 1, 1)
+        enqueue.put(conn, f"scene:{scene}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET due = ? WHERE key = 'scene:2'", (datetime.now().timestamp() + 100,))
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected' WHERE key = 'scene:3'")
     assert here.task("process_queue").output == {"marked": 1, "synced": 1}
@@ -94,7 +95,7 @@ def test_process_dlq(here: Site) -> None:
     here.plex.add_item(1, file="/other/x.mp4", size=8, duration_ms=700_000)
     conn = queue(here)
     for scene in (1, doubtful):
-        jobs.put(conn, f"scene:{scene}", "x", 1, 1)
+        enqueue.put(conn, f"scene:{scene}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, attempts = 7, reason = 'retries_exhausted'")
     result = here.task("process_dlq")
     assert result.output == {"marked": 2, "synced": 1, "dead": 1}
@@ -170,7 +171,7 @@ def test_quick_buttons(here: Site) -> None:
     """Show status, Clear DLQ and Clear queue are tasks too: a document, a full bar, the result in the log."""
     conn = queue(here)
     for number in range(1, 4):
-        jobs.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'invalid' WHERE key = 'scene:3'")
     status = here.task("status")
     assert status.output["queue"]["dead"] == 1

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs
-from tests.process.life import (
+from plexsync.core import enqueue
+from plexsync.queue import stock
+from tests.support.life import (
     bare_resident,
     children,
     ends,
@@ -23,9 +24,9 @@ from tests.process.life import (
     waiter_of,
     writes_of,
 )
-from tests.process.pair import Pair
-from tests.process.plugin import rows, worker_lives
-from tests.process.waiting import until
+from tests.support.pair import Pair
+from tests.support.plugin import rows, worker_lives
+from tests.support.waiting import until
 
 #: Seconds in which a process that is told to end has ended, whatever it was doing; a second, and a busy machine's more.
 SOON = 4.0
@@ -115,7 +116,7 @@ def test_told_to_end_while_a_write_hangs(tmp_path: Path) -> None:
         pair.edit(film, "Hangs")
         until(lambda: pair.plex.requests("PUT"), what="the write")
         assert told_to_end(pair, pid_of(pair)) < SOON
-        assert rows(pair.folder, "key, status, attempts, takebacks") == [(f"scene:{film.scene}", jobs.READY, 0, 0)]
+        assert rows(pair.folder, "key, status, attempts, takebacks") == [(f"scene:{film.scene}", stock.READY, 0, 0)]
         pair.plex.clear_faults()
         pair.plex.release()
         other = pair.film()
@@ -133,7 +134,7 @@ def test_killed_while_a_write_hangs(tmp_path: Path) -> None:
         until(lambda: pair.plex.requests("PUT"), what="the write")
         os.kill(pid_of(pair), signal.SIGKILL)
         ends(pair)
-        assert rows(pair.folder, "status") == [(jobs.LEASED,)]
+        assert rows(pair.folder, "status") == [(stock.LEASED,)]
         pair.plex.clear_faults()
         pair.plex.release()
         other = pair.film()
@@ -176,14 +177,14 @@ def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
             waiter_of(pair)
         pair.connect()
         conn = pair.queue()
-        conn.execute(f"PRAGMA user_version={jobs.SCHEMA_VERSION + 1}")
+        conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
         if not idle:
-            jobs.put(conn, f"scene:{film.scene}", "hook", 0, 0)
+            enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
             worker = pair.start_worker()
             worker.communicate(timeout=30)
             assert worker.returncode == 0
         ends(pair)
-        assert rows(pair.folder, "status") == ([] if idle else [(jobs.READY,)])
+        assert rows(pair.folder, "status") == ([] if idle else [(stock.READY,)])
         assert len(pair.plex.log) == 0 or idle
         conn.close()
 

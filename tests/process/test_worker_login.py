@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plexsync import jobs
-from tests.process.life import pid_of, told_to_end, waiter_of
-from tests.process.pair import Pair
-from tests.process.plugin import rows
-from tests.process.waiting import until
+from plexsync.queue import stock
+from tests.support.life import pid_of, told_to_end, waiter_of
+from tests.support.pair import Pair
+from tests.support.plugin import rows
+from tests.support.waiting import until
 
 #: Stash's ApiKey; nothing else in a test holds this text.
 KEY = "eyJhbGciOi.the-api-key-of-stash"
@@ -110,7 +110,7 @@ def test_locked_out_it_says_what_to_do(tmp_path: Path) -> None:
         assert "Save any scene" in problem
         assert "API key" in problem
         waiter_of(pair)
-        assert rows(pair.folder, "key, status, attempts") == [(f"scene:{film.scene}", jobs.READY, 0)]
+        assert rows(pair.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
         pair.stash.cookie_in_stdin = True
         pair.edit(other, "Other")
         pair.arrives(film, "Second")

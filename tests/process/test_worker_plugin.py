@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import jobs
-from tests.process.life import children, ends, pid_of, private_plugin, role, told_to_end, waiter_of
-from tests.process.pair import Pair
-from tests.process.plugin import rows
-from tests.process.waiting import until
+from plexsync.core import enqueue
+from plexsync.queue import jobs, stock
+from tests.support.life import children, ends, pid_of, private_plugin, role, told_to_end, waiter_of
+from tests.support.pair import Pair
+from tests.support.plugin import rows
+from tests.support.waiting import until
 
 #: What makes the private copy quick: still for 0.3 s is updated, missing for 1 s is gone.
 QUICK = {"LOOK": 0.1, "STILL": 0.3, "GONE": 1.0}
@@ -84,7 +85,7 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         shutil.move(plugin, tmp_path / "away")
         pair.stash.update_scene(film.scene, hook=False, title="Waits")
         conn, began = pair.queue(), time.monotonic()
-        jobs.put(conn, f"scene:{film.scene}", "hook", 0, 0)
+        enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
         conn.close()
         until(lambda: time.monotonic() > began + 1.5)
         assert pair.title(film) == "Before"
@@ -104,7 +105,7 @@ def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
         waiter_of(pair)
         shutil.rmtree(plugin)
         ends(pair)
-        assert rows(pair.folder, "key, status") == [(f"scene:{film.scene}", jobs.READY)]
+        assert rows(pair.folder, "key, status") == [(f"scene:{film.scene}", stock.READY)]
 
 
 def test_a_disabled_plugin_ends_it(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
         assert role(pid) == "waiter"  # and no circle of trying and failing
         pair.edit(film, "Second")
         until(lambda: len(rows(pair.folder)) == 1)
-        assert rows(pair.folder, "key, status, attempts") == [(f"scene:{film.scene}", jobs.READY, 0)]
+        assert rows(pair.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
         assert pair.log().count(problem) == 1
         assert len([line for line in pair.stash.plugin_log if (line.level, line.message) == ("error", problem)]) == 1
         assert pair.plex.log == []

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from plexsync import app as composition
-from plexsync import paths
 from plexsync.app import App, own_client_id, worker_log
+from plexsync.core import environment
 from plexsync.log import Log, StashSink
-from plexsync.stash import Connection
-from tests.integration.desk import Lines
+from plexsync.stash.api import Connection
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
+from tests.support.desk import Lines
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def stash(tmp_path: Path) -> Iterator[StashServer]:
 def leave(folder: Path, stash: StashServer, cookie: str = "a-cookie") -> None:
     """What a hook leaves."""
     where = {"scheme": "http", "host": "127.0.0.1", "port": stash.port, "cookie": cookie}
-    (folder / paths.CONNECTION).write_text(json.dumps(where), "utf-8")
+    (folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
 
 
 def saved(plex: PlexServer, **more: object) -> dict[str, object]:
@@ -68,7 +68,7 @@ def saved(plex: PlexServer, **more: object) -> dict[str, object]:
 def test_a_connection_that_says_nothing(tmp_path: Path, app: App, text: str | None) -> None:
     """Without a usable file the usual address is used, and the key that is known."""
     if text is not None:
-        (tmp_path / paths.CONNECTION).write_bytes(text.encode("latin-1"))
+        (tmp_path / environment.CONNECTION).write_bytes(text.encode("latin-1"))
     app.api_key = "key"
     assert app.connection() == Connection(api_key="key")
 
@@ -152,7 +152,7 @@ def test_plex_is_asked_as_the_settings_say(app: App, plex: PlexServer, tmp_path:
     assert app.planner is planner
     assert app.has_planner
     assert planner.machine == plex.machine
-    assert plex.client_identifiers == {(tmp_path / paths.CLIENT_ID).read_text("ascii")}
+    assert plex.client_identifiers == {(tmp_path / environment.CLIENT_ID).read_text("ascii")}
     app.drop_connections()
     assert not app.has_planner
 
@@ -184,24 +184,24 @@ def test_the_client_id_is_made_once(tmp_path: Path) -> None:
     made = own_client_id(str(tmp_path))
     assert len(made) == 36
     assert own_client_id(str(tmp_path)) == made
-    assert [path.name for path in tmp_path.iterdir()] == [paths.CLIENT_ID]
+    assert [path.name for path in tmp_path.iterdir()] == [environment.CLIENT_ID]
 
 
 def test_another_process_was_quicker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two that make the identifier at once, both use the first one's."""
     answers = iter(["", "first-one"])
     monkeypatch.setattr(composition, "client_id", lambda folder: next(answers))
-    (tmp_path / paths.CLIENT_ID).write_text("first-one", "ascii")
+    (tmp_path / environment.CLIENT_ID).write_text("first-one", "ascii")
     assert own_client_id(str(tmp_path)) == "first-one"
-    assert (tmp_path / paths.CLIENT_ID).read_text("ascii") == "first-one"
+    assert (tmp_path / environment.CLIENT_ID).read_text("ascii") == "first-one"
 
 
 def test_an_identifier_that_was_lost(tmp_path: Path) -> None:
     """An empty file, as a power loss may leave it, is filled: a new one each time would be a new device each time."""
-    (tmp_path / paths.CLIENT_ID).touch()
+    (tmp_path / environment.CLIENT_ID).touch()
     made = own_client_id(str(tmp_path))
     assert own_client_id(str(tmp_path)) == made
-    assert [path.name for path in tmp_path.iterdir()] == [paths.CLIENT_ID]
+    assert [path.name for path in tmp_path.iterdir()] == [environment.CLIENT_ID]
 
 
 def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "link", link)
     made = own_client_id(str(tmp_path))
     assert own_client_id(str(tmp_path)) == made
-    assert [path.name for path in tmp_path.iterdir()] == [paths.CLIENT_ID]
+    assert [path.name for path in tmp_path.iterdir()] == [environment.CLIENT_ID]
 
 
 def test_the_workers_log(tmp_path: Path) -> None:
@@ -223,17 +223,17 @@ def test_the_workers_log(tmp_path: Path) -> None:
     log = worker_log(str(tmp_path), sink, lambda: 0.0)
     log.info("noted")
     log.warning("warned")
-    assert [json.loads(line)["message"] for line in (tmp_path / paths.LOG).read_text().splitlines()] == [
+    assert [json.loads(line)["message"] for line in (tmp_path / environment.LOG).read_text().splitlines()] == [
         "noted",
         "warned",
     ]
     log.close()
-    (tmp_path / paths.LOG).unlink()
-    (tmp_path / paths.LOG).mkdir()
+    (tmp_path / environment.LOG).unlink()
+    (tmp_path / environment.LOG).mkdir()
     log = worker_log(str(tmp_path), sink, lambda: 0.0)
     log.info("lost")
     sink.flush(lambda lines: told.append(list(lines)), 0.0)
     assert [line["level"] for line in told[0]] == ["w", "w"]
     assert "cannot write plexsync.log" in told[0][1]["message"]
-    assert stat.S_ISDIR((tmp_path / paths.LOG).stat().st_mode)
+    assert stat.S_ISDIR((tmp_path / environment.LOG).stat().st_mode)
     log.close()

@@ -16,10 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexsync import event as events
-from plexsync import hook, inbox, jobs, locks, paths, sqlite, wakeup
-from plexsync.event import Event
-from tests.hook_events import VECTORS, Vector, at
+from plexsync import hook
+from plexsync.core import enqueue, environment, locks, sqlite, wake
+from plexsync.core import event as events
+from plexsync.core.event import Event
+from plexsync.queue import schema
+from tests.support.hook_events import VECTORS, Vector, at
 
 TRIGGERS = {
     "Scene.Create.Post": "scene:5",
@@ -43,9 +45,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """The data folder of a Stash in ``tmp_path`` whose worker lives, so that no hook starts one."""
     data = tmp_path / "plugin_data" / "PlexSync"
     data.mkdir(parents=True, mode=0o700)
-    fd = locks.open_lock(str(data / paths.WORKER_LOCK))
+    fd = locks.open_lock(str(data / environment.WORKER_LOCK))
     assert locks.try_lock(fd)
-    locks.write_text(fd, "4711")
+    locks.write_text(fd, str(os.getpid()))
     yield data
     os.close(fd)
 
@@ -54,7 +56,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders whose worker was woken; none is started."""
     calls: list[str] = []
-    monkeypatch.setattr(wakeup, "wake", calls.append)
+    monkeypatch.setattr(wake, "wake", calls.append)
     return calls
 
 
@@ -67,9 +69,9 @@ def edit(folder: object, kind: str = "Scene.Update.Post", number: int = 5, cooki
 
 def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
     """What stands in the queue; nothing where there is none."""
-    if not (folder / paths.QUEUE_DB).exists():
+    if not (folder / environment.QUEUE_DB).exists():
         return []
-    with sqlite3.connect(folder / paths.QUEUE_DB) as conn:
+    with sqlite3.connect(folder / environment.QUEUE_DB) as conn:
         found = conn.execute(f"SELECT {columns} FROM ack_queue_default ORDER BY _id").fetchall()
     conn.close()
     return found
@@ -111,8 +113,8 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
     """A paused worker sees from the counter that an edit came, even one of a row that was there."""
     for number in (1, 2, 1):
         hook.handle(edit(tmp_path, number=number))
-    conn = jobs.open_queue(str(folder), 0)
-    assert jobs.get_meta(conn, "wake") == 3
+    conn = schema.open_queue(str(folder), 0)
+    assert schema.get_meta(conn, "wake") == 3
     conn.close()
 
 
@@ -154,11 +156,11 @@ def test_a_queue_that_is_none_is_told(tmp_path: Path, woken: list[str], kind: st
     data = tmp_path / "plugin_data" / "PlexSync"
     data.mkdir(parents=True)
     if kind == "folder":
-        (data / paths.QUEUE_DB).mkdir()
+        (data / environment.QUEUE_DB).mkdir()
     elif kind == "text":
-        (data / paths.QUEUE_DB).write_text("no database " * 1000, "utf-8")
+        (data / environment.QUEUE_DB).write_text("no database " * 1000, "utf-8")
     else:
-        with sqlite3.connect(data / paths.QUEUE_DB) as conn:
+        with sqlite3.connect(data / environment.QUEUE_DB) as conn:
             conn.execute("PRAGMA user_version = 99")
     answer = json.loads(hook.handle(edit(tmp_path)))
     assert answer["error"].startswith("PlexSync could not queue scene:5 in ")
@@ -167,27 +169,31 @@ def test_a_queue_that_is_none_is_told(tmp_path: Path, woken: list[str], kind: st
 
 def test_no_half_row_is_left(tmp_path: Path) -> None:
     """Row and wake counter are one commit: where one fails the other is not there, and the next edit is whole."""
-    conn = jobs.open_queue(str(tmp_path), 0)
+    conn = schema.open_queue(str(tmp_path), 0)
     conn.execute("CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     with pytest.raises(sqlite3.IntegrityError, match="disk is full"):
-        inbox.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
+        enqueue.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
     assert rows(tmp_path) == []
     conn.execute("DROP TRIGGER full")
-    inbox.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
+    enqueue.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
     assert rows(tmp_path) == [("scene:1",)]
     conn.close()
 
 
 def test_hook_and_worker_mean_the_same_queue(tmp_path: Path) -> None:
     """The hook's statement, version and priority are those of the rest, and it makes no queue of its own."""
-    assert inbox.open_made(str(tmp_path)) is None
-    jobs.open_queue(str(tmp_path), 0).close()
-    conn = inbox.open_made(str(tmp_path))
+    assert enqueue.open_made(str(tmp_path)) is None
+    schema.open_queue(str(tmp_path), 0).close()
+    conn = enqueue.open_made(str(tmp_path))
     assert conn is not None
     assert conn.execute("PRAGMA synchronous").fetchone() == (2,)
     assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     conn.close()
-    assert (inbox.PUT, inbox.SCHEMA_VERSION, inbox.BY_HAND) == (jobs.PUT, jobs.SCHEMA_VERSION, jobs.BY_HAND)
+    assert (enqueue.PUT, enqueue.SCHEMA_VERSION, enqueue.BY_HAND) == (
+        enqueue.PUT,
+        enqueue.SCHEMA_VERSION,
+        enqueue.BY_HAND,
+    )
 
 
 def test_the_hooks_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +210,7 @@ def test_the_hooks_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def connection(folder: Path) -> dict[str, Any]:
     """What ``connection.json`` says."""
-    said: dict[str, Any] = json.loads((folder / paths.CONNECTION).read_text("utf-8"))
+    said: dict[str, Any] = json.loads((folder / environment.CONNECTION).read_text("utf-8"))
     return said
 
 
@@ -219,8 +225,8 @@ def test_the_newest_cookie_is_left_for_the_worker(tmp_path: Path, folder: Path) 
     finally:
         os.umask(old)
     assert connection(folder) == {"scheme": "https", "host": "192.168.1.5", "port": 443, "cookie": 'tw"o'}
-    assert stat.S_IMODE((folder / paths.CONNECTION).stat().st_mode) == 0o600
-    assert [path.name for path in folder.glob("connection*")] == [paths.CONNECTION]
+    assert stat.S_IMODE((folder / environment.CONNECTION).stat().st_mode) == 0o600
+    assert [path.name for path in folder.glob("connection*")] == [environment.CONNECTION]
 
 
 def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
@@ -228,16 +234,16 @@ def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
     hook.handle(edit(tmp_path))
     assert connection(folder) == {"scheme": "http", "host": "127.0.0.1", "port": 9999, "cookie": ""}
     hook.handle(edit(tmp_path, cookie="good"))
-    before = (folder / paths.CONNECTION).stat()
+    before = (folder / environment.CONNECTION).stat()
     hook.handle(edit(tmp_path))
     assert connection(folder)["cookie"] == "good"
-    assert (folder / paths.CONNECTION).stat().st_ino == before.st_ino
+    assert (folder / environment.CONNECTION).stat().st_ino == before.st_ino
 
 
 def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, woken: list[str]) -> None:
     """Where the connection cannot be left the row is committed all the same, the worker woken, and the trouble told."""
     data = tmp_path / "plugin_data" / "PlexSync"
-    (data / paths.CONNECTION / "in the way").mkdir(parents=True)
+    (data / environment.CONNECTION / "in the way").mkdir(parents=True)
     answer = json.loads(hook.handle(edit(tmp_path, cookie="x")))
     assert answer["error"].startswith("PlexSync queued scene:5 but could not wake its worker: ")
     assert rows(data) == [("scene:5",)]
@@ -250,7 +256,7 @@ def test_a_worker_that_cannot_be_woken_is_told(tmp_path: Path, folder: Path, mon
     def refuse(folder: str) -> bool:
         raise BlockingIOError("no more processes")
 
-    monkeypatch.setattr(wakeup, "wake", refuse)
+    monkeypatch.setattr(wake, "wake", refuse)
     answer = json.loads(hook.handle(edit(tmp_path)))
     assert answer == {"error": "PlexSync queued scene:5 but could not wake its worker: no more processes"}
     assert rows(folder) == [("scene:5",)]
@@ -287,16 +293,16 @@ def test_any_order_of_events_answers_and_keeps_one_row_a_key(
 def fill(conn: sqlite3.Connection) -> None:
     """Queue edits until nothing more fits."""
     for number in range(1, 2000):
-        inbox.put(conn, f"scene:{number}", "x" * 500, 1.0, 1.0)
+        enqueue.put(conn, f"scene:{number}", "x" * 500, 1.0, 1.0)
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     """On a full disk SQLite rolls back by itself; the hook reports the full disk, and the queue stays usable."""
-    conn = jobs.open_queue(str(tmp_path), 1.0)
+    conn = schema.open_queue(str(tmp_path), 1.0)
     conn.execute(f"PRAGMA max_page_count={conn.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         fill(conn)
     assert not conn.in_transaction
     conn.execute("PRAGMA max_page_count=100000")
-    inbox.put(conn, "scene:5000", "edit", 1.0, 1.0)
+    enqueue.put(conn, "scene:5000", "edit", 1.0, 1.0)
     conn.close()

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync import paths
+from plexsync.core import environment
 from plexsync.log import LINE_BYTES, LOG_BYTES, LOG_FILES, FileSink, Log, Private, StashSink, StderrSink
 
 SECRET = "Zq8-token-7X"
@@ -120,13 +120,13 @@ def test_stash_gets_utf_8_whatever_the_locale_is() -> None:
 
 def stored(folder: Path) -> list[dict[str, str]]:
     """The lines of ``plexsync.log``."""
-    return [json.loads(line) for line in (folder / paths.LOG).read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in (folder / environment.LOG).read_text("utf-8").splitlines()]
 
 
 def test_the_file_holds_json_lines(tmp_path: Path) -> None:
     """Each line of plexsync.log is one JSON object with UTC time, level and message."""
     sink = FileSink(str(tmp_path), pytest.fail, clock=lambda: 1_700_000_000.9)
-    assert not (tmp_path / paths.LOG).exists()
+    assert not (tmp_path / environment.LOG).exists()
     sink.write("info", "100% of Caf\xe9\n%s {} \ud83d")
     sink.write("error", "second")
     sink.close()
@@ -142,7 +142,7 @@ def test_the_file_is_rotated(tmp_path: Path) -> None:
     for number in range(50):
         sink.write("info", f"{number} " + "x" * 500_000)
     sink.close()
-    names = [paths.LOG, *(f"{paths.LOG}.{number}" for number in range(1, LOG_FILES + 1))]
+    names = [environment.LOG, *(f"{environment.LOG}.{number}" for number in range(1, LOG_FILES + 1))]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert all(0 < (tmp_path / name).stat().st_size <= LOG_BYTES for name in names)
     assert stored(tmp_path)[-1]["message"].startswith("49 ")
@@ -151,14 +151,14 @@ def test_the_file_is_rotated(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     """What keeps the log from being written is said once, in one sentence, and work goes on."""
-    (tmp_path / paths.LOG).mkdir()
+    (tmp_path / environment.LOG).mkdir()
     told: list[str] = []
     sink = FileSink(str(tmp_path), told.append)
     for _ in range(3):
         sink.write("info", "x" * 100_000)
     sink.close()
     assert len(told) == 1
-    assert told[0].startswith(f"PlexSync cannot write {paths.LOG} (")
+    assert told[0].startswith(f"PlexSync cannot write {environment.LOG} (")
     assert told[0].endswith("syncing goes on without it.")
 
 

@@ -1,0 +1,114 @@
+"""What the environment says: the data folder and the names of its files, and the contract's durations.
+
+Loaded by the hook: ``os`` alone. A duration's unusable value (text, negative, not finite) means its default.
+"""
+
+import os
+
+QUEUE_DB = "queue.db"
+STATE_DB = "state.db"
+CONNECTION = "connection.json"
+WORKER_LOCK = "worker.lock"
+TASK_LOCK = "task.lock"
+INIT_LOCK = "init.lock"
+STATUS = "status.json"
+METRICS = "metrics.prom"
+TIMESTAMPS = "sync_timestamps.json"
+LOG = "plexsync.log"
+CLIENT_ID = "client_id"
+PREVIEW = "preview.csv"
+UNMATCHED = "unmatched.csv"
+
+#: The plugin's folder, its entry file and its manifest, absolute whatever Stash's working directory is.
+PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENTRY = os.path.join(PLUGIN_DIR, "PlexSync.py")
+MANIFEST = os.path.join(PLUGIN_DIR, "PlexSync.yml")
+
+#: Variable -> default in seconds.
+DEFAULTS = {
+    "PLEXSYNC_SETTLE": 2.0,
+    "PLEXSYNC_RETRY_BASE": 5.0,
+    "PLEXSYNC_RETRY_CAP": 300.0,
+    "PLEXSYNC_MISSING_BASE": 30.0,
+    "PLEXSYNC_MISSING_CAP": 3600.0,
+    "PLEXSYNC_MISSING_GIVE_UP": 604800.0,
+    "PLEXSYNC_BREAKER_RESET": 60.0,
+    "PLEXSYNC_BREAKER_RESET_CAP": 600.0,
+    "PLEXSYNC_IDLE_EXIT": 86400.0,
+    "PLEXSYNC_CATCHUP": 3600.0,
+    "PLEXSYNC_CONNECT_TIMEOUT": 5.0,
+    "PLEXSYNC_READ_TIMEOUT": 30.0,
+}
+
+
+def data_dir(stash_dir: str) -> str:
+    """The data folder for a Stash whose configuration lies in ``stash_dir``; ``""`` when neither tells.
+
+    ``PLEXSYNC_DATA_DIR`` overrides.
+    """
+    override = os.environ.get("PLEXSYNC_DATA_DIR", "")
+    if override:
+        return os.path.abspath(override)
+    return os.path.join(os.path.abspath(stash_dir), "plugin_data", "PlexSync") if stash_dir else ""
+
+
+def guess_data_dir() -> str:
+    """The data folder for the command line, which gets no word from Stash.
+
+    Looks above the plugin's folder (``<stash>/plugins/.../PlexSync``) for one that exists, else Stash's usual home.
+    """
+    found = data_dir("")
+    if found:
+        return found
+    folder = PLUGIN_DIR
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        if os.path.isdir(data_dir(folder)):
+            return data_dir(folder)
+    return data_dir(os.path.join(os.path.expanduser("~"), ".stash"))
+
+
+def seconds(name: str) -> float:
+    """The duration ``name`` (a key of ``DEFAULTS``) in seconds; 0 means zero."""
+    default = DEFAULTS[name]
+    text = os.environ.get(name, "")
+    if not text.strip():
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        return default
+    return value if 0 <= value < float("inf") else default
+
+
+def timeout(name: str) -> float:
+    """A timeout in seconds. 0 means zero as everywhere, but sockets take nothing below a millisecond for a timeout."""
+    return max(seconds(name), 0.001)
+
+
+def horizon() -> float:
+    """How far off a due time can honestly be, in seconds: the longest cap, and a minute. Later is a wrong clock."""
+    caps = ("PLEXSYNC_SETTLE", "PLEXSYNC_RETRY_CAP", "PLEXSYNC_MISSING_CAP", "PLEXSYNC_BREAKER_RESET_CAP")
+    return max(seconds(name) for name in caps) + 60
+
+
+def replace(path: str, data: bytes, *, sync: bool = False) -> None:
+    """Write a file (mode 0600) so that a reader sees the old one or the new one, never a half. Raises ``OSError``.
+
+    ``sync``: it also survives a power cut.
+    """
+    part = f"{path}.{os.getpid()}"
+    try:
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError("the disk is full")
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(part, path)
+    except OSError:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise

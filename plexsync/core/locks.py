@@ -1,0 +1,59 @@
+"""Kernel locks on files: freed by the kernel when their holder dies, however it dies.
+
+Two functions, one pair for POSIX (flock) here and one for Windows (msvcrt) in ``locks_windows``. Loaded by the hook.
+"""
+
+import os
+import sys
+import time
+
+WINDOWS = sys.platform == "win32"
+
+if sys.platform == "win32":
+    from plexsync.core.locks_windows import try_lock, unlock
+else:
+    import fcntl
+
+    def try_lock(fd: int) -> bool:
+        """Obtain the lock without waiting; whether it was obtained."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def unlock(fd: int) -> None:
+        """Give the lock up, for every process that shares the open file."""
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def open_lock(path: str) -> int:
+    """A descriptor of the lock file ``path`` (created with mode 0600), not inherited by children."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+
+
+def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:
+    """Try for ``patience`` seconds to obtain the lock; whether it was obtained."""
+    end = time.monotonic() + patience
+    while not try_lock(fd):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def write_text(fd: int, text: str) -> None:
+    """Replace the lock file's content."""
+    os.ftruncate(fd, 0)
+    # Hook and worker share one open file and so one offset: with lseek and write one pid could land behind the other.
+    if WINDOWS:
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.write(fd, text.encode())
+    else:
+        os.pwrite(fd, text.encode(), 0)
+
+
+def read_text(fd: int) -> str:
+    """The lock file's content."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    return os.read(fd, 256).decode("ascii", "replace")

@@ -1,0 +1,148 @@
+"""The one draining process: how it comes by the lock, keeps it through ``exec``, and ends without losing a wake-up.
+
+Knows neither jobs nor servers. Standard library alone: the small waiter lives here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from plexsync.core import environment, locks
+
+#: Seconds for which a worker that nobody handed the lock tries to obtain it (Windows: locks are not inherited).
+TAKE_PATIENCE = 1.0
+#: Seconds for which one that was about to end tries to have the lock back because rows came.
+BACK_PATIENCE = 0.2
+
+
+class Terminated(BaseException):
+    """SIGTERM or Ctrl-C: put the batch back and end."""
+
+
+class Holder:
+    """The lock of one data folder, held by this process."""
+
+    def __init__(self, folder: str, fd: int) -> None:
+        self.folder = folder
+        self.fd = fd
+        self._held = True
+        os.set_inheritable(fd, False)
+        _sign(fd)
+
+    @classmethod
+    def take(cls, folder: str, inherited: int | None, patience: float = TAKE_PATIENCE) -> Holder | None:
+        """The lock that the starter handed over as descriptor ``inherited``, or a free one; None if another has it."""
+        if inherited is not None and _is_lock(folder, inherited):
+            fd = inherited
+        else:
+            fd = locks.open_lock(os.path.join(folder, environment.WORKER_LOCK))
+        if not locks.wait_lock(fd, patience):
+            os.close(fd)
+            return None
+        return cls(folder, fd)
+
+    def end(self, more: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
+        """Give the lock up; False if ``more()`` then says that rows came and the lock could be had back.
+
+        May be called again, whatever ended the first call: a lock that is another's by then is left alone.
+        """
+        if self._held:
+            locks.write_text(self.fd, "")
+            self._held = False
+            locks.unlock(self.fd)
+            if more() and locks.wait_lock(self.fd, patience):
+                self._held = True
+                _sign(self.fd)
+                return False
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+        return True
+
+    def become(self, role: str, api_key: str, *, again: bool = True) -> None:
+        """Replace this process by ``role`` (``worker``, ``waiter``): same pid and lock. ``again``: see ``background``.
+
+        Returns on Windows, and where the interpreter cannot be started any more.
+        """
+        if locks.WINDOWS:
+            return
+        command = [sys.executable or "python3", environment.ENTRY, role, "--data-dir", self.folder]
+        command += ["--lock-fd", str(self.fd), *(["--again"] if again else [])]
+        reader = pipe_key(api_key)
+        if reader is not None:
+            command += ["--key-fd", str(reader)]
+        os.set_inheritable(self.fd, True)
+        try:
+            os.execv(command[0], command)
+        except OSError:
+            os.set_inheritable(self.fd, False)
+            if reader is not None:
+                os.close(reader)
+
+
+def _sign(fd: int) -> None:
+    """Name this process in its lock, if it does not stand there. A full disk is no reason to die before saying so."""
+    pid = str(os.getpid())
+    with contextlib.suppress(OSError):
+        if locks.read_text(fd) != pid:
+            locks.write_text(fd, pid)
+
+
+def _is_lock(folder: str, fd: int) -> bool:
+    """Whether the descriptor is this folder's lock file: a number on a command line proves nothing."""
+    try:
+        mine = os.fstat(fd)
+        there = os.stat(os.path.join(folder, environment.WORKER_LOCK))
+    except OSError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
+
+def pipe_key(api_key: str) -> int | None:
+    """The reading end, to be inherited, of a pipe that holds Stash's ApiKey; None without a key."""
+    if not api_key:
+        return None
+    reader, writer = os.pipe()
+    os.write(writer, api_key.encode("utf-8"))
+    os.close(writer)
+    os.set_inheritable(reader, True)
+    return reader
+
+
+def read_key(fd: int | None) -> str:
+    """Stash's ApiKey from the pipe that ``pipe_key`` made; ``""`` without one."""
+    if fd is None:
+        return ""
+    try:
+        text = os.read(fd, 4096).decode("utf-8", "replace")
+        os.close(fd)
+    except OSError:
+        return ""
+    return text
+
+
+def settle_in(folder: str) -> None:
+    """Leave Stash's process group, its folder and its file modes behind."""
+    if hasattr(os, "setsid") and os.getsid(0) != os.getpid() and not os.isatty(0):
+        with contextlib.suppress(OSError):  # a group's leader already, or not allowed
+            os.setsid()
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignored it would keep a look's exit status from us
+    os.umask(0o077)
+    os.chdir(folder)
+
+
+def raise_on_signals() -> None:
+    """Let SIGTERM and Ctrl-C raise ``Terminated`` wherever the process is."""
+
+    def terminated(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows puts the batch back
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGINT, terminated)

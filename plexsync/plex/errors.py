@@ -1,0 +1,210 @@
+"""What a failed request to Plex means: exception plus real HTTP status to one class of ``errors.py``. Pure.
+
+Knows nothing of sessions, items or retries. Messages never quote an exception: its text may hold a token, a query or
+a title.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import http.client
+import re
+import socket
+import ssl
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
+
+import requests
+import urllib3.exceptions as urllib3_errors
+
+from plexsync.model.errors import ItemGone, LocalError, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
+
+#: What a request was about; a 404 means something else for each.
+Context = Literal["server", "section", "item", "edit", "image"]
+
+REFUSED_TOKEN = {401, 403, 498}
+BUSY = {408, 429}
+#: Errors of this machine that surface through a socket or a file.
+LOCAL_ERRNOS = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS, errno.EDQUOT}
+_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.ENETDOWN, errno.EHOSTDOWN}
+_BAD_CHARACTER_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
+_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def parse_xml(body: bytes) -> ElementTree.Element:
+    """The root of an XML reply. Control characters, which Plex stores and then sends as references, are dropped.
+
+    Raises ``ElementTree.ParseError`` for anything that is not XML, an empty body included.
+    """
+    try:
+        return ElementTree.fromstring(body)
+    except (ElementTree.ParseError, ValueError):
+        text = body.decode("utf-8", "replace").encode("utf-8")
+        cleaned = _CONTROL_BYTES.sub(b"", _BAD_CHARACTER_REFERENCE.sub(_legal_reference, text))
+        return ElementTree.fromstring(cleaned)
+
+
+def _legal_reference(match: re.Match[bytes]) -> bytes:
+    hexadecimal, decimal = match.groups()
+    code = int(hexadecimal, 16) if hexadecimal else int(decimal)
+    legal = code in (9, 10, 13) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
+    return match.group(0) if legal else b""
+
+
+def classify(
+    exc: BaseException,
+    status: int | None,
+    headers: Mapping[str, str],
+    context: Context,
+    *,
+    body: str = "",
+    now: Callable[[], float] = time.time,
+) -> PlexSyncError:
+    """The class that a failed request belongs to.
+
+    ``status`` and ``headers`` are those of the reply, ``status`` None if none came; ``body``: start of an error's body.
+    Raises ``exc`` itself if it is none of Plex's doing (our bug).
+    """
+    if isinstance(exc, PlexSyncError):
+        return exc
+    if status is not None and not 200 <= status < 300:
+        return _by_status(status, headers, context, body, now)
+    found = _by_setup(exc) or _by_network(exc)
+    if found is None and isinstance(exc, ElementTree.ParseError):
+        found = PlexBusy("Plex sent a reply that cannot be read.", status=status)
+    if found is None and type(exc).__module__.startswith("plexapi"):
+        found = PlexBusy("Plex sent an unexpected reply.", status=status)
+    if found is None:
+        raise exc
+    return found
+
+
+def _by_status(
+    status: int, headers: Mapping[str, str], context: Context, body: str, now: Callable[[], float]
+) -> PlexSyncError:
+    if status in REFUSED_TOKEN:
+        return SetupError(_token_sentence(status), code="token")
+    if 300 <= status < 400:
+        return SetupError(
+            f"plexUrl answers with a redirect ({status}), which is not followed: set it to the address it leads to.",
+            code="url",
+        )
+    if status == 503 and "maintenance" in body.lower():
+        return PlexUnavailable("Plex is starting or in maintenance (503).")
+    if status >= 500 or status in BUSY:
+        return PlexBusy(f"Plex could not answer now ({status}).", status=status, retry_after=retry_after(headers, now))
+    if status == 404:
+        return _not_found(context)
+    if context in ("edit", "image"):
+        return Rejected(f"Plex refused the request ({status}).", status=status)
+    # A read says nothing of the user's: no scene is to blame for it.
+    return PlexBusy(f"Plex refused a read ({status}).", status=status)
+
+
+def _token_sentence(status: int) -> str:
+    if status == 403:
+        return "Plex refused this (403): plexToken must be the token of the server's owner."
+    if status == 498:
+        return "Plex's token has expired (498): set plexToken to a new one."
+    return "Plex refused the token (401): check plexToken."
+
+
+def _not_found(context: Context) -> PlexSyncError:
+    if context in ("item", "edit", "image"):
+        return ItemGone("Plex no longer has this item (404).")
+    if context == "section":
+        return SetupError("Plex has no such library (404): check plexLibraries.", code="library")
+    return SetupError("Something that is not Plex answers at plexUrl (404): check its host, port and path.", code="url")
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for (a number or an HTTP date), None without a usable one."""
+    text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _by_setup(exc: BaseException) -> PlexSyncError | None:
+    if isinstance(exc, requests.exceptions.SSLError | ssl.SSLError | urllib3_errors.SSLError):
+        return _tls(exc)
+    if isinstance(exc, requests.exceptions.InvalidHeader) or (
+        isinstance(exc, UnicodeEncodeError) and exc.encoding.lower().replace("-", "") in ("latin1", "iso88591", "ascii")
+    ):
+        return SetupError("plexToken holds a character that no token has: paste it again.", code="token")
+    bad_url = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.MissingSchema,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.URLRequired,
+        urllib3_errors.LocationParseError,
+        http.client.InvalidURL,
+    )
+    if isinstance(exc, bad_url):
+        return SetupError("plexUrl is no usable address: it has the form http://host:32400.", code="url")
+    if isinstance(exc, requests.exceptions.TooManyRedirects):
+        return SetupError("Plex's address answers with redirects: set plexUrl to the final address.", code="url")
+    return None
+
+
+def _tls(exc: BaseException) -> PlexSyncError:
+    inner = [link for link in _chain(exc) if isinstance(link, ssl.SSLError)]
+    if any(isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError) for link in inner):
+        return PlexBusy("The connection to Plex broke while it was being secured.")
+    if inner and not any(isinstance(link, ssl.SSLCertVerificationError) for link in inner):
+        return SetupError("Plex does not speak HTTPS at plexUrl: use http:// or the right port.", code="url")
+    return SetupError(
+        "Plex's certificate is not accepted: use its plex.direct address, http://, or switch plexSkipTlsVerify on.",
+        code="certificate",
+    )
+
+
+def _by_network(exc: BaseException) -> PlexSyncError | None:
+    network = isinstance(exc, requests.RequestException | urllib3_errors.HTTPError | http.client.HTTPException)
+    if not network and not isinstance(exc, OSError):
+        return None
+    links = list(_chain(exc))
+    if any(_is_local(link) for link in links):
+        return LocalError("This machine could not do it: its disk, memory or number of open files is exhausted.")
+    if any(_is_away(link) for link in links):
+        return PlexUnavailable("Plex does not answer: nothing can be reached at plexUrl.")
+    if isinstance(exc, requests.exceptions.Timeout | TimeoutError | urllib3_errors.TimeoutError):
+        return PlexBusy("Plex took too long to answer.")
+    if network or isinstance(exc, ConnectionError):
+        return PlexBusy("The connection to Plex broke.")
+    return LocalError("This machine could not do it: a file or device failed.")
+
+
+def _is_local(link: BaseException) -> bool:
+    return isinstance(link, OSError) and not isinstance(link, requests.RequestException) and link.errno in LOCAL_ERRNOS
+
+
+def _is_away(link: BaseException) -> bool:
+    away = (
+        requests.exceptions.ConnectTimeout,
+        requests.exceptions.ProxyError,
+        urllib3_errors.ConnectTimeoutError,
+        urllib3_errors.NewConnectionError,
+        ConnectionRefusedError,
+        socket.gaierror,
+    )
+    return isinstance(link, away) or (isinstance(link, OSError) and link.errno in _NO_ROUTE)
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """The exception and all that it wraps: as argument (requests, urllib3), reason (urllib3), cause or context."""
+    todo: list[object] = [exc]
+    seen: set[int] = set()
+    while todo:
+        link = todo.pop()
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        todo += [*link.args, getattr(link, "reason", None), link.__cause__, link.__context__]

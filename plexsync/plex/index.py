@@ -1,0 +1,388 @@
+"""The index of every file in the chosen libraries: its tables in ``state.db``, and how it is kept fresh.
+
+Knows nothing of Stash or jobs. Decides nothing about which item a scene belongs to; answers look-ups for that.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import gc
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from plexsync.core.db import portions
+from plexsync.model.item import IndexPart, Section
+from plexsync.model.paths import name_key
+from plexsync.plex.client import Identity
+from plexsync.plex.listing import Listing, Page, Streams, rows
+from plexsync.plex.sections import choose
+from plexsync.plex.session import PlexSession
+
+#: Deletions never show in a delta; this often (seconds) everything is listed to find them.
+SWEEP = 86_400
+#: A sweep during which the library changed is repeated after this many seconds.
+SWEEP_AGAIN = 3_600
+#: Seconds by which a delta reaches back before the last one: rows get their time before they can be seen.
+OVERLAP = 60
+#: A missing file asks for a delta although no clock moved, at most this often (seconds).
+MISSING_PAUSE = 5
+#: Seconds for each item of a library between two listings made because a missing file did not show in the delta: a file
+#: that comes back from the trash, or moves, need not change its item's times.
+RELIST_PER_ITEM = 0.02
+#: Platforms, as Plex names them, whose file systems take names that differ in case for the same.
+FOLDING = {"Windows", "MacOSX"}
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS section (
+        id INTEGER PRIMARY KEY, machine TEXT NOT NULL, key INTEGER NOT NULL, title TEXT NOT NULL DEFAULT '',
+        clock TEXT NOT NULL DEFAULT '', complete INTEGER NOT NULL DEFAULT 0, listed INTEGER NOT NULL DEFAULT 0,
+        swept REAL NOT NULL DEFAULT 0, listed_clock TEXT NOT NULL DEFAULT '', UNIQUE (machine, key))""",
+    """CREATE TABLE IF NOT EXISTS part (
+        section INTEGER NOT NULL, rating_key INTEGER NOT NULL, part_id INTEGER NOT NULL, path TEXT NOT NULL,
+        name_key TEXT NOT NULL, size INTEGER NOT NULL, duration REAL NOT NULL, trashed INTEGER NOT NULL,
+        optimised INTEGER NOT NULL)""",
+)
+INDEXES = {"part_name": "name_key", "part_size": "size", "part_item": "rating_key, section"}
+_COLUMNS = "p.rating_key, s.key, p.part_id, p.path, p.size, p.duration, p.trashed, p.optimised"
+Gained = set[tuple[str, int]]
+#: A row of the table ``part``.
+Line = tuple[Any, ...]
+K = TypeVar("K")
+
+
+class Plex(Streams, Protocol):
+    """What the library needs of the client."""
+
+    session: PlexSession
+
+    @property
+    def identity(self) -> Identity:
+        """The server's identity."""
+        ...
+
+    def sections(self) -> tuple[Section, ...]:
+        """The movie-type libraries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a refresh found.
+
+    ``complete``: every chosen section has been listed completely. ``gained``: (name key, size in bytes) of files that
+    are new in the index. ``filled``: a section was listed for the first time; its files are not in ``gained``, anything
+    may be new.
+    """
+
+    complete: bool
+    gained: frozenset[tuple[str, int]] = frozenset()
+    sections: tuple[Section, ...] = ()
+    filled: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Row:
+    """A section as the table has it. ``listed``: Plex's clock at the start of the newest listing; ``swept``: ours at
+    the last one of every row, ``listed_clock``: the section's own clock then.
+    """
+
+    id: int
+    section: Section
+    clock: str
+    complete: bool
+    listed: int
+    swept: float
+    listed_clock: str
+
+
+@dataclass(slots=True)
+class _Found:
+    gained: Gained = field(default_factory=set)
+    filled: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+class Library:
+    """The index of one Plex server. ``conn`` is in autocommit mode; transactions are as short as a page."""
+
+    def __init__(
+        self, conn: sqlite3.Connection, client: Plex, machine: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.complete = False
+        self._conn = conn
+        self._client = client
+        self._machine = machine
+        self._clock = clock
+        self._chosen: tuple[int, ...] | None = None
+        self._asked_missing = float("-inf")
+        self._relisted: dict[int, float] = {}
+        self._added = 0
+        for statement in TABLES:
+            conn.execute(statement)
+        self._index()
+
+    @property
+    def fold_case(self) -> bool:
+        """Whether the server's file system takes names that differ in case for the same."""
+        return self._client.identity.platform in FOLDING
+
+    def refresh(self, chosen: Sequence[str] = (), *, missing: bool = False) -> Refresh:
+        """Brings the index of the chosen libraries (none: all of movie type) up to date.
+
+        One request if nothing moved. ``missing``: a file was not found, so look for new rows even if no clock moved.
+        Raises SetupError ``library`` for an unknown name, and whatever the client raises.
+        """
+        sections = choose(self._client.sections(), chosen)
+        known = [self._row(section) for section in sections]
+        self._chosen = tuple(row.id for row in known)
+        self.complete = bool(known) and all(row.complete for row in known)
+        ask = missing and abs(self._clock() - self._asked_missing) >= MISSING_PAUSE
+        if ask:
+            self._asked_missing = self._clock()
+        found = _Found()
+        held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
+        first = not held and any(not row.complete for row in known)
+        with self._unindexed() if first else nullcontext():
+            for row in known:
+                self._update(row, ask, found)
+        self.complete = bool(known) and all(row.complete for row in known)
+        return Refresh(self.complete, frozenset(found.gained), sections, found.filled, tuple(found.warnings))
+
+    def expect_more(self) -> None:
+        """The next refresh for a missing file looks at once, however short ago the last one was."""
+        self._asked_missing = float("-inf")
+
+    def forget(self, rating_key: int) -> None:
+        """Drops an item that Plex no longer has; a later listing brings it back if it does."""
+        self._conn.execute(
+            "DELETE FROM part WHERE rating_key = ? AND section IN (SELECT id FROM section WHERE machine = ?)",
+            (rating_key, self._machine),
+        )
+
+    def by_name(self, keys: Collection[str]) -> dict[str, list[IndexPart]]:
+        """Every file of these names, by ``name_key``; a name without a file is absent."""
+        return self._grouped("name_key", keys, str)
+
+    def by_size(self, sizes: Collection[int]) -> dict[int, list[IndexPart]]:
+        """Every file of these sizes in bytes, by size."""
+        return self._grouped("size", sizes, int)
+
+    def by_item(self, rating_keys: Collection[int]) -> dict[int, list[IndexPart]]:
+        """Every file of these items, by rating key."""
+        return self._grouped("rating_key", rating_keys, int)
+
+    def counts(self) -> dict[str, int]:
+        """Items with a file, by library title."""
+        return dict(
+            self._conn.execute(
+                "SELECT s.title, COUNT(DISTINCT p.rating_key) FROM section s LEFT JOIN part p ON p.section = s.id "
+                f"WHERE {self._where()} GROUP BY s.id ORDER BY s.id",
+                self._scope(),
+            )
+        )
+
+    def _where(self) -> str:
+        if self._chosen is None:
+            return "s.machine = ?"
+        return f"s.machine = ? AND s.id IN ({','.join('?' * len(self._chosen))})"
+
+    def _scope(self) -> tuple[str | int, ...]:
+        return (self._machine, *(self._chosen or ()))
+
+    def _grouped(self, column: str, values: Iterable[K], kind: Callable[..., K]) -> dict[K, list[IndexPart]]:
+        wanted = list(dict.fromkeys(values))
+        grouped: dict[K, list[IndexPart]] = {}
+        for portion, marks in portions(wanted):
+            # CROSS JOIN keeps SQLite at the part's own index.
+            found = self._conn.execute(
+                f"SELECT p.{column}, {_COLUMNS} FROM part p CROSS JOIN section s ON s.id = p.section "
+                f"WHERE p.{column} IN ({marks}) AND {self._where()}",
+                (*portion, *self._scope()),
+            )
+            for value, *line in found:
+                grouped.setdefault(kind(value), []).append(_part(line))
+        return grouped
+
+    def _row(self, section: Section) -> _Row:
+        self._conn.execute(
+            "INSERT INTO section (machine, key, title) VALUES (?, ?, ?) "
+            "ON CONFLICT (machine, key) DO UPDATE SET title = excluded.title WHERE title <> excluded.title",
+            (self._machine, section.key, section.title),
+        )
+        row_id, clock, complete, listed, swept, listed_clock = self._conn.execute(
+            "SELECT id, clock, complete, listed, swept, listed_clock FROM section WHERE machine = ? AND key = ?",
+            (self._machine, section.key),
+        ).fetchone()
+        return _Row(row_id, section, clock, bool(complete), listed, swept, listed_clock)
+
+    def _update(self, row: _Row, ask: bool, found: _Found) -> None:
+        now = self._clock()
+        if not row.complete:
+            self._list_all(row, found)
+            found.filled = True
+        elif not 0 <= now - row.swept < SWEEP:
+            self._list_all(row, found)
+        elif ask or row.clock != row.section.clock:
+            before = len(found.gained)
+            self._list_changes(row, found)
+            if ask and len(found.gained) == before and self._may_hide(row, now):
+                self._list_all(row, found)
+
+    def _may_hide(self, row: _Row, now: float) -> bool:
+        """Whether the section may hold more than its rows' times tell, and a listing is not too dear."""
+        if row.section.clock.strip("|") and row.section.clock == row.listed_clock:
+            return False
+        sql = "SELECT COUNT(DISTINCT rating_key) FROM part WHERE section = ?"
+        pause = RELIST_PER_ITEM * self._conn.execute(sql, (row.id,)).fetchone()[0]
+        last = max(row.swept, self._relisted.get(row.id, float("-inf")))
+        if 0 <= now - last < pause:
+            return False
+        self._relisted[row.id] = now
+        return True
+
+    def _list_all(self, row: _Row, found: _Found) -> None:
+        """First listing or sweep: every row, then drop what is gone. Not complete: all stays, and is repeated."""
+        gained = found.gained if row.complete else None
+        listing = rows(self._client, row.section.key)
+        held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
+        server_time = self._take(row, listing, gained, held=bool(held))
+        found.warnings += listing.warnings
+        if listing.complete and held:
+            self._drop_others(row, listing.keys)
+        swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
+        # Rows that cannot be read stay so: they must not keep the whole index from counting.
+        row.complete = row.complete or listing.complete or bool(listing.warnings)
+        row.listed_clock = row.section.clock
+        self._save(row, server_time, swept)
+
+    def _list_changes(self, row: _Row, found: _Found) -> None:
+        since = max(0, row.listed - OVERLAP)
+        updated = rows(self._client, row.section.key, since_updated=since)
+        server_time = self._take(row, updated, found.gained)
+        whole = updated.complete
+        if updated.honoured:
+            added = rows(self._client, row.section.key, since_added=since)
+            self._take(row, added, found.gained)
+            whole = whole and added.complete
+        elif updated.complete:
+            self._drop_others(row, updated.keys)
+        found.warnings += updated.warnings
+        if whole or updated.warnings:
+            self._save(row, server_time, row.swept)
+
+    def _take(self, row: _Row, listing: Listing, gained: Gained | None, *, held: bool = True) -> int:
+        """Stores every page; returns Plex's time, in epoch seconds, at the first one. ``held``: the index has rows."""
+        server_time = 0
+        with _uncollected():
+            for page in listing:
+                server_time = server_time or self._server_time()
+                self._store(row.id, page, self._stored(row.id, page.keys) if held else {}, gained)
+        return server_time or self._server_time()
+
+    def _server_time(self) -> int:
+        last = self._client.session.last
+        try:
+            return int(email.utils.parsedate_to_datetime(last.headers["Date"] if last else "").timestamp())
+        except (KeyError, ValueError, TypeError):
+            return int(self._clock())
+
+    def _store(self, section: int, page: Page, before: Mapping[int, set[Line]], gained: Gained | None) -> None:
+        """Replaces the files of the page's items where they differ from those stored ``before``."""
+        after: dict[int, set[Line]] = {key: set() for key in page.keys}
+        for key, _, number, path, size, duration, trashed, optimised in page.parts:
+            after[key].add((section, key, number, path, name_key(path), size, duration, trashed, optimised))
+        changed = [key for key in page.keys if before.get(key, set()) != after[key]]
+        if not changed:
+            return
+        lines = [line for key in changed for line in after[key]]
+        with self._transaction():
+            self._conn.executemany(
+                "DELETE FROM part WHERE rating_key = ? AND section = ?",
+                [(key, section) for key in changed if key in before],
+            )
+            self._conn.executemany("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        self._added += len(lines)
+        if gained is not None:
+            gained.update(
+                (str(line[4]), int(str(line[5])))
+                for key in changed
+                for line in after[key] - before.get(key, set())
+                if not line[7] and not line[8]
+            )
+
+    def _stored(self, section: int, keys: Sequence[int]) -> dict[int, set[Line]]:
+        stored: dict[int, set[Line]] = {}
+        for portion, marks in portions(keys):
+            query = f"SELECT * FROM part WHERE rating_key IN ({marks}) AND section = ?"
+            for line in self._conn.execute(query, (*portion, section)):
+                stored.setdefault(line[1], set()).add(line)
+        return stored
+
+    def _drop_others(self, row: _Row, keys: set[int]) -> None:
+        stored = self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (row.id,))
+        gone = [(key, row.id) for (key,) in stored if key not in keys]
+        for portion, _ in portions(gone):
+            with self._transaction():
+                self._conn.executemany("DELETE FROM part WHERE rating_key = ? AND section = ?", portion)
+
+    def _index(self) -> None:
+        for name, columns in INDEXES.items():
+            self._conn.execute(f"CREATE INDEX IF NOT EXISTS {name} ON part ({columns})")
+
+    @contextmanager
+    def _unindexed(self) -> Iterator[None]:
+        """Rows come in no order of name or size: sorted once at the end they cost a quarter."""
+        self._added = 0
+        for name in INDEXES:
+            self._conn.execute(f"DROP INDEX IF EXISTS {name}")
+        try:
+            yield
+        finally:
+            if (
+                self._conn.execute("SELECT count(*) FROM part").fetchone()[0] > self._added
+            ):  # another process fills it too
+                self._conn.execute(
+                    "DELETE FROM part WHERE rowid NOT IN"
+                    " (SELECT min(rowid) FROM part GROUP BY section, rating_key, part_id, path)"
+                )
+            self._index()
+
+    def _save(self, row: _Row, server_time: int, swept: float) -> None:
+        row.clock, row.listed, row.swept = row.section.clock, server_time, swept
+        self._conn.execute(
+            "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ?, listed_clock = ? WHERE id = ?",
+            (row.clock, int(row.complete), server_time, swept, row.listed_clock, row.id),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._conn.in_transaction:  # a full disk has rolled it back already
+                self._conn.execute("ROLLBACK")
+            raise
+        self._conn.execute("COMMIT")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for cycles: a page is 5,000 containers and has none, and each look goes through all that lives."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _part(line: Sequence[Any]) -> IndexPart:
+    rating_key, section, part_id, path, size, duration, trashed, optimised = line
+    return IndexPart(rating_key, section, part_id, path, size, duration, bool(trashed), bool(optimised))

@@ -1,0 +1,1 @@
+"""Everything that is asked of Stash. Imports ``core``, ``model``, ``state`` and the log."""

@@ -1,0 +1,245 @@
+"""What to write to an item, as which requests, and whether it arrived. Pure: values in, values out.
+
+Knows nothing of Stash, HTTP or databases. Every list in an edit is right whether the server appends or replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import quote
+
+from plexsync.model.fields import Wanted, fingerprint, same_value
+from plexsync.model.item import FIELDS, LIST_FIELDS, Item
+from plexsync.model.text import cut_encoded
+from plexsync.model.written import Change, Written
+
+Value = str | tuple[str, ...]
+Params = tuple[tuple[str, str], ...]
+Outcome = Literal["as_sent", "kept", "unchanged"]
+
+#: Characters of a request line. Exact limits of Plex are unknown; nginx before it takes 8 KB.
+SOFT_LIMIT = 4096
+HARD_LIMIT = 7168
+#: ``PUT /library/sections/<4 digits>/all?type=1&id=<9 digits> HTTP/1.1`` and a path before it.
+BASE_LENGTH = 96
+#: A lock on ``collection`` would keep Plex's own agents from adding theirs.
+UNLOCKED = frozenset({"collection"})
+#: Why a list is left alone that others share and that does not fit into a request line.
+TOO_LONG = "too long for one request"
+
+
+@dataclass(frozen=True, slots=True)
+class EditPlan:
+    """What one item needs. ``locks``: locks to set without a value (``thumb``, ``art``). ``left``: (field, reason).
+
+    ``warnings``: sentences about what had to be cut, or left alone, because no request can carry it.
+    """
+
+    changes: tuple[Change, ...] = ()
+    locks: tuple[str, ...] = ()
+    left: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be sent."""
+        return not self.changes and not self.locks
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The parameters of each edit, in the order in which they go, and sentences about what a lower limit cut."""
+
+    edits: tuple[Params, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def plan(item: Item, wanted: Wanted, written: Written, *, keep_plex_edits: bool) -> EditPlan:
+    """The difference between an item and what it should be; nothing at all if Plex's own normalisation explains it."""
+    changes: list[Change] = []
+    left: list[tuple[str, str]] = []
+    warnings: list[str] = []
+    for name in FIELDS:
+        if name not in wanted.values:
+            continue
+        wish, old = _wish(name, wanted.values[name]), item.value(name)
+        new = _final(name, item, wish, written)
+        if new is None or same_value(name, old, new):
+            continue
+        whole = Change(name, old, new, wish)
+        change = fitted(whole, HARD_LIMIT)
+        reason = _left_alone(whole, item, written, keep_plex_edits)
+        if reason or change is None:
+            left.append((name, reason or TOO_LONG))
+            warnings += [] if reason else [_cut_short(whole, None)]
+        elif not same_value(name, old, change.new):
+            changes.append(change)
+            warnings += [_cut_short(whole, change)] if change is not whole else []
+    return EditPlan(tuple(changes), (), tuple(left), tuple(warnings))
+
+
+def _wish(name: str, wish: Value) -> Value:
+    return _distinct((wish,) if isinstance(wish, str) else wish) if name in LIST_FIELDS else wish
+
+
+def _final(name: str, item: Item, wish: Value, written: Written) -> Value | None:
+    """What the field should hold in the end, or None to leave it: an empty wish clears only what PlexSync wrote."""
+    old = item.value(name)
+    if isinstance(old, tuple):
+        return _final_list(name, old, _names(wish), written.names.get(name, ()))
+    if wish:
+        return wish
+    if name == "title" or fingerprint(name, old) not in written.ours.get(name, ()):
+        return None
+    return ""
+
+
+def _final_list(name: str, old: tuple[str, ...], wish: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
+    if wish and name != "collection":
+        return wish
+    wanted = {_fold(tag) for tag in wish}
+    drop = {_fold(tag) for tag in ours} - wanted
+    rest = [tag for tag in old if _fold(tag) not in drop]
+    have = {_fold(tag) for tag in rest}
+    return (*rest, *(tag for tag in wish if _fold(tag) not in have))
+
+
+def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: bool) -> str | None:
+    name, now = change.field, fingerprint(change.field, change.old)
+    if written.kept.get(name) == (fingerprint(name, change.wish), now):
+        return "Plex keeps it differently"
+    if keep_plex_edits and name in item.locked and now not in written.ours.get(name, ()):
+        return "edited in Plex"
+    return None
+
+
+def fitted(change: Change, limit: int) -> Change | None:
+    """The change itself if a request line of ``limit`` characters takes its value, else one with less of it.
+
+    A text is cut between characters, a list after a name. None where nothing would be left, and for a list that others
+    share. Removals do not count: they can go in requests of their own.
+    """
+    room = limit - BASE_LENGTH
+    name, new = change.field, change.new
+    if isinstance(new, str):
+        if _length(_scalar(name, new)) <= room:
+            return change
+        text = cut_encoded(new, max(1, room - _length(_scalar(name, ""))))
+        return replace(change, new=text) if text else None
+    if _length(_list(name, new, ())) <= room:
+        return change
+    if change.is_shared:
+        return None
+    low, high = 0, len(new)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _length(_list(name, new[:middle], ())) <= room else (low, middle - 1)
+    return replace(change, new=new[:low]) if low else None
+
+
+def _cut_short(whole: Change, sent: Change | None) -> str:
+    name = whole.field
+    if sent is None:
+        return f"{name} is too long for one request and was left alone"
+    if isinstance(sent.new, str):
+        return f"{name} is too long for one request and was shortened"
+    return f"{name} is too long for one request: the first {len(sent.new)} of {len(whole.new)} are sent"
+
+
+def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, hard_limit: int = HARD_LIMIT) -> Requests:
+    """The edits that carry the plan out: normally one.
+
+    A request line over ``soft_limit`` characters is split by field, scalars first. A field stays whole and may reach
+    ``hard_limit`` alone; removals that do not fit beside their list go before it, in requests of their own. That is
+    right whether the server appends or replaces, because the last request carries the complete list. Under a lower
+    limit than the plan was made for, fields are cut as by ``fitted``, or left out.
+    """
+    soft = min(soft_limit, hard_limit) - BASE_LENGTH
+    warnings: list[str] = []
+    pieces: list[Params] = []
+    for change in plan.changes:
+        part = fitted(change, hard_limit)
+        warnings += [_cut_short(change, part)] if part is not change else []
+        pieces += _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
+    pieces += [((f"{name}.locked", "1"),) for name in plan.locks]
+    edits: list[Params] = []
+    current: Params = ()
+    for piece in pieces:
+        if current and _length(current + piece) > soft:
+            edits.append(current)
+            current = ()
+        current += piece
+    return Requests((*edits, current) if current else tuple(edits), tuple(warnings))
+
+
+def _pieces(change: Change, room: int) -> list[Params]:
+    """The parameters of one field: one piece, or several where its removals do not fit beside its list."""
+    name, new = change.field, change.new
+    if isinstance(new, str):
+        return [_scalar(name, new)]
+    stays = {_fold(tag) for tag in new}
+    # No tag is in both lists: Plex compares them without case.
+    gone = [tag for tag in _distinct(_names(change.old)) if _fold(tag) not in stays]
+    whole = _list(name, new, gone)
+    if _length(whole) <= room:
+        return [whole]
+    pieces: list[Params] = []
+    some: list[str] = []
+    for tag in gone:
+        if some and _length(_removal(name, [*some, tag])) > room:
+            pieces.append(_removal(name, some))
+            some = []
+        some.append(tag)
+    return [*pieces, _removal(name, some), _list(name, new, ())]
+
+
+def _scalar(name: str, value: str) -> Params:
+    return ((f"{name}.value", value), (f"{name}.locked", "1"))
+
+
+def _list(name: str, tags: Sequence[str], gone: Sequence[str]) -> Params:
+    """The indexed list, the removals, the lock."""
+    made = tuple((f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(tags))
+    made += _removal(name, gone) if gone else ()
+    return made if name in UNLOCKED else (*made, (f"{name}.locked", "1"))
+
+
+def _removal(name: str, gone: Sequence[str]) -> Params:
+    # Each name is quoted once here, and the whole again as a query value: a comma inside a name survives.
+    return ((f"{name}[].tag.tag-", ",".join(quote(tag, safe="") for tag in gone)),)
+
+
+def _length(params: Params) -> int:
+    return sum(2 + len(quote(name, safe="")) + len(quote(value, safe="")) for name, value in params)
+
+
+def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Outcome]:
+    """How each changed field ended: as sent, kept differently by Plex, or still the old value."""
+    outcomes: dict[str, Outcome] = {}
+    for change in plan.changes:
+        now = item_after.value(change.field)
+        if same_value(change.field, now, change.new):
+            outcomes[change.field] = "as_sent"
+        elif same_value(change.field, now, item_before.value(change.field)):
+            outcomes[change.field] = "unchanged"
+        else:
+            outcomes[change.field] = "kept"
+    return outcomes
+
+
+def _names(value: Value) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _distinct(tags: Sequence[str]) -> tuple[str, ...]:
+    first: dict[str, str] = {}
+    for tag in tags:
+        if tag.strip():
+            first.setdefault(_fold(tag), tag)
+    return tuple(first.values())
+
+
+def _fold(tag: str) -> str:
+    return tag.strip().casefold()

@@ -1,0 +1,1 @@
+"""Tasks and operations as Stash calls them."""

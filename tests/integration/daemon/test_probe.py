@@ -1,0 +1,434 @@
+"""One look while nothing is sent, at real servers: what is a reason for the worker, what only prolongs the pause."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexsync.core import environment
+from plexsync.daemon.probe import look
+from plexsync.model.settings import digest
+from plexsync.state import breaker, counters, ledger, pause
+from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
+from tests.servers.plex import PlexServer
+from tests.servers.stash import StashServer
+
+NOW = 1_772_366_400.0
+KEY = "the-api-key"
+
+
+class Site:
+    """A data folder in which something pauses, a Stash and a Plex, and a clock."""
+
+    def __init__(self, folder: Path, stash: StashServer, plex: PlexServer) -> None:
+        self.folder, self.stash, self.plex = folder, stash, plex
+        self.now = NOW
+        self.conn = ledger.open_state(str(folder))
+        plex.add_section("Films", key=7)
+        plex.add_item(7, file="/films/1.mp4")
+        stash.configure(plexUrl=plex.url, plexToken=plex.token)
+        self.connect(stash.new_cookie())
+
+    def connect(self, cookie: str) -> None:
+        """What a hook leaves."""
+        where = {"scheme": "http", "host": "127.0.0.1", "port": self.stash.port, "cookie": cookie}
+        (self.folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
+
+    def pause(self, kind: str, **values: Any) -> None:
+        """Something began to pause now, under the settings as they are."""
+        known = {"interval": 60.0, "section": 7, "settings": digest(self.stash.plugin_settings), **values}
+        pause.store(self.conn, Pause(kind, self.now, "why", **known))
+
+    def standing(self) -> Pause:
+        """The pause that stands."""
+        found = pause.load(self.conn)
+        assert found is not None
+        return found
+
+    def look(self, key: str = "") -> bool:
+        """Make one look now."""
+        return look(str(self.folder), key, lambda: self.now)
+
+    def waits(self, key: str = "") -> float:
+        """Make a look that finds no reason; seconds until the next one."""
+        assert self.look(key) is False
+        return self.standing().until - self.now
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Both servers are there, and all is well but for what a test changes."""
+    for name in environment.DEFAULTS:
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with StashServer(tmp_path / "stash") as stash, PlexServer() as plex:
+        made = Site(folder, stash, plex)
+        yield made
+        made.conn.close()
+
+
+def refused(site: Site) -> None:
+    """Plex is not running."""
+    site.plex.stop()
+
+
+def fault(kind: str) -> Callable[[Site], None]:
+    """Plex answers everything so."""
+    return lambda site: site.plex.fault(kind)
+
+
+def token(mode: str) -> Callable[[Site], None]:
+    """Plex takes no token."""
+    return lambda site: setattr(site.plex.modes, "token_mode", mode)
+
+
+def well(site: Site) -> None:
+    """All is well."""
+
+
+@pytest.mark.parametrize(
+    ("state_of_plex", "is_back", "is_right"),
+    [
+        (well, True, True),
+        (refused, False, False),
+        (fault("500"), False, False),
+        (fault("503_xml"), False, False),
+        (fault("429"), False, False),
+        (fault("408"), False, False),
+        (fault("reset"), False, False),
+        (fault("html_200"), False, False),
+        (fault("empty_200"), False, False),
+        (fault("404"), True, False),
+        (fault("400"), True, False),
+        (token("refused_401"), True, False),
+        (fault("redirect_302"), True, False),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_is_plex_back(site: Site, state_of_plex: Callable[[Site], None], is_back: bool, is_right: bool) -> None:
+    """While Plex was away any sign of life counts; what the user must put right wants a real answer."""
+    state_of_plex(site)
+    site.pause(PLEX)
+    assert site.look() is is_back
+    site.pause(SETUP)
+    assert site.look() is is_right
+
+
+def test_the_probe_is_one_small_read(site: Site) -> None:
+    """Plex is asked for one row of one section, with the installation's identifier; the token is in a header alone."""
+    (site.folder / environment.CLIENT_ID).write_text("my-own-id", "ascii")
+    site.pause(PLEX)
+    assert site.look()
+    (asked,) = site.plex.log
+    assert (asked.method, asked.target) == ("GET", "/library/sections/7/all?type=1")
+    assert asked.header("X-Plex-Container-Size") == "1"
+    assert asked.header("X-Plex-Client-Identifier") == "my-own-id"
+    assert [name for name, value in asked.headers.items() if site.plex.token in value] == ["x-plex-token"]
+    assert len(site.stash.log) == 1
+
+
+def test_without_a_known_section_the_list_is_asked_for(site: Site) -> None:
+    """Before any library was chosen the list of libraries is the probe."""
+    site.pause(PLEX, section=None)
+    assert site.look()
+    assert [asked.target for asked in site.plex.log] == ["/library/sections"]
+
+
+def test_a_base_path_is_kept(site: Site) -> None:
+    """A Plex behind a proxy's path is asked there."""
+    site.stash.configure(plexUrl=site.plex.url + "/behind/")
+    site.pause(PLEX)
+    assert site.look()  # a 404 is a sign of life
+    assert [asked.path for asked in site.plex.log] == ["/behind/library/sections/7/all"]
+
+
+def test_no_redirect_is_followed(site: Site) -> None:
+    """The token never goes where a redirect points."""
+    with PlexServer() as elsewhere:
+        site.plex.redirect_target = elsewhere.url + "/library/sections"
+        site.plex.fault("redirect_302")
+        site.pause(SETUP)
+        assert not site.look()
+        assert elsewhere.log == []
+        assert len(site.plex.log) == 1
+
+
+def test_the_breaker_doubles(site: Site) -> None:
+    """60 s at first, then doubling to 600; one probe each time, and none between."""
+    site.plex.fault("503_xml")
+    failing = breaker.Breaker(failures=5, opened_at=NOW, retry_at=NOW + 60, reset=60.0)
+    ledger.put(site.conn, "breaker", {name: getattr(failing, name) for name in breaker.Breaker.__slots__})
+    site.pause(PLEX)
+    waits = []
+    for number in range(1, 8):
+        site.now = site.standing().until
+        waits.append(site.waits())
+        assert len(site.plex.log) == number
+        stored = pause.value(site.conn, "breaker")
+        assert (stored["retry_at"], stored["reset"]) == (site.standing().until, site.standing().interval)
+    assert waits == [120, 240, 480, 600, 600, 600, 600]
+    assert pause.value(site.conn, "breaker")["failures"] == 12
+    assert pause.value(site.conn, "breaker")["opened_at"] == NOW
+
+
+def test_plex_is_not_blamed_for_stash(site: Site) -> None:
+    """Where Stash does not tell the settings, Plex is not probed, and its breaker does not count that."""
+    site.stash.stop()
+    site.pause(PLEX)
+    for _ in range(3):
+        assert site.waits() == 60
+        site.now += 60
+    assert pause.value(site.conn, "breaker") is None
+    assert site.plex.log == []
+
+
+def down(site: Site) -> None:
+    """Stash is not running."""
+    site.stash.stop()
+
+
+def mode(name: str) -> Callable[[Site], None]:
+    """Stash misbehaves so."""
+    return lambda site: setattr(site.stash.modes, name, True)
+
+
+def reset(site: Site) -> None:
+    """Stash breaks the connection."""
+    site.stash.fault("reset")
+
+
+def locked_out(site: Site) -> None:
+    """Stash takes neither cookie nor key."""
+    site.stash.credentials = ("somebody", "secret")
+    site.stash.expire_sessions()
+
+
+def nobody(site: Site) -> None:
+    """No hook left a way to Stash."""
+    (site.folder / environment.CONNECTION).unlink()
+
+
+def nonsense(site: Site) -> None:
+    """What a hook left is not a way to Stash."""
+    (site.folder / environment.CONNECTION).write_text("[1]", "utf-8")
+
+
+AWAY = [down, mode("status_500"), mode("html"), reset, nobody, nonsense]
+LOCKED_OUT = [locked_out, mode("redirect")]
+
+
+@pytest.mark.parametrize("state_of_stash", [*AWAY, *LOCKED_OUT])
+def test_stash_stays_away(site: Site, state_of_stash: Callable[[Site], None]) -> None:
+    """A Stash that does not answer, or not us, is asked at doubling intervals; Plex is left in peace meanwhile."""
+    state_of_stash(site)
+    site.pause(STASH)
+    waits = []
+    for _ in range(5):
+        waits.append(site.waits())
+        site.now += waits[-1]
+    assert waits == [120, 240, 480, 600, 600]
+    assert site.plex.log == []
+
+
+def test_stash_is_back(site: Site) -> None:
+    """An answer of Stash is the reason, whatever Plex does."""
+    site.pause(STASH)
+    assert site.look()
+    assert site.plex.log == []
+
+
+@pytest.mark.parametrize("kind", [PLEX, SETUP, DRY])
+@pytest.mark.parametrize("state_of_stash", [*AWAY, *LOCKED_OUT])
+def test_stash_goes_away_during_another_pause(site: Site, kind: str, state_of_stash: Callable[[Site], None]) -> None:
+    """A silent Stash prolongs the pause; one that locks us out is a new problem, and the worker says it."""
+    state_of_stash(site)
+    site.pause(kind)
+    assert site.look() is (state_of_stash in LOCKED_OUT)
+
+
+@pytest.mark.parametrize("kind", [PLEX, SETUP, DRY])
+def test_changed_settings_are_a_reason(site: Site, kind: str) -> None:
+    """Whatever the user saved, the worker reads it; Plex need not be asked for that."""
+    site.pause(kind)
+    site.stash.configure(maxTags=5)
+    assert site.look()
+    assert site.plex.log == []
+
+
+def test_between_distant_probes_the_settings_alone_are_looked_at(site: Site) -> None:
+    """While the next probe is minutes away, a corrected address is noticed within one; Plex itself is not asked."""
+    site.plex.stop()
+    site.pause(PLEX)
+    assert site.waits() == 60.0
+    site.now += 60
+    assert site.waits() == 120.0
+    assert site.standing().glance == site.now + 60
+    asked = site.plex.count()
+    site.now += 60
+    before = site.standing().until
+    assert site.look() is False
+    assert (site.standing().until, site.standing().glance) == (before, site.now + 60)
+    assert counters.load(site.conn).plex_reads == 2
+    site.plex.start()
+    assert site.plex.count() == asked
+    site.stash.configure(plexUrl=site.plex.url + "/")
+    assert site.look() is True
+    assert site.plex.count() == asked
+
+
+def test_settings_that_cannot_work_are_not_tried(site: Site) -> None:
+    """Without a token nothing is sent to Plex, however often is looked."""
+    site.stash.plugin_settings.pop("plexToken")
+    site.pause(SETUP)
+    assert [site.waits(), site.waits()] == [60, 60]
+    assert site.plex.log == []
+
+
+def test_dry_run_looks_at_the_settings_alone(site: Site) -> None:
+    """While ``dryRun`` stands nothing is asked of Plex, and the interval stays."""
+    site.pause(DRY)
+    assert [site.waits(), site.waits()] == [60, 60]
+    assert site.plex.log == []
+    assert len(site.stash.log) == 2
+
+
+def test_this_machine_is_always_tried(site: Site) -> None:
+    """What this machine could not do is tried by the worker itself: no server knows anything of it."""
+    site.pause(LOCAL)
+    assert site.look()
+    assert (site.stash.log, site.plex.log) == ([], [])
+
+
+def test_no_pause_is_a_reason(tmp_path: Path, site: Site) -> None:
+    """Where nothing pauses any more, the worker goes on; a state that was deleted is not made by a look."""
+    assert site.look()
+    (tmp_path / "new").mkdir()
+    assert look(str(tmp_path / "new"))
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [PLEX, STASH, SETUP, DRY])
+def test_missing_modules_come_first(site: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """While a module is missing the worker could do nothing: no server is asked."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "unidecode" else real(name))
+    site.pause(kind)
+    assert site.waits() >= 60
+    assert (site.stash.log, site.plex.log) == ([], [])
+
+
+def test_the_key_lets_us_in(site: Site) -> None:
+    """Past the cookie's life Stash's ApiKey is what is sent, and nothing else."""
+    locked_out(site)
+    site.stash.api_key = KEY
+    site.pause(PLEX)
+    assert site.look(KEY)
+    assert [(asked.apikey, asked.cookie) for asked in site.stash.log] == [(KEY, "")]
+
+
+def test_a_stale_key_falls_back_to_the_cookie(site: Site) -> None:
+    """A key that was replaced is refused; the newest cookie may still do, or the absent Plex would never be probed."""
+    site.stash.credentials = ("somebody", "secret")
+    site.stash.api_key = "a newer one"
+    site.pause(PLEX)
+    assert site.look(KEY)
+    assert [asked.status for asked in site.stash.log] == [401, 200]
+    assert len(site.plex.log) == 1
+
+
+def test_neither_key_nor_cookie(site: Site) -> None:
+    """A stale key and a void cookie are one refusal, which the worker has to tell."""
+    locked_out(site)
+    site.stash.api_key = "a newer one"
+    site.pause(PLEX)
+    assert site.look(KEY)
+    assert [asked.status for asked in site.stash.log] == [401, 401]
+    site.pause(STASH)
+    assert site.waits(KEY) == 120
+    assert counters.load(site.conn).stash == 4
+
+
+def test_an_answer_without_settings(site: Site) -> None:
+    """A Stash that has nothing saved for PlexSync has answered; one that says nothing of plugins has not."""
+    site.stash.plugin_settings.clear()
+    site.pause(SETUP)
+    assert site.waits() == 60
+    site.stash.fault("locked_database", 1)
+    site.pause(STASH)
+    assert site.waits() == 120
+    assert site.look()
+
+
+def test_requests_are_counted(site: Site) -> None:
+    """Each request of a look is in the totals, found or not."""
+    site.plex.fault("500", 1)
+    site.pause(PLEX)
+    before = counters.Stats(synced=4, plex_reads=10, stash=20)
+    before.store(site.conn)
+    assert not site.look()
+    site.now = site.standing().until
+    assert site.look()
+    after = counters.load(site.conn)
+    assert (after.synced, after.plex_reads, after.plex_writes, after.stash) == (4, 12, 0, 22)
+
+
+def test_a_look_whose_waiter_was_killed_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state belongs to another worker by then: an old pause must not be written over its."""
+    site.plex.fault("500")
+    site.pause(PLEX)
+    parents = iter([10, 1])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    assert not site.look()
+    assert site.standing().until == NOW
+    assert pause.value(site.conn, "stats") is None
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_a_certificate_that_nobody_vouches_for(site: Site, tmp_path: Path, skip: bool) -> None:
+    """Plex's certificate is checked unless the user switched that off; nothing is sent before."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *made, "-keyout", key], check=True, capture_output=True)
+    with PlexServer(tls=(cert, key)) as secure:
+        secure.add_section("Films", key=7)
+        site.stash.configure(plexUrl=secure.url, plexSkipTlsVerify=skip)
+        site.pause(SETUP)
+        assert site.look() is skip
+        assert len(secure.log) == skip
+
+
+def test_a_plex_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Plex that takes the request and never answers is away once the time for reading is over."""
+    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.2")
+    site.plex.fault("stall")
+    site.pause(PLEX)
+    assert site.waits() == 60
+    assert len(site.plex.log) == 1
+    site.plex.release()
+
+
+def test_ipv6(site: Site) -> None:
+    """An IPv6 address of Stash is put in brackets: a bare one could not be told from its port."""
+    where = {"scheme": "http", "host": "::1", "port": site.stash.port, "cookie": ""}
+    (site.folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
+    site.pause(STASH)
+    assert site.look() is False
+
+
+def test_the_state_is_closed(site: Site) -> None:
+    """A look leaves no transaction behind: the worker writes at once."""
+    site.pause(STASH)
+    assert site.look()
+    other = sqlite3.connect(site.folder / environment.STATE_DB, timeout=0, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("ROLLBACK")
+    other.close()

@@ -1,0 +1,399 @@
+"""The client against a Plex on real sockets: identity, reads, edits, images, scans, and every fault by wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
+from plexsync.model.fields import Value, Wanted, fingerprint
+from plexsync.model.written import Written
+from plexsync.plex.client import PlexClient
+from plexsync.plex.images import digest
+from plexsync.sync.edit import plan, requests_for, verify
+from tests.servers.plex import PlexServer
+
+TOKEN = "tok-live-42"
+TITLE = [("title.value", "New"), ("title.locked", "1")]
+
+
+@pytest.fixture
+def server() -> Iterator[PlexServer]:
+    """A Plex with one movie library and one decoy."""
+    with PlexServer(token=TOKEN) as running:
+        running.add_section("Scenes", key=5, locations=("/media/a", "/media/b"))
+        running.add_section("Series", key=6, type="show")
+        yield running
+        running.release()
+
+
+@pytest.fixture
+def client(server: PlexServer) -> Iterator[PlexClient]:
+    """A connected client."""
+    made = PlexClient(server.url, TOKEN, client_id="installation-1", verify=True, connect_timeout=2, read_timeout=2)
+    made.connect()
+    server.clear_log()
+    yield made
+    made.close()
+
+
+def test_connect_is_one_request_with_our_identity(server: PlexServer) -> None:
+    """Connecting is one ``GET /`` that carries the persisted identifier, and the token in a header alone."""
+    client = PlexClient(server.url + "/", TOKEN, client_id="installation-9")
+    identity = client.connect()
+    (request,) = server.log
+    assert (identity.machine, identity.platform) == (server.machine, server.platform)
+    assert request.header("X-Plex-Token") == TOKEN
+    assert TOKEN not in request.target
+    assert request.header("X-Plex-Product") == "PlexSync"
+    assert server.client_identifiers == {"installation-9"}
+    client.close()
+
+
+def test_sections_are_the_movie_libraries(server: PlexServer, client: PlexClient) -> None:
+    """Only movie-type libraries are listed, with folders and a clock that moves when the library changes."""
+    (before,) = client.sections()
+    server.add_item(5, "/media/a/x.mp4")
+    (after,) = client.sections()
+    assert (before.key, before.title, before.locations) == (5, "Scenes", ("/media/a", "/media/b"))
+    assert before.clock != after.clock
+    assert server.count() == 2
+
+
+def test_full_items_in_one_request(server: PlexServer, client: PlexClient) -> None:
+    """A batch of full items is one request, with every tag, lock and file; keys that are gone are absent."""
+    names = [f"Person {n}" for n in range(12)]
+    item = server.add_item(
+        5,
+        "/media/a/x.mp4",
+        size=7,
+        duration_ms=1500,
+        title="T",
+        studio="S",
+        summary="a\nb",
+        date="2024-01-02",
+        actors=names,
+        genres=("G, 1", "50%"),
+        collections=("C",),
+        locked=("title", "thumb"),
+        rating_key=101,
+    )
+    for key in range(200, 590):
+        server.add_item(5, f"/media/a/{key}.mp4", rating_key=key)
+    found = client.items([101, 999, *range(200, 590)])
+    assert server.count("GET") == 1
+    assert len(found) == 391
+    got = found[101]
+    assert (got.section, got.title, got.studio, got.summary, got.originallyAvailableAt) == (
+        5,
+        "T",
+        "S",
+        "a\nb",
+        "2024-01-02",
+    )
+    assert (got.actor, got.genre, got.collection) == (tuple(names), ("G, 1", "50%"), ("C",))
+    assert got.locked == {"title", "thumb"}
+    assert [(p.path, p.size, p.duration, p.part_id) for p in got.parts] == [
+        ("/media/a/x.mp4", 7, 1.5, item.parts[0].id)
+    ]
+
+
+def test_request_lines_of_reads_stay_short(server: PlexServer, client: PlexClient) -> None:
+    """A thousand long rating keys are read in several requests, none over 4 KB."""
+    for key in range(1_000_000_000, 1_000_001_000):
+        server.add_item(5, f"/media/{key}.mp4", rating_key=key)
+    assert len(client.items(range(1_000_000_000, 1_000_001_000))) == 1000
+    assert server.largest_request_line <= 4096
+    assert server.count() <= 4
+
+
+def test_one_missing_item_spoils_no_list(server: PlexServer, client: PlexClient) -> None:
+    """Where a list with one missing id is 404, the others are still read, and only the missing one is absent."""
+    server.modes.list_404 = True
+    for key in range(100, 140):
+        server.add_item(5, f"/media/{key}.mp4", rating_key=key)
+    assert set(client.items(range(99, 141))) == set(range(100, 140))
+    assert client.items([7]) == {}
+    assert client.items([]) == {}
+
+
+def test_control_character_in_an_item_is_survived(server: PlexServer, client: PlexClient) -> None:
+    """A control character that somebody stored breaks neither its item's read nor its neighbours'."""
+    server.add_item(5, "/m/1.mp4", rating_key=1, summary="bad\x04text")
+    server.add_item(5, "/m/2.mp4", rating_key=2)
+    found = client.items([1, 2])
+    assert found[1].summary == "badtext"
+    assert 2 in found
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        ("503_xml", PlexUnavailable),
+        ("503_json", PlexUnavailable),
+        ("500", PlexBusy),
+        ("502", PlexBusy),
+        ("504", PlexBusy),
+        ("429", PlexBusy),
+        ("408", PlexBusy),
+        ("409", Rejected),
+        ("400", Rejected),
+        ("404", ItemGone),
+        ("reset", PlexBusy),
+        ("html_200", PlexBusy),
+        ("redirect_302", SetupError),
+        ("redirect_301", SetupError),
+    ],
+)
+def test_each_fault_of_an_edit(server: PlexServer, client: PlexClient, fault: str, wanted: type[PlexSyncError]) -> None:
+    """An edit that fails raises its class, changes nothing, and the next one works over the same client."""
+    server.add_item(5, "/m/1.mp4", rating_key=101, title="Old")
+    server.fault(fault, count=1, method="PUT")
+    with pytest.raises(wanted) as caught:
+        client.put(5, 101, TITLE)
+    assert type(caught.value) is wanted
+    assert server.items[101].title == "Old"
+    assert server.count() == 1
+    client.put(5, 101, TITLE)
+    assert server.items[101].title == "New"
+    assert not server.disaster
+
+
+@pytest.mark.parametrize("fault", ["reset", "reset_mid_body", "truncated_xml", "empty_200", "html_200"])
+def test_each_fault_of_a_read(server: PlexServer, client: PlexClient, fault: str) -> None:
+    """A read that breaks off or brings something else is busy, never an empty result."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    server.fault(fault)
+    for call in (client.sections, lambda: client.items([101]), lambda: client.probe(5)):
+        with pytest.raises(PlexBusy):
+            call()
+
+
+@pytest.mark.parametrize("fault", ["400", "409"])
+def test_a_refused_read_is_no_scenes_fault(server: PlexServer, client: PlexClient, fault: str) -> None:
+    """Only an edit can be refused for what it says: a read that is refused is busy, and makes no dead letter."""
+    server.fault(fault)
+    for call in (client.sections, lambda: client.items([101]), lambda: client.probe(5), lambda: client.scan(5, "/m")):
+        with pytest.raises(PlexBusy):
+            call()
+
+
+def test_stall_and_absence(server: PlexServer) -> None:
+    """A server that hangs is busy after the read timeout; one that is down is unavailable."""
+    client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=1, read_timeout=0.1)
+    client.connect()
+    server.fault("stall")
+    with pytest.raises(PlexBusy):
+        client.probe(5)
+    server.release()
+    server.stop()
+    with pytest.raises(PlexUnavailable):
+        client.probe(None)
+    client.close()
+
+
+@pytest.mark.parametrize("mode", ["expired_498", "refused_401"])
+def test_token_refused(server: PlexServer, client: PlexClient, mode: str) -> None:
+    """A token that is no longer good pauses everything, at connect as well as later."""
+    server.modes.token_mode = mode
+    for call in (client.connect, client.sections):
+        with pytest.raises(SetupError) as caught:
+            call()
+        assert caught.value.code == "token"
+
+
+def test_reading_but_not_writing(server: PlexServer, client: PlexClient) -> None:
+    """A shared user's token reads but may not edit: the user is told, not the item blamed."""
+    server.modes.token_mode = "forbidden_writes_403"
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    assert 101 in client.items([101])
+    with pytest.raises(SetupError) as caught:
+        client.put(5, 101, TITLE)
+    assert caught.value.code == "token"
+
+
+def test_redirect_reaches_nobody(server: PlexServer, client: PlexClient) -> None:
+    """A redirected edit is not followed: the target sees no request."""
+    server.fault("redirect_302", method="PUT")
+    with pytest.raises(SetupError):
+        client.put(5, 101, TITLE)
+    assert [request.method for request in server.log] == ["PUT"]
+
+
+def test_probe_is_one_row(server: PlexServer, client: PlexClient) -> None:
+    """The probe reads one row of a section, or the list of libraries; an unknown section is named."""
+    client.probe(5)
+    client.probe(None)
+    assert server.log[0].header("X-Plex-Container-Size") == "1"
+    assert client.session.reads == 3
+    with pytest.raises(SetupError) as caught:
+        client.probe(77)
+    assert caught.value.code == "library"
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append: bool) -> None:
+    """Every kind of field arrives in one edit, with tags appended or replaced, and a second look finds nothing."""
+    server.modes.tags_append = append
+    server.modes.capitalise_collections = True
+    server.add_item(
+        5,
+        "/m/1.mp4",
+        rating_key=101,
+        title="Old",
+        studio="X",
+        summary="gone",
+        date="2020-01-01",
+        actors=("Stays", "Goes, Too", "100%"),
+        genres=("alpha", "B, c"),
+        collections=("Theirs",),
+    )
+    values: dict[str, Value] = {
+        "title": "N\u00e9w \U0001f600 & <b> ; #",
+        "studio": "Y",
+        "summary": "",
+        "originallyAvailableAt": "",
+        "actor": ("Zo\u00eb, A", "stays", "50% + x"),
+        "genre": ("ALPHA", "\U0001f468\u200d\U0001f469"),
+        "collection": ("y",),
+    }
+    wish = Wanted(values=values, poster=False, background=False, warnings=())
+    before = client.items([101])[101]
+    ours = {name: (fingerprint(name, before.value(name)),) for name in ("summary", "originallyAvailableAt")}
+    todo = replace(plan(before, wish, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
+    (edit,) = requests_for(todo, before).edits
+    client.put(5, 101, edit)
+    after = client.items([101])[101]
+    assert set(verify(after, todo, before).values()) == {"as_sent"}
+    assert {tag.casefold() for tag in after.actor} == {"zo\u00eb, a", "stays", "50% + x"}
+    assert {tag.casefold() for tag in after.genre} == {"alpha", "\U0001f468\u200d\U0001f469"}
+    assert after.collection == ("Theirs", "Y")
+    assert (after.title, after.summary, after.originallyAvailableAt) == (values["title"], "", "")
+    assert "collection" not in after.locked
+    assert {"title", "actor", "genre", "summary", "thumb"} <= after.locked
+    mine = Written(ours=ours, names={"collection": ("y",)})
+    assert plan(after, wish, mine, keep_plex_edits=False).empty
+    assert not server.disaster
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_clearing_lists_over_the_wire(server: PlexServer, client: PlexClient, append: bool) -> None:
+    """A cleared list is empty afterwards under both semantics, commas and letter case notwithstanding."""
+    server.modes.tags_append = append
+    server.add_item(5, "/m/1.mp4", rating_key=101, genres=("a, b", "C%2C", "D"))
+    before = client.items([101])[101]
+    wish = Wanted(values={"genre": ()}, poster=False, background=False, warnings=())
+    todo = plan(before, wish, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
+    (edit,) = requests_for(todo, before).edits
+    client.put(5, 101, edit)
+    assert server.items[101].genres == []
+
+
+def test_too_long_is_rejected_then_split(server: PlexServer, client: PlexClient) -> None:
+    """A 414 is told by its status, and the same plan under a smaller limit goes through."""
+    server.modes.max_request_line = 1200
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    wish = Wanted(
+        values={"title": "T", "summary": "word " * 400, "genre": tuple(f"genre {n}" for n in range(15))},
+        poster=False,
+        background=False,
+        warnings=(),
+    )
+    before = client.items([101])[101]
+    todo = plan(before, wish, Written(), keep_plex_edits=False)
+    (whole,) = requests_for(todo, before).edits
+    with pytest.raises(Rejected) as caught:
+        client.put(5, 101, whole)
+    assert caught.value.status == 414
+    for edit in requests_for(todo, before, soft_limit=1200, hard_limit=1200).edits:
+        client.put(5, 101, edit)
+    outcomes = verify(client.items([101])[101], todo, before)
+    assert outcomes == {"title": "as_sent", "summary": "kept", "genre": "as_sent"}
+
+
+def test_refused_and_differently_kept_values(server: PlexServer, client: PlexClient) -> None:
+    """What Plex drops reads back as unchanged, what it alters as kept."""
+    server.add_item(5, "/m/1.mp4", rating_key=101, title="Old", studio="Old")
+    server.modes.keep_differently = lambda field, value: value.upper() if field == "title" else "Old"
+    before = client.items([101])[101]
+    wish = Wanted(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
+    todo = plan(before, wish, Written(), keep_plex_edits=False)
+    client.put(5, 101, requests_for(todo, before).edits[0])
+    assert verify(client.items([101])[101], todo, before) == {"title": "kept", "studio": "unchanged"}
+
+
+def test_upload(server: PlexServer, client: PlexClient) -> None:
+    """An image is one POST of its bytes, and is selected; poster and background are apart."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    client.upload(101, "posters", b"\xff\xd8poster", "image/jpeg")
+    client.upload(101, "arts", b"\xff\xd8art", "image/jpeg")
+    item = server.items[101]
+    assert (item.selected_poster, item.selected_art) == (digest(b"\xff\xd8poster"), digest(b"\xff\xd8art"))
+    assert server.uploads()[0].header("Content-Type") == "image/jpeg"
+    assert server.count() == 2
+
+
+@pytest.mark.parametrize(("stored", "fault"), [(True, "reset_mid_body"), (False, "reset")])
+def test_upload_without_an_answer_is_looked_up(
+    server: PlexServer, client: PlexClient, stored: bool, fault: str
+) -> None:
+    """Where no whole answer came, Plex is asked: stored and selected is success, else the error stands."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    server.fault(fault, count=1, method="POST")
+    if stored:
+        client.upload(101, "posters", b"\xff\xd8poster", "image/jpeg")
+    else:
+        with pytest.raises(PlexBusy):
+            client.upload(101, "posters", b"\xff\xd8poster", "image/jpeg")
+    assert len(server.uploads()) == 1
+    assert (server.items[101].selected_poster is not None) == stored
+
+
+def test_refused_upload_is_not_looked_up(server: PlexServer, client: PlexClient) -> None:
+    """An answer with an error status stands, even if the same image is selected from an earlier time."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    client.upload(101, "posters", b"img", "image/jpeg")
+    server.fault("500", count=1, method="POST")
+    with pytest.raises(PlexBusy):
+        client.upload(101, "posters", b"img", "image/jpeg")
+    assert server.count("GET") == 0
+
+
+def test_slow_upload_that_succeeded(server: PlexServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload that outlasts the read timeout, yet was carried out, counts as done without being sent again."""
+    monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.1)
+    client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=1, read_timeout=0.1)
+    client.connect()
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    server.items[101].posters.append(digest(b"img"))
+    server.items[101].selected_poster = digest(b"img")
+    server.fault("stall", count=1, method="POST")
+    client.upload(101, "posters", b"img", "image/jpeg")
+    assert len(server.uploads()) == 1
+    client.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_scan_by_either_method(server: PlexServer, client: PlexClient, method: str) -> None:
+    """A scan of one folder is asked for by GET, and by POST where GET is unknown."""
+    server.modes.refresh_method = method
+    client.scan(5, "/media/a/sub & dir")
+    assert server.scans == [(5, "/media/a/sub & dir")]
+
+
+def test_configuration_of_plexapi_has_no_say(server: PlexServer) -> None:
+    """A client without token or address never falls back to what plexapi finds elsewhere."""
+    for url, token in ((server.url, ""), ("", TOKEN)):
+        with pytest.raises(SetupError):
+            PlexClient(url, token, client_id="c").connect()
+    assert server.count() == 0
+
+
+def test_a_plex_that_wants_https_is_hinted_at(server: PlexServer, client: PlexClient) -> None:
+    """Where secure connections are required Plex drops plain ones; the sentence says what to try, and no address."""
+    server.fault("reset")
+    with pytest.raises(PlexBusy, match="has to begin with https://") as caught:
+        client.connect()
+    assert server.url not in str(caught.value)

@@ -1,0 +1,170 @@
+"""A batch of scenes with the settings: one request, and no scene that is gone or unreadable harms another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from plexsync.model.errors import StashUnavailable
+from plexsync.model.scene import Named, Scene, SceneFile, StashId
+from plexsync.stash.api import Stash, StashRefused
+from tests.servers.stash import StashServer
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StashServer]:
+    """An empty Stash with a plugin folder."""
+    with StashServer(tmp_path / "stash", tmp_path / "plugins" / "PlexSync" / "PlexSync.py") as running:
+        yield running
+
+
+def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServer, stash: Stash) -> None:
+    """Twenty scenes and what the user saved cost one request, and every field arrives as Stash has it."""
+    server.configure(plexToken="t", maxTags=5, dryRun=True)
+    studio, alice, bob = server.add_studio("Studio & Co"), server.add_performer("Alice"), server.add_performer("Bob")
+    tags = [server.add_tag("zebra"), server.add_tag("Ähre")]
+    server.add_scene(
+        "T\u00eftre <1>",
+        files=[("/d/a b.mp4", 2**40, 12.5), (r"C:\d\b.mkv", 7, 0)],
+        details="one\n\ntwo",
+        date="2024-05",
+        studio=studio,
+        performers=[bob, alice],
+        tags=tags,
+        organized=True,
+        urls=["https://a/1", "https://b/2"],
+        stash_ids=[("https://stashdb.org/graphql", "u-1")],
+        updated_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+    )
+    for number in range(2, 21):
+        server.add_scene(f"scene {number}")
+    settings, scenes = stash.batch(range(1, 21))
+    assert settings == {"plexToken": "t", "maxTags": 5, "dryRun": True}
+    assert [one.title for one in scenes.values()][1:] == [f"scene {number}" for number in range(2, 21)]
+    assert scenes[1] == Scene(
+        id=1,
+        title="T\u00eftre <1>",
+        details="one\n\ntwo",
+        date="2024-05",
+        studio=Named(studio, "Studio & Co"),
+        performers=(Named(alice, "Alice"), Named(bob, "Bob")),
+        tags=(Named(tags[0], "zebra"), Named(tags[1], "Ähre")),
+        organized=True,
+        updated_at="2026-03-01T12:00:00Z",
+        files=(SceneFile(1, "/d/a b.mp4", 2**40, 12.5), SceneFile(2, r"C:\d\b.mkv", 7, 0.0)),
+        urls=("https://a/1", "https://b/2"),
+        stash_ids=(StashId("https://stashdb.org/graphql", "u-1"),),
+    )
+    assert scenes[2] == Scene(id=2, title="scene 2", updated_at=server.scenes[2].updated_at)
+    assert len(server.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"), [([1, 2, 99], [1, 2]), ([99], []), ([98, 1, 99], [1]), ([98, 99], []), ([2, 1], [1, 2])]
+)
+def test_a_missing_id_harms_no_other(server: StashServer, stash: Stash, asked: list[int], wanted: list[int]) -> None:
+    """A scene that is gone is absent, not refused; the others come, with the settings, in at most two requests."""
+    server.configure(maxTags=5)
+    server.add_scene("one"), server.add_scene("two")
+    settings, scenes = stash.batch(asked)
+    assert (list(scenes), settings, stash.refused) == (wanted, {"maxTags": 5}, set())
+    assert len(server.log) == (1 if set(asked) <= {1, 2} else 2)
+
+
+def test_an_id_that_is_there_twice_is_asked_once(server: StashServer, stash: Stash) -> None:
+    """Stash refuses a repeated id; asked as a set it costs no second request."""
+    server.add_scene("one")
+    assert list(stash.batch([1, 1, 1])[1]) == [1]
+    assert len(server.log) == 1
+
+
+def test_an_empty_batch_is_not_the_whole_library(server: StashServer, stash: Stash) -> None:
+    """Stash takes no ids for all scenes; an empty batch brings the settings and no scene."""
+    server.configure(maxTags=5)
+    server.add_scene("one")
+    assert stash.batch([]) == ({"maxTags": 5}, {})
+
+
+def test_an_unreadable_scene_is_refused_alone(server: StashServer, stash: Stash) -> None:
+    """Where Stash refuses even the scene-by-scene request, each is asked alone and only the culprit is left out."""
+    server.configure(maxTags=5)
+    for name in ("one", "two", "three"):
+        server.add_scene(name)
+    server.broken.add(2)
+    settings, scenes = stash.batch([1, 2, 3, 99])
+    assert (list(scenes), settings, stash.refused) == ([1, 3], {"maxTags": 5}, {2})
+    assert len(server.log) == 2 + 1 + 4
+    alone = server.log[-4:]
+    assert {one.operation.split("{")[0].strip() for one in alone} == {"query($id: ID!)"}
+    assert [one.variables for one in alone] == [{"id": "1"}, {"id": "2"}, {"id": "3"}, {"id": "99"}]
+    server.broken.clear()
+    assert list(stash.batch([1, 2, 3])[1]) == [1, 2, 3]
+    assert stash.refused == set()
+
+
+def test_a_batch_of_unreadable_scenes_raises(server: StashServer, stash: Stash) -> None:
+    """If every single question is refused the batch is, and ``refused`` names all: Stash itself answered."""
+    server.add_scene("one"), server.add_scene("two")
+    server.broken |= {1, 2}
+    with pytest.raises(StashRefused, match="converting NULL"):
+        stash.batch([1, 2])
+    assert stash.refused == {1, 2}
+
+
+def test_a_stash_that_refuses_everything_is_asked_no_scene_alone(server: StashServer, stash: Stash) -> None:
+    """Under a migration Stash refuses every question: three requests tell, however large the batch."""
+    server.modes.setup_needed = True
+    with pytest.raises(StashRefused, match="not been initialised"):
+        stash.batch(range(1, 51))
+    assert (len(server.log), stash.refused) == (3, set())
+
+
+@pytest.mark.parametrize(
+    ("operation", "requests"),
+    [
+        (r"findScenes\(ids", 1),
+        (r"s1: findScene\(", 2),
+        (r"^query \{ configuration \{ plugins[^}]*\} \}$", 3),
+        (r"findScene\(id: \$id", 4),
+    ],
+    ids=["listing", "aliases", "settings", "single"],
+)
+def test_an_outage_in_a_batch_is_an_outage(server: StashServer, stash: Stash, operation: str, requests: int) -> None:
+    """A busy database at any request of a batch makes it unavailable: no scene counts as gone or refused by it."""
+    server.add_scene("one"), server.add_scene("two")
+    server.broken.add(2)
+    server.fault("locked_database", operation=operation)
+    with pytest.raises(StashUnavailable, match="database is busy") as caught:
+        stash.batch([1, 2])
+    assert not isinstance(caught.value, StashRefused)
+    assert (len(server.log), stash.refused) == (requests, set())
+
+
+def test_settings_are_what_was_saved(server: StashServer, stash: Stash) -> None:
+    """Nothing saved is an empty map; what was saved comes with the types it was saved with."""
+    assert stash.settings() == {}
+    server.configure(plexUrl="http://h:32400", maxTags=0, skipPoster=False, odd=None)
+    assert stash.settings() == {"plexUrl": "http://h:32400", "maxTags": 0, "skipPoster": False, "odd": None}
+
+
+@pytest.mark.parametrize(("enabled", "wanted"), [(True, True), (False, False)])
+def test_stash_tells_whether_the_plugin_is_enabled(
+    server: StashServer, stash: Stash, enabled: bool, wanted: bool
+) -> None:
+    """A switched-off plugin is known as such."""
+    server.plugin_enabled = enabled
+    assert stash.plugin_enabled() is wanted
+
+
+def test_it_is_not_known_whether_the_plugin_is_enabled(server: StashServer, stash: Stash) -> None:
+    """A Stash that does not list PlexSync, or does not know the question, says neither yes nor no."""
+    script, server.plugin_script = server.plugin_script, None
+    assert stash.plugin_enabled() is None
+    server.plugin_script = script
+    server.plugin_id = "Another"
+    assert stash.plugin_enabled() is None
+    server.forget("Plugin", "enabled")
+    assert stash.plugin_enabled() is None

@@ -1,0 +1,210 @@
+"""The planner in this process: how often the index is looked at, what it learns, and what another server inherits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync.state.ledger import Record
+from plexsync.sync.planner import FRESH, SCAN_PAUSE
+from tests.support.writing_bench import WritingBench, writing_bench
+
+SECTIONS = r"^/library/sections$"
+LISTING = r"^/library/sections/5/all$"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[WritingBench]:
+    """Planner and writer between a Stash and a Plex."""
+    with writing_bench(tmp_path) as made:
+        yield made
+
+
+def moved(bench: WritingBench, *names: str) -> list[int]:
+    """Scenes whose files lie under ``/data`` in Stash and under ``/films`` in Plex."""
+    scenes = []
+    for name in names:
+        scene = bench.scene(name)
+        bench.stash.scenes[scene].files[0].path = f"/data/{name}/{name}.mp4"
+        scenes.append(scene)
+    return scenes
+
+
+def test_the_index_is_looked_at_once_in_a_while(bench: WritingBench) -> None:
+    """Batches within ``FRESH`` seconds share one look at the libraries; after that, or a clock set back, one more."""
+    bench.scene()
+    assert bench.planner.refresh() is not None
+    for seconds, asked in ((0.0, 1), (FRESH - 1, 1), (2.0, 2), (1.0, 2), (-500.0, 3), (FRESH + 1, 4)):
+        bench.now += seconds
+        bench.planner.refresh()
+        assert bench.plex.count("GET", SECTIONS) == asked
+
+
+def test_a_missing_file_is_looked_for_at_once(bench: WritingBench) -> None:
+    """A scene without an item asks for what Plex has gained, however fresh the index is, and though no clock moved."""
+    bench.scene()
+    bench.planner.refresh()
+    bench.plex.modes.edits_move_clocks = False
+    listed = bench.plex.count("GET", LISTING)
+    assert bench.planner.refresh() is None
+    bench.planner.refresh(missing=True)
+    assert bench.plex.count("GET", LISTING) == listed + 2
+    bench.planner.refresh(missing=True)
+    assert bench.plex.count("GET", LISTING) == listed + 2
+    bench.planner.stale()
+    bench.planner.refresh(missing=True)
+    assert bench.plex.count("GET", LISTING) == listed + 4
+
+
+def test_an_incomplete_index_is_never_fresh(bench: WritingBench) -> None:
+    """While a library is not wholly listed, every batch tries again."""
+    bench.scene()
+    assert bench.planner.refresh() is not None
+    bench.planner.library.complete = False
+    assert bench.planner.refresh() is not None
+
+
+def test_a_folder_is_scanned_once_in_a_while(bench: WritingBench) -> None:
+    """Plex is asked to scan a folder at most every ``SCAN_PAUSE`` seconds, each folder by itself."""
+    for folder in ("/films/a", "/films/a", "/films/b"):
+        bench.planner.scan_once(5, folder)
+    assert bench.plex.scans == [(5, "/films/a"), (5, "/films/b")]
+    bench.now += SCAN_PAUSE
+    bench.planner.scan_once(5, "/films/a")
+    assert len(bench.plex.scans) == 3
+
+
+def test_the_path_map_is_learned_and_stored(bench: WritingBench) -> None:
+    """Files that name, size and folders make unambiguous teach a path map, which a new process has at once."""
+    scenes = moved(bench, *"abcdef")
+    assert len(bench.targets(*scenes)) == 6
+    stored = bench.state.tallies(bench.planner.machine)
+    assert ("/data", "/films") in [row[:2] for row in stored]
+    assert "/films/new/x.mp4" in bench.new_planner().learned().translate("/data/new/x.mp4")
+    bench.targets(*scenes)
+    assert bench.state.tallies(bench.planner.machine) == stored
+
+
+def test_a_doubtful_match_teaches_nothing(bench: WritingBench) -> None:
+    """A file of the same name, but of other size and duration, is no pair to learn from."""
+    (scene,) = moved(bench, "a")
+    bench.stash.scenes[scene].files[0].size, bench.stash.scenes[scene].files[0].duration = 5, 5.0
+    assert bench.targets(scene) == []
+    assert bench.state.tallies(bench.planner.machine) == []
+
+
+def test_another_server_inherits_nothing(bench: WritingBench) -> None:
+    """Under another machineIdentifier no path map, record, wish or claim of the first server counts."""
+    scenes = moved(bench, *"abcdef")
+    bench.sync(*scenes)
+    first = bench.planner.machine
+    bench.plex.machine = "another"
+    planner = bench.new_planner(keep_plex_edits=True)
+    assert planner.machine == "another"
+    assert planner.learned().translate("/data/new/x.mp4") == ()
+    assert bench.state.records_of(planner.machine, scenes) == {}
+    bench.stash.change_scene(scenes[0], title="Changed")
+    assert bench.one(scenes[0]).outcome == "unchanged"
+    assert bench.plex.items[100].title == "Title of a"
+    assert len(bench.state.records_of(first, scenes)) == 6
+    bench.plex.machine = first
+    bench.new_planner()
+    assert bench.one(scenes[0]).outcome == "synced"
+
+
+def test_twins_cost_one_question(bench: WritingBench) -> None:
+    """For anything weaker than an equal path Stash is asked once who else has such a file, for the whole batch."""
+    scenes = moved(bench, *"abcdef")
+    bench.targets(*scenes)
+    assert bench.stash.count("MATCHES_REGEX") + bench.stash.count(r"scene_filter: \$scenes") == 1
+    alone = bench.scene("z")
+    bench.targets(alone)
+    assert bench.stash.count(r"scene_filter: \$scenes") == 1
+
+
+def test_the_twin_is_not_touched(bench: WritingBench) -> None:
+    """Of two items of one file name each scene writes its own, though the other scene is not in the batch."""
+    bench.plex.add_item(5, "/films/StudioA/scene.mp4", 1_000, 60_000)
+    bench.plex.add_item(5, "/films/StudioB/scene.mp4", 2_000, 60_000)
+    ours = bench.stash.add_scene("B", files=[("/data/StudioB/scene.mp4", 2_000, 60.0)])
+    bench.stash.add_scene("A", files=[("/data/StudioA/scene.mp4", 1_000, 60.0)])
+    (work,) = bench.sync(ours)
+    assert work.target.item.rating_key == 101
+    assert [bench.plex.items[key].title for key in (100, 101)] == ["scene", "B"]
+
+
+def test_a_renamed_file_is_looked_for_among_all_scenes(bench: WritingBench) -> None:
+    """A file that bears another name in Plex is certain only while no other scene in Stash has one like it."""
+    bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
+    one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
+    other = bench.stash.add_scene("Other", files=[("/data/other.mp4", 4_000, 60.4)])
+    assert bench.targets(one) == []
+    bench.stash.scenes.pop(other)
+    assert [target.item.rating_key for target, _ in bench.targets(one)] == [100]
+
+
+def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> None:
+    """Whoever wrote an item before does not keep it from the scene whose file it holds now."""
+    bench.plex.add_item(5, "/films/new/a.mp4", 4_000, 60_000)
+    scene = bench.stash.add_scene("A", files=[("/data/a.mp4", 4_000, 60.0)])
+    bench.planner.refresh()
+    for path, number in (("/films/new/a.mp4", 0), ("/films/old/b.mp4", 1)):
+        bench.state.store(bench.planner.machine, [Record(100, 999, path, "/gone/b.mp4")])
+        assert len(bench.targets(scene)) == number
+
+
+@pytest.mark.parametrize("path", ["/mnt2/StudioB/scene.mp4", "/films/2026/StudioB/scene.mp4"])
+def test_an_item_whose_file_moved_stays_its_owners(bench: WritingBench, path: str) -> None:
+    """Where a mount or a folder moved, an item is not taken by a scene whose file only resembles the one in it."""
+    bench.plex.add_item(5, "/films/StudioB/scene.mp4", 4_000, 60_000)
+    bench.sync(bench.stash.add_scene("Owner", files=[("/data/owner.mp4", 4_000, 60.0)]))
+    like = bench.stash.add_scene("Like it", files=[("/data/StudioB/scene.mp4", 9_999, 60.5)])
+    assert bench.targets(like) == []
+    bench.plex.move_item(100, path)
+    bench.now += 4_000
+    assert bench.targets(like) == []
+    assert bench.plex.items[100].title == "Owner"
+
+
+def test_a_scene_that_stash_cannot_read_holds_up_no_other(bench: WritingBench) -> None:
+    """A renamed file is found although a scene that lasts about as long cannot be read."""
+    bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
+    one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
+    bench.stash.broken = {bench.stash.add_scene("Broken", files=[("/data/else.avi", 777, 61.7)])}
+    assert [target.item.rating_key for target, _ in bench.targets(one)] == [100]
+    twin = bench.stash.add_scene("Twin", files=[("/data/twin.avi", 4_000, 60.7)])
+    assert bench.targets(one) == []
+    bench.stash.scenes.pop(twin)
+
+
+def test_two_files_two_items(bench: WritingBench) -> None:
+    """A scene with two files writes both items, and a file of several names asks the index once."""
+    bench.plex.add_item(5, "/films/a/cut.mp4", 1_000, 60_000)
+    bench.plex.add_item(5, "/films/b/long.mp4", 2_000, 90_000)
+    scene = bench.stash.add_scene("Both", files=[("/films/a/cut.mp4", 1_000, 60.0), ("/films/b/long.mp4", 2_000, 90.0)])
+    assert len(bench.sync(scene)) == 2
+    assert [bench.plex.items[key].title for key in (100, 101)] == ["Both", "Both"]
+    assert bench.quiet(scene)
+
+
+def test_nothing_to_read_asks_nothing(bench: WritingBench) -> None:
+    """A batch without a match reads no item."""
+    assert bench.planner.read([]) == {}
+    assert bench.plex.count("GET", "/library/metadata") == 0
+
+
+def test_an_item_that_only_a_second_look_turns_to_is_still_its_owners(bench: WritingBench) -> None:
+    """A scene that loses its item to a twin and falls back to another is told who wrote that one before."""
+    plex, stash = bench.plex, bench.stash
+    plex.add_item(5, "/films/x/x.mp4", 777, 60_000, rating_key=110)
+    plex.add_item(5, "/films/y/y.mp4", 777, 60_000, rating_key=111)
+    stash.add_scene("twin", files=[("/films/x/x.mp4", 0, 0.0)])
+    one = stash.add_scene("falls back", files=[("/data/elsewhere/x.mp4", 777, 60.0)])
+    bench.planner.refresh()
+    scenes = list(bench.link.batch([one])[1].values())
+    before = bench.planner.match(scenes)[one]
+    assert (before.verdict, [found.rating_key for found in before.items]) == ("high", [111])
+    bench.state.store(bench.planner.machine, [Record(111, 999, "/films/y/y.mp4", "/gone/y.mp4")])
+    assert bench.planner.match(scenes)[one].verdict != "high"

@@ -1,0 +1,220 @@
+"""Plex does not have the file yet: the scene waits on its own schedule, and is written as soon as the file is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync.queue import schema
+from tests.support.workbench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench with the contract's own durations."""
+    with Bench(tmp_path) as made:
+        yield made
+
+
+def test_waiting_grows_from_half_a_minute_to_an_hour(bench: Bench) -> None:
+    """Each pause is as long as the scene has waited already; no attempt is counted, and nothing is dead."""
+    film = bench.film(in_plex=False)
+    bench.edit(film.scene)
+    bench.turn()
+    pauses: list[float] = []
+    while sum(pauses) < 20_000:
+        row = bench.job(film.scene)
+        assert (row["status"], row["attempts"], row["waiting"]) == (1, 0, pytest.approx(bench.now - sum(pauses), abs=1))
+        pauses.append(row["due"] - bench.now)
+        bench.now += pauses[-1]
+        schema.set_meta(bench.conn, "catchup", bench.now)
+        bench.turn()
+    assert [round(pause) for pause in pauses] == [30, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600, 3600]
+    assert bench.status()["queue"] | {"oldest_seconds": 0} == {
+        "pending": 0, "waiting": 1, "in_progress": 0, "dead": 0, "oldest_seconds": 0,
+    }  # fmt: skip
+
+
+def test_it_is_written_at_once_when_the_index_gains_its_file(bench: Bench) -> None:
+    """Any look at Plex that finds the file ends the waiting, long before the scene's own turn comes."""
+    film, other = bench.film(in_plex=False), bench.film()
+    bench.edit(film.scene)
+    bench.live(2000)
+    assert bench.job(film.scene)["due"] - bench.now > 500
+    item = bench.arrives(film.scene)
+    bench.edit(other.scene)
+    bench.live(1)
+    assert bench.plex.items[item].title == "Film 1"
+    assert bench.job(film.scene) == {}
+
+
+def test_it_is_written_when_its_turn_comes_and_nobody_does_anything(bench: Bench) -> None:
+    """Without any other edit the file is found by the scene's own schedule, within the hour."""
+    film = bench.film(in_plex=False)
+    bench.edit(film.scene)
+    bench.live(7000)
+    item = bench.arrives(film.scene)
+    bench.live(3601)
+    assert bench.plex.items[item].title == "Film 1"
+    assert bench.count("waiting") == 0
+
+
+def test_one_that_waits_holds_up_no_other(bench: Bench) -> None:
+    """A hundred waiting scenes stand behind one edit that can be done."""
+    waiting = bench.films(100, in_plex=False)
+    bench.edit(*[film.scene for film in waiting])
+    bench.turn()
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.titles([film]) == ["Film 101"]
+    assert bench.count("waiting") == 100
+
+
+def test_an_edit_looks_at_once_and_starts_the_waiting_anew(bench: Bench) -> None:
+    """Whoever edits a waiting scene is served now, not when its next turn comes."""
+    film = bench.film(in_plex=False)
+    bench.edit(film.scene)
+    bench.live(3000)
+    bench.edit(film.scene, title="Newer")
+    bench.live(1)
+    assert bench.job(film.scene)["waiting"] == pytest.approx(bench.now, abs=2)
+    item = bench.arrives(film.scene)
+    bench.edit(film.scene)
+    bench.live(1)
+    assert bench.plex.items[item].title == "Newer"
+
+
+def test_it_is_given_up_after_a_week_and_a_failed_attempt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The give-up time alone buries nothing: the attempt after it does, with a reason, and an edit revives it."""
+    monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "1000")
+    film = bench.film(in_plex=False)
+    bench.edit(film.scene)
+    bench.turn()
+    bench.now += 999
+    bench.turn()
+    assert bench.job(film.scene)["status"] == 1
+    bench.now += 100_000
+    assert bench.job(film.scene)["status"] == 1
+    bench.turn()
+    reason, message = bench.letter(film.scene)
+    assert reason == "not_in_plex"
+    assert message
+    item = bench.arrives(film.scene)
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.plex.items[item].title == "Film 1"
+
+
+def test_a_file_that_came_in_the_last_moment_is_no_dead_letter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that slept through the give-up time looks once more before it gives up."""
+    monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "1000")
+    film = bench.film(in_plex=False)
+    bench.edit(film.scene)
+    bench.turn()
+    bench.now += 100_000
+    item = bench.arrives(film.scene)
+    bench.turn()
+    assert bench.plex.items[item].title == "Film 1"
+    assert bench.count("dead") == 0
+
+
+def test_an_outage_is_no_failed_attempt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plex away when the give-up time has passed: the scene goes on waiting."""
+    monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "1000")
+    film = bench.film(in_plex=False)
+    bench.edit(film.scene)
+    bench.turn()
+    bench.plex.stop()
+    bench.live(20_000)
+    assert (bench.job(film.scene)["status"], bench.count("dead")) == (1, 0)
+    item = bench.arrives(film.scene)
+    bench.plex.start()
+    bench.live(601)
+    assert bench.plex.items[item].title == "Film 1"
+
+
+def test_missing_ignore_ends_the_job(bench: Bench) -> None:
+    """Where Plex holds a subset on purpose, a scene without an item is done: counted as skipped, not waited for."""
+    bench.stash.configure(missingIgnore=True)
+    films = [bench.film(), bench.film(in_plex=False)]
+    bench.edit(*[film.scene for film in films])
+    bench.turn()
+    assert (bench.count("pending"), bench.count("waiting"), bench.count("dead")) == (0, 0, 0)
+    assert bench.status()["totals"] == {"synced": 1, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 1}
+
+
+def test_missing_scan_asks_for_the_folder_once(bench: Bench) -> None:
+    """One wish for the right folder of the right library within ten minutes; what it brings in is written."""
+    bench.stash.configure(missingScan=True, plexPathMap="/data => /films/all")
+    bench.plex.add_section("Others", key=2, locations=("/others", "/film"))
+    film = bench.film(in_plex=False, path="/data/acme/one.mp4")
+    bench.edit(film.scene)
+    bench.live(590)
+    assert bench.plex.scans == [(1, "/films/all/acme")]
+    bench.live(3000)
+    assert len(bench.plex.scans) <= 3
+    assert set(bench.plex.scans) == {(1, "/films/all/acme")}
+
+
+def test_missing_scan_finds_what_plex_had_not_seen(bench: Bench) -> None:
+    """The file that the scan brings in is written when the scene's turn comes."""
+    bench.stash.configure(missingScan=True)
+    film = bench.film(in_plex=False)
+    bench.plex.scan_adds(1, "/films/1/film1.mp4", size=1_000_001, duration_ms=60_000)
+    bench.edit(film.scene)
+    bench.live(65)
+    assert [item.title for item in bench.plex.items.values()] == ["Film 1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"), [({"missingScan": False}, ""), ({"dryRun": True}, ""), ({}, "/nowhere/one.mp4")]
+)
+def test_no_scan_is_asked_for(bench: Bench, settings: dict[str, object], path: str) -> None:
+    """Not without the switch, not under dryRun, and not where no library lies."""
+    bench.stash.configure(**{"missingScan": True} | settings)
+    film = bench.film(in_plex=False, path=path)
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.plex.scans == []
+    assert bench.count("waiting") == 1
+
+
+@pytest.mark.parametrize("kind", ["500", "400"])
+def test_a_scan_that_plex_does_not_want_costs_nothing(bench: Bench, kind: str) -> None:
+    """The scan is a wish: refused, the scene waits as it would have, and the others are written."""
+    bench.stash.configure(missingScan=True)
+    film, other = bench.film(in_plex=False), bench.film()
+    bench.edit(film.scene, other.scene)
+    bench.plex.fault(kind, path="/refresh")
+    bench.turn()
+    row = bench.job(film.scene)
+    assert (row["attempts"], row["waiting"] is None) == (0, False)
+    assert bench.titles([other]) == ["Film 2"]
+    assert bench.said("could not ask Plex for a scan", f"scene={film.scene} ")
+
+
+def test_a_scene_without_a_file_is_invalid_until_it_has_one(bench: Bench) -> None:
+    """Nothing in Plex can be its, so it does not wait; the file that a catch-up finds on it later puts it back."""
+    scene = bench.stash.add_scene("without a file")
+    bench.edit(scene)
+    bench.live(30)
+    assert bench.letter(scene)[0] == "invalid"
+    assert "no file" in bench.letter(scene)[1]
+    file = bench.stash.store.add_file(("/films/late/late.mp4", 4242, 60.0), bench.stash.store.stamp())
+    bench.stash.scenes[scene].files.append(file)
+    item = bench.arrives(scene)
+    bench.live(3700)
+    assert bench.job(scene) == {}
+    assert bench.plex.items[item].title == "without a file"
+
+
+def test_with_missing_ignore_a_scene_without_a_file_is_done(bench: Bench) -> None:
+    """Plex holds a part on purpose, so what has no file is not worth a letter either."""
+    bench.stash.configure(missingIgnore=True)
+    scene = bench.stash.add_scene("without a file")
+    bench.edit(scene)
+    bench.live(30)
+    assert bench.job(scene) == {}

@@ -1,0 +1,253 @@
+"""Plex as a whole is away: no edit pays for it, it is left in peace, and everything arrives once when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from plexsync.state import pause
+from plexsync.state.breaker import Breaker
+from plexsync.state.ledger import State, open_state
+from tests.support.workbench import Bench
+
+#: The contract's probe intervals in seconds, each in force after the one before failed.
+INTERVALS = (60, 120, 240, 480, 600, 600, 600)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A bench where a request that hangs is given up soon."""
+    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
+    with Bench(tmp_path) as made:
+        yield made
+
+
+class Outage(NamedTuple):
+    """How Plex goes away; ``breaker``: whether it counts as away (else as something for the user to put right)."""
+
+    name: str
+    begin: Callable[[Bench], object]
+    breaker: bool = True
+
+
+def by_fault(kind: str, breaker: bool = True) -> Outage:
+    """Every request fails so."""
+    return Outage(kind, lambda bench: bench.plex.fault(kind), breaker)
+
+
+KINDS = ("stall", "reset", "reset_mid_body", "503_xml", "503_json", "500", "502", "504", "429", "408")
+OUTAGES = (
+    Outage("refused", lambda bench: bench.plex.stop()),
+    *map(by_fault, KINDS),
+    by_fault("truncated_xml"),
+    by_fault("empty_200", breaker=False),
+    by_fault("html_200", breaker=False),
+    by_fault("redirect_302", breaker=False),
+    by_fault("redirect_301", breaker=False),
+)
+
+
+def come_back(bench: Bench) -> None:
+    """Plex is well again."""
+    bench.plex.clear_faults()
+    bench.plex.release()
+    bench.plex.start()
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.name)
+def test_an_outage_costs_no_edit_anything(bench: Bench, outage: Outage) -> None:
+    """After an hour the rows are as they were, none is dead; Plex back, each scene is written exactly once."""
+    films = bench.films(3)
+    bench.edit(*[film.scene for film in films])
+    before = [bench.job(film.scene) for film in films]
+    outage.begin(bench)
+    bench.live(3600)
+    assert [bench.job(film.scene) for film in films] == before
+    assert bench.breaker.is_open is outage.breaker
+    assert bench.status()["totals"] == {"synced": 0, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
+    come_back(bench)
+    bench.live(601)
+    assert bench.titles(films) == ["Film 1", "Film 2", "Film 3"]
+    assert [bench.writes_of(film) for film in films] == [1, 1, 1]
+    assert bench.count("pending") == bench.count("dead") == 0
+    assert (bench.breaker, bench.pause) == (Breaker(), None)
+
+
+@pytest.mark.parametrize("kind", ["reset", "stall", "503_xml", "500", "redirect_302"])
+def test_an_outage_in_the_middle_of_a_batch_repeats_no_write(bench: Bench, kind: str) -> None:
+    """What was written before Plex went away is compared, not written again; the rest arrives once."""
+    films = bench.films(4)
+    bench.edit(*[film.scene for film in films])
+    bench.plex.after_write = lambda request: bench.plex.fault(kind) if request.param("id") == "101" else None
+    bench.live(900)
+    assert bench.titles(films[2:]) == ["film3", "film4"]
+    bench.plex.after_write = None
+    come_back(bench)
+    bench.live(601)
+    assert bench.titles(films) == ["Film 1", "Film 2", "Film 3", "Film 4"]
+    assert [bench.writes_of(film) for film in films] == [1, 1, 1, 1]
+    assert bench.count("pending") == bench.count("dead") == 0
+
+
+def test_the_breaker_opens_at_the_fifth_failure(bench: Bench) -> None:
+    """Five tries within seconds, each a little later than the one before; then a minute of peace."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.fault("503_xml")
+    assert bench.turn() == "wait"
+    assert bench.slept == [0.5, 1.0, 2.0, 4.0]
+    assert len(bench.plex.at) == 5
+    assert bench.breaker == Breaker(5, bench.now, bench.now + 60, 60)
+    standing = bench.pause
+    assert standing is not None
+    assert (standing.kind, standing.until, standing.problem) == (pause.PLEX, bench.now + 60, "")
+
+
+def test_probes_double_from_one_to_ten_minutes(bench: Bench) -> None:
+    """While Plex is away it gets one request at a time, 60 s after it was given up, then 120 s, ... up to 600 s."""
+    bench.edit(bench.film().scene)
+    bench.plex.fault("503_xml")
+    bench.live(60 * 60)
+    opened = bench.breaker.opened_at
+    assert opened is not None
+    probes = [opened, *[at for at in bench.plex.at if at > opened]]
+    gaps = [later - earlier for earlier, later in pairwise(probes)]
+    assert len(gaps) == len(INTERVALS) + 1
+    assert all(want <= gap <= want + 1.5 for want, gap in zip((*INTERVALS, 600), gaps, strict=True))
+
+
+def test_edits_during_the_outage_make_no_request(bench: Bench) -> None:
+    """Whoever goes on editing does not make Plex busier: a hundred edits in ten minutes cost three probes."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.fault("503_xml")
+    bench.turn()
+    before = len(bench.plex.at)
+    for number in range(100):
+        bench.edit(film.scene, title=f"Title {number}")
+        bench.live(6)
+    assert len(bench.plex.at) - before == 3
+    bench.plex.clear_faults()
+    bench.live(601)
+    assert (bench.titles([film]), bench.writes_of(film)) == (["Title 99"], 1)
+
+
+def test_one_success_closes_it(bench: Bench) -> None:
+    """The first answer ends the outage for everybody, and the log tells both ends of it once."""
+    films = bench.films(2)
+    bench.edit(films[0].scene)
+    bench.plex.fault("503_xml")
+    bench.live(1000)
+    bench.plex.clear_faults()
+    bench.live(601)
+    bench.edit(films[1].scene)
+    bench.turn()
+    assert bench.titles(films) == ["Film 1", "Film 2"]
+    assert bench.breaker == Breaker()
+    assert (len(bench.said("found Plex away")), len(bench.said("found Plex back"))) == (1, 1)
+
+
+def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
+    """A worker that starts while it is open sends nothing, and one that starts after four failures counts on."""
+    film = bench.film()
+    bench.edit(film.scene)
+    db = State(open_state(bench.folder))
+    db.breaker = Breaker(failures=4, retry_at=bench.now)
+    bench.plex.fault("503_xml")
+    bench.turn()
+    assert (bench.breaker.failures, bench.breaker.is_open, len(bench.plex.at)) == (5, True, 1)
+    for _ in range(3):
+        assert bench.turn() == "wait"
+    assert len(bench.plex.at) == 1
+    bench.now += 60
+    bench.turn()
+    assert (bench.breaker.failures, bench.breaker.reset, len(bench.plex.at)) == (6, 120, 2)
+    db.conn.close()
+
+
+def test_whoever_wants_a_look_gets_one_at_once(bench: Bench) -> None:
+    """A task, or Stash's page, makes the worker probe before its time."""
+    from plexsync.queue import schema
+
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.fault("503_xml")
+    bench.live(2000)
+    bench.plex.clear_faults()
+    schema.raise_counter(bench.conn, "nudge")
+    bench.live(2)
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_a_clock_that_was_wrong_does_not_hold_the_breaker_open(bench: Bench) -> None:
+    """Set back by a day, the next probe comes at once, and the edit with it."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.fault("503_xml")
+    bench.live(100)
+    bench.now -= 86_400
+    bench.plex.clear_faults()
+    bench.live(2)
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench) -> None:
+    """A scene that Stash no longer has ends its job before the breaker opens, which is no sign of life of Plex."""
+    films = bench.films(2)
+    bench.edit(films[0].scene, films[1].scene)
+    del bench.stash.scenes[films[1].scene]
+    db = State(open_state(bench.folder))
+    db.breaker = Breaker(failures=3)
+    bench.plex.fault("503_xml")
+    bench.turn()
+    assert bench.job(films[1].scene) == {}
+    assert (bench.breaker.is_open, len(bench.plex.at)) == (True, 2)
+    bench.edit(films[1].scene)
+    bench.now += 59
+    bench.turn()
+    assert (bench.breaker.is_open, len(bench.plex.at)) == (True, 2)
+    db.conn.close()
+
+
+def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -> None:
+    """While Plex refuses the token, the end of a deleted scene's job leaves the user's sentence standing."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.modes.token_mode = "refused_401"
+    bench.turn()
+    bench.conn.execute("DELETE FROM ack_queue_default")
+    bench.edit(999)
+    with bench.worker() as worker:
+        worker.drain()
+    assert bench.job(999) == {}
+    assert "401" in bench.status()["problem"]
+
+
+@pytest.mark.parametrize("how", ["refused", "503_xml", "stall"])
+def test_an_hour_with_a_thousand_edits(bench: Bench, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 edits of 100 scenes while Plex is away for an hour, no event after it: each scene right, one write each."""
+    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
+    films = bench.films(100)
+    if how == "refused":
+        bench.plex.stop()
+    else:
+        bench.plex.fault(how)
+    asked = len(bench.plex.log)
+    for number in range(1000):
+        bench.edit(films[number * 37 % 100].scene, title=f"edit {number}")
+        if number % 17 == 16:
+            bench.live(60)
+    assert bench.count("dead") == 0
+    assert {bench.job(film.scene)["attempts"] for film in films} == {0}
+    assert len(bench.plex.log) - asked <= 60 + 5  # the first five are what opens the breaker
+    bench.plex.clear_faults()
+    bench.plex.start()
+    bench.plex.clear_log()
+    bench.live(601)
+    assert bench.titles(films) == [bench.stash.scenes[film.scene].title for film in films]
+    assert [bench.writes_of(film) for film in films] == [1] * 100
+    assert (bench.count("pending"), bench.count("dead")) == (0, 0)

@@ -1,0 +1,41 @@
+"""What a library of a thousand scenes costs both servers in requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync.queue import jobs
+from tests.support.workbench import Bench
+
+SCENES = 1000
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench with the contract's own durations."""
+    with Bench(tmp_path) as made:
+        yield made
+
+
+def test_a_thousand_scenes(bench: Bench) -> None:
+    """All changed: one write each and 0.05 reads a scene. Nothing changed: no write, 0.03 requests a scene."""
+    films = bench.films(SCENES)
+    keys = [f"scene:{film.scene}" for film in films]
+    cost = []
+    for _ in range(2):
+        bench.plex.clear_log()
+        bench.stash.log.clear()
+        jobs.put_many(bench.conn, keys, "Sync all", bench.now, jobs.BULK, lambda _: None)
+        bench.turn()
+        cost.append(len(bench.plex.log) + len(bench.stash.log) - len(bench.plex.writes()))
+        if len(cost) == 1:
+            writes = Counter(one.param("id") for one in bench.plex.writes())
+            assert writes == {str(film.item): 1 for film in films}
+    assert bench.plex.writes() == []
+    assert cost[0] <= 0.05 * SCENES
+    assert cost[1] <= 0.03 * SCENES
+    assert bench.count("pending") == 0

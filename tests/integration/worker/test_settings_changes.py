@@ -1,0 +1,201 @@
+"""The user changes settings: what stood still because of the old ones goes on by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync.core import environment, locks
+from plexsync.queue import bulk, dead_letters, schema
+from tests.support.workbench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench with the contract's own durations."""
+    with Bench(tmp_path) as made:
+        yield made
+
+
+def test_a_changed_setting_closes_the_breaker(bench: Bench) -> None:
+    """Plex's address was wrong for half an hour; with the right one everything is sent within a minute."""
+    right = bench.plex.url
+    bench.stash.configure(plexUrl="http://127.0.0.1:9")
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.live(1800)
+    assert bench.breaker.is_open
+    bench.stash.configure(plexUrl=right)
+    bench.live(61)
+    assert bench.titles([film]) == ["Film 1"]
+    assert not bench.breaker.is_open
+
+
+def test_waiting_scenes_and_dead_letters_become_due(bench: Bench) -> None:
+    """All but those that used up their attempts: no setting is likely to help them."""
+    bench.stash.configure(maxRetries=1)
+    missing, rejected, busy, other = bench.film(in_plex=False), bench.film(), bench.film(), bench.film()
+    bench.plex.fault("400", method="PUT", query=f"id={rejected.item}&")
+    bench.plex.fault("504", method="PUT", query=f"id={busy.item}&")
+    bench.edit(missing.scene, rejected.scene, busy.scene)
+    bench.live(2000)
+    assert bench.letter(rejected.scene)[0] == "rejected"
+    assert bench.letter(busy.scene)[0] == "retries_exhausted"
+    bench.plex.clear_faults()
+    before = bench.job(busy.scene)
+    bench.stash.configure(plexPathMap="/films/1 => /films/new", maxRetries=5)
+    item = bench.plex.add_item(1, file="/films/new/film1.mp4", size=9, duration_ms=60_000)
+    bench.edit(other.scene)
+    bench.live(1)
+    assert bench.plex.items[item.rating_key].title == "Film 1"
+    assert bench.titles([rejected, other]) == ["Film 2", "Film 4"]
+    assert bench.job(busy.scene) == before
+    assert len(bench.said("noticed changed settings")) == 1
+
+
+def test_settings_that_stay_wake_nothing(bench: Bench) -> None:
+    """Without a change the waiting scene waits and the dead letter stays, whatever else is edited."""
+    missing, rejected, other = bench.film(in_plex=False), bench.film(), bench.film()
+    bench.plex.fault("400", method="PUT", query=f"id={rejected.item}&")
+    bench.edit(missing.scene, rejected.scene)
+    bench.live(1000)
+    before = [bench.job(missing.scene), bench.job(rejected.scene)]
+    bench.edit(other.scene)
+    bench.live(5)
+    assert [bench.job(missing.scene), bench.job(rejected.scene)] == before
+    assert bench.said("noticed changed settings") == []
+
+
+def test_one_batch_uses_one_copy_of_the_settings(bench: Bench) -> None:
+    """A switch that is thrown while a batch is written holds from the next one on."""
+    films = bench.films(2, details="Words.")
+    bench.edit(*[film.scene for film in films])
+    bench.plex.before_write = lambda _: bench.stash.configure(skipSummary=True)
+    bench.turn()
+    assert [bench.plex.items[film.item].summary for film in films] == ["Words.", "Words."]
+    bench.edit(*[film.scene for film in films], details="Other words.")
+    bench.turn()
+    assert [bench.plex.items[film.item].summary for film in films] == ["Words.", "Words."]
+
+
+def test_under_dry_run_an_edit_is_told_once_and_held(bench: Bench) -> None:
+    """Nothing is written for hours; the log says once what would be; switched off, it is written within a minute."""
+    bench.stash.configure(dryRun=True)
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.live(8000)
+    assert bench.plex.writes() == []
+    assert len(bench.said("would write scene", f"scene={film.scene} ", "film1 -> Film 1")) == 1
+    assert (bench.count("pending"), bench.job(film.scene)["attempts"]) == (1, 0)
+    bench.stash.configure(dryRun=False)
+    bench.live(61)
+    assert bench.writes_of(film) == 1
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_under_dry_run_a_further_edit_is_told_too(bench: Bench) -> None:
+    """Another edit of a scene that is held is another thing that would be written."""
+    bench.stash.configure(dryRun=True)
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.live(10)
+    bench.edit(film.scene, title="Other")
+    bench.live(10)
+    assert len(bench.said("would write scene")) == 2
+    assert len(bench.said("would write scene", "film1 -> Other")) == 1
+
+
+def test_under_dry_run_what_would_not_be_written_is_not_held(bench: Bench) -> None:
+    """A scene that Plex has as it is ends its job, and the log claims nothing of it."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.turn()
+    bench.stash.configure(dryRun=True)
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.job(film.scene) == {}
+    assert bench.said("would write") == []
+    assert bench.status()["totals"]["unchanged"] == 1
+
+
+def test_under_dry_run_what_a_task_marked_is_told_and_dropped(bench: Bench) -> None:
+    """Sync all shows its whole effect in the log and leaves nothing behind, its letters and waiting scenes apart."""
+    bench.stash.configure(dryRun=True)
+    films = bench.films(3)
+    fd = locks.open_lock(str(Path(bench.folder, environment.TASK_LOCK)))
+    assert locks.try_lock(fd)
+    locks.write_text(fd, "7-1")
+    bulk.mark_many(bench.conn, [f"scene:{film.scene}" for film in films], "Sync all", "7-1", bench.now, bench.sleep)
+    bench.turn()
+    locks.unlock(fd)
+    assert bench.count("pending") == 0
+    assert bulk.outcomes(bench.conn, "7-1") == {"dry_run": 3}
+    assert len(bench.said("would write scene")) == 3
+    assert bench.plex.writes() == []
+
+
+def test_the_log_follows_the_settings(bench: Bench) -> None:
+    """Titles are pseudonyms with logHidePaths, and each comparison is told with logDebug, from the next batch on."""
+    film = bench.film("A private title")
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.said("A private title")
+    bench.lines.clear()
+    bench.stash.configure(logHidePaths=True, logDebug=True)
+    bench.edit(film.scene, title="Another private title")
+    bench.turn()
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.said("private title") == []
+    assert bench.said("wrote scene", "title=#")
+    assert bench.said("compared scene", f"scene={film.scene} ")
+    bench.lines.clear()
+    bench.stash.configure(logHidePaths=False, logDebug=False)
+    bench.edit(film.scene)
+    bench.turn()
+    assert [line for level, line in bench.lines if level == "debug"] == []
+
+
+def test_a_worker_of_a_disabled_plugin_ends(bench: Bench) -> None:
+    """Switched off in Stash, nothing more is sent, from the next look at Stash on; the edits stay."""
+    film = bench.film()
+    bench.stash.plugin_enabled = False
+    bench.stash.plugin_script = Path("/nonexistent/PlexSync.py")
+    schema.set_meta(bench.conn, "catchup", 0)
+    bench.edit(film.scene)
+    assert bench.turn() == "disabled"
+    assert (bench.count("pending"), bench.plex.at) == (1, [])
+
+
+def test_dry_run_with_short_caps_is_quiet(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short the caps are, what dryRun holds back is not taken for a wrong clock's and read without end."""
+    for name in ("SETTLE", "RETRY_CAP", "MISSING_CAP", "BREAKER_RESET_CAP"):
+        monkeypatch.setenv(f"PLEXSYNC_{name}", "1")
+    bench.stash.configure(dryRun=True)
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.live(5)
+    asked = len(bench.stash.log)
+    bench.live(50)
+    assert len(bench.stash.log) - asked <= 4  # a new worker, and its looks
+    assert len(bench.said("would write scene")) == 1
+    assert bench.plex.writes() == []
+
+
+def test_dead_letters_of_all_reasons_but_one_become_due(bench: Bench) -> None:
+    """Only what used up its attempts stays; a setting may have been the reason of any other."""
+    dead = {reason: bench.film() for reason in dead_letters.REASONS}
+    other = bench.film()
+    bench.edit(other.scene)
+    bench.turn()
+    bench.edit(*[film.scene for film in dead.values()])
+    for reason, film in dead.items():
+        change = "UPDATE ack_queue_default SET status = 9, reason = ? WHERE key = ?"
+        bench.conn.execute(change, (reason, f"scene:{film.scene}"))
+    bench.stash.configure(maxTags=7)
+    bench.edit(other.scene)
+    bench.live(5)
+    left = {reason for reason, film in dead.items() if bench.job(film.scene)}
+    assert left == {"retries_exhausted"}

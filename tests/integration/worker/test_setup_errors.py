@@ -1,0 +1,206 @@
+"""Something for the user to put right: all pauses with one sentence, nothing is lost, and the fix needs no button."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from plexsync.queue import schema
+from plexsync.state import pause
+from plexsync.state.breaker import Breaker
+from plexsync.state.ledger import open_state
+from tests.support.workbench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench with the contract's own durations."""
+    with Bench(tmp_path) as made:
+        yield made
+
+
+class Trouble(NamedTuple):
+    """What is wrong, how it is put right, and words of the sentence that says so."""
+
+    name: str
+    begin: Callable[[Bench], object]
+    mend: Callable[[Bench], object]
+    words: tuple[str, ...]
+
+
+def by_setting(name: str, wrong: str, *words: str) -> Trouble:
+    """A setting is wrong; the right value is the one before. Without words the sentence names the setting."""
+    right: list[object] = []
+
+    def begin(bench: Bench) -> None:
+        right[:] = [bench.stash.plugin_settings.get(name, "")]
+        bench.stash.configure(**{name: wrong})
+
+    return Trouble(f"{name}={wrong}", begin, lambda bench: bench.stash.configure(**{name: right[0]}), words or (name,))
+
+
+def by_mode(mode: str, *words: str) -> Trouble:
+    """Plex refuses the token in its own way."""
+    return Trouble(
+        mode,
+        lambda bench: setattr(bench.plex.modes, "token_mode", mode),
+        lambda bench: setattr(bench.plex.modes, "token_mode", "required"),
+        words,
+    )
+
+
+def by_fault(kind: str, *words: str, method: str | None = None) -> Trouble:
+    """Something else than Plex answers."""
+    return Trouble(
+        f"{kind} {method}", lambda bench: bench.plex.fault(kind, method=method), lambda b: b.plex.clear_faults(), words
+    )
+
+
+TROUBLES = (
+    by_setting("plexToken", "", "no Plex token"),
+    by_setting("plexToken", "wrong", "401"),
+    by_setting("plexToken", "two\nlines"),
+    by_setting("plexUrl", "ftp://plex:32400"),
+    by_setting("plexUrl", "http//plex"),
+    by_setting("plexLibraries", "Films, Nope", "Nope", 'It has: "Films"'),
+    by_mode("refused_401", "401", "plexToken"),
+    by_mode("expired_498", "498", "plexToken"),
+    by_mode("forbidden_writes_403", "403", "owner"),
+    by_fault("html_200", "proxy"),
+    by_fault("redirect_302", "redirect", "plexUrl"),
+    by_fault("redirect_301", "redirect", "plexUrl", method="PUT"),
+    by_fault("404", "plexUrl"),
+)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+def test_everything_pauses_until_it_is_put_right(bench: Bench, trouble: Trouble) -> None:
+    """One sentence, in ``problem`` and once in the log; rows as they were; a minute after the fix all is written."""
+    films = bench.films(3)
+    bench.edit(*[film.scene for film in films])
+    before = [bench.job(film.scene) for film in films]
+    trouble.begin(bench)
+    bench.live(1800)
+    assert [bench.job(film.scene) for film in films] == before
+    problem = bench.status()["problem"]
+    assert problem.startswith("PlexSync is paused: ")
+    assert all(word in problem for word in trouble.words)
+    assert "\n" not in problem
+    errors = [line for level, line in bench.lines if level == "error"]
+    assert errors == [problem.removeprefix("PlexSync is ")]
+    assert [one.status for one in bench.plex.writes() if one.status == 200] == []
+    assert bench.breaker == Breaker()
+    trouble.mend(bench)
+    bench.live(61)
+    assert bench.titles(films) == ["Film 1", "Film 2", "Film 3"]
+    assert [bench.writes_of(film) for film in films] == [1, 1, 1]
+    assert (bench.status()["problem"], bench.pause) == (None, None)
+    assert len(bench.said("went on")) == 1
+
+
+def test_it_is_looked_at_once_a_minute(bench: Bench) -> None:
+    """While it stands, each minute costs one question to Stash and one to Plex, and sends no edit."""
+    bench.edit(bench.film().scene)
+    bench.plex.modes.token_mode = "refused_401"
+    bench.turn()
+    plex, stash = len(bench.plex.at), len(bench.stash.log)
+    bench.live(600)
+    assert len(bench.plex.at) - plex <= 11
+    assert len(bench.stash.log) - stash <= 13
+    assert bench.plex.writes() == []
+
+
+@pytest.mark.parametrize("who", ["edit", "task"])
+def test_an_edit_or_a_task_makes_it_look_at_once(bench: Bench, who: str) -> None:
+    """Whoever saves or presses something right after the fix does not wait for the minute to pass."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.modes.token_mode = "refused_401"
+    bench.live(5)
+    bench.plex.modes.token_mode = "required"
+    if who == "edit":
+        bench.edit(film.scene)
+    else:
+        schema.raise_counter(bench.conn, "nudge")
+    bench.live(2)
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_another_problem_is_another_sentence(bench: Bench) -> None:
+    """A problem that follows another is told as well, each once."""
+    bench.edit(bench.film().scene)
+    bench.stash.configure(plexLibraries="Nope")
+    bench.live(200)
+    bench.plex.modes.token_mode = "refused_401"
+    bench.stash.configure(plexLibraries="")
+    bench.live(200)
+    assert [("Nope" in line, "401" in line) for level, line in bench.lines if level == "error"] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+    assert "401" in bench.status()["problem"]
+
+
+def test_without_edits_the_hourly_catch_up_notices_a_missing_token(bench: Bench) -> None:
+    """A fresh installation is told what is missing although nothing was edited, and told again that it is gone."""
+    right = bench.stash.plugin_settings["plexToken"]
+    bench.stash.configure(plexToken="")
+    schema.set_meta(bench.conn, "catchup", 0)
+    bench.live(10)
+    assert "plexToken" in bench.status()["problem"]
+    bench.stash.configure(plexToken=right)
+    bench.live(61)
+    assert bench.status()["problem"] is None
+
+
+def test_a_problem_reaches_stashs_log(bench: Bench) -> None:
+    """The sentence is handed to Stash's own log, where people look first."""
+    bench.edit(bench.film().scene)
+    bench.plex.modes.token_mode = "refused_401"
+    bench.live(120)
+    told = bench.stash.requests_for("runPluginOperation")
+    lines = [line["message"] for one in told for line in one.variables["args"]["lines"]]
+    assert {line for line in lines if "401" in line} == {"paused: Plex refused the token (401): check plexToken."}
+
+
+def test_a_certificate_that_nobody_vouches_for(bench: Bench, tmp_path: Path) -> None:
+    """Refused until the user switches the check off; nothing is sent before."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *made, "-keyout", key], check=True, capture_output=True)
+    bench.plex.stop()
+    bench.plex._tls = (cert, key)
+    bench.plex.start()
+    bench.stash.configure(plexUrl=bench.plex.url)
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.live(300)
+    assert "plexSkipTlsVerify" in bench.status()["problem"]
+    assert bench.plex.at == []
+    bench.stash.configure(plexSkipTlsVerify=True)
+    bench.live(61)
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_a_full_disk_is_looked_at_again_every_minute(bench: Bench) -> None:
+    """What this machine cannot do pauses loudly, costs no attempt, and ends by itself."""
+    film = bench.film()
+    bench.edit(film.scene)
+    before = bench.job(film.scene)
+    conn = open_state(bench.folder)
+    conn.execute("CREATE TRIGGER full BEFORE INSERT ON written BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    bench.live(300)
+    standing = bench.pause
+    assert standing is not None
+    assert (standing.kind, bench.job(film.scene)) == (pause.LOCAL, before)
+    assert "this machine could not do it (disk is full)" in bench.status()["problem"]
+    assert len([line for level, line in bench.lines if level == "error"]) == 1
+    assert bench.plex.writes() == []
+    conn.execute("DROP TRIGGER full")
+    conn.close()
+    bench.live(61)
+    assert bench.titles([film]) == ["Film 1"]
+    assert bench.status()["problem"] is None

@@ -1,0 +1,161 @@
+"""What writes to Plex, in this process: planner and writer over a real ``state.db``, a Stash and a Plex on sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from plexsync import matching
+from plexsync.log import Log
+from plexsync.model.settings import Settings
+from plexsync.plex.client import PlexClient
+from plexsync.plex.index import Library
+from plexsync.stash.api import Connection, Stash
+from plexsync.state.ledger import Record, State, open_state
+from plexsync.sync.planner import Planner, Target
+from plexsync.sync.writer import Work, Writer
+from tests.servers.plex import PlexServer
+from tests.servers.stash import StashServer
+
+SIZE = 7_000_000
+JPEG = b"\xff\xd8\xff\xe0 a cover"
+
+
+class Killed(BaseException):
+    """The worker ends here, as by SIGKILL: nothing may catch it."""
+
+
+class WritingBench:
+    """One data folder. ``now`` moves only by hand; ``lines``: (level, text) of the log; ``streak``: (item, well)."""
+
+    def __init__(self, folder: Path, plex: PlexServer, stash: StashServer) -> None:
+        self.folder, self.plex, self.stash = folder, plex, stash
+        self.now = 1_700_000_000.0
+        self.lines: list[tuple[str, str]] = []
+        self.streak: list[tuple[int, bool]] = []
+        self.in_a_row = 0
+        self.unwanted: set[int] = set()
+        self.settings = Settings(plex_url=plex.url, plex_token=plex.token, skip=frozenset({"poster", "background"}))
+        self.link = Stash(Connection(port=stash.port, cookie=stash.new_cookie()), 2, 2)
+        self.client = PlexClient(plex.url, plex.token, client_id="bench", connect_timeout=2, read_timeout=2)
+        self.state = State(open_state(str(folder)))
+        self.log = Log([self])
+        self.log.debug_on = True
+        self.planner = self.new_planner()
+
+    def close(self) -> None:
+        """Close connections and files."""
+        self.link.close()
+        self.client.close()
+        self.state.conn.close()
+
+    def write(self, level: str, line: str) -> None:
+        """A line of the log."""
+        self.lines.append((level, line))
+
+    def warnings(self) -> list[str]:
+        """The warnings since the last call."""
+        found = [text for level, text in self.lines if level == "warning"]
+        self.lines.clear()
+        return found
+
+    def clock(self) -> float:
+        """Now."""
+        return self.now
+
+    def new_planner(self, **settings: Any) -> Planner:
+        """A planner as after a restart, or under other settings; it becomes the bench's."""
+        self.settings = replace(self.settings, **settings)
+        self.client.connect()
+        library = Library(self.state.conn, self.client, self.client.identity.machine, self.clock)
+        self.planner = Planner(self.link, self.client, library, self.state, self.settings, self.clock)
+        return self.planner
+
+    def scene(self, name: str = "a", **fields: Any) -> int:
+        """A scene whose file lies at the same path in Plex; the item is ``item(scene)``."""
+        path = f"/films/{name}/{name}.mp4"
+        if not any(part.file == path for item in self.plex.items.values() for part in item.parts):
+            self.plex.add_item(5, path, SIZE + len(self.plex.items), 60_000)
+        size = next(part.size for item in self.plex.items.values() for part in item.parts if part.file == path)
+        return self.stash.add_scene(**{"title": f"Title of {name}", "files": [(path, size, 60.0)], **fields})
+
+    def tags(self, *names: str) -> list[int]:
+        """New tags' ids."""
+        return [self.stash.add_tag(name) for name in names]
+
+    def targets(self, *scenes: int, attempts: int = 0) -> list[tuple[Target, int]]:
+        """What would be written now."""
+        planner = self.planner
+        planner.refresh(missing=True)
+        found = self.link.batch(scenes)[1]
+        matches = planner.match(list(found.values()))
+        chosen = [(one, candidate) for one in found for candidate in matching.write_targets(matches[one], False)]
+        items = planner.read(candidate for _, candidate in chosen)
+        records = self.state.records(planner.machine, items)
+        return [
+            (
+                planner.plan(found[one], candidate, items[candidate.rating_key], records.get(candidate.rating_key)),
+                attempts,
+            )
+            for one, candidate in chosen
+        ]
+
+    def sync(self, *scenes: int, attempts: int = 0) -> list[Work]:
+        """Plan and write these scenes as one batch."""
+        return self.send(self.targets(*scenes, attempts=attempts))
+
+    def send(self, targets: list[tuple[Target, int]]) -> list[Work]:
+        """Write what was planned."""
+        return Writer(
+            self.planner,
+            self.log,
+            pace=lambda seconds: None,
+            wanted_still=lambda target: target.scene.id not in self.unwanted,
+            streak=self._note,
+        ).write(targets)
+
+    def _note(self, target: Target, well: bool) -> int:
+        self.streak.append((target.item.rating_key, well))
+        self.in_a_row = 0 if well else self.in_a_row + 1
+        return self.in_a_row
+
+    def one(self, scene: int, attempts: int = 0) -> Work:
+        """Sync one scene that has one item."""
+        (work,) = self.sync(scene, attempts=attempts)
+        return work
+
+    def quiet(self, *scenes: int) -> bool:
+        """Whether one more sync of these scenes writes nothing and ends well."""
+        before = len(self.plex.writes()) + len(self.plex.uploads())
+        works = self.sync(*scenes)
+        same = before == len(self.plex.writes()) + len(self.plex.uploads())
+        return same and all(work.error is None and work.outcome == "unchanged" for work in works)
+
+    def record(self, rating_key: int = 100) -> Record:
+        """What ``state.db`` says of an item."""
+        return self.state.records(self.planner.machine, [rating_key])[rating_key]
+
+    def other_reader(self, rating_key: int = 100) -> Record:
+        """The same, as any other process or thread sees it."""
+        conn = open_state(str(self.folder))
+        try:
+            return State(conn).records(self.planner.machine, [rating_key])[rating_key]
+        finally:
+            conn.close()
+
+
+@contextmanager
+def writing_bench(folder: Path) -> Iterator[WritingBench]:
+    """A bench with one library, ``/films`` in section 5; the first item gets rating key 100."""
+    with PlexServer() as plex, StashServer(folder / "stash") as stash:
+        plex.add_section("Films", key=5, locations=("/films",))
+        bench = WritingBench(folder, plex, stash)
+        try:
+            yield bench
+        finally:
+            plex.release()
+            bench.close()
+            assert not plex.disaster

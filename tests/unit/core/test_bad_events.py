@@ -1,0 +1,227 @@
+"""Ten thousand malformed events: each gets one JSON document, and none leaves a row."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from plexsync import hook
+from plexsync.core import environment, locks
+from plexsync.core import event as events
+from plexsync.queue import schema
+from plexsync.tasks import dispatch
+from tests.support.hook_events import GOOD, VECTORS, document
+
+#: Events made from one seed; with ``SEEDS`` of them it is ten thousand.
+MANY, SEEDS = 100, 100
+
+#: The documents that are spoilt: recorded ones, short ones, and none with megabytes.
+WHOLE = [vector.raw for vector in VECTORS if len(vector.raw) < 20_000]
+
+#: Values that may stand where another was expected.
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 1, 12, 1.0, 1e300, 2**63, 10**40, "", "0", "1", " 7 ", "no mode", "\x00", "\ud800", "é",
+    "Tag.Merge.Post", "'; DROP TABLE ack_queue_default; --", [], {}, [1], [[[]]], {"id": 1}, {"type": "Tag.Merge.Post"},
+]  # fmt: skip
+
+#: Bytes that are put where they do not belong.
+BITS = [
+    b"\0",
+    b"\xff",
+    b"\xc3\x28",
+    b'"',
+    b"\\",
+    b"\\u",
+    b"\\ud800",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"NaN",
+    b"//",
+    b"\n",
+]
+
+
+def first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object as SQLite reads one with a key twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found.setdefault(key, value)
+    return found
+
+
+def refuse(text: str) -> None:
+    """NaN is no JSON."""
+    raise ValueError(text)
+
+
+def named(raw: bytes) -> str:
+    """The key that an event names by the contract, read by Python's own parser; ``""`` for rubbish."""
+    text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    try:
+        found = json.loads(text, strict=False, object_pairs_hook=first_wins, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return ""
+    for name in ("args", "hookContext"):
+        found = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or type(found.get("id")) is not int or not 0 < found["id"] < 2**63:
+        return ""
+    kind = found.get("type")
+    return f"{hook.KINDS[kind]}:{found['id']}" if isinstance(kind, str) and kind in hook.KINDS else ""
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key or index) in a document."""
+    inner = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    return [(value, key) for key, _ in inner] + [place for _, one in inner for place in places(one)]
+
+
+def replaced(raw: bytes, chance: random.Random) -> bytes:
+    """The document with some values replaced, renamed or gone; as it is where it is no JSON."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw
+    for _ in range(chance.randint(1, 4)):
+        where = places(found)
+        if not where:
+            break
+        container, key = chance.choice(where)
+        if chance.random() < 0.2:
+            del container[key]
+        elif chance.random() < 0.2 and isinstance(container, dict):
+            container[chance.choice(["id", "type", "mode", "args", "Dir", "x"])] = container.pop(key)
+        else:
+            container[key] = copy.deepcopy(chance.choice(VALUES))
+    return json.dumps(found).encode()
+
+
+def broken(raw: bytes, chance: random.Random) -> bytes:
+    """The document with bytes cut out, doubled, put in or changed."""
+    for _ in range(chance.randint(1, 3)):
+        start = chance.randint(0, len(raw))
+        end = min(len(raw), start + chance.choice([1, 2, 10, 100, len(raw)]))
+        piece = chance.choice([b"", raw[start:end] * 2, chance.choice(BITS), chance.randbytes(3)])
+        raw = raw[:start] + piece + raw[end:]
+    return raw
+
+
+def noise(raw: bytes, chance: random.Random) -> bytes:
+    """Nothing that resembles an event."""
+    made = [
+        chance.randbytes(chance.randint(0, 200)),
+        json.dumps(chance.choice(VALUES)).encode(),
+        b" " * chance.randint(0, 9),
+    ]
+    return chance.choice([*made, b'{"args":' + chance.choice(made) + b"}", document(chance.choice(VALUES))])
+
+
+WAYS: list[Callable[[bytes, random.Random], bytes]] = [replaced, replaced, broken, broken, noise]
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    """The queue of the one data folder that every event is for, and whose worker seems to live."""
+    monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path))
+    fd = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
+    assert locks.try_lock(fd)
+    locks.write_text(fd, str(os.getpid()))
+    conn = schema.open_queue(str(tmp_path), 0)
+    yield conn
+    conn.close()
+    locks.unlock(fd)
+
+
+def answered(raw: bytes) -> str:
+    """What the door prints for these bytes, up to its ``os._exit``."""
+    found = events.read(raw)
+    if found.problem:
+        return events.to_json("error", found.problem)
+    return hook.handle(found) if found.is_hook else dispatch.answer(found)
+
+
+def spoilt(chance: random.Random) -> bytes:
+    """An event that names nothing any more."""
+    raw = chance.choice(WHOLE)
+    while True:
+        raw = chance.choice(WAYS)(raw, chance)
+        if not named(raw):
+            return raw
+
+
+def well_said(raw: bytes) -> dict[str, Any]:
+    """The one document of an answer, which has one key, and one line of text where it is an error."""
+    said: dict[str, Any] = json.loads(answered(raw))
+    assert list(said) in (["output"], ["error"]), raw
+    if "error" in said:
+        assert isinstance(said["error"], str), raw
+        assert said["error"].strip(), raw
+        assert "Traceback" not in said["error"], raw
+        assert "\n" not in said["error"], raw
+    return said
+
+
+def keys(queue: sqlite3.Connection) -> list[str]:
+    """What stands in the queue."""
+    return [key for (key,) in queue.execute("SELECT key FROM ack_queue_default")]
+
+
+@settings(
+    max_examples=SEEDS,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # a smaller seed is no simpler case
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32))
+def test_ten_thousand_malformed_events(queue: sqlite3.Connection, capfd: pytest.CaptureFixture[str], seed: int) -> None:
+    """However an event is spoilt: one JSON document, no traceback, no row for rubbish."""
+    chance = random.Random(seed)
+    for _ in range(MANY):
+        raw = spoilt(chance)
+        well_said(raw)
+        assert keys(queue) == [], raw
+    assert "Traceback" not in capfd.readouterr().err
+
+
+JSON = st.recursive(
+    st.sampled_from(VALUES) | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "type", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(number=JSON, kind=st.sampled_from([*hook.KINDS]) | JSON, connection=JSON, given=JSON)
+def test_any_json_where_it_does_not_belong(
+    queue: sqlite3.Connection, number: Any, kind: Any, connection: Any, given: Any
+) -> None:
+    """Id, type, connection and input may be anything that JSON can say; a row comes of a usable id and type alone."""
+    context = {"id": number, "type": kind, "input": given}
+    whole = {"server_connection": connection, "args": {"hookContext": context}}
+    said = well_said(json.dumps(whole, allow_nan=False).encode())
+    is_good = type(number) is int and 0 < number < 2**63 and isinstance(kind, str) and kind in hook.KINDS
+    wanted = [f"{hook.KINDS[kind]}:{number}"] if is_good else []
+    assert (keys(queue), said.get("output") == f"queued {''.join(wanted)}") == (wanted, is_good)
+    queue.execute("DELETE FROM ack_queue_default")
+
+
+def test_the_good_one_is_queued(queue: sqlite3.Connection) -> None:
+    """What is spoilt here is queued while it is whole: the other tests do not pass because nothing ever is."""
+    assert named(GOOD) == "scene:1"
+    assert well_said(GOOD) == {"output": "queued scene:1"}
+    assert keys(queue) == ["scene:1"]

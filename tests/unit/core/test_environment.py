@@ -1,0 +1,78 @@
+"""Where PlexSync's files lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from plexsync.core import environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+
+
+def test_the_plugin_finds_itself() -> None:
+    """Folder, entry and manifest are absolute, whatever Stash's working directory is, and they exist."""
+    assert Path(environment.PLUGIN_DIR) == ROOT
+    assert Path(environment.ENTRY) == ROOT / "PlexSync.py"
+    assert Path(environment.MANIFEST) == ROOT / "PlexSync.yml"
+    assert Path(environment.ENTRY).is_file()
+    assert Path(environment.MANIFEST).is_file()
+
+
+def test_file_names_are_those_of_the_contract() -> None:
+    """Other programs open these files by name."""
+    names = {value for name, value in vars(environment).items() if name.isupper() and not os.path.isabs(str(value))}
+    assert names == {
+        "queue.db", "state.db", "sync_timestamps.json", "status.json", "metrics.prom", "plexsync.log", "task.lock",
+        "worker.lock", "init.lock", "connection.json", "preview.csv", "unmatched.csv", "client_id",
+    }  # fmt: skip
+
+
+def test_the_data_folder_lies_in_stashs(tmp_path: Path) -> None:
+    """The data folder is ``plugin_data/PlexSync`` in Stash's folder, never in the plugin's."""
+    assert Path(environment.data_dir(str(tmp_path))) == tmp_path / "plugin_data" / "PlexSync"
+
+
+def test_a_relative_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative folder is taken from the working directory, once: the worker changes into its own."""
+    monkeypatch.chdir(tmp_path)
+    assert Path(environment.data_dir("stash")) == tmp_path / "stash" / "plugin_data" / "PlexSync"
+    monkeypatch.setenv("PLEXSYNC_DATA_DIR", "elsewhere")
+    assert Path(environment.data_dir("stash")) == tmp_path / "elsewhere"
+
+
+def test_without_a_word_there_is_no_folder() -> None:
+    """Where neither Stash nor the environment tells, no folder is made up."""
+    assert environment.data_dir("") == ""
+
+
+@pytest.mark.parametrize("stash_dir", ["", "/somewhere"])
+def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stash_dir: str) -> None:
+    """``PLEXSYNC_DATA_DIR`` is the data folder itself, for the door and for the command line."""
+    monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path))
+    assert environment.data_dir(stash_dir) == str(tmp_path)
+    assert environment.guess_data_dir() == str(tmp_path)
+
+
+def test_the_command_line_finds_the_data_above_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever folder of Stash's plugins the plugin lies in, the data folder above it is found, the nearest first."""
+    stash = tmp_path / "outer" / "stash"
+    (tmp_path / "plugin_data" / "PlexSync").mkdir(parents=True)
+    (stash / "plugin_data" / "PlexSync").mkdir(parents=True)
+    monkeypatch.setattr(environment, "PLUGIN_DIR", str(stash / "plugins" / "community" / "PlexSync"))
+    assert Path(environment.guess_data_dir()) == stash / "plugin_data" / "PlexSync"
+
+
+def test_else_the_command_line_takes_stashs_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no data folder above the plugin, it is the one of a Stash that was never configured otherwise."""
+    monkeypatch.setattr(environment, "PLUGIN_DIR", str(tmp_path / "plugins" / "PlexSync"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert Path(environment.guess_data_dir()) == tmp_path / ".stash" / "plugin_data" / "PlexSync"

@@ -1,0 +1,226 @@
+"""The kernel locks: one holder at a time, freed however the holder dies, the text readable meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from plexsync.core import locks, locks_windows
+
+HOLD = """
+import fcntl, sys
+handle = open(sys.argv[1], "r+")
+fcntl.flock(handle, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Where a lock file is to be."""
+    return str(tmp_path / "worker.lock")
+
+
+@pytest.fixture
+def two(path: str) -> Iterator[tuple[int, int]]:
+    """Two open files on one lock, as two processes have them."""
+    one, other = locks.open_lock(path), locks.open_lock(path)
+    yield one, other
+    os.close(one)
+    os.close(other)
+
+
+def test_one_holder_at_a_time(two: tuple[int, int]) -> None:
+    """While one has the lock nobody else obtains it; the holder may ask again; given up, it is free."""
+    one, other = two
+    assert locks.try_lock(one)
+    assert locks.try_lock(one)
+    assert not locks.try_lock(other)
+    locks.unlock(one)
+    assert locks.try_lock(other)
+    assert not locks.try_lock(one)
+
+
+def test_a_killed_holder_frees_the_lock(path: str) -> None:
+    """SIGKILL leaves no lock behind."""
+    fd = locks.open_lock(path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert not locks.try_lock(fd)
+        holder.kill()
+        holder.wait()
+        assert locks.try_lock(fd)
+    os.close(fd)
+
+
+def test_a_duplicate_keeps_the_lock(path: str) -> None:
+    """The lock lives on in a descriptor that was handed over: the worker's, when the hook closes its own."""
+    one, other = locks.open_lock(path), locks.open_lock(path)
+    assert locks.try_lock(one)
+    handed = os.dup(one)
+    os.close(one)
+    assert not locks.try_lock(other)
+    os.close(handed)
+    assert locks.try_lock(other)
+    os.close(other)
+
+
+def test_a_filesystem_without_locks_is_an_error(two: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system cannot lock at all that is said, and not taken for a holder."""
+
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="No locks"):
+        locks.try_lock(two[0])
+
+
+def test_lock_files_are_private(path: str) -> None:
+    """A lock file is nobody else's, and a child inherits no lock unless it is handed one."""
+    old = os.umask(0)
+    try:
+        fd = locks.open_lock(path)
+    finally:
+        os.umask(old)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert not os.get_inheritable(fd)
+    os.close(fd)
+
+
+def test_opening_keeps_the_text(path: str) -> None:
+    """Whoever looks at a lock does not wipe the pid of its holder."""
+    Path(path).write_text("4711", "ascii")
+    fd = locks.open_lock(path)
+    assert locks.read_text(fd) == "4711"
+    os.close(fd)
+
+
+def test_waiting_ends_with_patience(two: tuple[int, int]) -> None:
+    """A lock that stays taken is not waited for longer than asked; a free one is obtained without patience."""
+    assert locks.wait_lock(two[0], 0)
+    assert not locks.wait_lock(two[1], 0)
+    assert not locks.wait_lock(two[1], 0.005, 0.001)
+
+
+def test_waiting_obtains_what_becomes_free(two: tuple[int, int]) -> None:
+    """A lock that is given up meanwhile is obtained."""
+    assert locks.try_lock(two[0])
+    timer = threading.Timer(0.02, locks.unlock, [two[0]])
+    timer.start()
+    assert locks.wait_lock(two[1], 10)
+    timer.join()
+
+
+@pytest.mark.parametrize(("first", "second"), [("", "7"), ("123456", "78"), ("7", ""), ("1", "1")])
+def test_text_is_replaced(two: tuple[int, int], first: str, second: str) -> None:
+    """What stood in the file before never shows behind a shorter text."""
+    locks.write_text(two[0], first)
+    locks.write_text(two[0], second)
+    assert locks.read_text(two[1]) == second
+
+
+def test_writing_does_not_depend_on_the_shared_offset(two: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hook and worker write the pid through one open file: a write of the other's in between does not displace it."""
+    seek = os.lseek
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(os, "lseek", lambda fd, at, how: seek(fd, 4, os.SEEK_SET))
+        locks.write_text(two[0], "4711")
+    assert locks.read_text(two[1]) == "4711"
+
+
+def test_text_of_no_text_is_survived(two: tuple[int, int], path: str) -> None:
+    """A lock file that something else wrote to is read, not raised over."""
+    Path(path).write_bytes(b"\xff" * 1000)
+    assert len(locks.read_text(two[0])) == 256
+
+
+class Msvcrt(ModuleType):
+    """Windows' byte locks as the C library has them: mandatory, by open file, refused to their own holder too."""
+
+    LK_NBLCK, LK_UNLCK = 2, 0
+
+    def __init__(self) -> None:
+        super().__init__("msvcrt")
+        self.held: dict[tuple[int, int], int] = {}
+
+    def locking(self, fd: int, mode: int, nbytes: int) -> None:
+        """Lock or unlock ``nbytes`` from the file's position."""
+        at = os.lseek(fd, 0, os.SEEK_CUR)
+        for byte in range(at, at + nbytes):
+            place = (os.fstat(fd).st_ino, byte)
+            if mode == self.LK_UNLCK and self.held.get(place) != fd:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            if mode == self.LK_NBLCK and place in self.held:
+                raise OSError(errno.EDEADLOCK, "Resource deadlock avoided")
+        for byte in range(at, at + nbytes):
+            place = (os.fstat(fd).st_ino, byte)
+            if mode == self.LK_NBLCK:
+                self.held[place] = fd
+            else:
+                del self.held[place]
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Msvcrt]:
+    """``locks`` as it is loaded on Windows, and the locks that are held there."""
+    msvcrt = Msvcrt()
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "platform", "win32")
+        spec = importlib.util.spec_from_file_location("locks_on_windows", str(locks.__file__))
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module, msvcrt
+
+
+def test_windows_has_its_own_pair(windows: tuple[ModuleType, Msvcrt]) -> None:
+    """On Windows nothing asks for flock, and elsewhere nothing for msvcrt."""
+    module, _ = windows
+    assert (module.WINDOWS, module.try_lock, module.unlock) == (True, locks_windows.try_lock, locks_windows.unlock)
+    assert not hasattr(module, "fcntl")
+    assert not locks.WINDOWS
+
+
+def test_windows_locks_have_one_holder(windows: tuple[ModuleType, Msvcrt], two: tuple[int, int]) -> None:
+    """The promise of the lock holds with byte locks: one holder, free again when given up."""
+    module, _ = windows
+    one, other = two
+    assert module.try_lock(one)
+    assert not module.try_lock(other)
+    assert not module.wait_lock(other, 0)
+    module.unlock(one)
+    assert module.wait_lock(other, 0)
+    with pytest.raises(PermissionError):
+        module.unlock(one)
+
+
+def test_windows_locks_leave_the_text_readable(windows: tuple[ModuleType, Msvcrt], two: tuple[int, int]) -> None:
+    """A locked byte cannot be read on Windows, so the locked one lies where no text ever reaches."""
+    module, msvcrt = windows
+    one, other = two
+    assert module.try_lock(one)
+    module.write_text(one, "123456")
+    module.write_text(one, "4711")
+    assert module.read_text(other) == "4711"
+    ((_, byte),) = msvcrt.held
+    assert byte > 1_000_000
+    assert os.fstat(one).st_size == 4
+    module.unlock(one)
+    assert not msvcrt.held

@@ -1,0 +1,197 @@
+"""The background process's way through its roles where ``exec`` is no way: Windows, or a broken machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from plexsync.core import enqueue, environment, locks, wake
+from plexsync.daemon import idle, main
+from plexsync.daemon import run as worker_run
+from plexsync.daemon.plugin_files import PluginFiles
+from plexsync.daemon.process import Holder, Terminated
+from tests.support.queue_tools import made, put
+
+
+class Script:
+    """What the roles do, one after the other; ``seen``: what happened."""
+
+    def __init__(self) -> None:
+        self.steps: list[Any] = []
+        self.seen: list[Any] = []
+        self.files = "same"
+
+    def next(self, role: str, *values: Any) -> Any:
+        """The next step of a role."""
+        self.seen.append((role, *values))
+        step = self.steps.pop(0)
+        if isinstance(step, BaseException):
+            raise step
+        return step() if callable(step) else step
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    """The roles are a script's, and nothing becomes anything else."""
+    made_script = Script()
+
+    def drain(folder: str, key: str, files: PluginFiles, *, fresh: bool) -> tuple[str, str]:
+        return made_script.next("worker", key, fresh), "key"
+
+    monkeypatch.setattr(worker_run, "drain", drain)
+    monkeypatch.setattr(idle.Waiter, "run", lambda self: made_script.next("waiter"))
+    monkeypatch.setattr(PluginFiles, "state", lambda self, *, fresh=False: made_script.files)
+    monkeypatch.setattr(locks, "WINDOWS", True)
+    monkeypatch.setattr(main, "settle_in", lambda folder: None)
+    clock = SimpleNamespace(time=time.time, sleep=lambda seconds: made_script.seen.append(("slept", seconds)))
+    monkeypatch.setattr(main, "time", clock)
+    monkeypatch.setattr(wake, "wake", lambda folder: made_script.seen.append(("woke", folder)))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield made_script
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def run(folder: Path, role: str = "worker", *, again: bool = False) -> int:
+    """Be the background process until its end."""
+    return main.run(str(folder), None, None, again=again, role=role)
+
+
+def is_free(folder: Path) -> bool:
+    """Whether nobody holds the lock, and the file says so."""
+    fd = locks.open_lock(str(folder / environment.WORKER_LOCK))
+    try:
+        return locks.try_lock(fd) and locks.read_text(fd) == ""
+    finally:
+        os.close(fd)
+
+
+def test_worker_waiter_worker_and_the_end(tmp_path: Path, script: Script) -> None:
+    """Work, wait, work again with the key that was learned, wait, end: one process, one lock, free at last."""
+    script.steps = ["wait", "work", "wait", "end"]
+    assert run(tmp_path / "new") == 0
+    assert script.seen == [("worker", "", True), ("waiter",), ("worker", "key", False), ("waiter",)]
+    assert is_free(tmp_path / "new")
+
+
+def test_somebody_else_is_it(
+    tmp_path: Path, script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second worker says so and ends well."""
+    monkeypatch.setattr(Holder.take.__func__, "__defaults__", (0.0,))  # type: ignore[attr-defined]
+    fd = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
+    assert locks.try_lock(fd)
+    assert run(tmp_path) == 0
+    os.close(fd)
+    assert script.seen == []
+    assert "runs already" in capsys.readouterr().err
+
+
+def test_rows_that_come_at_the_end_keep_it(tmp_path: Path, script: Script) -> None:
+    """A row that came while the process ended is worked on by the same process."""
+    conn = made(tmp_path)
+
+    def end() -> str:
+        put(conn, "scene:1")
+        return "end"
+
+    def work() -> str:
+        conn.execute("DELETE FROM ack_queue_default")
+        return "wait"
+
+    script.steps = [end, work, "end"]
+    assert run(tmp_path, "waiter") == 0
+    assert [step[0] for step in script.seen] == ["waiter", "worker", "waiter"]
+    assert is_free(tmp_path)
+
+
+def test_a_later_plexsyncs_rows_do_not_keep_it(tmp_path: Path, script: Script) -> None:
+    """Rows of a later version's queue are not ours to stay for."""
+    conn = made(tmp_path)
+    put(conn, "scene:1")
+    conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
+    script.steps = ["end"]
+    assert run(tmp_path, "waiter") == 0
+    assert is_free(tmp_path)
+
+
+@pytest.mark.parametrize(("role", "step"), [("worker", "disabled"), ("waiter", "end")])
+def test_a_plugin_that_is_gone_or_disabled(tmp_path: Path, script: Script, role: str, step: str) -> None:
+    """Rows are no reason to stay for a plugin that was disabled or deleted."""
+    put(made(tmp_path), "scene:1")
+    script.steps = [step]
+    script.files = "gone"
+    assert run(tmp_path, role) == 0
+    assert is_free(tmp_path)
+
+
+def test_told_to_end(tmp_path: Path, script: Script) -> None:
+    """SIGTERM in any role gives the lock up, rows or not."""
+    put(made(tmp_path), "scene:1")
+    script.steps = [Terminated()]
+    assert run(tmp_path) == 0
+    assert is_free(tmp_path)
+
+
+def test_an_update_where_nothing_can_be_executed(tmp_path: Path, script: Script) -> None:
+    """On Windows an updated plugin needs a new process: this one ends and starts it, instead of turning in circles."""
+    script.steps = ["update"]
+    script.files = "changed"
+    assert run(tmp_path) == 0
+    assert script.seen == [("worker", "", True), ("woke", str(tmp_path))]
+    assert is_free(tmp_path)
+
+
+def test_files_that_come_and_go(tmp_path: Path, script: Script) -> None:
+    """While the plugin's files move nothing new is loaded: the process waits as it is."""
+
+    def back() -> str:
+        script.files = "same"
+        return "work"
+
+    script.steps = ["update", back, "wait", "end"]
+    script.files = "moving"
+    assert run(tmp_path) == 0
+    assert [step[0] for step in script.seen] == ["worker", "waiter", "worker", "waiter"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")])
+@pytest.mark.parametrize(("role", "pause"), [("worker", 60.0), ("waiter", 5.0)])
+def test_a_machine_that_lets_nothing_be_noted(
+    tmp_path: Path, script: Script, error: Exception, role: str, pause: float
+) -> None:
+    """With a full disk the process stays, tries again later, and then looks for damage as at its start."""
+    script.steps = [error, "wait", "end"]
+    assert run(tmp_path, role, again=True) == 0
+    assert script.seen[1] == ("slept", pause)
+    assert script.seen[2][0] == "worker"
+    assert script.seen[2][-1] is True
+    assert is_free(tmp_path)
+
+
+def test_the_look_gets_the_key(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the worker learned lets the waiter's look in."""
+    keys: list[tuple[str, str]] = []
+
+    def apart(folder: str, key: str) -> bool:
+        keys.append((folder, key))
+        return True
+
+    monkeypatch.setattr(idle, "look_apart", apart)
+
+    def look(self: idle.Waiter) -> str:
+        self._look()
+        return idle.END
+
+    monkeypatch.setattr(idle.Waiter, "run", look)
+    script.steps = ["wait"]
+    assert run(tmp_path) == 0
+    assert keys == [(str(tmp_path), "key")]

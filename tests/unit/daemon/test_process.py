@@ -1,0 +1,338 @@
+"""The lock's holder and the plugin's files: who holds what, how it is given up, and when a plugin counts as updated."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync.core import environment, locks
+from plexsync.core.wake import running_pid
+from plexsync.daemon import process
+from plexsync.daemon.plugin_files import GONE, LOOK, NEEDED, STILL, PluginFiles, Stamp, stamp
+from plexsync.daemon.process import Holder, Terminated
+
+ME = str(os.getpid())
+
+
+def opened(folder: Path) -> int:
+    """One more look at the lock, as another process has."""
+    return locks.open_lock(str(folder / environment.WORKER_LOCK))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[int]:
+    """Another process's descriptor of the lock."""
+    fd = opened(tmp_path)
+    yield fd
+    os.close(fd)
+
+
+def text(folder: Path) -> str:
+    """What stands in the lock file."""
+    return (folder / environment.WORKER_LOCK).read_text("ascii")
+
+
+def take(folder: Path, inherited: int | None = None) -> Holder:
+    """Take the lock, which must be possible."""
+    holder = Holder.take(str(folder), inherited, patience=0)
+    assert holder is not None
+    return holder
+
+
+def nothing() -> bool:
+    """No rows came."""
+    return False
+
+
+def test_a_free_lock_is_taken(tmp_path: Path, other: int) -> None:
+    """Who takes the lock has it alone, and its pid stands in the file."""
+    holder = take(tmp_path)
+    assert text(tmp_path) == ME
+    assert not locks.try_lock(other)
+    assert Holder.take(str(tmp_path), None, patience=0) is None
+    assert running_pid(str(tmp_path)) == os.getpid()
+    assert holder.end(nothing)
+
+
+def test_an_inherited_lock_is_kept(tmp_path: Path, other: int) -> None:
+    """The descriptor that a hook handed over is the lock, and no child of ours gets it by accident."""
+    inherited = opened(tmp_path)
+    assert locks.try_lock(inherited)
+    os.set_inheritable(inherited, True)
+    holder = take(tmp_path, inherited)
+    assert holder.fd == inherited
+    assert not os.get_inheritable(inherited)
+    assert not locks.try_lock(other)
+    holder.end(nothing)
+
+
+@pytest.mark.parametrize("kind", ["closed", "another file", "another folder's lock", "the lock that was replaced"])
+def test_a_number_on_the_command_line_proves_nothing(tmp_path: Path, kind: str) -> None:
+    """A descriptor that is not this folder's lock is left alone, and the real lock is taken."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    inherited = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    if kind == "closed":
+        os.close(inherited)
+    elif kind == "another folder's lock":
+        os.close(inherited)
+        inherited = opened(elsewhere)
+    elif kind == "the lock that was replaced":
+        os.close(inherited)
+        inherited = opened(tmp_path)
+        (tmp_path / environment.WORKER_LOCK).unlink()
+    holder = take(tmp_path, inherited)
+    assert kind == "closed" or holder.fd != inherited
+    assert text(tmp_path) == ME
+    assert running_pid(str(tmp_path)) == os.getpid()
+    holder.end(nothing)
+
+
+def test_ending_empties_the_file_first(tmp_path: Path, other: int) -> None:
+    """When rows are looked for, the lock is free and the file is empty: a hook that comes now starts a worker."""
+    seen: list[tuple[str, bool]] = []
+
+    def more() -> bool:
+        free = locks.try_lock(other)
+        locks.unlock(other)
+        seen.append((text(tmp_path), free))
+        return False
+
+    assert take(tmp_path).end(more)
+    assert seen == [("", True)]
+
+
+def test_rows_that_came_bring_the_lock_back(tmp_path: Path, other: int) -> None:
+    """A row that came while the worker was ending keeps it: it has its lock again, with its pid in it."""
+    holder = take(tmp_path)
+    assert not holder.end(lambda: True)
+    assert text(tmp_path) == ME
+    assert not locks.try_lock(other)
+    assert holder.end(nothing)
+    assert locks.try_lock(other)
+
+
+def test_rows_that_another_worker_took(tmp_path: Path, other: int) -> None:
+    """A hook that was quicker has started another worker: this one ends, and leaves its file alone."""
+    holder = take(tmp_path)
+
+    def more() -> bool:
+        assert locks.try_lock(other)
+        locks.write_text(other, "4711")
+        return True
+
+    assert holder.end(more, patience=0)
+    assert text(tmp_path) == "4711"
+    assert holder.end(nothing)
+    assert text(tmp_path) == "4711"
+
+
+def test_told_to_end_while_ending(tmp_path: Path, other: int) -> None:
+    """SIGTERM in the middle of ending must not empty a file that is another worker's by then."""
+    holder = take(tmp_path)
+
+    def more() -> bool:
+        assert locks.try_lock(other)
+        locks.write_text(other, "4711")
+        raise Terminated
+
+    with pytest.raises(Terminated):
+        holder.end(more)
+    assert holder.end(nothing)
+    assert text(tmp_path) == "4711"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.close(holder.fd)
+
+
+def test_on_windows_nothing_becomes_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``exec`` would be another process, the same one goes on, still holding its lock."""
+    monkeypatch.setattr(locks, "WINDOWS", True)
+    holder = take(tmp_path)
+    holder.become("waiter", "key")
+    assert text(tmp_path) == ME
+    holder.end(nothing)
+
+
+def test_an_interpreter_that_has_gone(tmp_path: Path, other: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python itself was removed, the process goes on as it is, and leaks neither lock nor key to a child."""
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python-that-was"))
+    holder = take(tmp_path)
+    before = set(os.listdir("/dev/fd"))
+    holder.become("waiter", "a-key")
+    assert set(os.listdir("/dev/fd")) == before
+    assert not os.get_inheritable(holder.fd)
+    assert not locks.try_lock(other)
+    holder.end(nothing)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """The next role gets folder and lock by name and number, and the key by a pipe that no list of processes shows."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda path, words: calls.append(words))
+    holder = take(tmp_path)
+    holder.become("worker", "the-api-key", again=again)
+    (words,) = calls
+    assert words[1:7] == [environment.ENTRY, "worker", "--data-dir", str(tmp_path), "--lock-fd", str(holder.fd)]
+    assert ("--again" in words) is again
+    assert not any("the-api-key" in word for word in words)
+    assert os.get_inheritable(holder.fd)
+    assert process.read_key(int(words[words.index("--key-fd") + 1])) == "the-api-key"
+    holder.end(nothing)
+
+
+def test_no_key_needs_no_pipe() -> None:
+    """Without a key there is none to pass on, and none to read; a number that is no descriptor is no key either."""
+    assert process.pipe_key("") is None
+    assert process.read_key(None) == ""
+    reader = process.pipe_key("klé")
+    assert reader is not None
+    assert process.read_key(reader) == "klé"
+    assert process.read_key(reader) == ""
+
+
+def test_a_signal_raises_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM raises wherever the process is; the next one cannot disturb what puts the batch back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        process.raise_on_signals()
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_settling_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that leads its group already stays in it; its files are private and its folder is the data folder."""
+    monkeypatch.chdir("/")
+    calls: list[str] = []
+
+    def setsid() -> None:
+        calls.append("setsid")
+        raise PermissionError("a group's leader already")
+
+    monkeypatch.setattr(os, "setsid", setsid)
+    monkeypatch.setattr(os, "getsid", lambda pid: 1)
+    monkeypatch.setattr(os, "isatty", lambda fd: False)
+    mask = os.umask(0o022)
+    try:
+        process.settle_in(str(tmp_path))
+        assert os.umask(0o022) == 0o077
+    finally:
+        os.umask(mask)
+    assert calls == ["setsid"]
+    assert Path.cwd() == tmp_path
+
+
+class Plugin:
+    """A plugin's folder and a clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in (*NEEDED, "plexsync/hook.py"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("old", "utf-8")
+        self.now = 0.0
+        self.files = PluginFiles(clock=lambda: self.now, read=self.read)
+        self.reads = 0
+
+    def read(self) -> Stamp:
+        """Read the folder, counted."""
+        self.reads = getattr(self, "reads", 0) + 1
+        return stamp(str(self.folder))
+
+    def after(self, seconds: float, *, fresh: bool = False) -> str:
+        """The state so many seconds later."""
+        self.now += seconds
+        return self.files.state(fresh=fresh)
+
+    def write(self, name: str, content: str) -> None:
+        """Change a file."""
+        (self.folder / name).write_text(content, "utf-8")
+
+    def remove(self, *names: str) -> None:
+        """Remove files."""
+        for name in names:
+            (self.folder / name).unlink()
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Plugin:
+    """A plugin that was just started."""
+    return Plugin(tmp_path)
+
+
+def test_nothing_changes(plugin: Plugin) -> None:
+    """A plugin that stays the same costs one look every few seconds."""
+    assert [plugin.after(1) for _ in range(int(4 * LOOK))] == ["same"] * int(4 * LOOK)
+    assert plugin.reads == 4
+    assert plugin.after(0, fresh=True) == "same"
+    assert plugin.reads == 5
+
+
+def test_an_update_counts_once_it_is_still(plugin: Plugin) -> None:
+    """Files that changed are used only after ten seconds without another change."""
+    plugin.write("plexsync/hook.py", "newer")
+    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(STILL - 1) == "moving"
+    plugin.write("PlexSync.py", "newer too")
+    assert plugin.after(1) == "moving"
+    assert plugin.after(STILL - 0.5) == "moving"
+    assert plugin.after(0.5) == "changed"
+
+
+def test_a_touch_and_a_new_file_are_updates(plugin: Plugin) -> None:
+    """Changed times alone, and files that came or went, are updates as well; what Python caches is none."""
+    (plugin.folder / "plexsync" / "__pycache__").mkdir()
+    plugin.write("plexsync/__pycache__/hook.py", "cached")
+    plugin.write("plexsync/notes.txt", "not a program")
+    assert plugin.after(LOOK) == "same"
+    plugin.write("plexsync/more.py", "new")
+    assert plugin.after(LOOK) == "moving"
+    plugin.remove("plexsync/more.py")
+    assert plugin.after(1) == "same"
+    os.utime(plugin.folder / "PlexSync.yml", ns=(1, 1))
+    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(STILL) == "changed"
+
+
+def test_files_that_are_missing_for_a_while(plugin: Plugin) -> None:
+    """An update that removes everything first is neither gone nor complete until the files are back and still."""
+    plugin.remove(*NEEDED)
+    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(GONE - 1) == "moving"
+    plugin.write("PlexSync.py", "newer")
+    assert plugin.after(2) == "moving"
+    assert plugin.after(STILL) == "moving"  # the others are missing still
+    for name in NEEDED:
+        plugin.write(name, "newer")
+    assert plugin.after(1) == "moving"
+    assert plugin.after(STILL) == "changed"
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_deleted_plugin_is_gone(plugin: Plugin, missing: str) -> None:
+    """A plugin without one of the files that it needs is gone after a minute."""
+    plugin.remove(missing)
+    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(GONE) == "gone"
+
+
+def test_a_plugin_that_comes_back_as_it_was(plugin: Plugin) -> None:
+    """A folder that was away for longer and is back unchanged is the same plugin."""
+    times = {name: (plugin.folder / name).stat() for name in NEEDED}
+    plugin.remove(*NEEDED)
+    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(GONE) == "gone"
+    for name, status in times.items():
+        plugin.write(name, "old")
+        os.utime(plugin.folder / name, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert plugin.after(0) == "same"

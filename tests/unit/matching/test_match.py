@@ -1,0 +1,266 @@
+"""The ladder of evidence: what each kind proves, what it does not, and what is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembered, match, write_targets
+from plexsync.matching.path_map import pair_of
+from plexsync.model.item import IndexPart
+from plexsync.model.scene import SceneFile
+from tests.support.index import Index, file, learn, learned, look, part, scene, shown, sole
+
+MAP = Known(path_map=(("/s", "/p"),))
+TAUGHT = Known(learned=learned("/s", "/p"))
+SEEN = Known(remembered={1: (Remembered(1, "/p/x/old.mp4", "/s/d/x.mp4"),)})
+OTHER_SEEN = Known(remembered={1: (Remembered(1, "/p/x/old.mp4", "/s/d/else.mp4"),)})
+X = file("/s/d/x.mp4", 100, 60)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the one scene's file and these rows give: the verdict and the evidence of the first candidate."""
+
+    name: str
+    rows: tuple[IndexPart, ...]
+    verdict: str
+    evidence: Evidence | None
+    known: Known = field(default_factory=Known)
+    file: SceneFile = X
+    items: tuple[int, ...] = (1,)
+
+
+E = Evidence
+CASES = [
+    Case("equal path", (part(1, "/s/d/x.mp4"),), "high", E.EQUAL_PATH),
+    Case("equal path by the user's map", (part(1, "/p/d/x.mp4"),), "high", E.EQUAL_PATH, MAP),
+    Case("equal path, everything else another", (part(1, "/s/d/x.mp4", 5, 5),), "high", E.EQUAL_PATH),
+    Case("no equal path by another map", (part(1, "/q/d/x.mp4"),), "low", E.NAME_FOLDERS, MAP),
+    Case("learned path", (part(1, "/p/d/x.mp4"),), "high", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, other size", (part(1, "/p/d/x.mp4", 99, 60),), "high", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, a second more", (part(1, "/p/d/x.mp4", 0, 63),), "high", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, other duration", (part(1, "/p/d/x.mp4", 100, 90),), "high", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, no size, another film", (part(1, "/p/d/x.mp4", 0, 90),), "low", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, both others", (part(1, "/p/d/x.mp4", 99, 90),), "low", E.LEARNED_PATH, TAUGHT),
+    Case("learned from four", (part(1, "/p/d/x.mp4"),), "low", E.NAME_FOLDERS, Known(learned=learned("/s", "/p", 4))),
+    Case("nothing at the learned path", (part(1, "/p/x.mp4"),), "low", E.NAME_ONLY, TAUGHT),
+    Case("remembered", (part(1, "/p/x/old.mp4"),), "high", E.REMEMBERED, SEEN),
+    Case("remembered for a file it lost", (part(1, "/p/x/old.mp4"),), "none", None, OTHER_SEEN, items=()),
+    Case("name and size", (part(1, "/p/else/X.mp4", 100),), "high", E.NAME_SIZE),
+    Case("name and size, another film", (part(1, "/p/else/x.mp4", 100, 90),), "low", E.NAME_SIZE),
+    Case("name and size, a second more", (part(1, "/p/else/x.mp4", 100, 63),), "high", E.NAME_SIZE),
+    Case(
+        "name and size twice, folders tell", (part(1, "/p/d/x.mp4", 100), part(2, "/p/e/x.mp4", 100)), "high",
+        E.NAME_SIZE,
+    ),
+    Case(
+        "name and size twice, nothing tells", (part(1, "/p/f/x.mp4", 100), part(2, "/p/e/x.mp4", 100)), "low",
+        E.NAME_SIZE, items=(1, 2),
+    ),
+    Case(
+        "name and size, one file in two libraries", (part(1, "/p/f/x.mp4", 100), part(2, "/p/f/x.mp4", 100)), "high",
+        E.NAME_SIZE, items=(1, 2),
+    ),
+    Case("name and folder, duration", (part(1, "/p/d/x.mp4", 99, 61),), "high", E.NAME_FOLDERS),
+    Case("name and folder, other duration", (part(1, "/p/d/x.mp4", 0, 61.1),), "low", E.NAME_FOLDERS),
+    Case("name and folder, nothing known", (part(1, "/p/d/x.mp4"),), "low", E.NAME_FOLDERS),
+    Case(
+        "name and folder twice", (part(1, "/p/a/d/x.mp4", 0, 60), part(2, "/p/b/d/x.mp4", 0, 60)), "low",
+        E.NAME_FOLDERS, items=(1, 2),
+    ),
+    Case(
+        "name and two folders",
+        (part(1, "/p/a/b/d/x.mp4", 0, 60), part(2, "/p/s/d/x.mp4", 0, 60)), "high", E.NAME_FOLDERS, items=(2,),
+    ),
+    Case("size and duration", (part(1, "/p/e/y.mkv", 100, 61),), "high", E.SIZE_DURATION),
+    Case("size and other duration", (part(1, "/p/e/y.mkv", 100, 61.5),), "none", None, items=()),
+    Case("size, duration unknown", (part(1, "/p/e/y.mkv", 100),), "none", None, items=()),
+    Case(
+        "size and duration twice", (part(1, "/p/e/y.mkv", 100, 60), part(2, "/p/e/z.mkv", 100, 60)), "low",
+        E.SIZE_DURATION, items=(1, 2),
+    ),
+    Case("name only", (part(1, "/p/e/x.mp4", 99, 90),), "low", E.NAME_ONLY),
+    Case("another name only", (part(1, "/p/d/xx.mp4", 99, 60),), "none", None, items=()),
+    Case("all sizes unknown", (part(1, "/p/e/y.mp4"),), "none", None, file=file("/s/x.mp4"), items=()),
+    Case(
+        "a contradicted neighbour does not hide the renamed file",
+        (part(2, "/p/d/x.mp4", 99, 90), part(1, "/p/e/y.mp4", 100, 60)), "high", E.SIZE_DURATION,
+    ),
+    Case("in the trash", (part(1, "/s/d/x.mp4", 100, 60, trashed=True),), "none", None, items=()),
+    Case("an optimised version", (part(1, "/s/d/x.mp4", 100, 60, optimised=True),), "none", None, items=()),
+    Case(
+        "a trashed twin does not count", (part(2, "/p/d/x.mp4", 100, trashed=True), part(1, "/p/e/x.mp4", 100)), "high",
+        E.NAME_SIZE,
+    ),
+    Case(
+        "an optimised copy beside the original",
+        (part(1, "/p/e/x.mp4", 100), part(1, "/p/e/Plex Versions/x.mp4", 100, optimised=True)), "high", E.NAME_SIZE,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_evidence(case: Case) -> None:
+    """Each kind of evidence is certain when its conditions hold, and not when one is missing."""
+    found = sole((case.file,), Index(case.rows), case.known)
+    assert shown(found) == (case.verdict, case.items)
+    assert (found.items[0].evidence if found.items else None) is case.evidence
+    wanted = Confidence.HIGH if case.verdict == "high" else Confidence.LOW
+    assert all(one.confidence is wanted and one.why for one in found.items)
+
+
+def test_every_rule_has_both_cases() -> None:
+    """The table above shows each rule found; all but the last are seen certain."""
+    assert [rule.evidence for rule in RULES] == list(Evidence)
+    assert {case.evidence for case in CASES if case.verdict == "high"} == set(Evidence) - {Evidence.NAME_ONLY}
+    assert {case.evidence for case in CASES if case.verdict == "low"} >= set(Evidence) - {E.EQUAL_PATH, E.REMEMBERED}
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.verdict == "high"], ids=lambda case: case.name)
+def test_uniqueness_needs_the_whole_index(case: Case) -> None:
+    """While a library is not listed completely only paths and memories count; the rest is looked for again later."""
+    found = sole((case.file,), Index(case.rows, complete=False), case.known)
+    if case.evidence in (E.EQUAL_PATH, E.LEARNED_PATH, E.REMEMBERED):
+        assert shown(found) == ("high", case.items)
+    else:
+        assert shown(found) == ("none", ())
+        assert "not complete yet" in found.reason
+
+
+def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
+    """Where files below one prefix lie elsewhere, the learned path says nothing."""
+    paths = [(f"/s/{n}/a.mp4", f"/p/{n}/a.mp4") for n in range(5)] + [("/s/z/b.mp4", "/q/z/b.mp4")]
+    mixed = learn(pair for pair in (pair_of(*one) for one in paths) if pair)
+    assert sole((X,), Index((part(1, "/p/d/x.mp4"),)), Known(learned=mixed)).verdict == "low"
+
+
+def test_every_file_of_a_scene_may_have_its_item() -> None:
+    """Two versions of a scene that are two items in Plex are both written, the first file's first."""
+    rows = (part(5, "/p/d/x.mp4", 100, 60), part(3, "/p/d/x-4k.mp4", 400, 60))
+    found = sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))
+    assert found.verdict == "high"
+    assert {(one.rating_key, one.file.path) for one in found.items} == {(5, "/s/d/x.mp4"), (3, "/s/d/x-4k.mp4")}
+
+
+def test_versions_in_one_item_are_one_candidate() -> None:
+    """An item that holds several files of a scene is written once."""
+    rows = (part(5, "/p/d/x.mp4", 100, 60), part(5, "/p/d/x-4k.mp4", 400, 60))
+    assert shown(sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))) == ("high", (5,))
+
+
+def test_what_is_certain_hides_what_is_not() -> None:
+    """A scene with one certain file does not list the doubtful candidates of its other files."""
+    rows = (part(5, "/p/d/x.mp4", 100, 60), part(3, "/p/other/y.mp4", 7, 7))
+    assert shown(sole((file("/s/d/y.mp4", 9, 90), X), Index(rows))) == ("high", (5,))
+
+
+def urls(*keys: int) -> tuple[str, ...]:
+    """URLs as 0.1 left them on scenes."""
+    return tuple(f"http://plex:32400/web/plex/library/metadata/{key}?x=1" for key in keys)
+
+
+AMBIGUOUS = Index((part(1, "/p/e/x.mp4", 99), part(2, "/p/f/x.mp4", 99), part(3, "/p/g/x.mp4", 99)))
+
+
+@pytest.mark.parametrize(
+    ("hints", "order"), [((), (1, 2, 3)), (urls(2), (2, 1, 3)), (urls(3, 2), (2, 3, 1)), (urls(9), (1, 2, 3))]
+)
+def test_an_old_url_only_orders(hints: tuple[str, ...], order: tuple[int, ...]) -> None:
+    """The URL that 0.1 put on a scene brings a candidate to the front, and proves nothing."""
+    found = look([scene(1, X, urls=hints)], AMBIGUOUS)[1]
+    assert shown(found) == ("low", order)
+    assert write_targets(found, low_allowed=True) == ()
+
+
+def test_an_old_url_makes_no_candidate() -> None:
+    """An item that nothing but the URL of 0.1 points to is not even listed."""
+    assert shown(look([scene(1, X, urls=urls(7))], Index((part(7, "/p/other.mp4", 5, 5),)))[1]) == ("none", ())
+
+
+@pytest.mark.parametrize(
+    ("rows", "allowed", "written"),
+    [
+        ((part(1, "/p/e/x.mp4", 99),), False, ()),
+        ((part(1, "/p/e/x.mp4", 99),), True, (1,)),
+        ((part(1, "/p/e/x.mp4", 99), part(2, "/p/f/x.mp4", 99)), True, ()),
+        ((part(1, "/s/d/x.mp4", 99),), False, (1,)),
+        ((part(1, "/s/d/x.mp4", 99),), True, (1,)),
+        ((), True, ()),
+    ],
+    ids=["one, off", "one, on", "two, on", "certain, off", "certain, on", "none"],
+)
+def test_what_is_written(rows: tuple[IndexPart, ...], allowed: bool, written: tuple[int, ...]) -> None:
+    """``matchLowConfidence`` adds only what is the one candidate."""
+    assert tuple(one.rating_key for one in write_targets(sole((X,), Index(rows)), allowed)) == written
+
+
+def test_a_contested_candidate_is_never_written() -> None:
+    """Not even ``matchLowConfidence`` writes to an item that two scenes may mean."""
+    scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98, 61))]
+    found = look(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
+    for one in scenes:
+        assert shown(found[one.id]) == ("low", (1,))
+        assert found[one.id].items[0].contested == (3 - one.id,)
+        assert write_targets(found[one.id], low_allowed=True) == ()
+
+
+REASONS = [
+    ((), Index(), "has no file in Stash"),
+    ((X,), Index(), "is not in Plex: check that a chosen library"),
+    ((X,), Index(complete=False), "not complete yet"),
+    ((X,), Index((part(1, "/p/d/x.mp4", trashed=True),)), "only in Plex's trash"),
+    ((X,), AMBIGUOUS, "3 items in Plex could be scene 1: for the likeliest, only its name is equal. Set plexPathMap"),
+    ((X,), Index((part(1, "/p/e/x.mp4", 99),)), "only its name is equal. Set plexPathMap so that the paths agree, or"),
+]
+
+
+@pytest.mark.parametrize(("files", "index", "text"), REASONS, ids=[text[:20] for _, _, text in REASONS])
+def test_reasons(files: tuple[SceneFile, ...], index: Index, text: str) -> None:
+    """Why a scene is not written names the scene, says what is missing, and shows no path."""
+    reason = sole(files, index).reason
+    assert text in reason
+    assert "cene 1" in reason
+    assert "x.mp4" not in reason
+
+
+def test_a_dead_letter_keeps_what_a_person_needs() -> None:
+    """A candidate as JSON has the item, the path, the kind of evidence and the reason."""
+    [one] = sole((X,), Index((part(1, "/p/e/x.mp4", 99),))).items
+    assert one.as_dict() == {
+        "rating_key": 1, "path": "/p/e/x.mp4", "evidence": "name_only", "why": "only its name is equal",
+    }  # fmt: skip
+
+
+def test_thousands_of_one_name_stay_readable() -> None:
+    """A library full of one file name gives a short list of candidates, and a short list of rivals."""
+    rows = [part(n, f"/p/{n}/scene.mp4", 1) for n in range(1, 300)]
+    stash = [scene(n, file(f"/s/a{n}/scene.mp4", 2)) for n in range(1, 300)]
+    found = look(stash[:1], Index(rows), stash)[1]
+    assert found.verdict == "low"
+    assert len(found.items) == 20
+    assert all(len(one.contested) <= 20 for one in found.items)
+    assert "could be meant as well" in found.reason
+
+
+def test_a_batch_asks_the_index_at_most_three_times() -> None:
+    """Whatever its size, a batch costs one look-up by name and at most one by item and one by size."""
+    calls: list[str] = []
+
+    class Counting(Index):
+        def by_name(self, keys: object) -> dict[str, list[IndexPart]]:
+            calls.append("name")
+            return {}
+
+        def by_item(self, rating_keys: object) -> dict[int, list[IndexPart]]:
+            calls.append("item")
+            return {}
+
+        def by_size(self, sizes: object) -> dict[int, list[IndexPart]]:
+            calls.append("size")
+            return {}
+
+    found = match([scene(n, X) for n in range(1, 50)], Counting(), SEEN)
+    assert calls == ["name", "item", "size"]
+    assert found[1] == Match(1, "none", (), found[1].reason)

@@ -1,0 +1,234 @@
+"""The user's path map, and the one that PlexSync learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from plexsync.matching import unambiguous_pairs
+from plexsync.matching.path_map import (
+    ENOUGH,
+    MOST_SEEN,
+    LearnedMap,
+    Pair,
+    Rule,
+    Tally,
+    apply_map,
+    learned_from,
+    pair_of,
+    sole_source,
+    suggestion,
+    tally,
+)
+from plexsync.model.settings import read_settings
+from tests.support.index import Index, file, learn, look, part, scene
+
+NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/hd"))
+
+
+@pytest.mark.parametrize(
+    ("path", "path_map", "wanted"),
+    [
+        ("/data/x.mp4", (("/data", "/media"),), "/media/x.mp4"),
+        ("/data/films/x.mp4", NESTED, "/films/x.mp4"),
+        ("/data/films/hd/a/x.mp4", NESTED, "/hd/a/x.mp4"),
+        ("/data/filmsy/x.mp4", NESTED, "/media/filmsy/x.mp4"),
+        ("/database/x.mp4", NESTED, "/database/x.mp4"),
+        ("/other/data/x.mp4", NESTED, "/other/data/x.mp4"),
+        ("/DATA/x.mp4", NESTED, "/DATA/x.mp4"),
+        ("/data/x.mp4", (("/data/", "/media/"),), "/media/x.mp4"),
+        ("/data/x.mp4", ((" /data ", " /media "),), "/media/x.mp4"),
+        ("/data/x.mp4", (("/", "/mnt"),), "/mnt/data/x.mp4"),
+        ("/data/x.mp4", (("/data", "/"),), "/x.mp4"),
+        ("/data", (("/data", "/media"),), "/media"),
+        ("D:\\films\\x.mp4", (("D:\\films", "/films"),), "/films/x.mp4"),
+        ("D:\\Films\\x.mp4", (("d:/films/", "/films"),), "/films/x.mp4"),
+        ("D:\\x.mp4", (("D:\\", "/d"),), "/d/x.mp4"),
+        ("D:\\x.mp4", (("D:", "/d"),), "/d/x.mp4"),
+        ("E:\\x.mp4", (("D:", "/d"),), "E:/x.mp4"),
+        ("/data/x.mp4", (("/data", "D:\\films"),), "D:/films/x.mp4"),
+        ("\\\\nas\\share\\x.mp4", (("\\\\nas\\share", "/share"),), "/share/x.mp4"),
+        ("/cafe\u0301/x.mp4", (("/caf\u00e9", "/c"),), "/c/x.mp4"),
+        ("data/x.mp4", (("/data", "/media"),), "data/x.mp4"),
+        ("/data/x.mp4", (("", "/media"),), "/data/x.mp4"),
+        ("/data/x.mp4", (), "/data/x.mp4"),
+    ],
+)
+def test_the_users_map(path: str, path_map: tuple[tuple[str, str], ...], wanted: str) -> None:
+    """The longest prefix of whole components wins; slashes, Unicode form and a drive's case do not matter."""
+    assert apply_map(path, path_map) == wanted
+    assert apply_map(path, reversed(path_map)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "path_map", "alone"),
+    [
+        ("/a/x", (), True),
+        ("/a/x", (("/a", "/p"),), True),
+        ("/a/x", (("/a", "/p"), ("/b", "/q")), True),
+        ("/a/x", (("/a", "/p"), ("/b", "/p")), False),
+        ("/a/d/x", (("/a", "/p"), ("/b", "/p/d")), False),
+        ("/a/e/x", (("/a", "/p"), ("/b", "/p/d")), True),
+        ("/a/x", (("/a", "/p"), ("/b", "/p"), ("/b/x", "/q")), True),
+    ],
+)
+def test_two_prefixes_may_lead_to_one_place(path: str, path_map: tuple[tuple[str, str], ...], alone: bool) -> None:
+    """Where another Stash prefix leads to the same Plex path, an equal path needs a second look."""
+    assert sole_source(path, path_map) is alone
+
+
+@pytest.mark.parametrize(
+    ("stash", "plex", "prefixes"),
+    [
+        ("/s/d/x.mp4", "/p/d/x.mp4", ("/s", "/p")),
+        ("/s/d/x.mp4", "/p/e/x.mp4", ("/s/d", "/p/e")),
+        ("D:\\media\\d\\x.mp4", "/p/d/x.mp4", ("D:/media", "/p")),
+        ("D:\\d\\x.mp4", "/d/x.mp4", ("D:", "/")),
+        ("/d/x.mp4", "/p/d/x.mp4", ("/", "/p")),
+        ("/d/x.mp4", "/d/x.mp4", ("/", "/")),
+        ("/d/cafe\u0301.mp4", "/p/d/caf\u00e9.mp4", ("/", "/p")),
+        ("/s/x.mp4", "/p/X.mp4", None),
+        ("/s/x.mp4", "/p/y.mp4", None),
+    ],
+)
+def test_pairs(stash: str, plex: str, prefixes: tuple[str, str] | None) -> None:
+    """Two paths of one file are cut where they begin to differ, seen from their ends."""
+    found = pair_of(stash, plex)
+    assert (found and (found.stash_prefix, found.plex_prefix)) == prefixes
+
+
+def pairs(stash: str, plex: str, count: int = ENOUGH, first: int = 0) -> list[Pair]:
+    """Files that lie in folders of their own below two roots."""
+    found = [pair_of(f"{stash}/d{n}/f{n}.mp4", f"{plex}/d{n}/f{n}.mp4") for n in range(first, first + count)]
+    return [one for one in found if one]
+
+
+def usable(learned: LearnedMap) -> list[tuple[str, str]]:
+    """The prefixes of the rules that count as evidence."""
+    return [(rule.stash_prefix, rule.plex_prefix) for rule in learned.rules if rule.usable]
+
+
+def test_five_pairs_make_a_rule() -> None:
+    """Four pairs say nothing yet; the fifth makes the rule evidence, for files never seen as well."""
+    assert ENOUGH == 5
+    assert learn(pairs("/s", "/p", 4)).translate("/s/new/x.mp4") == ()
+    learned = learn(pairs("/s", "/p"))
+    assert usable(learned) == [("/s", "/p")]
+    assert learned.rules == (Rule("/s", "/p", 5, 0),)
+    assert learned.translate("/s/new/x.mp4") == ("/p/new/x.mp4",)
+    assert learned.translate("/t/new/x.mp4") == ()
+
+
+def test_one_file_counts_once() -> None:
+    """Syncing one scene again and again is no proof for a whole folder."""
+    assert usable(learn(pairs("/s", "/p", 1) * 20)) == []
+
+
+def test_one_contradiction_ends_a_rule() -> None:
+    """A single file that lies elsewhere takes a rule's force away."""
+    learned = learn([*pairs("/s", "/p", 9), *pairs("/s", "/q", 1, first=50)])
+    assert learned.translate("/s/new/x.mp4") == ()
+    assert [(rule.support, rule.against) for rule in learned.rules if rule.stash_prefix == "/s"] == [(9, 1)]
+
+
+def test_a_file_that_moved_counts_where_it_is_now() -> None:
+    """When all files moved to another mount, the map follows; nothing of the old one stays."""
+    rows = tally(tally((), pairs("/s", "/p")), pairs("/s", "/q"))
+    assert usable(learned_from(rows)) == [("/s", "/q")]
+
+
+def test_two_mounts_below_one_parent() -> None:
+    """Two mounts that share a parent in Stash are two rules, and the parent says nothing."""
+    learned = learn([*pairs("/s/a", "/films"), *pairs("/s/b", "/clips")])
+    assert sorted(usable(learned)) == [("/s/a", "/films"), ("/s/b", "/clips")]
+    assert learned.translate("/s/a/n/x.mp4") == ("/films/n/x.mp4",)
+    assert learned.translate("/s/c/n/x.mp4") == ()
+
+
+def test_a_mount_inside_a_mount() -> None:
+    """A folder that lies elsewhere does not follow its parent's rule, and takes the parent's certainty away."""
+    inner = [pair_of(f"/s/in/{n}/f.mp4", f"/x/{n}/f.mp4") for n in range(ENOUGH)]
+    outer = [pair_of(f"/s/out/{n}/f.mp4", f"/p/out/{n}/f.mp4") for n in range(ENOUGH)]
+    learned = learn(one for one in [*inner, *outer] if one)
+    assert learned.translate("/s/in/new/f.mp4") == ("/x/new/f.mp4",)
+    assert learned.translate("/s/out/new/f.mp4") == ("/p/out/new/f.mp4",)
+    assert learned.translate("/s/other/f.mp4") == ()
+
+
+def test_the_most_general_rule_is_kept() -> None:
+    """Deeper rules that say the same as the root's are not listed."""
+    deep = [pair_of(f"/s/a/b/{n}.mp4", f"/p/a/b/{n}.mp4") for n in range(9)]
+    assert usable(learn(one for one in deep if one)) == [("/s", "/p")]
+
+
+def test_a_tally_stays_small() -> None:
+    """A row remembers few files however many speak for it."""
+    rows = tally((), pairs("/s", "/p", 100))
+    assert max(len(row.seen) for row in rows) == MOST_SEEN
+    assert learned_from(rows).translate("/s/x/y.mp4") == ("/p/x/y.mp4",)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("pq"), st.integers(0, 6)), max_size=30))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_what_is_learned_agrees_with_what_was_seen(seen: list[tuple[str, str, int]]) -> None:
+    """No usable rule contradicts the place where a file was seen last, and counting in steps gives the same map."""
+    made = [pair_of(f"/s/{folder}/{n}.mp4", f"/{root}/{folder}/{n}.mp4") for folder, root, n in seen]
+    known = [one for one in made if one]
+    rows: Iterable[Tally] = ()
+    for one in known:
+        rows = tally(rows, [one])
+    learned = learned_from(rows)
+    assert learned == learn(known)
+    last = {one.stash_path: one.plex_path for one in known}
+    for stash, plex in last.items():
+        assert learned.translate(stash) in ((), (plex,))
+
+
+MAPS = [
+    [("/s", "/p")],
+    [("/s/a", "/films"), ("/s/b", "/clips")],
+    [("D:/media", "/p"), ("/t", "E:/t")],
+    [("/my films", "/caf\u00e9 & co")],
+]
+
+
+@pytest.mark.parametrize("prefixes", MAPS, ids=str)
+def test_the_suggestion_can_be_pasted(prefixes: list[tuple[str, str]]) -> None:
+    """What Check setup prints is a value of ``plexPathMap`` that means the learned map, and is understood whole."""
+    learned = learn(one for stash, plex in prefixes for one in pairs(stash, plex))
+    found, warnings = read_settings({"plexPathMap": suggestion(learned), "plexToken": "x"})
+    assert [text for text in warnings if "plexPathMap" in text] == []
+    assert sorted(found.path_map) == sorted(prefixes)
+    for stash, plex in prefixes:
+        assert apply_map(f"{stash}/n/x.mp4", found.path_map) == learned.translate(f"{stash}/n/x.mp4")[0]
+        assert apply_map(f"{stash}/n/x.mp4", found.path_map) == f"{plex}/n/x.mp4"
+
+
+@pytest.mark.parametrize(
+    "taught",
+    [[], pairs("", ""), pairs("/s", "/p", 4), pairs("/a;b", "/p"), pairs("/s", "/a=>b"), pairs("/s ", "/p")],
+    ids=["nothing", "equal", "too little", "semicolon", "arrow", "blank"],
+)
+def test_nothing_to_suggest(taught: list[Pair]) -> None:
+    """Without a rule, where paths are equal anyway, or where the setting could not say it, nothing is suggested."""
+    assert suggestion(learn(taught)) == ""
+
+
+def test_matches_teach() -> None:
+    """Certain matches that agree in name, size and folder teach; others do not."""
+    rows = [part(n, f"/p/d{n}/f{n}.mp4", 100 + n) for n in range(1, 7)] + [part(9, "/q/else/f9.mp4", 109)]
+    scenes = [scene(n, file(f"/s/d{n}/f{n}.mp4", 100 + n)) for n in (*range(1, 7), 9)]
+    found = unambiguous_pairs(look(scenes, Index(rows)).values())
+    assert sorted(one.stash_path for one in found) == [f"/s/d{n}/f{n}.mp4" for n in range(1, 7)]
+    assert usable(learn(found)) == [("/s", "/p")]
+
+
+def test_names_that_differ_in_case_teach_nothing() -> None:
+    """A pair whose names are equal in another case only is no pair."""
+    found = look([scene(1, file("/s/d/X.mp4", 100))], Index([part(1, "/p/d/x.mp4", 100)]))
+    assert found[1].items[0].sole
+    assert unambiguous_pairs(found.values()) == []

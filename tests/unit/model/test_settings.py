@@ -1,0 +1,251 @@
+"""What Stash has saved, read without ever failing: defaults, wrong values, and one warning for each."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plexsync.model.settings import KEYS, SKIP_KEYS, TAG_KEYS, Key, Settings, read_settings, setup_problem
+
+TOKEN = "Zq8-tokentoken-7X"
+SWITCHES = {
+    "plexSkipTlsVerify": "skip_tls_verify", "matchLowConfidence": "match_low_confidence",
+    "missingIgnore": "missing_ignore", "missingScan": "missing_scan", "keepPlexEdits": "keep_plex_edits",
+    "skipUnorganized": "skip_unorganized", "cleanTitles": "clean_titles", "tagStashIDs": "tag_stash_ids",
+    "logDebug": "log_debug", "logHidePaths": "log_hide_paths", "dryRun": "dry_run",
+}  # fmt: skip
+NUMBERS = {"maxTags": ("max_tags", 100, 1000), "maxRetries": ("max_retries", 8, 100)}
+DEFAULT, _ = read_settings(None)
+
+
+def read(**raw: object) -> Settings:
+    """The settings, of values that need no warning."""
+    found, warnings = read_settings(raw)
+    assert warnings == ()
+    return found
+
+
+def one_warning(raw: dict[str, object], *parts: str) -> Settings:
+    """The settings, of values that need exactly one warning, which has these parts."""
+    found, warnings = read_settings(raw)
+    assert len(warnings) == 1, warnings
+    assert [part for part in parts if part not in warnings[0]] == []
+    assert warnings[0].endswith(".")
+    return found
+
+
+def changed(name: str, value: Any) -> Settings:
+    """The defaults with one setting changed."""
+    return replace(DEFAULT, **{name: value})
+
+
+def test_nothing_saved_is_all_defaults() -> None:
+    """Without any saved value everything has the default of the contract, and nothing is worth a warning."""
+    found, warnings = read_settings(None)
+    assert (found, warnings) == (Settings(), ())
+    assert read_settings({}) == (Settings(), ())
+    assert (found.plex_url, found.libraries, found.path_map) == ("http://localhost:32400", (), ())
+    assert (found.max_tags, found.max_retries, found.skip) == (100, 8, frozenset())
+    assert [getattr(found, name) for name in SWITCHES.values()] == [False] * len(SWITCHES)
+    assert dict(found.stash_id_tags) == dict.fromkeys(TAG_KEYS, "")
+
+
+@pytest.mark.parametrize("raw", [[], "text", 5])
+def test_what_is_no_map_counts_as_nothing(raw: Any) -> None:
+    """Even a reply of another shape gives the defaults."""
+    assert read_settings(raw) == (Settings(), ())
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+@pytest.mark.parametrize("value", ["", 0, None, "  ", 0.0])
+def test_empty_and_zero_mean_the_default(key: Key, value: object) -> None:
+    """A cleared box, an unset number and a null are the default of every setting, without a warning."""
+    assert read(**{key.name: value}) == DEFAULT
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+@pytest.mark.parametrize("value", [[], {"a": 1}, ["x"]])
+def test_a_value_of_the_wrong_type_is_the_default_and_one_warning(key: Key, value: object) -> None:
+    """A list or an object never disables anything: the default, and a sentence with key, value and what is accepted."""
+    shown = "not usable" if key.name == "plexToken" else f"a {type(value).__name__}"
+    assert one_warning({key.name: value}, key.name, shown, "accepted") == DEFAULT
+
+
+@pytest.mark.parametrize(("key", "name"), SWITCHES.items())
+@pytest.mark.parametrize("value", [True, 1, 1.0, "true", "True", " on ", "yes", "1"])
+def test_switches_go_on(key: str, name: str, value: object) -> None:
+    """Each switch is on by whatever spells on, and is the only thing that changes."""
+    assert read(**{key: value}) == changed(name, True)
+
+
+@pytest.mark.parametrize("key", [*SWITCHES, *SKIP_KEYS.values()])
+@pytest.mark.parametrize("value", [False, "false", "off", "No", "0"])
+def test_switches_stay_off(key: str, value: object) -> None:
+    """Whatever spells off is off."""
+    assert read(**{key: value}) == DEFAULT
+
+
+@pytest.mark.parametrize(("value", "shown"), [("maybe", "'maybe'"), (2, "2"), (-1, "-1"), (float("nan"), "nan")])
+@pytest.mark.parametrize("key", [*SWITCHES, *SKIP_KEYS.values()])
+def test_an_unclear_switch_is_off_with_one_warning(key: str, value: object, shown: str) -> None:
+    """What is neither on nor off is off, and said once with the value."""
+    assert one_warning({key: value}, key, shown, "on or off is accepted") == DEFAULT
+
+
+@pytest.mark.parametrize(("name", "key"), SKIP_KEYS.items())
+def test_each_field_can_be_skipped(name: str, key: str) -> None:
+    """Each of the nine switches skips its own field and no other."""
+    assert read(**{key: True}).skip == {name}
+    assert len(SKIP_KEYS) == 9
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+@pytest.mark.parametrize(("value", "number"), [(1, 1), (7, 7), ("42", 42), (" 9 ", 9), (12.0, 12), ("100", 100)])
+def test_numbers_are_read(key: str, value: object, number: int) -> None:
+    """A whole number counts, also as text or with a zero behind the point."""
+    assert getattr(read(**{key: value}), NUMBERS[key][0]) == number
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (-1, "-1"),
+        (1001, "1001"),
+        ("many", "'many'"),
+        (2.5, "2.5"),
+        (True, "True"),
+        (float("inf"), "inf"),
+        ("nan", "'nan'"),
+        pytest.param(10**5000, "a huge number", id="huge"),
+        ("9" * 60, "'" + "9" * 40 + "...'"),
+    ],
+)
+def test_numbers_out_of_range_are_the_default_with_one_warning(key: str, value: object, shown: str) -> None:
+    """A number that is none, or outside of its range, is the default; the warning names the range and the default."""
+    _, default, highest = NUMBERS[key]
+    parts = (f"{key} is {shown}", f"from 1 to {highest} is accepted", f"default {default} is used")
+    assert one_warning({key: value}, *parts) == DEFAULT
+
+
+def test_the_highest_number_is_accepted() -> None:
+    """The end of the range belongs to it."""
+    assert read(maxTags=1000).max_tags == 1000
+    assert read(maxRetries=100).max_retries == 100
+
+
+@pytest.mark.parametrize("name", ["plexurl", "PlexToken", "tagID_other", "", "x" * 200, "n\u00e9", 5, None])
+def test_unknown_keys_are_named_once_and_ignored(name: Any) -> None:
+    """A setting of another version is no error: one warning each, at most forty characters of its name."""
+    shown = ascii(name[:40])[:-1] if isinstance(name, str) else ""
+    assert one_warning({name: "value"}, shown, "unknown") == DEFAULT
+
+
+def test_several_bad_values_are_all_told() -> None:
+    """Each value that could not be used has its own sentence."""
+    _, warnings = read_settings({"maxTags": -1, "dryRun": "maybe", "old": 1, "plexPathMap": "nonsense"})
+    assert len(warnings) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("Films", ("Films",)),
+        (" Films , Other films ,", ("Films", "Other films")),
+        ("A,a,A,,B", ("A", "a", "B")),
+        (7, ("7",)),
+        (",", ()),
+    ],
+)
+def test_libraries_are_a_list_of_names(value: object, names: tuple[str, ...]) -> None:
+    """Names are separated by commas, blanks around them do not count, and each counts once."""
+    assert read(plexLibraries=value).libraries == names
+
+
+def test_path_map_pairs() -> None:
+    """Pairs are separated by semicolons, their sides by an arrow; Windows paths are paths too."""
+    found = read(plexPathMap=r"/s => /p ; D:\media=>/data/media;;")
+    assert found.path_map == (("/s", "/p"), (r"D:\media", "/data/media"))
+
+
+@pytest.mark.parametrize(
+    "part", ["/private/folder", "/private =>", "=> /private", "/private => /b => /c", "/private = /c"]
+)
+def test_a_part_of_the_path_map_that_is_none_is_left_out(part: str) -> None:
+    """The other pairs still hold; the warning counts the parts and shows no path, which might have to stay hidden."""
+    found = one_warning({"plexPathMap": f"/s => /p;{part}"}, "Part 2", "plexPathMap", "stash prefix => plex prefix")
+    assert found.path_map == (("/s", "/p"),)
+    assert "private" not in str(read_settings({"plexPathMap": part})[1])
+
+
+@pytest.mark.parametrize(("source", "key"), TAG_KEYS.items())
+def test_tag_ids(source: str, key: str) -> None:
+    """Each source has its own tag; an id is a whole number, as a number or as text."""
+    assert {name: tag for name, tag in read(**{key: "17"}).stash_id_tags.items() if tag} == {source: "17"}
+    assert read(**{key: 17}) == read(**{key: " 17 "})
+    assert read(**{key: "0"}) == DEFAULT
+
+
+@pytest.mark.parametrize("key", TAG_KEYS.values())
+@pytest.mark.parametrize("value", ["My tag", "-3", "1.5", "\u0661", True])
+def test_a_tag_id_that_is_none_is_not_set(key: str, value: object) -> None:
+    """A name in place of an id is said once, and the tag is found or created by its usual name."""
+    assert one_warning({key: value}, key, "accepted") == DEFAULT
+
+
+CHANGES: dict[str, Any] = {
+    "plex_url": "http://other:1", "plex_token": "t", "libraries": ("A",), "path_map": (("a", "b"),),
+    "skip": frozenset({"title"}), "stash_id_tags": MappingProxyType({"none": "1"}), "max_tags": 5, "max_retries": 5,
+    "url_problem": "x", "token_problem": "x", **dict.fromkeys(SWITCHES.values(), True),
+}  # fmt: skip
+
+
+def test_the_fingerprint_differs_with_every_setting() -> None:
+    """Whichever setting is changed, the fingerprint is another; equal settings have equal ones."""
+    assert set(CHANGES) == {each.name for each in fields(Settings)}
+    prints = {changed(name, value).fingerprint for name, value in CHANGES.items()}
+    assert len(prints | {DEFAULT.fingerprint}) == len(CHANGES) + 1
+    two = [
+        replace(DEFAULT, skip=frozenset(names)) for names in (["title", "date", "studio"], ["studio", "date", "title"])
+    ]
+    assert two[0].fingerprint == two[1].fingerprint
+    assert Settings().fingerprint == DEFAULT.fingerprint
+    odd = replace(DEFAULT, libraries=("\ud800\u6771",)).fingerprint
+    assert len(odd) == 64
+
+
+def test_neither_fingerprint_nor_text_reveals_the_token() -> None:
+    """The token shows neither in the fingerprint nor when the settings are printed, and changes the former."""
+    found = read(plexToken=TOKEN)
+    assert found.plex_token == TOKEN
+    assert TOKEN not in repr(found) + found.fingerprint
+    assert found.fingerprint != DEFAULT.fingerprint
+    assert isinstance(hash(found), int)
+
+
+WORDS = st.sampled_from(
+    ["", "0", "on", "http://", "https://h:1", "h", ":", "/", ";", "=>", ",", "\n", "[::1]", "@", "?", "tag", "\ud800"]
+)
+TEXTS = st.lists(WORDS | st.just(TOKEN) | st.text(max_size=5), max_size=5).map("".join)
+NUMERIC = st.booleans() | st.integers() | st.floats()
+VALUES = st.none() | NUMERIC | TEXTS | st.binary(max_size=3) | st.lists(TEXTS, max_size=2)
+NAMES = st.sampled_from([key.name for key in KEYS]) | TEXTS | st.integers()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.dictionaries(NAMES, VALUES, max_size=12), st.sampled_from([TOKEN, f" {TOKEN}\n"]))
+def test_no_map_makes_it_fail_and_no_sentence_has_the_token(raw: dict[Any, object], token: str) -> None:
+    """Whatever is saved: usable settings come out, and neither warnings nor problems show the token."""
+    found, warnings = read_settings({**raw, "plexToken": token})
+    said = " ".join([*warnings, found.url_problem, found.token_problem, setup_problem(found) or "", repr(found.skip)])
+    assert TOKEN not in said
+    assert said.isprintable()
+    assert 1 <= found.max_tags <= 1000
+    assert 1 <= found.max_retries <= 100
+    assert (found.plex_url == "") == (found.url_problem != "")
+    assert len(found.fingerprint) == 64

@@ -1,0 +1,214 @@
+"""What tasks mark: bulk rows that are a task's own, how it follows them, and that Stop means stop."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from plexsync.core import environment, locks
+from plexsync.queue import bulk, stock
+from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, settle
+
+
+@contextmanager
+def task(folder: Path, mark: str) -> Iterator[None]:
+    """A task with this mark runs: it holds ``task.lock``."""
+    fd = locks.open_lock(str(folder / environment.TASK_LOCK))
+    try:
+        assert locks.try_lock(fd)
+        locks.write_text(fd, mark)
+        yield
+    finally:
+        os.close(fd)
+
+
+def mark(conn: sqlite3.Connection, name: str, *names: str, now: float = NOW) -> None:
+    """Mark keys for the task ``name``."""
+    bulk.mark_many(conn, list(names), "Sync all", name, now, lambda _: None)
+
+
+def test_new_row_is_bulk(tmp_path: Path) -> None:
+    """A row that nobody asked for yet is bulk, the task's, due now, and behind everything else."""
+    conn = made(tmp_path)
+    mark(conn, "t1", "scene:1")
+    row = job(conn, "scene:1")
+    assert (row["status"], row["bulk"], row["mark"], row["priority"], row["due"]) == (stock.READY, 1, "t1", 2, NOW)
+    assert row["data"] == b'{"key":"scene:1","reason":"Sync all","at":%.1f}' % NOW
+    put(conn, "scene:2")
+    assert leased(conn, 1) == ["scene:2"]
+
+
+def test_pending_row_stays_somebodys(tmp_path: Path) -> None:
+    """A pending edit only comes forward with its attempts anew: it keeps its priority and never becomes bulk."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", now=NOW - 9, priority=1)
+    change(conn, "scene:1", due=NOW + 900, attempts=3, waiting=NOW, takebacks=2, reason="busy")
+    mark(conn, "t1", "scene:1")
+    row = job(conn, "scene:1")
+    assert (row["due"], row["priority"], row["bulk"], row["mark"], row["generation"]) == (NOW, 1, 0, "t1", 2)
+    assert (row["attempts"], row["waiting"], row["takebacks"], row["reason"]) == (0, None, 0, None)
+    assert row["first_seen"] == NOW - 9
+
+
+def test_mark_never_delays(tmp_path: Path) -> None:
+    """Marking never puts a due row back."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", now=NOW - 60)
+    mark(conn, "t1", "scene:1")
+    assert job(conn, "scene:1")["due"] == NOW - 60
+
+
+def test_dead_letter_put_back_is_never_bulk(tmp_path: Path) -> None:
+    """A dead letter that a task marks is put back for good: Stop does not drop it."""
+    conn = made(tmp_path)
+    put(conn, "scene:1")
+    change(conn, "scene:1", status=stock.DEAD, bulk=1, reason="rejected", first_seen=NOW - 900)
+    mark(conn, "t1", "scene:1")
+    row = job(conn, "scene:1")
+    assert (row["status"], row["bulk"], row["reason"], row["first_seen"]) == (stock.READY, 0, None, NOW)
+    assert bulk.drop_stopped(conn, str(tmp_path)) == 0
+
+
+def test_mark_of_leased(tmp_path: Path) -> None:
+    """A marked row in progress is done again afterwards: only its generation rises."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", now=NOW - 1)
+    leased(conn)
+    mark(conn, "t1", "scene:1")
+    row = job(conn, "scene:1")
+    assert (row["status"], row["generation"], row["bulk"], row["due"]) == (stock.LEASED, 2, 0, NOW - 1)
+    settle(conn, "scene:1", "done")
+    assert leased(conn) == ["scene:1"]
+
+
+def test_following(tmp_path: Path) -> None:
+    """A task's rows are left until each is settled or put back for later; those of others do not count."""
+    conn = made(tmp_path)
+    mark(conn, "t1", "scene:1", "scene:2", "scene:3", "scene:4")
+    mark(conn, "t2", "scene:5")
+    assert bulk.left(conn, "t1", NOW) == 4
+    leased(conn)
+    assert bulk.left(conn, "t1", NOW) == 4
+    settle(conn, "scene:1", "done", mark="t1", outcome="synced")
+    settle(conn, "scene:2", "later", due=NOW + 30, mark="t1", outcome="retried")
+    settle(conn, "scene:3", "dead", mark="t1", outcome="dead")
+    settle(conn, "scene:4", "done", mark="t1", outcome="synced")
+    assert (bulk.left(conn, "t1", NOW), bulk.left(conn, "t2", NOW)) == (0, 1)
+    assert bulk.outcomes(conn, "t1") == {"synced": 2, "retried": 1, "dead": 1}
+    bulk.forget(conn, "t1")
+    assert bulk.outcomes(conn, "t1") == {}
+
+
+def test_follow_what_is_due(tmp_path: Path) -> None:
+    """Process queue follows what is due now, wrong clocks included, without owning it."""
+    conn = made(tmp_path)
+    for number, due in enumerate((-5.0, 0.0, 60.0, 9e6), 1):
+        put(conn, f"scene:{number}", now=NOW + due)
+    put(conn, "scene:5", "scene:6")
+    change(conn, "scene:5", status=stock.LEASED)
+    change(conn, "scene:6", status=stock.DEAD)
+    assert bulk.mark_due(conn, "t1", NOW, NOW + 3660) == 3
+    assert keys(conn, "mark = 't1'") == ["scene:1", "scene:2", "scene:4"]
+    assert keys(conn, "bulk = 1") == []
+    assert bulk.mark_due(conn, "t1", NOW, NOW + 3660) == 0
+    assert bulk.mark_due(conn, "t2", NOW, NOW + 3660) == 3
+
+
+def test_stop(tmp_path: Path) -> None:
+    """Once its task is gone, pending bulk rows are dropped; leased ones when they are put back; edits stay."""
+    conn = made(tmp_path)
+    put(conn, "scene:9")
+    with task(tmp_path, "t1"):
+        mark(conn, "t1", "scene:1", "scene:2", "scene:3", "scene:9")
+        put(conn, "scene:3")
+        assert bulk.drop_stopped(conn, str(tmp_path)) == 0
+        change(conn, "scene:2", status=stock.LEASED, leased=1)
+        settle(conn, "scene:9", "later", mark="t1", outcome="x", due=NOW)
+    assert bulk.drop_stopped(conn, str(tmp_path)) == 1
+    assert keys(conn) == ["scene:2", "scene:3", "scene:9"]
+    assert bulk.outcomes(conn, "t1") == {}
+    settle(conn, "scene:2", "later", due=NOW + 30)
+    assert bulk.drop_stopped(conn, str(tmp_path)) == 1
+    assert keys(conn) == ["scene:3", "scene:9"]
+
+
+def test_handed_over(tmp_path: Path) -> None:
+    """What a task hands over when it ends by itself stays, as the background worker's own."""
+    conn = made(tmp_path)
+    put(conn, "scene:9")
+    with task(tmp_path, "t1"):
+        mark(conn, "t1", "scene:1", "scene:2", "scene:9")
+        leased(conn, 2)
+        assert bulk.hand_over(conn, "t1") == 2
+    assert bulk.drop_stopped(conn, str(tmp_path)) == 0
+    assert keys(conn, "bulk = 0") == ["scene:1", "scene:2", "scene:9"]
+
+
+def test_only_the_stopped_task(tmp_path: Path) -> None:
+    """Rows of the task that runs stay while those of stopped ones go."""
+    conn = made(tmp_path)
+    mark(conn, "t1", "scene:1")
+    mark(conn, "t2", "scene:2")
+    mark(conn, "t3", "scene:3")
+    with task(tmp_path, "t2"):
+        assert bulk.drop_stopped(conn, str(tmp_path)) == 2
+    assert keys(conn) == ["scene:2"]
+
+
+def test_task_that_starts_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that starts and marks while a stopped one's rows are being dropped loses none of its own."""
+    conn = made(tmp_path)
+    mark(conn, "t1", "scene:1")
+    look = bulk.running_mark
+
+    def looked_just_before(folder: str) -> str:
+        alive = look(folder)
+        mark(conn, "t2", "scene:2")
+        return alive
+
+    monkeypatch.setattr(bulk, "running_mark", looked_just_before)
+    assert bulk.drop_stopped(conn, str(tmp_path)) == 1
+    assert keys(conn) == ["scene:2"]
+
+
+def test_running_mark(tmp_path: Path) -> None:
+    """The mark is that of the task that holds the lock; a file left by one that was killed means nothing."""
+    assert bulk.running_mark(str(tmp_path)) == ""
+    with task(tmp_path, "t1"):
+        assert bulk.running_mark(str(tmp_path)) == "t1"
+    assert (tmp_path / environment.TASK_LOCK).read_text() == "t1"
+    assert bulk.running_mark(str(tmp_path)) == ""
+    with task(tmp_path, "t2"):
+        assert bulk.running_mark(str(tmp_path)) == "t2"
+
+
+def test_is_wanted(tmp_path: Path) -> None:
+    """A leased bulk row is wanted while its task runs, or after it was edited or handed over; not after Stop."""
+    conn = made(tmp_path)
+    mark(conn, "t1", "scene:1", "scene:2", "scene:3")
+    leased(conn)
+    rows = {number: job(conn, f"scene:{number}")["_id"] for number in (1, 2, 3)}
+    with task(tmp_path, "t1"):
+        assert all(bulk.is_wanted(conn, row, "t1", str(tmp_path)) for row in rows.values())
+    put(conn, "scene:2")
+    change(conn, "scene:3", bulk=0)
+    wanted = [number for number, row in rows.items() if bulk.is_wanted(conn, row, "t1", str(tmp_path))]
+    assert wanted == [2, 3]
+
+
+def test_sweep(tmp_path: Path) -> None:
+    """The counts of tasks that are gone are dropped; those of the one that runs stay."""
+    conn = made(tmp_path)
+    bulk.sweep(conn, str(tmp_path))
+    for name in ("t1", "t2"):
+        conn.execute("INSERT INTO outcome VALUES (?, 'synced', 3)", (name,))
+    with task(tmp_path, "t2"):
+        bulk.sweep(conn, str(tmp_path))
+    assert (bulk.outcomes(conn, "t1"), bulk.outcomes(conn, "t2")) == ({}, {"synced": 3})
+    bulk.sweep(conn, str(tmp_path))
+    assert bulk.outcomes(conn, "t2") == {}

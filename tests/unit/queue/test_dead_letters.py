@@ -1,0 +1,117 @@
+"""Dead letters: what people see of them and do with them, and what Clear queue leaves behind."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from plexsync.queue import dead_letters, jobs, schema, stock
+from tests.support.queue_tools import NOW, change, job, keys, leased, made, put
+
+REASONS = {1: "low_confidence", 2: "not_in_plex", 3: "rejected", 4: "retries_exhausted", 5: None}
+
+
+@pytest.fixture
+def conn(tmp_path: Path) -> sqlite3.Connection:
+    """Five dead letters, one of them buried by the stock class; scene 6 is pending, scene 7 leased."""
+    conn = made(tmp_path)
+    put(conn, *(f"scene:{number}" for number in range(1, 8)))
+    for number, reason in REASONS.items():
+        change(
+            conn, f"scene:{number}", status=stock.DEAD, reason=reason, message=f"m{number}", attempts=number, bulk=1,
+            mark="t1", takebacks=4, priority=2, candidates="[]", last_seen=NOW + number, waiting=NOW,
+        )  # fmt: skip
+    change(conn, "scene:7", status=stock.LEASED)
+    return conn
+
+
+def test_list(conn: sqlite3.Connection) -> None:
+    """Dead letters are listed newest first, each with a reason of the contract."""
+    found = dead_letters.dead_letters(conn)
+    assert [row[1] for row in found] == ["scene:5", "scene:4", "scene:3", "scene:2", "scene:1"]
+    assert found[-1] == (1, "scene:1", "low_confidence", "m1", 1, NOW, NOW + 1, "[]")
+    assert {row[2] for row in found} <= set(dead_letters.REASONS)
+    assert dead_letters.by_reason(conn) == {
+        "low_confidence": 1,
+        "not_in_plex": 1,
+        "rejected": 1,
+        "retries_exhausted": 2,
+    }
+
+
+def test_retry(conn: sqlite3.Connection) -> None:
+    """A dead letter put back has a clean slate and is nobody's bulk; pending and leased rows are not touched."""
+    ids = [job(conn, f"scene:{number}")["_id"] for number in (1, 3, 6, 7)]
+    before = [job(conn, "scene:6"), job(conn, "scene:7")]
+    assert dead_letters.retry(conn, [*ids, 999], NOW + 50) == 2
+    row = job(conn, "scene:1")
+    assert (row["status"], row["due"], row["attempts"], row["takebacks"]) == (stock.READY, NOW + 50, 0, 0)
+    assert (row["bulk"], row["mark"], row["priority"], row["waiting"]) == (0, None, jobs.FAN_OUT, None)
+    assert (row["reason"], row["message"], row["candidates"]) == (None, None, None)
+    assert (row["first_seen"], row["generation"]) == (NOW + 50, 2)
+    assert [job(conn, "scene:6"), job(conn, "scene:7")] == before
+    assert keys(conn, "status = 9") == ["scene:2", "scene:4", "scene:5"]
+
+
+def test_no_key_no_retry(conn: sqlite3.Connection) -> None:
+    """A letter that names no scene cannot be put back, only discarded."""
+    conn.execute("INSERT INTO ack_queue_default (status, reason) VALUES (9, 'invalid')")
+    row = dead_letters.dead_letters(conn)[-1]
+    assert (row[1], row[2]) == (None, "invalid")
+    assert dead_letters.retry(conn, [int(str(row[0]))], NOW) == 0
+    assert dead_letters.retry_all(conn, NOW) == 5
+    assert dead_letters.discard(conn, [int(str(row[0]))]) == 1
+    assert dead_letters.dead_letters(conn) == []
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [
+        ((), []),
+        (("retries_exhausted",), ["scene:4", "scene:5"]),
+        (("rejected", "low_confidence"), ["scene:1", "scene:3"]),
+        (("none of ours",), []),
+    ],
+    ids=["all", "but exhausted", "but two", "unknown"],
+)
+def test_retry_all(conn: sqlite3.Connection, keep: tuple[str, ...], kept: list[str]) -> None:
+    """Every dead letter but those of the named reasons is put back, and followed under the mark."""
+    assert dead_letters.retry_all(conn, NOW + 50, "t2", keep) == 5 - len(kept)
+    assert keys(conn, "status = 9") == kept
+    assert len(keys(conn, "mark = 't2' AND bulk = 0 AND status = 1")) == 5 - len(kept)
+
+
+def test_discard(conn: sqlite3.Connection) -> None:
+    """Only dead letters are discarded, whatever ids are named."""
+    assert dead_letters.discard(conn, [job(conn, f"scene:{number}")["_id"] for number in (1, 6, 7)] + [999]) == 1
+    assert keys(conn) == [f"scene:{number}" for number in range(2, 8)]
+
+
+def test_clear_dead(conn: sqlite3.Connection) -> None:
+    """Clear DLQ forgets all dead letters and nothing else."""
+    assert dead_letters.clear_dead(conn) == 5
+    assert keys(conn) == ["scene:6", "scene:7"]
+
+
+def test_clear_pending(conn: sqlite3.Connection) -> None:
+    """Clear queue forgets pending and waiting rows, and dates that; leased and dead ones stay."""
+    put(conn, "scene:8")
+    change(conn, "scene:8", waiting=NOW, due=NOW + 900)
+    conn.execute("INSERT INTO ack_queue_default (status, data) VALUES (0, '{}')")
+    assert dead_letters.clear_pending(conn, NOW + 9) == 3
+    assert keys(conn) == [f"scene:{number}" for number in (1, 2, 3, 4, 5, 7)]
+    assert schema.get_meta(conn, "cleared") == NOW + 9
+
+
+def test_cleared_at(conn: sqlite3.Connection) -> None:
+    """What was cleared is remembered by key with the newest time, and an edit since then does not change that."""
+    wanted = ["scene:6", "scene:1", "scene:7", "tag:1"]
+    assert dead_letters.cleared_at(conn, wanted) == {}
+    dead_letters.clear_pending(conn, NOW + 9)
+    put(conn, "scene:6", "tag:1", now=NOW + 20)
+    assert dead_letters.cleared_at(conn, iter(wanted)) == {"scene:6": NOW + 9}
+    dead_letters.clear_pending(conn, NOW + 30)
+    assert dead_letters.cleared_at(conn, wanted) == {"scene:6": NOW + 30, "tag:1": NOW + 30}
+    assert leased(conn, now=NOW + 99) == []

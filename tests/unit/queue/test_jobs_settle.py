@@ -1,0 +1,271 @@
+"""The jobs: what becomes of leased rows, of those whose worker died, and of those that wait when Plex gains a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from plexsync.queue import bulk, jobs, stock
+from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, settle
+
+
+@pytest.fixture
+def conn(tmp_path: Path) -> sqlite3.Connection:
+    """A queue with one leased row, ``scene:1``, that ``mark`` t1 follows in bulk."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", priority=2)
+    change(conn, "scene:1", bulk=1, mark="t1", takebacks=1, attempts=2)
+    assert leased(conn) == ["scene:1"]
+    return conn
+
+
+def test_done(conn: sqlite3.Connection) -> None:
+    """A done row is removed."""
+    settle(conn, "scene:1", "done")
+    assert keys(conn) == []
+
+
+def test_later(conn: sqlite3.Connection) -> None:
+    """A delayed row is pending with the due time, attempts and reason it was given, and its takings-back forgotten."""
+    settle(conn, "scene:1", "later", due=NOW + 30, attempts=3, waiting=NOW - 5, reason="busy", message="why")
+    row = job(conn, "scene:1")
+    assert (row["status"], row["due"], row["attempts"], row["waiting"]) == (stock.READY, NOW + 30, 3, NOW - 5)
+    assert (row["reason"], row["message"], row["takebacks"], row["mark"], row["bulk"]) == ("busy", "why", 0, "t1", 1)
+    assert leased(conn) == []
+    assert leased(conn, now=NOW + 30) == ["scene:1"]
+
+
+def test_dead(conn: sqlite3.Connection) -> None:
+    """A buried row is a dead letter that tells why, and belongs to no task any longer."""
+    settle(conn, "scene:1", "dead", attempts=8, reason="low_confidence", message="why", candidates="[1]", now=NOW + 4)
+    row = job(conn, "scene:1")
+    assert (row["status"], row["attempts"], row["reason"], row["message"]) == (stock.DEAD, 8, "low_confidence", "why")
+    assert (row["candidates"], row["bulk"], row["mark"], row["last_seen"]) == ("[1]", 0, None, NOW + 4)
+    assert leased(conn, now=NOW + 1e6) == []
+
+
+def test_release(conn: sqlite3.Connection) -> None:
+    """A row that is put back is as it was: no attempt consumed, no taking-back counted or forgotten."""
+    before = job(conn, "scene:1")
+    settle(conn, "scene:1", "release")
+    assert job(conn, "scene:1") == before | {"status": stock.READY, "leased": None}
+
+
+@pytest.mark.parametrize("to", ["done", "later", "dead", "release"])
+def test_edited_meanwhile(conn: sqlite3.Connection, to: str) -> None:
+    """However a row ends, an edit since its lease makes it pending and due instead, with no trace of the old story."""
+    put(conn, "scene:1", now=NOW + 1)
+    settle(conn, "scene:1", to, now=NOW + 2, due=NOW + 900, attempts=5, waiting=NOW, reason="busy", message="why")
+    row = job(conn, "scene:1")
+    assert (row["status"], row["due"], row["attempts"], row["waiting"]) == (stock.READY, NOW, 0, None)
+    assert (row["reason"], row["message"], row["bulk"], row["priority"]) == (None, None, 0, 0)
+    assert leased(conn, now=NOW + 2) == ["scene:1"]
+    settle(conn, "scene:1", to, now=NOW + 3, due=NOW + 900)
+    assert keys(conn, "status = 1 AND due <= 1710000003") == (["scene:1"] if to == "release" else [])
+
+
+def test_a_task_counts_rows_not_outcomes(conn: sqlite3.Connection) -> None:
+    """A row that comes again is counted once, by its last outcome; written and then found equal, as written."""
+    bulk.mark_many(conn, ["scene:1"], "Sync all", "task", NOW, lambda seconds: None)
+    for outcome in ("retried", "waiting", "retried"):
+        change(conn, "scene:1", status=stock.LEASED, generation=1, leased=1)
+        settle(conn, "scene:1", "later", due=NOW + 5, mark="task", outcome=outcome)
+        assert bulk.outcomes(conn, "task") == {outcome: 1}
+    change(conn, "scene:1", status=stock.LEASED, generation=2, leased=1)
+    settle(conn, "scene:1", "done", mark="task", outcome="synced")
+    assert bulk.outcomes(conn, "task") == {"synced": 1}
+    change(conn, "scene:1", status=stock.LEASED, generation=1, leased=1)
+    settle(conn, "scene:1", "done", mark="task", outcome="unchanged")
+    assert bulk.outcomes(conn, "task") == {"synced": 1}
+    assert keys(conn) == []
+
+
+def test_a_task_goes_on_following_what_was_put_back_untouched(conn: sqlite3.Connection) -> None:
+    """Marked while the worker had it, and put back because Plex was away: the row is still to be done."""
+    put(conn, "scene:1", now=NOW + 1)
+    bulk.mark_many(conn, ["scene:1"], "Sync all", "task", NOW + 2, lambda seconds: None)
+    settle(conn, "scene:1", "release", now=NOW + 9, mark=None)
+    assert bulk.left(conn, "task", NOW + 3) == 1
+    change(conn, "scene:1", attempts=1, due=NOW + 300)
+    jobs.give_back(conn, [1], NOW + 20)
+    assert bulk.left(conn, "task", NOW + 3) == 1
+
+
+@pytest.mark.parametrize("status", [stock.READY, stock.DEAD])
+def test_settled_twice(conn: sqlite3.Connection, status: int) -> None:
+    """A row that is no longer in progress is not touched by a late settlement."""
+    change(conn, "scene:1", status=status)
+    before = job(conn, "scene:1")
+    settle(conn, "scene:1", "done", now=NOW + 9)
+    assert job(conn, "scene:1") == before
+
+
+def test_outcomes_are_counted(conn: sqlite3.Connection) -> None:
+    """What a task follows is counted by outcome, in the same transaction; what nobody follows is not."""
+    for _ in range(2):
+        settle(conn, "scene:1", "release", mark="t1", outcome="retried")
+        leased(conn)
+    settle(conn, "scene:1", "release", outcome="synced")
+    assert conn.execute("SELECT * FROM outcome").fetchall() == [("t1", "retried", 2)]
+
+
+def test_nothing_is_kept_of_done_jobs(tmp_path: Path) -> None:
+    """After thousands of done jobs the table is empty, and its file as small as before."""
+    conn = made(tmp_path)
+    pages = []
+    for start in range(0, 10_000, 1000):
+        jobs.put_many(conn, [f"scene:{start + n}" for n in range(1, 1001)], "edit", NOW, 0, lambda _: None)
+        rows = jobs.lease(conn, NOW, NOW + 60, 1000)
+        assert len(rows) == 1000
+        jobs.settle(conn, [{"id": row[0], "generation": row[2], "to": "done"} for row in rows], NOW)
+        pages.append(conn.execute("PRAGMA page_count").fetchone()[0])
+    assert keys(conn) == []
+    assert pages[-1] <= pages[1]
+
+
+def test_taken_back(tmp_path: Path) -> None:
+    """What a dead worker had leased is pending again, counted; others are not touched."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", "scene:2")
+    leased(conn)
+    put(conn, "scene:3")
+    assert jobs.take_back(conn, NOW) == 2
+    assert [job(conn, f"scene:{n}")["takebacks"] for n in (1, 2, 3)] == [1, 1, 0]
+    assert keys(conn, "status = 1") == ["scene:1", "scene:2", "scene:3"]
+    assert jobs.take_back(conn, NOW) == 0
+
+
+def test_alone(tmp_path: Path) -> None:
+    """Rows taken back twice come after those that were not, and then one at a time."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", "scene:2", "scene:3", "scene:4")
+    change(conn, "scene:1", takebacks=2)
+    change(conn, "scene:2", takebacks=4)
+    change(conn, "scene:3", takebacks=1)
+    assert leased(conn) == ["scene:3", "scene:4"]
+    assert sorted([leased(conn), leased(conn)]) == [["scene:1"], ["scene:2"]]
+
+
+def test_killer_dies(tmp_path: Path) -> None:
+    """A scene that crashes the worker each time is dead after five times, and the others are done by then."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", "scene:2", "scene:3")
+    lives = 0
+    while batch := leased(conn):
+        if "scene:2" in batch:
+            lives += 1
+            jobs.take_back(conn, NOW + lives)
+        else:
+            settle(conn, batch[0], "done")
+    row = job(conn, "scene:2")
+    assert (lives, keys(conn)) == (jobs.DEAD_AFTER, ["scene:2"])
+    assert (row["status"], row["reason"], row["last_seen"], row["bulk"]) == (
+        stock.DEAD, "retries_exhausted", NOW + 5, 0,
+    )  # fmt: skip
+    assert row["message"].startswith("The worker ended 5 times while it worked on scene:2; edit it")
+
+
+def test_edit_forgives(tmp_path: Path) -> None:
+    """An edit of a row in progress forgets how often it was taken back: the fifth time does not bury a new edit."""
+    conn = made(tmp_path)
+    put(conn, "scene:1")
+    change(conn, "scene:1", takebacks=4)
+    leased(conn)
+    put(conn, "scene:1")
+    jobs.take_back(conn, NOW)
+    assert (job(conn, "scene:1")["status"], job(conn, "scene:1")["takebacks"]) == (stock.READY, 1)
+
+
+def zoo(conn: sqlite3.Connection) -> None:
+    """Scenes 1 to 7 in the states that a gained file may meet."""
+    put(conn, *(f"scene:{n}" for n in range(1, 8)), now=NOW)
+    change(conn, "scene:1", waiting=NOW, due=NOW + 900, attempts=3)
+    change(conn, "scene:2", waiting=NOW, due=NOW - 9, attempts=3)
+    change(conn, "scene:3", due=NOW + 900, attempts=3)
+    change(
+        conn, "scene:4", status=stock.DEAD, reason="low_confidence", message="m", candidates="[]", attempts=2, bulk=1
+    )
+    change(conn, "scene:5", status=stock.DEAD, reason="not_in_plex")
+    change(conn, "scene:6", status=stock.LEASED, waiting=NOW, due=NOW + 900)
+    change(conn, "scene:7", waiting=NOW, due=NOW + 9e6)
+    change(conn, "scene:4", priority=2, mark="t9", due=NOW + 50, waiting=NOW)
+
+
+def states(conn: sqlite3.Connection) -> dict[str, dict[str, object]]:
+    """Every row by key."""
+    return {key: job(conn, key) for key in keys(conn)}
+
+
+AWAKE: dict[str, dict[str, object]] = {
+    "scene:1": {"due": NOW + 5},
+    "scene:4": {
+        "status": stock.READY, "due": NOW + 5, "priority": jobs.FAN_OUT, "bulk": 0, "mark": None, "waiting": None,
+        "reason": None, "message": None, "candidates": None,
+    },
+    "scene:7": {"due": NOW + 5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chosen", [{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2}, {4, 5}, {3}, set()], ids=str)
+def test_wake_scenes(tmp_path: Path, chosen: set[int]) -> None:
+    """Of the scenes named, what waits for a file or was unsure is due at once, at no attempt; nothing else moves."""
+    conn = made(tmp_path)
+    zoo(conn)
+    woken = {key: values for key, values in AWAKE.items() if int(key[6:]) in chosen}
+    wanted = {key: row | woken.get(key, {}) for key, row in states(conn).items()}
+    assert jobs.wake_scenes(conn, iter(chosen), NOW + 5) == len(woken)
+    assert states(conn) == wanted
+    assert jobs.wake_scenes(conn, chosen, NOW + 5) == 0
+
+
+def test_wake_all_waiting(tmp_path: Path) -> None:
+    """When the index was filled, the same holds for all rows at once."""
+    conn = made(tmp_path)
+    zoo(conn)
+    wanted = {key: row | AWAKE.get(key, {}) for key, row in states(conn).items()}
+    assert jobs.wake_all_waiting(conn, NOW + 5) == len(AWAKE)
+    assert states(conn) == wanted
+
+
+def test_give_back(tmp_path: Path) -> None:
+    """An outage gives each pending row its attempt back, due since its edit; others are not touched."""
+    conn = made(tmp_path)
+    put(conn, *(f"scene:{n}" for n in range(1, 6)))
+    for n in (1, 3, 4, 5):
+        change(conn, f"scene:{n}", attempts=2, due=NOW + 300, reason="busy", message="m")
+    change(conn, "scene:3", status=stock.LEASED)
+    change(conn, "scene:4", status=stock.DEAD)
+    wanted = states(conn)
+    wanted["scene:1"] |= {"attempts": 1, "due": NOW, "reason": None, "message": None}
+    jobs.give_back(conn, [int(str(wanted[f"scene:{n}"]["_id"])) for n in (1, 2, 3, 4)] + [999], NOW + 7)
+    assert states(conn) == wanted
+
+
+def test_held(tmp_path: Path) -> None:
+    """What was held back for a reason is found, and due now when the reason is gone; nothing else moves."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", "scene:2", "scene:3")
+    assert not jobs.is_held(conn, "dry_run")
+    change(conn, "scene:1", reason="dry_run", message="m", due=NOW + 60)
+    change(conn, "scene:2", reason="busy", due=NOW + 60)
+    change(conn, "scene:3", reason="dry_run", status=stock.DEAD)
+    assert jobs.is_held(conn, "dry_run")
+    wanted = states(conn)
+    wanted["scene:1"] |= {"reason": None, "message": None, "due": NOW + 5}
+    jobs.wake_held(conn, "dry_run", NOW + 5)
+    assert states(conn) == wanted
+    assert not jobs.is_held(conn, "dry_run")
+
+
+def test_pending_scenes(tmp_path: Path) -> None:
+    """The scenes edited since a time, oldest edit first: no bulk rows, no other kinds, none in progress or dead."""
+    conn = made(tmp_path)
+    for number in range(1, 8):
+        put(conn, f"scene:{number}", now=NOW + 10 - number)
+    put(conn, "tag:9", now=NOW + 10)
+    change(conn, "scene:1", bulk=1)
+    change(conn, "scene:2", status=stock.LEASED)
+    change(conn, "scene:3", status=stock.DEAD)
+    assert jobs.pending_scenes(conn, NOW + 4) == [6, 5, 4]

@@ -1,0 +1,118 @@
+"""How an answer of Stash becomes a ``Scene``, an address becomes a URL, and a file name a pattern."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plexsync.model.scene import Named, Scene, SceneFile, StashId
+from plexsync.stash.api import Connection, read_scene
+from plexsync.stash.api import _literal as literal
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        ({"id": "7"}, Scene(7)),
+        ({"id": 7, "title": "T", "organized": True, "date": "2024"}, Scene(7, "T", organized=True, date="2024")),
+        ({"id": "7", "studio": None}, Scene(7)),
+        ({"id": "7", "studio": {"id": "3", "name": None}}, Scene(7, studio=Named(3, ""))),
+        (
+            {"id": "7", "performers": [{"id": "9", "name": "B"}, {"id": "1", "name": "A"}, None]},
+            Scene(7, performers=(Named(9, "B"), Named(1, "A"))),
+        ),
+        ({"id": "7", "tags": [{"id": "1", "name": " t "}]}, Scene(7, tags=(Named(1, " t "),))),
+        ({"id": "7", "urls": ["a", "b"]}, Scene(7, urls=("a", "b"))),
+        (
+            {"id": "7", "stash_ids": [{"endpoint": "e", "stash_id": "s"}, {"endpoint": None, "stash_id": None}]},
+            Scene(7, stash_ids=(StashId("e", "s"), StashId("", ""))),
+        ),
+        (
+            {"id": "7", "files": [{"id": "2", "path": "/a", "size": 2**53, "duration": 1.25}]},
+            Scene(7, files=(SceneFile(2, "/a", 2**53, 1.25),)),
+        ),
+        (
+            {"id": "7", "files": [{"id": "2", "path": "/a", "size": None, "duration": None}]},
+            Scene(7, files=(SceneFile(2, "/a"),)),
+        ),
+        (
+            {"id": "7", "files": [{"id": "2", "path": ""}, None, {"path": "/b"}, {"id": "4", "path": None}]},
+            Scene(7, files=(SceneFile(0, "/b"),)),
+        ),
+    ],
+)
+def test_an_answer_becomes_a_scene(raw: dict[str, Any], wanted: Scene) -> None:
+    """Absent and null are empty, order is Stash's, text is untouched, and a file without a path is none."""
+    assert read_scene(raw) == wanted
+
+
+TEXT = st.none() | st.text(max_size=5)
+NAMED = st.fixed_dictionaries({"id": st.integers(1, 9).map(str)}, optional={"name": TEXT})
+FILES = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.integers(1, 9).map(str), "path": TEXT, "size": st.none() | st.integers(0, 2**60),
+        "duration": st.none() | st.floats(0, 1e6),
+    },
+)  # fmt: skip
+IDS = st.fixed_dictionaries({}, optional={"endpoint": TEXT, "stash_id": TEXT})
+RAW = st.fixed_dictionaries(
+    {"id": st.integers(1, 9).map(str)},
+    optional={
+        **dict.fromkeys(("title", "details", "date", "updated_at"), TEXT),
+        "organized": st.none() | st.booleans(),
+        "studio": st.none() | NAMED,
+        "performers": st.none() | st.lists(NAMED, max_size=3),
+        "tags": st.none() | st.lists(NAMED, max_size=3),
+        "urls": st.none() | st.lists(st.text(max_size=5), max_size=3),
+        "stash_ids": st.none() | st.lists(IDS, max_size=3),
+        "files": st.none() | st.lists(FILES, max_size=3),
+    },
+)
+
+
+@given(RAW)
+@settings(max_examples=200, deadline=None)
+def test_no_hole_in_an_answer_is_a_crash(raw: dict[str, Any]) -> None:
+    """Whatever is missing or null, a hashable scene comes out that has kept the id and every path."""
+    scene = read_scene(raw)
+    assert scene.id == int(raw["id"])
+    assert (scene.title, scene.organized) == (raw.get("title") or "", bool(raw.get("organized")))
+    assert [one.path for one in scene.files] == [one["path"] for one in raw.get("files") or () if one.get("path")]
+    assert len(scene.performers) == len(raw.get("performers") or ())
+    assert hash(scene) == hash(read_scene(raw))
+
+
+@pytest.mark.parametrize(
+    ("connection", "base"),
+    [
+        (Connection(), "http://127.0.0.1:9999"),
+        (Connection("https", "stash.lan", 443), "https://stash.lan:443"),
+        (Connection(host="::1"), "http://[::1]:9999"),
+        (Connection(host="[fe80::1]", port=80), "http://[fe80::1]:80"),
+    ],
+)
+def test_an_address_becomes_a_url(connection: Connection, base: str) -> None:
+    """An IPv6 address is put in brackets, once."""
+    assert connection.base == base
+
+
+def test_a_connection_shows_no_secret() -> None:
+    """What a log or a traceback prints of a connection is where it leads, not how it signs in."""
+    shown = f"{Connection(cookie='c00kie', api_key='k3y')!r} {Connection(cookie='c00kie', api_key='k3y')}"
+    assert shown == "Connection(http://127.0.0.1:9999) Connection(http://127.0.0.1:9999)"
+
+
+@given(st.text(st.characters(exclude_characters="/\\"), min_size=1, max_size=20))
+@settings(max_examples=300, deadline=None)
+def test_a_name_as_a_pattern_matches_itself(name: str) -> None:
+    """As a pattern a name means itself and nothing more, and only marks that RE2 lets be escaped are escaped."""
+    pattern = literal(name)
+    assert re.fullmatch(pattern, name)
+    assert not re.fullmatch(pattern, name + "x")
+    assert not re.fullmatch(pattern, name[:-1])
+    assert all(char in r".+*?()|[]{}^$\\" for char in re.findall(r"\\(.)", pattern, re.DOTALL))

@@ -1,0 +1,296 @@
+"""What is remembered between runs, in a real ``ledger.db``: records, what was seen, hopes, tallies and the breaker."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plexsync.core.db import MANY
+from plexsync.model.written import Written
+from plexsync.state import ledger
+from plexsync.state.breaker import Breaker, failed
+from plexsync.state.ledger import Record, State
+
+RECORD = Record(
+    101,
+    7,
+    "/p/a.mp4",
+    "/s/a.mp4",
+    Written(
+        ours={"title": ("f1", "f2"), "genre": ()},
+        names={"genre": ("a, b", "\u6771", 'q"')},
+        kept={"studio": ("wish", "kept")},
+    ),
+    {"title": "f2"},
+    "sha",
+    "2024-05-06T07:08:09Z",
+)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[State]:
+    """An empty ``ledger.db``."""
+    conn = ledger.open_state(str(tmp_path))
+    yield State(conn)
+    conn.close()
+
+
+def again(db: State) -> State:
+    """The same file, through a connection of its own, as after a restart."""
+    (path,) = [row[2] for row in db.conn.execute("PRAGMA database_list")]
+    return State(ledger.open_state(os.path.dirname(path)))
+
+
+def test_records_come_back_as_they_were(db: State) -> None:
+    """All that is known of an item survives a restart, with every type that it had."""
+    plain = Record(102, 7)
+    db.store("m", [RECORD, plain])
+    assert again(db).records("m", [101, 102, 999]) == {101: RECORD, 102: plain}
+    assert again(db).records_of("m", [7, 8]) == {7: (RECORD, plain)}
+
+
+def test_storing_replaces_what_was_there(db: State) -> None:
+    """An item has one record, the newest."""
+    db.store("m", [RECORD])
+    db.store("m", [Record(101, 8)])
+    assert db.records("m", [101]) == {101: Record(101, 8)}
+    assert db.records_of("m", [7]) == {}
+
+
+def test_another_server_inherits_nothing(db: State) -> None:
+    """Records and learned paths belong to one machineIdentifier."""
+    db.store("m", [RECORD])
+    db.store_tallies("m", [("/s", "/p", (1,))])
+    assert (db.records("other", [101]), db.records_of("other", [7]), db.tallies("other")) == ({}, {}, [])
+    assert (db.written_scenes("other"), db.written_scenes("m"), db.written_scenes()) == (set(), {7}, {7})
+    db.store("other", [Record(101, 9)])
+    db.drop_item("other", 101)
+    assert db.records("m", [101]) == {101: RECORD}
+
+
+def test_many_ids_at_once(db: State) -> None:
+    """More ids than one statement may bind are looked up completely, repetitions once."""
+    ids = range(1, 2 * MANY + 2)
+    db.store("m", [Record(number, number) for number in ids])
+    db.see([("scene", number, "s", "") for number in ids])
+    assert set(db.records("m", [*ids, *ids])) == set(ids)
+    assert set(db.records_of("m", ids)) == set(ids)
+    assert set(db.seen("scene", ids)) == set(ids)
+    assert db.records("m", []) == {}
+
+
+def test_a_vanished_item_is_forgotten(db: State) -> None:
+    """What Plex no longer has leaves no record; other items stay."""
+    db.store("m", [RECORD, Record(102, 7)])
+    db.drop_item("m", 101)
+    assert set(db.records("m", [101, 102])) == {102}
+
+
+def test_a_vanished_scene_gives_up_its_claims(db: State) -> None:
+    """The memory of what was written stays with the item, on every server, without scene or file; the rest goes."""
+    db.store("m", [RECORD, Record(102, 8)])
+    db.store("n", [RECORD])
+    db.see([("scene", 7, "s", ""), ("tag", 7, "s", "n")])
+    db.hope({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
+    db.drop_scenes([7, 9])
+    for machine in ("m", "n"):
+        kept = db.records(machine, [101])[101]
+        assert (kept.scene_id, kept.path, kept.written, kept.stash_path) == (0, "", RECORD.written, RECORD.stash_path)
+    assert (db.seen("scene", [7]), db.seen("tag", [7])) == ({}, {7: ("s", "n")})
+    assert db.hoping([("a.mp4", 5)]) == {8}
+    assert db.written_scenes() == {8}
+
+
+def test_what_was_seen_is_kept_by_kind(db: State) -> None:
+    """The newest signature and name of each scene, performer, studio and tag are kept apart from one another."""
+    db.see([("scene", 7, "s1", ""), ("performer", 7, "p1", "Ann"), ("tag", 7, "t1", "x")])
+    db.see([("performer", 7, "p2", "Anna")])
+    assert again(db).seen("performer", [7, 8]) == {7: ("p2", "Anna")}
+    assert (db.seen("scene", [7]), db.seen("tag", [7])) == ({7: ("s1", "")}, {7: ("t1", "x")})
+    assert db.seen("studio", [7]) == {}
+
+
+def test_a_later_failure_keeps_the_time_of_the_last_success(db: State) -> None:
+    """Seeing a scene without success changes its signature, and not when Plex last had it."""
+    db.see([("scene", 7, "s1", ""), ("scene", 3, "s1", "")], synced=100.0)
+    db.see([("scene", 7, "s2", ""), ("scene", 8, "s2", "")])
+    assert db.seen("scene", [7]) == {7: ("s2", "")}
+    assert list(again(db).synced()) == [(3, 100.0), (7, 100.0)]
+    db.see([("scene", 7, "s3", "")], synced=200.0)
+    db.see([("tag", 1, "t", "n")], synced=300.0)
+    assert dict(db.synced()) == {3: 100.0, 7: 200.0}
+
+
+def test_successes_and_failures_of_one_batch(db: State) -> None:
+    """Of one batch those that Plex has are dated, and all are seen."""
+    db.see_all([("scene", 1, "a", "", True), ("scene", 2, "b", "", False), ("tag", 3, "c", "n", False)], 50.0)
+    assert list(db.synced()) == [(1, 50.0)]
+    assert db.seen("scene", [1, 2]) == {1: ("a", ""), 2: ("b", "")}
+    assert db.seen("tag", [3]) == {3: ("c", "n")}
+    db.see_all([], 60.0)
+    assert list(db.synced()) == [(1, 50.0)]
+
+
+def test_imported_times_are_no_sight(db: State) -> None:
+    """A scene of which only the time was imported counts as never seen, so that catch-up looks at it."""
+    db.import_synced([(7, 100.0), (8, 50.5)])
+    assert list(again(db).synced()) == [(7, 100.0), (8, 50.5)]
+    assert db.seen("scene", [7, 8]) == {}
+    db.see([("scene", 7, "s", "")])
+    assert db.seen("scene", [7]) == {7: ("s", "")}
+    assert dict(db.synced())[7] == 100.0
+
+
+def test_an_import_changes_no_sight_and_no_newer_time(db: State) -> None:
+    """What the database knows itself stands: signatures are untouched, and the later time wins."""
+    db.see([("scene", 7, "s7", ""), ("scene", 8, "s8", "")], synced=100.0)
+    db.see([("scene", 9, "s9", "")])
+    db.import_synced([(7, 130.0), (2, 80.0), (9, 150.0), (8, 20.0)])
+    assert list(db.synced()) == [(2, 80.0), (7, 130.0), (8, 100.0), (9, 150.0)]
+    assert db.seen("scene", [2, 7, 8, 9]) == {7: ("s7", ""), 8: ("s8", ""), 9: ("s9", "")}
+
+
+def test_an_import_is_all_or_nothing(db: State) -> None:
+    """Rows that break off in the middle leave nothing behind."""
+
+    def rows() -> Iterator[tuple[int, float]]:
+        yield 7, 100.0
+        raise ValueError("cut")
+
+    with pytest.raises(ValueError, match="cut"):
+        db.import_synced(rows())
+    assert list(db.synced()) == []
+
+
+def test_hopes_are_found_by_name_or_size(db: State) -> None:
+    """A new file in Plex wakes the scenes that wait for its name or its size; size 0 is no size."""
+    db.hope({7: [("a.mp4", 500), ("b.mp4", 0)], 8: [("c.mp4", 500)], 9: [("d.mp4", 0)]})
+    assert db.hoping([("a.mp4", 1)]) == {7}
+    assert db.hoping([("x.mp4", 500)]) == {7, 8}
+    assert db.hoping([("x.mp4", 0)]) == set()
+    assert db.hoping([("d.mp4", 0), ("c.mp4", 3)]) == {8, 9}
+    assert db.hoping([]) == set()
+
+
+def test_new_hopes_replace_the_old(db: State) -> None:
+    """A scene hopes for its present files alone, and for none once it was matched."""
+    db.hope({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
+    db.hope({7: [("b.mp4", 6), ("b.mp4", 6)]})
+    assert again(db).hoping([("a.mp4", 5)]) == {8}
+    assert db.hoping([("b.mp4", 6)]) == {7}
+    db.hope({7: []})
+    assert db.hoping([("b.mp4", 6)]) == set()
+
+
+def test_tallies_are_replaced_as_a_whole(db: State) -> None:
+    """The learned path map is what was stored last, for its server alone."""
+    db.store_tallies("m", [("/s", "/p", (3, 1)), ("/s2", "/p", ())])
+    db.store_tallies("n", [("/s", "/q", (9,))])
+    assert sorted(again(db).tallies("m")) == [("/s", "/p", (3, 1)), ("/s2", "/p", ())]
+    db.store_tallies("m", [("/s", "/r", (4,))])
+    assert (db.tallies("m"), db.tallies("n")) == ([("/s", "/r", (4,))], [("/s", "/q", (9,))])
+
+
+def test_the_breaker_survives_a_restart(db: State) -> None:
+    """It begins closed, and an open one is open in the next process too."""
+    assert db.breaker == Breaker()
+    opened = failed(Breaker(), 1_000_000.5, 60, 600, at_once=True)
+    db.breaker = opened
+    assert again(db).breaker == opened
+    db.breaker = Breaker()
+    assert again(db).breaker == Breaker()
+
+
+def test_values_of_any_shape_are_remembered(db: State) -> None:
+    """Named values are JSON; what is not there is the default; storing the same again writes nothing."""
+    assert (ledger.get(db.conn, "x"), ledger.get(db.conn, "x", 5)) == (None, 5)
+    ledger.put(db.conn, "x", {"a": [1, None, "\u6771"]})
+    assert ledger.get(again(db).conn, "x") == {"a": [1, None, "\u6771"]}
+    db.remember("x", 7)
+    before = db.conn.total_changes
+    db.remember("x", 7)
+    assert (ledger.get(db.conn, "x"), db.conn.total_changes) == (7, before)
+
+
+def test_a_transaction_is_all_or_nothing(db: State) -> None:
+    """What fails in the middle leaves no trace, and the next transaction works."""
+
+    def write_and_fail() -> None:
+        with db.transaction():
+            ledger.put(db.conn, "x", 1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert ledger.get(db.conn, "x") is None
+    with db.transaction():
+        ledger.put(db.conn, "x", 2)
+        assert ledger.get(again(db).conn, "x") is None
+    assert ledger.get(again(db).conn, "x") == 2
+
+
+def test_a_commit_that_fails_is_taken_back(db: State) -> None:
+    """When the commit itself is refused the error comes through, and the connection can be used again."""
+    db.conn.execute("PRAGMA foreign_keys = ON")
+    db.conn.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    db.conn.execute("CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
+
+    def orphan() -> None:
+        with db.transaction():
+            db.conn.execute("INSERT INTO child VALUES (1)")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        orphan()
+    db.store("m", [RECORD])
+    assert db.conn.execute("SELECT count(*) FROM child").fetchone() == (0,)
+
+
+def test_a_full_disk_is_told_as_such(db: State) -> None:
+    """SQLite takes a transaction back by itself then: the error is the disk's, and what was committed stays."""
+    db.store("m", [RECORD])
+    pages = db.conn.execute("PRAGMA page_count").fetchone()[0]
+    db.conn.execute(f"PRAGMA max_page_count = {pages}")
+
+    def rows() -> Iterator[tuple[int, float]]:
+        for number in range(100_000):
+            yield number, 1.0
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        db.import_synced(rows())
+    db.conn.execute("PRAGMA max_page_count = 100000")
+    db.store("m", [Record(102, 8)])
+    assert set(db.records("m", [101, 102])) == {101, 102}
+    assert list(db.synced()) == []
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+RECORDS = st.builds(
+    Record,
+    st.integers(1, 2**53),
+    st.integers(0, 2**53),
+    TEXTS,
+    TEXTS,
+    st.builds(
+        Written,
+        ours=st.dictionaries(TEXTS, st.lists(TEXTS, max_size=3).map(tuple), max_size=2),
+        names=st.dictionaries(TEXTS, st.lists(TEXTS, max_size=3).map(tuple), max_size=2),
+        kept=st.dictionaries(TEXTS, st.tuples(TEXTS, TEXTS), max_size=2),
+    ),
+    st.dictionaries(TEXTS, TEXTS, max_size=2),
+    TEXTS,
+    TEXTS,
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(RECORDS)
+def test_every_record_comes_back(db: State, record: Record) -> None:
+    """Whatever texts a record holds, it is read as it was stored."""
+    db.store("m", [record])
+    assert db.records("m", [record.rating_key]) == {record.rating_key: record}

@@ -1,0 +1,76 @@
+"""Different items that fail one after the other, and whose attempts are given back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plexsync.sync.throttle import BUSY_IN_A_ROW, Streak
+
+
+def test_different_items_in_a_row_are_counted() -> None:
+    """Each new item that fails makes the row longer; five are the contract's number."""
+    streak = Streak()
+    assert [streak.note(item, item, False) for item in range(1, 6)] == [1, 2, 3, 4, BUSY_IN_A_ROW]
+    assert len(streak) == 5
+
+
+def test_one_item_is_one_item_however_often_it_fails() -> None:
+    """A single broken item never looks like an outage."""
+    streak = Streak()
+    assert [streak.note(1, 1, False) for _ in range(20)] == [1] * 20
+    assert len(streak) == 1
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_success_of_the_same_sort_ends_it(reading: bool) -> None:
+    """After one that went well the count begins anew, and nobody is forgiven any more."""
+    streak = Streak()
+    for item in range(4):
+        streak.note(item, item, False, reading=reading)
+    assert streak.note(9, 9, True, reading=reading) == 0
+    assert (len(streak), streak.forgiven()) == (0, [])
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_success_of_the_other_sort_does_not(reading: bool) -> None:
+    """That Plex can be read says nothing about its writes, and the other way round."""
+    streak = Streak()
+    for item in range(4):
+        streak.note(item, item, False, reading=reading)
+    streak.note(9, 9, True, reading=not reading)
+    assert len(streak) == 4
+    assert streak.forgiven() == [0, 1, 2, 3]
+
+
+def test_reads_and_writes_do_not_add_up() -> None:
+    """Three of each are no row of six."""
+    streak = Streak()
+    for item in range(3):
+        streak.note(item, item, False)
+        streak.note(item + 10, item + 10, False, reading=True)
+    assert len(streak) == 3
+
+
+def test_each_attempt_is_given_back_once() -> None:
+    """A job that paid twice gets both back; asked again, nothing is left; the count stands until a success."""
+    streak = Streak()
+    for row in (7, 8, 7):
+        streak.note(row, row, False)
+    assert streak.forgiven() == [7, 7, 8]
+    assert streak.forgiven() == []
+    assert len(streak) == 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 6), st.booleans(), st.booleans()), max_size=40))
+def test_it_counts_what_failed_since_the_last_success(notes: list[tuple[int, bool, bool]]) -> None:
+    """For any history: the different items, and all payers, since each sort's own last success."""
+    streak = Streak()
+    since: dict[bool, list[int]] = {False: [], True: []}
+    for item, well, reading in notes:
+        since[reading] = [] if well else [*since[reading], item]
+        assert streak.note(item, item * 10, well, reading=reading) == len(set(since[reading]))
+    assert len(streak) == max(len(set(some)) for some in since.values())
+    assert streak.forgiven() == sorted(item * 10 for some in since.values() for item in some)
