@@ -5,7 +5,7 @@
 Without numbers 100,000 items, of which plexapi lists 20,000: objects of that size take it minutes, and its time for an
 item is the same at any number, so the ratio is one of times for an item. Both are child processes of their own in one
 run, and so is Plex. plexapi reads of each item what the index holds: path, size and duration of each file, and the
-rating key; the index is written to ``ledger.db`` as well.
+rating key; the index is written to ``state.db`` as well.
 
 ``wall`` is the clock, ``processor`` what the child itself used, ``Plex`` what the server used: it is Python here,
 writes a page while the child waits, and is waited for by both alike. The target is on ``processor``; the clock's ratio

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.queue.stock import DEAD
-from tests.process.crash.sitecustomize import POINTS
+from tests.support.crash.sitecustomize import POINTS
 from tests.support.waiting import until
 from tests.support.world import World
 

@@ -59,7 +59,7 @@ class App:
 
     @property
     def state(self) -> State:
-        """``ledger.db``; a broken one is set aside and built anew."""
+        """``state.db``; a broken one is set aside and built anew."""
         return self.open_state()
 
     def open_state(self, *, thorough: bool = False) -> State:

@@ -1,4 +1,4 @@
-"""Broken databases: ``ledger.db`` is set aside and built anew, ``queue.db`` is salvaged row by row. Nothing is deleted.
+"""Broken databases: ``state.db`` is set aside and built anew, ``queue.db`` is salvaged row by row. Nothing is deleted.
 
 Standard library alone.
 """
@@ -33,7 +33,7 @@ def is_broken(error: BaseException) -> bool:
 
 
 def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> State:
-    """``ledger.db``; a broken one is set aside and a new one made, with what was exported earlier.
+    """``state.db``; a broken one is set aside and a new one made, with what was exported earlier.
 
     ``thorough`` reads the whole file. Raises ``sqlite3.Error`` for anything else.
     """
@@ -50,7 +50,7 @@ def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> 
             raise
     kept = set_aside(path, now)
     log.error(
-        f"found ledger.db damaged; it was kept as {os.path.basename(kept)} and a new one made. No edit is lost;"
+        f"found state.db damaged; it was kept as {os.path.basename(kept)} and a new one made. No edit is lost;"
         " what PlexSync wrote earlier counts as yours until it is written again."
     )
     return _with_times(folder, ledger.open_state(folder))

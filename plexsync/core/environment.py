@@ -20,7 +20,7 @@ PREVIEW = "preview.csv"
 UNMATCHED = "unmatched.csv"
 
 #: The plugin's folder, its entry file and its manifest, absolute whatever Stash's working directory is.
-PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ENTRY = os.path.join(PLUGIN_DIR, "PlexSync.py")
 MANIFEST = os.path.join(PLUGIN_DIR, "PlexSync.yml")
 

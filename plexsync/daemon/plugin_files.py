@@ -18,7 +18,7 @@ STILL, GONE = 10.0, 60.0
 LOOK = 5.0
 
 #: Files without which no plugin is there.
-NEEDED = ("PlexSync.py", "PlexSync.yml", os.path.join("plexsync", "cli.py"), os.path.join("plexsync", "worker.py"))
+NEEDED = ("PlexSync.py", "PlexSync.yml")
 
 Stamp = dict[str, tuple[int, int]]
 

@@ -44,7 +44,7 @@ def tag(
     """Add the tags that are missing: one request for each source. Raises ``StashUnavailable``.
 
     A scene's tags in ``scenes`` stay as they were read: the edit's own hook brings the new ones to Plex. ``conn``
-    (``ledger.db``) remembers which tag was warned of, so that it happens once for each change of its setting.
+    (``state.db``) remembers which tag was warned of, so that it happens once for each change of its setting.
     """
     wanted: dict[str, list[Scene]] = {}
     for scene in scenes:

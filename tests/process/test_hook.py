@@ -24,8 +24,8 @@ HEAVY = {
     "requests", "plexapi", "stashapi", "persistqueue", "unidecode", "json", "dataclasses", "logging", "datetime", "re",
     "typing", "subprocess", "threading", "enum", "http", "urllib", "socket",
 }  # fmt: skip
-LIGHT = {"plexsync"} | {
-    f"plexsync.{name}" for name in ["door", "durations", "event", "hook", "inbox", "locks", "paths", "sqlite", "wakeup"]
+LIGHT = {"plexsync", "plexsync.core", "plexsync.entry", "plexsync.hook"} | {
+    f"plexsync.core.{name}" for name in ["enqueue", "environment", "event", "locks", "sqlite", "wake"]
 }
 
 

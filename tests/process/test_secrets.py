@@ -64,7 +64,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: list[Plugin
     shutil.copytree(
         PLUGIN.parent / "plexsync", script.parent / "plexsync", ignore=shutil.ignore_patterns("__pycache__")
     )
-    with (script.parent / "plexsync" / "metadata.py").open("a", encoding="utf-8") as file:
+    with (script.parent / "plexsync" / "model" / "fields.py").open("a", encoding="utf-8") as file:
         file.write(FAULT)
     with Pair(tmp_path, TOKEN, script, PLEXSYNC_RETRY_BASE="0.05", PLEXSYNC_RETRY_CAP="0.1") as made:
         made.stash.configure(skipPoster=False, skipBackground=False, maxRetries=2, logDebug=True)

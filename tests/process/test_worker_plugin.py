@@ -26,7 +26,7 @@ MARK = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(
 
 def updated(plugin: Path, mark: Path) -> None:
     """Write a new version of the plugin, which leaves the pid of whoever runs it."""
-    path = plugin / "plexsync" / "background.py"
+    path = plugin / "plexsync" / "daemon" / "main.py"
     path.write_text(path.read_text("utf-8") + MARK.format(path=str(mark)), "utf-8")
 
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said:
     """A half-written plugin, or a module without what it needs, is told; the process waits instead of vanishing."""
     with Pair(tmp_path) as pair:
         plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
-        running = plugin / "plexsync" / "running.py"
+        running = plugin / "plexsync" / "daemon" / "run.py"
         whole = running.read_text("utf-8")
         running.write_text(broken, "utf-8")
         film = pair.film()
@@ -206,7 +206,7 @@ def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said:
 def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
     """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
     with Pair(tmp_path) as pair:
-        quick = private_plugin(pair, tmp_path / "plugin") / "plexsync" / "background.py"
+        quick = private_plugin(pair, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
         text = quick.read_text("utf-8").replace('{"worker": 60.0, "waiter": 5.0}', '{"worker": 0.2, "waiter": 0.2}')
         quick.write_text(text, "utf-8")
         film = pair.film()

@@ -110,14 +110,13 @@ def writes_of(pair: Pair, film: Film) -> int:
 
 
 def private_plugin(pair: Pair, folder: Path, **constants: float) -> Path:
-    """Give Stash a copy of the plugin in ``folder`` whose ``process.py`` has other constants; its folder."""
+    """Give Stash a copy of the plugin in ``folder`` whose ``plugin_files.py`` has other constants; its folder."""
     folder.mkdir(parents=True)
     for name in ("PlexSync.py", "PlexSync.yml"):
         shutil.copy(PLUGIN.parent / name, folder)
     shutil.copytree(PLUGIN.parent / "plexsync", folder / "plexsync", ignore=shutil.ignore_patterns("__pycache__"))
-    text = (folder / "plexsync" / "process.py").read_text("utf-8")
+    module = folder / "plexsync" / "daemon" / "plugin_files.py"
     head = "\n".join(f"{name} = {value}" for name, value in constants.items())
-    text = text.replace("\n\nclass Terminated", f"\n\n{head}\n\nclass Terminated", 1)
-    (folder / "plexsync" / "process.py").write_text(text, "utf-8")
+    module.write_text(module.read_text("utf-8").replace("\n\nclass ", f"\n\n{head}\n\nclass ", 1), "utf-8")
     pair.stash.plugin_script = pair.stash.launcher.script = folder / "PlexSync.py"
     return folder

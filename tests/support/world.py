@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from plexsync.queue import stock
-from tests.process.crash.sitecustomize import POINTS, VARIABLE
 from tests.servers.plex import PlexServer
 from tests.servers.plex_http import Request
 from tests.servers.stash import StashServer
 from tests.servers.stash_hooks import HookResult
+from tests.support.crash.sitecustomize import POINTS, VARIABLE
 from tests.support.plugin import PLUGIN, worker_lives
 from tests.support.process_model import shown, wanted
 from tests.support.waiting import until

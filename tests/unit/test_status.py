@@ -66,7 +66,7 @@ def test_nothing_yet(tmp_path: Path, there: str) -> None:
 
 
 def test_a_hooks_fresh_folder(tmp_path: Path) -> None:
-    """What the first hook leaves, one pending row and no ledger.db, is told live."""
+    """What the first hook leaves, one pending row and no state.db, is told live."""
     put(made(tmp_path), "scene:1")
     assert status.status(str(tmp_path), NOW + 3) == EMPTY | {
         "queue": EMPTY["queue"] | {"pending": 1, "oldest_seconds": 3}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plexsync.core import enqueue
-from plexsync.daemon.plugin_files import STILL, PluginFiles, Stamp
+from plexsync.daemon.plugin_files import NEEDED, STILL, PluginFiles, Stamp
 from plexsync.model.scene import SceneFile
 from plexsync.queue import jobs, schema
 from plexsync.stash.api import Stash
@@ -28,7 +28,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None:
     """Files that changed, are all there and have been still end the turn before anything is leased."""
-    needed = ("PlexSync.py", "PlexSync.yml", "plexsync/cli.py", "plexsync/worker.py")
+    needed = NEEDED
     version: dict[str, int] = {"now": 1}
 
     def read() -> Stamp:

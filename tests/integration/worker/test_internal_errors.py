@@ -45,7 +45,7 @@ def test_a_bug_of_ours_costs_the_scene_that_meets_it_an_attempt(bench: Bench) ->
     row = bench.job(films[1].scene)
     assert (row["status"], row["attempts"]) == (1, 1)
     assert bench.said("failed at a fault of its own", f"job=scene:{films[1].scene} ", "kind=AttributeError")
-    assert bench.said("traced file=state.py", "in=_record")
+    assert bench.said("traced file=ledger.py", "in=_record")
     assert bench.titles([films[1]]) == ["Film 2"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from plexsync.core import environment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,8 @@ def test_the_plugin_finds_itself() -> None:
 
 def test_file_names_are_those_of_the_contract() -> None:
     """Other programs open these files by name."""
-    names = {value for name, value in vars(environment).items() if name.isupper() and not os.path.isabs(str(value))}
+    texts = {value for name, value in vars(environment).items() if name.isupper() and isinstance(value, str)}
+    names = {text for text in texts if not os.path.isabs(text)}
     assert names == {
         "queue.db", "state.db", "sync_timestamps.json", "status.json", "metrics.prom", "plexsync.log", "task.lock",
         "worker.lock", "init.lock", "connection.json", "preview.csv", "unmatched.csv", "client_id",

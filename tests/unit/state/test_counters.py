@@ -13,7 +13,7 @@ from plexsync.state.counters import Stats
 
 @pytest.fixture
 def conn(tmp_path: Path) -> sqlite3.Connection:
-    """A fresh ``ledger.db``."""
+    """A fresh ``state.db``."""
     return ledger.open_state(str(tmp_path))
 
 
@@ -45,5 +45,5 @@ def test_nothing_usable_means_zero(conn: sqlite3.Connection, raw: str | None) ->
 
 
 def test_no_database_means_zero() -> None:
-    """Where there is no ``ledger.db`` yet, the status still has numbers: zeros."""
+    """Where there is no ``state.db`` yet, the status still has numbers: zeros."""
     assert counters.load(sqlite3.connect(":memory:")).totals == dict.fromkeys(counters.TOTALS, 0)

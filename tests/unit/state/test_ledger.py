@@ -1,4 +1,4 @@
-"""What is remembered between runs, in a real ``ledger.db``: records, what was seen, hopes, tallies and the breaker."""
+"""What is remembered between runs, in a real ``state.db``: records, what was seen, hopes, tallies and the breaker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RECORD = Record(
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[State]:
-    """An empty ``ledger.db``."""
+    """An empty ``state.db``."""
     conn = ledger.open_state(str(tmp_path))
     yield State(conn)
     conn.close()

@@ -1,4 +1,4 @@
-"""How ``ledger.db`` comes to be: once, by one process at a time, and at no cost when it is there."""
+"""How ``state.db`` comes to be: once, by one process at a time, and at no cost when it is there."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import pytest
 
 from plexsync import requirements
 from plexsync.core import event, locks
+from plexsync.core import wake as core_wake
 from plexsync.model.errors import PlexSyncError
 from plexsync.queue import dead_letters, schema, stock
 from plexsync.tasks import dispatch, operations
@@ -32,7 +33,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return True
 
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    monkeypatch.setattr(wake, "wake", wake)
+    monkeypatch.setattr(core_wake, "wake", wake)
     return found
 
 

@@ -68,7 +68,7 @@ POINTS = {
     "worker after fan-out": Point("plexsync.worker.fan_out", "expand", "after"),
     "worker in catch-up": Point("plexsync.queue.jobs", "add_new", "before"),
     "worker after catch-up": Point("plexsync.worker.reconcile", "run", "after"),
-    "worker exporting the status": Point("plexsync.status", "replace", "before"),
+    "worker exporting the status": Point("plexsync.core.environment", "replace", "before"),
     "worker exporting, file written": Point("os", "fsync", "after"),
     # its way to the waiter and to its end
     "worker becoming the waiter": Point("plexsync.daemon.process", "Holder.become", "before"),
