@@ -38,7 +38,7 @@ class World:
 
 
 class App:
-    """Everything for one data folder. ``api_key``: Stash's, held in memory alone."""
+    """Everything for one data folder. ``api_key``: Stash's, held in memory alone. ``heard``: called at each answer."""
 
     def __init__(self, folder: str, log: Log, *, world: World | None = None, api_key: str = "") -> None:
         self.folder = folder
@@ -127,7 +127,11 @@ class App:
                 connect_timeout=environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
                 read_timeout=environment.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
+            self._client.session.hooks["response"].append(self._answered)
         return self._client
+
+    def _answered(self, *_: object, **__: object) -> None:
+        self.heard()
 
     @property
     def planner(self) -> Planner:

@@ -76,7 +76,14 @@ class Settlement:
 
     @classmethod
     def snooze(
-        cls, job: Job, outcome: str, due: float, message: str, *, waiting: float | None = None, reason: str | None = None
+        cls,
+        job: Job,
+        outcome: str,
+        due: float,
+        message: str,
+        *,
+        waiting: float | None = None,
+        reason: str | None = None,
     ) -> Settlement:
         """Try again at ``due`` without counting an attempt; ``waiting``: since when Plex has lacked the file."""
         return cls(job, "later", outcome, due, job.attempts, waiting, reason, message)

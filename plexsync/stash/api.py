@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.paths import base_name, name_key, spellings
 from plexsync.model.scene import Named, Scene, SceneFile, StashId, epoch
 from plexsync.stash.transport import Connection, Link, StashRefused
 
-__all__ = ["PAGE", "Connection", "Stash", "StashRefused", "read_scene"]
+__all__ = ["PAGE", "Connection", "Scenes", "Stash", "StashRefused", "read_scene"]
 
 #: Ids per page of a listing that asks for little.
 PAGE = 1000
@@ -36,16 +36,25 @@ MOST_BROKEN = 10
 _SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
 
+class Scenes(NamedTuple):
+    """The answer to ``Stash.batch``: what the user saved for PlexSync, the scenes by id, and those refused.
+
+    ``refused``: ids of the scenes for which Stash returned an error; they may exist. A scene in neither is gone.
+    """
+
+    saved: Mapping[str, Any]
+    scenes: dict[int, Scene]
+    refused: frozenset[int] = frozenset()
+
+
 class Stash(Link):
     """The questions over one connection.
 
-    ``refused``: the scenes of the last ``batch`` whose question Stash refused; they may exist. ``skipped``: kind -> how
-    many rows of its last listing Stash could not read.
+    ``skipped``: kind -> how many rows of its last listing Stash could not read.
     """
 
     def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
         super().__init__(connection, connect_timeout, read_timeout)
-        self.refused: set[int] = set()
         self.skipped: dict[str, int] = {}
 
     def settings(self) -> Mapping[str, Any]:
@@ -65,46 +74,42 @@ class Stash(Link):
             return None
         return next((bool(one["enabled"]) for one in listed if one["id"] == "PlexSync"), None)
 
-    def batch(self, ids: Collection[int]) -> tuple[Mapping[str, Any], dict[int, Scene]]:
-        """The settings and the scenes ``ids`` in one request; a scene that Stash no longer has is absent.
+    def batch(self, ids: Collection[int]) -> Scenes:
+        """Return the settings and the scenes ``ids``, in one request.
 
         One missing id fails Stash's list query whole, so the batch is then asked scene by scene, in one request again;
-        and in one request each if that is refused too. A scene whose own question is refused is absent and in
-        ``refused``; raises ``StashRefused`` only if all are, or the settings.
+        and in one request each if that is refused too. Raise ``StashRefused`` only where the settings are refused, or
+        Stash does not know something that was asked for.
         """
-        self.refused = set()
         wanted = sorted(set(ids))
         if not wanted:
-            return self.settings(), {}
+            return Scenes(self.settings(), {})
         query = f"query($ids: [ID!]) {{ {_SETTINGS} findScenes(ids: $ids) {{ scenes {SCENE} }} }}"
         try:
-            data = self.ask(query, {"ids": [str(one) for one in wanted]})
-            saved, found = _plugin_settings(data), _part(data, "findScenes", "scenes")
+            data = self.ask(query, {"ids": [str(scene_id) for scene_id in wanted]})
         except StashRefused as error:
             if error.invalid:  # it does not know a field: asked one by one, every scene would be refused
                 raise
-            saved, found = self._aliased(wanted)
-        scenes = [read_scene(raw) for raw in found if raw]
-        return saved, {scene.id: scene for scene in scenes}
+            return self._aliased(wanted)
+        return Scenes(_plugin_settings(data), _by_id(_part(data, "findScenes", "scenes")))
 
-    def _aliased(self, wanted: Sequence[int]) -> tuple[Mapping[str, Any], list[Any]]:
-        fields = " ".join(f's{one}: findScene(id: "{one}") {SCENE}' for one in wanted)
+    def _aliased(self, wanted: Sequence[int]) -> Scenes:
+        fields = " ".join(f's{scene_id}: findScene(id: "{scene_id}") {SCENE}' for scene_id in wanted)
         try:
             data = self.ask(f"query {{ {_SETTINGS} {fields} }}")
         except StashRefused:
-            return self.settings(), self._one_by_one(wanted)
-        return _plugin_settings(data), [data.get(f"s{one}") for one in wanted]
+            return self._one_by_one(wanted)
+        return Scenes(_plugin_settings(data), _by_id(data.get(f"s{scene_id}") for scene_id in wanted))
 
-    def _one_by_one(self, wanted: Sequence[int]) -> list[Any]:
-        found = []
-        for one in wanted:
+    def _one_by_one(self, wanted: Sequence[int]) -> Scenes:
+        saved, found, refused = self.settings(), [], set()
+        for scene_id in wanted:
             try:
-                found.append(self.ask(f"query($id: ID!) {{ findScene(id: $id) {SCENE} }}", {"id": str(one)}))
+                data = self.ask(f"query($id: ID!) {{ findScene(id: $id) {SCENE} }}", {"id": str(scene_id)})
+                found.append(data.get("findScene"))
             except StashRefused:
-                self.refused.add(one)
-                if len(self.refused) == len(wanted):
-                    raise
-        return [data.get("findScene") for data in found]
+                refused.add(scene_id)
+        return Scenes(saved, _by_id(found), frozenset(refused))
 
     def pages(
         self, scene_filter: Mapping[str, Any], fields: str, per_page: int = PAGE
@@ -320,6 +325,11 @@ class Stash(Link):
         """Show ``lines`` in Stash's log, through the plugin's own ``log`` operation."""
         query = 'mutation($args: Map) { runPluginOperation(plugin_id: "PlexSync", args: $args) }'
         self.ask(query, {"args": {"mode": "log", "lines": list(lines)}})
+
+
+def _by_id(found: Iterable[Any]) -> dict[int, Scene]:
+    scenes = [read_scene(raw) for raw in found if raw]
+    return {scene.id: scene for scene in scenes}
 
 
 def read_scene(raw: Mapping[str, Any]) -> Scene:

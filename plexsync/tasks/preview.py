@@ -16,7 +16,7 @@ from plexsync import matching
 from plexsync.app import App
 from plexsync.core import environment
 from plexsync.matching import Candidate, Match
-from plexsync.model.errors import PlexBusy, PlexUnavailable, StashUnavailable
+from plexsync.model.errors import StashUnavailable
 from plexsync.model.item import Item
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, require_setup
@@ -43,11 +43,9 @@ def run(app: App, progress: Progress) -> dict[str, Any]:
     """Write ``preview.csv`` and ``unmatched.csv``; the counts. Raises ``PlexSyncError`` with one sentence."""
     settings = app.use(app.stash.settings())
     require_setup(settings)
-    try:
+    with app.client.whole():
         app.planner.refresh(missing=True)
         counts = _Preview(app.planner, settings, progress).write(app.folder, app.stash)
-    except PlexBusy as error:
-        raise PlexUnavailable(str(error)) from None
     folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder
     files = f"{environment.PREVIEW} and {environment.UNMATCHED} in {folder}"
     app.log.info(f"finished Preview: nothing was written to Plex, see {files}", **counts)

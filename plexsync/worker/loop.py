@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from plexsync import status
 from plexsync.app import App
-from plexsync.core import enqueue, environment
+from plexsync.core import environment
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.log import StashSink
 from plexsync.model.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
@@ -19,9 +19,9 @@ from plexsync.model.settings import Settings, require_setup
 from plexsync.queue import bulk, dead_letters, jobs, schema
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.state import counters, pause
-from plexsync.sync.throttle import BATCH_SECONDS, BUSY_IN_A_ROW, LEAST, BatchSize, Pace, Streak
-from plexsync.worker import reconcile
-from plexsync.worker.batch import Batch, Tools, failed, note_gained, note_settings, whole_plex
+from plexsync.sync.throttle import Throttle
+from plexsync.worker import outcomes, reconcile, requeue
+from plexsync.worker.batch import Batch
 from plexsync.worker.pauses import SHORT, Pauses
 
 #: Seconds between two looks at the queue while the worker waits by itself.
@@ -46,17 +46,12 @@ class Worker:
         self._fresh = fresh
         self._stats = counters.load(app.state.conn)
         self._before = self._base()
-        self._streak = Streak()
-        self._pauses = Pauses(app, queue, self._streak)
+        self._throttle = Throttle(app.world.clock, self._rest, lambda: app.listing_seconds)
+        self._pauses = Pauses(app, queue, self._throttle)
         app.heard = self._tick
-        self._pace = Pace(app.world.sleep)
-        self._size = BatchSize()
         self._drain = {"jobs": 0}
         self._exported = app.world.clock()
-        self._tools = Tools(app, queue, self._streak, self._after_write, self._still_wanted, self._tick)
         self._leased: list[Job] = []
-        self._began = (app.world.clock(), 0.0)
-        self._let_through = 0
 
     # -- the loop
 
@@ -119,7 +114,7 @@ class Worker:
             self._pauses.probe()
         interval = environment.seconds("PLEXSYNC_CATCHUP")
         if interval < OFTEN or not jobs.catchup_due(conn, now, 2 * interval):
-            self._leased = self._queue.lease(self._size.limit)
+            self._leased = self._queue.lease(self._throttle.batch_size)
         if self._leased:
             self._work(self._leased)
             return None
@@ -132,7 +127,7 @@ class Worker:
         app, conn = self._app, self._queue.conn
         self._fresh = False
         settings = app.use(app.stash.settings())
-        note_settings(app, self._queue, settings)
+        requeue.after_settings(app, self._queue, settings)
         if app.stash.plugin_enabled() is False:
             app.log.summary("ended: the plugin is disabled")
             return DISABLED
@@ -141,20 +136,19 @@ class Worker:
             app.log.summary("found changes that fired no hook", jobs=made)
         require_setup(settings)
         if dead_letters.by_reason(conn).get("low_confidence"):  # nothing else would notice that the right file has come
-            note_gained(app, self._queue, whole_plex(app.planner.refresh))
+            self._refresh()
         return None
 
     def _work(self, leased: Sequence[Job]) -> None:
         """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
-        self._began = began = self._app.world.clock(), self._app.listing_seconds
-        self._let_through = 0
+        began = self._throttle.begin()
         try:
             self._batch(leased)
         except (StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
             raise
         except Exception as error:
             self._blame(leased, error)
-        self._size.took(len(leased) - len(self._leased), self._since(began))
+        self._throttle.end(began, len(leased) - len(self._leased))
 
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
         """What failed may be one scene's doing, or Plex as a whole: the probe tells, then each job alone."""
@@ -166,23 +160,21 @@ class Worker:
             return
         job, app = leased[0], self._app
         if isinstance(error, PlexBusy):
-            in_a_row = self._streak.note(job.row, job.row, False, reading=True)
-            if in_a_row >= BUSY_IN_A_ROW:
-                raise PlexUnavailable(f"Plex answers, but {in_a_row} different items could not be read: {error}")
+            self._throttle.busy_reading(job, error)
         if not isinstance(error, PlexSyncError):
             app.log.error("failed at a fault of its own", job=job.key, kind=type(error).__name__)
             app.log.trace(error)
             error = PlexSyncError(f"PlexSync failed at {job.key} by a fault of its own ({type(error).__name__})")
         retries = (app.settings or Settings()).max_retries
-        self._settle([failed(job, error, app, retries)])
+        self._settle([outcomes.failed(app, job, error, retries)])
 
     def _batch(self, leased: Sequence[Job]) -> None:
-        batch = Batch(self._tools, leased)
+        batch = Batch(self._app, self._queue, self._throttle, leased)
         before = self._app.requests
         try:
             batch.run()
             if batch.read:
-                self._streak.note(0, 0, True, reading=True)
+                self._throttle.read()
             self._pauses.alive(plex=self._app.requests[:2] != before[:2])
         finally:
             self._app.state.see_all(batch.seen(), self._app.world.clock())
@@ -217,18 +209,23 @@ class Worker:
         app = self._app
         if pause.load(app.state.conn) is not None:
             settings = app.use(app.stash.settings())
-            note_settings(app, self._queue, settings)
+            requeue.after_settings(app, self._queue, settings)
             require_setup(settings)
-            note_gained(app, self._queue, whole_plex(app.planner.refresh))
+            self._refresh()
             self._pauses.alive(plex=True)
         if app.settings and app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
             interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
             pause.store(app.state.conn, pause.Pause(pause.DRY, until, interval=interval, settings=app.saved_digest))
 
-    def _after_write(self, seconds: float) -> None:
-        """Leave a busy Plex in peace."""
-        self._pace.after_write(seconds)
+    def _refresh(self) -> None:
+        with self._app.client.whole():
+            refresh = self._app.planner.refresh()
+        requeue.after_refresh(self._app, self._queue, refresh)
+
+    def _rest(self, seconds: float) -> None:
+        """Leave a busy Plex in peace for so long."""
+        self._app.world.sleep(seconds)
         self._tick()
 
     def _tick(self, *_: object, **__: object) -> None:
@@ -239,19 +236,6 @@ class Worker:
             self._hand_over_lines()
             self._count_requests()
             self._export()
-
-    def _still_wanted(self, job: Job) -> bool:
-        """Whether to write this job now: a batch that takes long is cut short, and Stop means stop within it too."""
-        slow = self._since(self._began) > 2 * BATCH_SECONDS
-        if slow and job.priority != enqueue.BY_HAND and self._let_through >= LEAST:
-            return False
-        self._let_through += 1  # however slow the reading was: a batch that writes nothing would only be read again
-        return not job.bulk or job.mark is None or bulk.is_wanted(self._queue.conn, job.row, job.mark, self._app.folder)
-
-    def _since(self, began: tuple[float, float]) -> float:
-        """Seconds since a batch began, without those of a listing of Stash's files, which serves many batches."""
-        at, listing = began
-        return self._app.world.clock() - at - max(0.0, self._app.listing_seconds - listing)
 
     def _counters(self) -> tuple[float, float]:
         conn = self._queue.conn

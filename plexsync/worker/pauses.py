@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from plexsync.app import App
 from plexsync.core import environment
-from plexsync.model.errors import PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
+from plexsync.model.errors import PlexUnavailable, StashUnavailable
 from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
 from plexsync.state import breaker, pause
-from plexsync.sync.throttle import BUSY_IN_A_ROW, Streak
-from plexsync.worker import tagging_pass
-from plexsync.worker.batch import note_settings
+from plexsync.sync.throttle import Throttle
+from plexsync.worker import requeue, tagging_pass
 
 #: Seconds after which this machine's trouble (a full disk, say) is looked at again.
 LOCAL_PAUSE = 60.0
@@ -26,10 +25,10 @@ SHORT = 5.0
 class Pauses:
     """What stands in the way of one worker. Methods that take an error return whether a pause began."""
 
-    def __init__(self, app: App, queue: JobQueue, streak: Streak) -> None:
+    def __init__(self, app: App, queue: JobQueue, throttle: Throttle) -> None:
         self._app = app
         self._queue = queue
-        self._streak = streak
+        self._throttle = throttle
 
     def stash_away(self, error: StashUnavailable, wake: float) -> bool:
         """Stash does not answer, or refuses; ``wake``: the counter of edits before it was asked."""
@@ -52,7 +51,7 @@ class Pauses:
     def plex_away(self, error: PlexUnavailable, wake: float) -> bool:
         """Plex as a whole does not answer: attempts are given back, and the breaker counts."""
         app, now = self._app, self._app.world.clock()
-        at_once = len(self._streak) >= BUSY_IN_A_ROW
+        at_once = self._throttle.is_outage
         self._give_back(now)
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         was_open = app.state.breaker.is_open
@@ -69,7 +68,7 @@ class Pauses:
 
     def _give_back(self, now: float) -> None:
         """Those that failed in a row were not at fault: neither an attempt nor a dead letter may remain of it."""
-        conn, rows = self._queue.conn, self._streak.forgiven()
+        conn, rows = self._queue.conn, self._throttle.refund()
         if not rows:
             return
         jobs.give_back(conn, rows, now)
@@ -134,7 +133,7 @@ class Pauses:
     def _changed(self, standing: pause.Pause, now: float) -> bool:
         """Whether the settings are others by now: the address that is away may have been corrected."""
         app = self._app
-        note_settings(app, self._queue, app.use(app.stash.settings()))
+        requeue.after_settings(app, self._queue, app.use(app.stash.settings()))
         standing.settings = app.saved_digest
         standing.glance = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
         return not app.state.breaker.is_open
@@ -144,12 +143,8 @@ class Pauses:
         app = self._app
         if app.settings is None:
             app.use(app.stash.settings())
-        try:
-            app.client.probe(self.probe_section())
-        except PlexSyncError as error:
-            if isinstance(error, SetupError):
-                raise
-            raise PlexUnavailable(str(error)) from None
+        with app.client.whole() as client:
+            client.probe(self.probe_section())
         app.state.breaker = breaker.probed(app.state.breaker)
 
     def probe_section(self) -> int | None:
@@ -161,7 +156,7 @@ class Pauses:
         """A batch went through; ``plex``: Plex answered in it. What stood in the way stands there no longer."""
         app = self._app
         standing = app.state.breaker
-        ended = breaker.probed(standing) if self._streak else breaker.succeeded()
+        ended = breaker.probed(standing) if self._throttle.failing else breaker.succeeded()
         if plex and standing != ended:
             app.state.breaker = ended
             if standing.reset and not ended.reset:

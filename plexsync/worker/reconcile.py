@@ -25,7 +25,7 @@ from plexsync.model.paths import base_name
 from plexsync.model.scene import epoch, file_signature
 from plexsync.model.settings import Settings
 from plexsync.queue import dead_letters, jobs, schema
-from plexsync.stash.api import StashRefused, stash_text
+from plexsync.stash.api import stash_text
 from plexsync.state import ledger
 
 #: Seconds in which every written scene is compared once with what was last wished, a portion at a time.
@@ -178,12 +178,7 @@ def weekly(app: App, conn: sqlite3.Connection, now: float, gone: Collection[int]
 
 def _compare(app: App, conn: sqlite3.Connection, machine: str, part: Sequence[int], settings: Settings) -> int:
     """One portion. A difference that was found before is not asked for again: its job may have ended otherwise."""
-    try:
-        _, scenes = app.stash.batch(part)
-    except StashRefused:
-        if not app.stash.refused:
-            raise
-        return 0
+    scenes = app.stash.batch(part).scenes
     records = app.state.records_of(machine, part)
     found = app.state.seen("wish", scenes)
     different, marks = [], []

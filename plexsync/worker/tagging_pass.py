@@ -7,7 +7,6 @@ import sqlite3
 from plexsync.app import App
 from plexsync.queue import jobs
 from plexsync.stash import tagging
-from plexsync.stash.api import StashRefused
 from plexsync.state import ledger, pause
 
 #: Scenes read at once.
@@ -20,16 +19,11 @@ def run(app: App, conn: sqlite3.Connection, standing: pause.Pause) -> None:
     since = float(ledger.get(app.state.conn, "tagged", 0.0))
     ids = jobs.pending_scenes(conn, since if since <= now else 0.0)  # a clock that was wrong hides no edit
     for at in range(0, len(ids), CHUNK):
-        try:
-            saved, scenes = app.stash.batch(ids[at : at + CHUNK])
-        except StashRefused:
-            if not app.stash.refused:
-                raise
-            continue  # scenes that Stash cannot read: nothing of theirs can be tagged
-        settings = app.use(saved)
+        answer = app.stash.batch(ids[at : at + CHUNK])
+        settings = app.use(answer.saved)
         if not settings.tag_stash_ids or settings.dry_run:
             standing.tagging = False
             return
-        chosen = [scene for scene in scenes.values() if scene.organized or not settings.skip_unorganized]
+        chosen = [scene for scene in answer.scenes.values() if scene.organized or not settings.skip_unorganized]
         tagging.tag(app.stash, chosen, settings, app.log, app.state.conn)
     ledger.put(app.state.conn, "tagged", now)

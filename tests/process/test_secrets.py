@@ -262,7 +262,7 @@ def test_no_name_of_the_library_in_the_logs(pair: Pair, processes: list[PluginPr
     assert "Zanzibar" in (pair.folder / "preview.csv").read_text("utf-8")
     pair.stash.end_worker()
     log = pair.log()
-    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex keeps it differently"))
+    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex stored another value"))
     assert "scan" in log
     places = {"plexsync.log": log, "Stash's log": "\n".join(line.message for line in pair.stash.plugin_log)}
     places |= {f"stderr of {number}": one.stderr.decode("latin-1") for number, one in enumerate(processes)}

@@ -32,8 +32,9 @@ from tests.support.queue_tools import NOW, job
 
 #: Words with which a line of the worker's log may begin: what was done, to whom it was done comes after.
 ACTIONS = {
-    *("compared", "could", "dropped", "ended", "failed", "finished", "found", "gave", "left", "noticed", "paused"),
-    *("put", "queued", "shortened", "skipped", "tagged", "traced", "went", "would", "wrote"),
+    *("compared", "could", "dead-lettered", "differs", "dropped", "ended", "failed", "finished", "found", "left"),
+    *("paused", "queued", "retrying", "shortened", "skipped", "tagged", "traced", "using", "waiting", "went", "would"),
+    "wrote",
 }
 
 

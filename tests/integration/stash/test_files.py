@@ -56,7 +56,7 @@ def twins(clock: Clock) -> Iterator[Twins]:
 
 def batch(stash: Stash, *ids: int) -> list[Scene]:
     """Scenes as a batch has just read them."""
-    return list(stash.batch(ids)[1].values())
+    return list(stash.batch(ids).scenes.values())
 
 
 def listed(twins: Twins, stash: Stash, server: StashServer) -> None:

@@ -36,7 +36,7 @@ def tags(here: Desk, scene: int) -> list[str]:
 
 def run(here: Desk) -> None:
     """Tag all scenes as they are now, once, remembering warnings as the worker does."""
-    saved, scenes = here.app.stash.batch(here.stash.scenes)
+    saved, scenes, _ = here.app.stash.batch(here.stash.scenes)
     tagging.tag(here.app.stash, list(scenes.values()), here.app.use(saved), here.app.log, here.app.state.conn)
 
 
@@ -109,7 +109,7 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(here: Desk, gone: list
     """Stash refuses a whole portion for one scene that was deleted meanwhile; all others are tagged all the same."""
     for _ in range(45):
         known(here, DB)
-    saved, scenes = here.app.stash.batch(here.stash.scenes)
+    saved, scenes, _ = here.app.stash.batch(here.stash.scenes)
     for one in gone:
         here.stash.destroy_scene(one, hook=False)
     settings = here.app.use(saved)
@@ -148,7 +148,7 @@ def test_without_a_memory_each_time_is_told(here: Desk) -> None:
     """A caller that remembers nothing gets the warning each time; the other sources are served all the same."""
     here.stash.configure(tagID_stashdb="99")
     known(here, DB, PMV)
-    saved, scenes = here.app.stash.batch(here.stash.scenes)
+    saved, scenes, _ = here.app.stash.batch(here.stash.scenes)
     for _ in range(2):
         tagging.tag(here.app.stash, list(scenes.values()), here.app.use(saved), here.app.log)
     assert len(here.log.of("warning")) == 2

@@ -12,7 +12,7 @@ from plexsync.model.errors import StashUnavailable
 from plexsync.queue import jobs, stock
 from plexsync.queue.worker_queue import Job
 from plexsync.worker import reconcile
-from plexsync.worker.fan_out import expand
+from plexsync.worker.fan_out import fan_out
 from tests.support.desk import HOUR, Desk, desk
 
 KINDS = ("performer", "studio", "tag")
@@ -45,8 +45,9 @@ def rename(here: Desk, kind: str) -> None:
 
 
 def run(here: Desk, kind: str, number: int = 1) -> int:
-    """Expand one job of ``kind`` alone; how many scenes."""
-    return expand(Job(1, kind, number, 1), here.app.stash, here.app.state, here.queue.conn, here.at, here.plex.machine)
+    """Fan out one job of ``kind`` alone; how many scenes."""
+    app = here.app
+    return fan_out(Job(1, kind, number, 1), app.stash, app.state, here.queue.conn, here.at, here.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])

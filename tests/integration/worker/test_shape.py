@@ -17,9 +17,9 @@ from plexsync.core import environment, locks
 from plexsync.queue import bulk, jobs
 from plexsync.stash.api import Connection
 from plexsync.state.ledger import Record, State, open_state
-from plexsync.sync.throttle import Streak
+from plexsync.sync.throttle import Throttle
 from plexsync.tasks import follow
-from plexsync.worker.batch import Batch, Tools
+from plexsync.worker.batch import Batch
 from tests.support.desk import Desk, desk
 from tests.support.queue_tools import NOW, made, scenes
 from tests.unit.queue.test_cost import opcodes
@@ -80,9 +80,9 @@ def test_requests_of_everything_changed(house: Desk) -> None:
     assert sum(changed[:2]) - sum(quiet[:2]) <= 3
 
 
-def tools(house: Desk) -> Tools:
-    """What a batch needs, without a worker."""
-    return Tools(house.app, house.queue, Streak(), lambda _: None, lambda _: True, lambda *_, **__: None)
+def batch_of(house: Desk, limit: int) -> Batch:
+    """A batch of up to so many jobs, without a worker."""
+    return Batch(house.app, house.queue, Throttle(lambda: house.at, house.sleep), house.queue.lease(limit))
 
 
 def steps(house: Desk, keys: list[str]) -> int:
@@ -92,8 +92,7 @@ def steps(house: Desk, keys: list[str]) -> int:
     house.app.planner.refresh()
 
     def work() -> None:
-        leased = house.queue.lease(len(keys))
-        batch = Batch(tools(house), leased)
+        batch = batch_of(house, len(keys))
         batch.run()
         house.app.state.see_all(batch.seen(), house.at)
         house.queue.settle(batch.settled)
@@ -181,7 +180,7 @@ def test_looks_at_the_connection(house: Desk) -> None:
     for some in (3, 40):
         jobs.put_many(house.queue.conn, [f"scene:{one}" for one in list(house.stash.scenes)[:some]], "x", house.at, 0)
         before = app.looks
-        batch = Batch(tools(house), house.queue.lease(some))
+        batch = batch_of(house, some)
         batch.run()
         house.queue.settle(batch.settled)
         counts.append(app.looks - before)
