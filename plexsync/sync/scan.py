@@ -13,7 +13,7 @@ from plexsync.sync.work import named
 
 
 def ask(planner: Planner, scene: Scene, log: Log) -> None:
-    """Ask for a scan where the path map says that the scene's folder lies in a chosen library.
+    """Ask for a scan where, by the path map, the scene's folder lies in a chosen library.
 
     Where Plex is too busy for it, or refuses, that is logged. Raise ``PlexUnavailable`` and ``SetupError``.
     """
