@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from plexsync import matching
-from plexsync.app import App
+from plexsync.app import App, settings_from
 from plexsync.log import Log
 from plexsync.matching import path_map
 from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
-from plexsync.model.settings import Settings, read_settings, setup_problem
+from plexsync.model.settings import Settings, setup_problem
 from plexsync.plex.sections import choose
 from plexsync.state import ledger
 from plexsync.status import counted
@@ -73,12 +73,11 @@ def run(app: App) -> dict[str, Any]:
 
 
 def _all(app: App, found: Checkup) -> None:
-    saved = app.stash.settings()
-    settings, warnings = read_settings(saved)
-    ledger.put(app.state.conn, "warned", list(warnings))  # told here, so that nobody tells them once more
-    app.use(saved)
+    saved = settings_from(app.stash.settings())
+    ledger.put(app.state.conn, "warned", list(saved.warnings))  # said here, in the findings, and not once more
+    settings = app.apply(saved)
     found.good("Stash answers.")
-    for sentence in warnings:
+    for sentence in saved.warnings:
         found.note(sentence)
     problem = setup_problem(settings)
     if problem:
@@ -108,16 +107,17 @@ def _plex(app: App, settings: Settings, found: Checkup) -> None:
     names = ", ".join(section.title for section in sections)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
     found.good(f"Libraries of the type Movies: {names}. Used: {used}.")
-    fresh = app.planner.refresh(missing=True)
+    planner = app.connect_plex()
+    fresh = planner.refresh(missing=True)
     for sentence in fresh.warnings if fresh else ():
         found.note(f"Plex shows something odd: {sentence}")
-    counts = app.planner.library.counts()
+    counts = planner.library.counts()
     found.facts["libraries"] = counts
     found.good("Indexed: " + ", ".join(f"{name} {counted(number, 'item')}" for name, number in counts.items()) + ".")
 
 
 def _sample(app: App, scenes: Sequence[Scene], settings: Settings, found: Checkup) -> None:
-    matches = app.planner.match(scenes)
+    matches = app.connect_plex().match(scenes)
     lost = [one for one in matches.values() if not matching.write_targets(one, settings.match_low_confidence)]
     matched = len(scenes) - len(lost)
     kinds = Counter("low_confidence" if one.verdict == "low" else "not_in_plex" for one in lost)
@@ -133,7 +133,7 @@ def _sample(app: App, scenes: Sequence[Scene], settings: Settings, found: Checku
 
 def _paths(app: App, settings: Settings, found: Checkup) -> None:
     """The path map that the matches of the sample, and earlier ones, have taught."""
-    suggested = path_map.suggestion(app.planner.learned())
+    suggested = path_map.suggestion(app.connect_plex().learned())
     found.facts["path_map"] = suggested
     if not suggested:
         found.good("No path map to suggest: the paths agree, or too few files match to learn from.")

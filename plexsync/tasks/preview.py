@@ -41,11 +41,12 @@ class Progress(Protocol):
 
 def run(app: App, progress: Progress) -> dict[str, Any]:
     """Write ``preview.csv`` and ``unmatched.csv``; the counts. Raises ``PlexSyncError`` with one sentence."""
-    settings = app.use(app.stash.settings())
+    settings = app.load_settings()
     require_setup(settings)
     with app.client.whole():
-        app.planner.refresh(missing=True)
-        counts = _Preview(app.planner, settings, progress).write(app.folder, app.stash)
+        planner = app.connect_plex()
+        planner.refresh(missing=True)
+        counts = _Preview(planner, settings, progress).write(app.folder, app.stash)
     folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder
     files = f"{environment.PREVIEW} and {environment.UNMATCHED} in {folder}"
     app.log.info(f"finished Preview: nothing was written to Plex, see {files}", **counts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from plexsync import matching
-from plexsync.app import App
+from plexsync.app import App, settings_from
 from plexsync.core import environment
 from plexsync.matching import Candidate, Match
 from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexSyncError
@@ -56,8 +56,8 @@ class Batch:
         jobs = [job for job in self._leased if job.kind == "scene"]
         answer = app.stash.batch([job.id for job in jobs])
         self._scenes, self._read_at = answer.scenes, app.world.clock()
-        self._settings = app.use(answer.saved)
-        requeue.after_settings(app, self._queue, self._settings)
+        self._settings = app.apply(settings_from(answer.saved))
+        requeue.after_settings(app, self._queue)
         try:
             self._carry_out(jobs, answer.refused)
         except StashRefused as error:
@@ -148,7 +148,7 @@ class Batch:
 
     def _sync(self, jobs: Sequence[Job]) -> None:
         with self._app.client.whole():
-            planner = self._app.planner
+            planner = self._app.connect_plex()
             refresh = planner.refresh()
         requeue.after_refresh(self._app, self._queue, refresh)
         matches = self._match(planner, [self._scenes[job.id] for job in jobs])
@@ -284,7 +284,7 @@ class Batch:
 
     def _fail(self, job: Job, error: Exception) -> None:
         scene = self._scenes.get(job.id) if job.kind == "scene" else None
-        self.settled.append(outcomes.failed(self._app, job, error, self._settings.max_retries, scene))
+        self.settled.append(outcomes.failed(self._app, job, error, scene))
 
 
 def _confirmed(candidate: Candidate, items: dict[int, Item]) -> bool:

@@ -15,7 +15,7 @@ from plexsync.core import environment
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.log import StashSink
 from plexsync.model.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
-from plexsync.model.settings import Settings, require_setup
+from plexsync.model.settings import require_setup
 from plexsync.queue import bulk, dead_letters, jobs, schema
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.state import counters, pause
@@ -104,6 +104,7 @@ class Worker:
 
     def _round(self) -> str | None:
         app, conn, now = self._app, self._queue.conn, self._app.world.clock()
+        app.renew_stash()
         dropped = bulk.drop_stopped(conn, app.folder, app.world.sleep)
         if dropped:
             app.log.summary("dropped what a stopped task had marked", jobs=dropped)
@@ -126,8 +127,8 @@ class Worker:
     def _catch_up(self) -> str | None:
         app, conn = self._app, self._queue.conn
         self._fresh = False
-        settings = app.use(app.stash.settings())
-        requeue.after_settings(app, self._queue, settings)
+        settings = app.load_settings()
+        requeue.after_settings(app, self._queue)
         if app.stash.plugin_enabled() is False:
             app.log.summary("ended: the plugin is disabled")
             return DISABLED
@@ -165,8 +166,7 @@ class Worker:
             app.log.error("failed at a fault of its own", job=job.key, kind=type(error).__name__)
             app.log.trace(error)
             error = PlexSyncError(f"PlexSync failed at {job.key} by a fault of its own ({type(error).__name__})")
-        retries = (app.settings or Settings()).max_retries
-        self._settle([outcomes.failed(app, job, error, retries)])
+        self._settle([outcomes.failed(app, job, error)])
 
     def _batch(self, leased: Sequence[Job]) -> None:
         batch = Batch(self._app, self._queue, self._throttle, leased)
@@ -208,19 +208,19 @@ class Worker:
         """Nothing is due. What paused is made sure of; ``dryRun`` with edits held back goes on being looked at."""
         app = self._app
         if pause.load(app.state.conn) is not None:
-            settings = app.use(app.stash.settings())
-            requeue.after_settings(app, self._queue, settings)
+            settings = app.load_settings()
+            requeue.after_settings(app, self._queue)
             require_setup(settings)
             self._refresh()
             self._pauses.alive(plex=True)
-        if app.settings and app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
+        if app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
             interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
             pause.store(app.state.conn, pause.Pause(pause.DRY, until, interval=interval, settings=app.saved_digest))
 
     def _refresh(self) -> None:
         with self._app.client.whole():
-            refresh = self._app.planner.refresh()
+            refresh = self._app.connect_plex().refresh()
         requeue.after_refresh(self._app, self._queue, refresh)
 
     def _rest(self, seconds: float) -> None:
@@ -251,8 +251,8 @@ class Worker:
             except StashUnavailable:
                 return
             app.log.secret(app.api_key)
-        if app.has_planner:
-            planner = app.planner
+        planner = app.planner
+        if planner is not None:
             if planner.sections and self._pauses.probe_section() is None:
                 app.state.remember("section", planner.sections[0].key)
             app.state.remember("machine", planner.machine)

@@ -13,10 +13,10 @@ from plexsync.worker import retry
 SHOWN = 80
 
 
-def failed(app: App, job: Job, error: Exception, max_retries: int, scene: Scene | None = None) -> Settlement:
+def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> Settlement:
     """Settle a job that failed by itself, and log it; ``scene`` where it is known."""
     now = app.world.clock()
-    delays = retry.Delays.from_environment()
+    delays, max_retries = retry.Delays.from_environment(), app.settings.max_retries
     settlement = retry.decide(error, job, now=now, rng=app.world.rng, delays=delays, max_retries=max_retries)
     who: dict[str, object] = named(scene) if scene is not None else {job.kind: job.id}
     if settlement.to == "dead":

@@ -36,7 +36,7 @@ class Pauses:
         if error.refused and app.api_key:
             app.log.info("dropped Stash's ApiKey, which is refused, for the cookie")
             app.api_key = ""
-            app.drop_connections()
+            app.reconnect()
             return False
         problem = ""
         if error.refused:
@@ -98,7 +98,7 @@ class Pauses:
             wake=wake,
             settings=app.saved_digest,
             section=self.probe_section(),
-            tagging=bool(settings and settings.tag_stash_ids and not settings.dry_run),
+            tagging=settings.tag_stash_ids and not settings.dry_run,
             glance=now + reset if kind == pause.PLEX and interval > reset else 0.0,
         )
         pause.store(app.state.conn, made)
@@ -133,7 +133,8 @@ class Pauses:
     def _changed(self, standing: pause.Pause, now: float) -> bool:
         """Whether the settings are others by now: the address that is away may have been corrected."""
         app = self._app
-        requeue.after_settings(app, self._queue, app.use(app.stash.settings()))
+        app.load_settings()
+        requeue.after_settings(app, self._queue)
         standing.settings = app.saved_digest
         standing.glance = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
         return not app.state.breaker.is_open
@@ -141,8 +142,8 @@ class Pauses:
     def probe(self) -> None:
         """One small read, before any scene is touched."""
         app = self._app
-        if app.settings is None:
-            app.use(app.stash.settings())
+        if not app.saved_digest:
+            app.load_settings()
         with app.client.whole() as client:
             client.probe(self.probe_section())
         app.state.breaker = breaker.probed(app.state.breaker)

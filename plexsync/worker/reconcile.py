@@ -161,7 +161,6 @@ def weekly(app: App, conn: sqlite3.Connection, now: float, gone: Collection[int]
     written = sorted(app.state.written_scenes(machine).difference(gone)) if machine else []
     if not written:
         return 0
-    settings = app.settings or app.use(app.stash.settings())
     gap = WEEK / -(-len(written) // PORTION)
     at, after = ledger.get(app.state.conn, "compared", [schema.get_meta(conn, "start", now), 0])
     at = min(max(at, now - WEEK), now)  # no scene twice at once, and a clock that was wrong holds up nothing
@@ -169,7 +168,7 @@ def weekly(app: App, conn: sqlite3.Connection, now: float, gone: Collection[int]
     while now - at >= gap:
         begin = bisect_right(written, after) % len(written)
         part = written[begin : begin + PORTION]
-        made += _compare(app, conn, machine, part, settings)
+        made += _compare(app, conn, machine, part, app.settings)
         at, after = at + gap, part[-1]
         app.state.remember("compared", [at, after])
     app.state.remember("compared", [at, after])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from plexsync.app import App
-from plexsync.model.settings import Settings
 from plexsync.plex.index import Refresh
 from plexsync.queue import dead_letters, jobs
 from plexsync.queue.worker_queue import JobQueue
@@ -22,12 +21,12 @@ def after_refresh(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
         jobs.wake_scenes(queue.conn, sorted(app.state.hoping(refresh.gained)), app.world.clock())
 
 
-def after_settings(app: App, queue: JobQueue, settings: Settings) -> None:
-    """Changed settings may help: close the breaker, and make waiting rows and dead letters due."""
+def after_settings(app: App, queue: JobQueue) -> None:
+    """Close the breaker and make waiting rows and dead letters due if the settings in use are others than before."""
     known = ledger.get(app.state.conn, "settings")
-    if known == settings.fingerprint:
+    if known == app.saved_digest:
         return
-    ledger.put(app.state.conn, "settings", settings.fingerprint)
+    ledger.put(app.state.conn, "settings", app.saved_digest)
     if known is None:
         return
     app.log.info("using changed settings")

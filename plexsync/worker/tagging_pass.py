@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from plexsync.app import App
+from plexsync.app import App, settings_from
 from plexsync.queue import jobs
 from plexsync.stash import tagging
 from plexsync.state import ledger, pause
@@ -20,7 +20,7 @@ def run(app: App, conn: sqlite3.Connection, standing: pause.Pause) -> None:
     ids = jobs.pending_scenes(conn, since if since <= now else 0.0)  # a clock that was wrong hides no edit
     for at in range(0, len(ids), CHUNK):
         answer = app.stash.batch(ids[at : at + CHUNK])
-        settings = app.use(answer.saved)
+        settings = app.apply(settings_from(answer.saved))
         if not settings.tag_stash_ids or settings.dry_run:
             standing.tagging = False
             return

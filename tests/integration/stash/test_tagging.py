@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.app import settings_from
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.scene import Scene, StashId
 from plexsync.stash import tagging
@@ -37,7 +38,8 @@ def tags(here: Desk, scene: int) -> list[str]:
 def run(here: Desk) -> None:
     """Tag all scenes as they are now, once, remembering warnings as the worker does."""
     saved, scenes, _ = here.app.stash.batch(here.stash.scenes)
-    tagging.tag(here.app.stash, list(scenes.values()), here.app.use(saved), here.app.log, here.app.state.conn)
+    settings = here.app.apply(settings_from(saved))
+    tagging.tag(here.app.stash, list(scenes.values()), settings, here.app.log, here.app.state.conn)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(here: Desk, gone: list
     saved, scenes, _ = here.app.stash.batch(here.stash.scenes)
     for one in gone:
         here.stash.destroy_scene(one, hook=False)
-    settings = here.app.use(saved)
+    settings = here.app.apply(settings_from(saved))
     here.stash.log.clear()
     tagging.tag(here.app.stash, list(scenes.values()), settings, here.app.log, here.app.state.conn)
     assert all(tags(here, one) == ["stash-box: stashdb.org"] for one in here.stash.scenes)
@@ -150,7 +152,7 @@ def test_without_a_memory_each_time_is_told(here: Desk) -> None:
     known(here, DB, PMV)
     saved, scenes, _ = here.app.stash.batch(here.stash.scenes)
     for _ in range(2):
-        tagging.tag(here.app.stash, list(scenes.values()), here.app.use(saved), here.app.log)
+        tagging.tag(here.app.stash, list(scenes.values()), here.app.apply(settings_from(saved)), here.app.log)
     assert len(here.log.of("warning")) == 2
     assert tags(here, 1) == ["stash-box: pmvstash.org"]
 

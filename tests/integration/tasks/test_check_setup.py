@@ -115,7 +115,7 @@ def test_the_suggested_path_map_works(here: Desk) -> None:
     again = told(here)
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
     assert "The path map is as you set it; learned from matches: /data => /media/films" in again["lines"]
-    matches = here.app.planner.match(here.app.stash.sample(50))
+    matches = here.app.connect_plex().match(here.app.stash.sample(50))
     assert {one.evidence.value for match in matches.values() for one in match.items} == {"equal path"}
 
 

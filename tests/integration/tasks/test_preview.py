@@ -267,7 +267,7 @@ def test_plex_fails(here: Desk, fault: str) -> None:
     look(here)
     before = rows(here)
     for path in (None, "/library/metadata"):
-        here.app.drop_connections()
+        here.app.reconnect()
         here.plex.fault(fault, path=path)
         with pytest.raises(PlexSyncError):
             preview.run(here.app, Bar())

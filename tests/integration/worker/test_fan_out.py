@@ -139,7 +139,7 @@ def test_a_listing_that_breaks_off_leaves_it_to_be_repeated(here: Desk) -> None:
     with pytest.raises(StashUnavailable):
         run(here, "tag")
     here.stash.faults.remove(fault)
-    here.app.use(here.app.stash.settings())
+    here.app.load_settings()
     assert (reconcile.run(here.app, here.queue.conn), here.keys()) == (1, ["tag:1"])
 
 

@@ -189,7 +189,7 @@ def test_another_process_knows_what_was_seen(here: Desk) -> None:
 
 def test_a_quiet_hour_is_one_request(here: Desk) -> None:
     """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
-    here.app.use(here.app.stash.settings())
+    here.app.load_settings()
     here.at += 50 * DAY
     last = schema.get_meta(here.queue.conn, "catchup")
     assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) <= 2
@@ -215,7 +215,7 @@ def test_an_old_stash_finds_moved_files_too(here: Desk) -> None:
 
 def test_a_page_is_small(here: Desk) -> None:
     """What is listed of a scene is its id, its time and its files, so that a page of 1,000 stays near 0.2 MB."""
-    here.app.use(here.app.stash.settings())
+    here.app.load_settings()
     reconcile.run(here.app, here.queue.conn)
     (asked,) = here.stash.requests_for("findScenes")
     assert "scenes { id updated_at files { id path updated_at } }" in asked.operation

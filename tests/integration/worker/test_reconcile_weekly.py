@@ -67,7 +67,7 @@ def test_a_comparison_without_a_difference_is_one_request(here: Desk) -> None:
     """It reads Stash alone, one request for each portion of written scenes, and not again before a week has passed."""
     here.at += WEEK
     plex = len(here.plex.log)
-    here.app.use(here.app.stash.settings())
+    here.app.load_settings()
     assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 2
     here.at += DAY
     assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1
@@ -96,7 +96,7 @@ def test_a_long_absence_owes_one_comparison(here: Desk, monkeypatch: pytest.Monk
     """After months without a worker each scene is compared once, not once for every week that was missed."""
     monkeypatch.setattr(reconcile, "PORTION", 1)
     here.at += 100 * DAY
-    here.app.use(here.app.stash.settings())
+    here.app.load_settings()
     assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1 + 2
 
 
@@ -118,7 +118,7 @@ def test_a_comparison_that_stash_interrupts_is_not_lost(here: Desk, monkeypatch:
     monkeypatch.setattr(reconcile, "PORTION", 1)
     here.stash.destroy_tag(1)
     here.at += WEEK
-    here.app.use(here.app.stash.settings())
+    here.app.load_settings()
     asked: list[int] = []
     batch = here.app.stash.batch
 
@@ -141,7 +141,7 @@ def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:
     with desk(tmp_path) as here:
         here.pair("one", tags=[here.stash.add_tag("t")])
         here.at += 30 * DAY
-        here.app.use(here.app.stash.settings())
+        here.app.load_settings()
         assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1
         assert ledger.get(here.app.state.conn, "compared") is None
         here.work()
