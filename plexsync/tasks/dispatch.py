@@ -94,19 +94,19 @@ def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
     except ImportError:
         from plexsync import requirements
 
-        absent = requirements.names()
+        absent = requirements.missing()
         if not absent:
             raise
-        return {"error": requirements.sentence(absent)}
+        return {"error": requirements.missing_sentence(absent)}
 
 
 def _task(mode: str) -> Callable[[str, Args], Any]:
     def run(folder: str, args: Args) -> Any:
         from plexsync import requirements
 
-        absent = requirements.names()
+        absent = requirements.missing()
         if absent:
-            raise PlexSyncError(requirements.sentence(absent))
+            raise PlexSyncError(requirements.missing_sentence(absent))
         from plexsync.tasks import sync
 
         return sync.run(mode, folder, args)

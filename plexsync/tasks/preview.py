@@ -21,7 +21,9 @@ from plexsync.model.item import Item
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, require_setup
 from plexsync.plex.images import check_cover, digest
-from plexsync.stash.api import SCENE, Stash, read_scene
+from plexsync.stash.api import Stash
+from plexsync.stash.queries import SCENE
+from plexsync.stash.reading import read_scene
 from plexsync.sync import covers
 from plexsync.sync.planner import Planner, Target
 

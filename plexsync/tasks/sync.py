@@ -18,7 +18,7 @@ from plexsync.core import environment, locks, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
 from plexsync.queue import bulk, dead_letters, schema
-from plexsync.stash.api import stash_text
+from plexsync.stash.queries import stash_text
 from plexsync.tasks import check_setup, follow, preview
 
 Args = dict[str, Any]

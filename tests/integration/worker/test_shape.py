@@ -14,8 +14,8 @@ import pytest
 
 from plexsync.app import App
 from plexsync.core import environment, locks
+from plexsync.core.connection import Connection
 from plexsync.queue import bulk, jobs
-from plexsync.stash.api import Connection
 from plexsync.state.ledger import Record, State, open_state
 from plexsync.sync.throttle import Throttle
 from plexsync.tasks import follow

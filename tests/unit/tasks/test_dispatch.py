@@ -148,7 +148,7 @@ def test_a_missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, absent:
     def fail(where: str, args: dict[str, Any]) -> None:
         raise ImportError("No module named 'plexapi'")
 
-    monkeypatch.setattr(requirements, "names", lambda: absent)
+    monkeypatch.setattr(requirements, "missing", lambda: absent)
     monkeypatch.setitem(operations.MODES, "retry", fail)
     said = "-m pip install" if absent else "PlexSync failed at retry by a fault of its own (ImportError)"
     assert said in ask(folder.parents[1], "retry")["error"]
