@@ -17,7 +17,7 @@ from plexsync.log import Log, StashSink
 from plexsync.stash.api import Connection
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-from tests.support.desk import Lines
+from tests.support.in_process import Lines
 
 
 @pytest.fixture
