@@ -19,7 +19,7 @@ from plexsync.model.errors import SetupError
 from plexsync.model.settings import Settings
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-from tests.support.desk import Lines
+from tests.support.in_process import Lines
 
 
 @pytest.fixture

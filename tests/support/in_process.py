@@ -1,16 +1,16 @@
-"""The background worker in this process: real databases and servers, and a clock that moves only when somebody sleeps.
+"""PlexSync in this process: real databases, a Stash, a Plex, and one clock that moves only when somebody sleeps.
 
-``turn()`` is one turn of the full worker, with everything built anew as after a restart; ``live(seconds)`` is the whole
-background process, waiter and looks included, for so long. Hours of an outage pass in a moment.
+``Stage`` is the two servers; ``Bench`` the background process between them.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -24,10 +24,13 @@ from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.state import ledger, pause
 from plexsync.state.breaker import Breaker
+from plexsync.worker import reconcile
 from plexsync.worker.loop import Worker
+from tests.servers.graphql_run import ResolverError
 from tests.servers.plex import PlexServer
 from tests.servers.plex_http import Reply, Request
 from tests.servers.stash import StashServer
+from tests.servers.stash_model import Scene
 from tests.support.queue_tools import NOW, job
 
 #: Words with which a line of the worker's log may begin: what was done, to whom it was done comes after.
@@ -36,6 +39,23 @@ ACTIONS = {
     *("paused", "queued", "retrying", "shortened", "skipped", "tagged", "traced", "using", "waiting", "went", "would"),
     "wrote",
 }
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+class Lines:
+    """A place for log lines: (level, text)."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def write(self, level: str, line: str) -> None:
+        """Keep a line."""
+        self.lines.append((level, line))
+
+    def of(self, level: str) -> list[str]:
+        """The texts of one level."""
+        return [text for written, text in self.lines if written == level]
 
 
 class Film(NamedTuple):
@@ -58,37 +78,42 @@ class TimeIsUp(Exception):
 
 
 class TimedPlex(PlexServer):
-    """A Plex that notes at which time of the bench's clock each request came."""
+    """A Plex that notes at which time of the stage's clock each request came."""
 
-    bench: Bench
+    clock: Callable[[], float]
     at: list[float]
 
     def _answer(self, request: Request, body: bytes) -> Reply:
-        self.at.append(self.bench.now)
+        self.at.append(self.clock())
         return super()._answer(request, body)
 
 
-class Bench:
-    """One data folder with a Stash and a Plex; settings are saved so that all is well."""
+class StrictStash(StashServer):
+    """Refuses to give a scene a tag that it does not have, as Stash's database does."""
+
+    def save_bulk(self, given: dict[str, Any], gone: Callable[[], bool]) -> list[Scene]:
+        """The ``bulkSceneUpdate`` mutation."""
+        if any(int(tag) not in self.tags for tag in (given.get("tag_ids") or {}).get("ids") or ()):
+            raise ResolverError("FOREIGN KEY constraint failed")
+        return super().save_bulk(given, gone)
+
+
+class Stage:
+    """One data folder with a Stash and a Plex, of the same time; settings are saved so that all is well."""
 
     def __init__(self, folder: Path) -> None:
         self.now = NOW
         self.slept: list[float] = []
-        self.lines: list[tuple[str, str]] = []
-        self.api_key = ""
-        self.world = World(self.clock, self.sleep, Longest())
+        self.log = Lines()
         self.plex = TimedPlex()
-        self.plex.bench, self.plex.at = self, []
+        self.plex.clock, self.plex.at = self.clock, []
         self.plex.model.clock = self.clock
         self.plex.add_section("Films", key=1, locations=("/films",))
-        self.stash = StashServer(folder / "stash")
+        self.stash = StrictStash(folder / "stash")
         self.stash.now = lambda: datetime.fromtimestamp(self.now, UTC)
-        self.folder = str(self.stash.data_dir)
-        Path(self.folder).mkdir(parents=True)
-        self.conn = schema.open_queue(self.folder, self.now)
-        schema.set_meta(self.conn, "catchup", self.now)
+        self.folder = self.stash.data_dir
+        self.folder.mkdir(parents=True, mode=0o700)
         self.connect()
-        self._end = float("inf")
         self._films = 0
 
     def __enter__(self) -> Self:
@@ -101,7 +126,6 @@ class Bench:
         self.plex.stop()
         self.stash.release()
         self.stash.close()
-        self.conn.close()
 
     # -- time
 
@@ -113,11 +137,6 @@ class Bench:
         """Time passes."""
         self.slept.append(seconds)
         self.now += seconds
-
-    def _wait(self, seconds: float) -> None:
-        if self.now >= self._end:
-            raise TimeIsUp
-        self.now += min(seconds, self._end - self.now)
 
     # -- what there is
 
@@ -133,6 +152,10 @@ class Bench:
         """So many of them."""
         return [self.film(**fields) for _ in range(count)]
 
+    def named(self, name: str, **fields: Any) -> Film:
+        """A scene and its item, both titled like their file."""
+        return self.film(name, path=f"/films/{name}.mp4", **fields)
+
     def arrives(self, scene: int, path: str = "") -> int:
         """Plex gains the scene's file (``path``: at another place); the item's rating key."""
         file = self.stash.scenes[scene].files[0]
@@ -143,13 +166,120 @@ class Bench:
         where = {"scheme": "http", "host": "127.0.0.1", "port": self.stash.port, "cookie": self.stash.new_cookie()}
         Path(self.folder, environment.CONNECTION).write_text(json.dumps(where | changes), "utf-8")
 
+    # -- what came of it
+
+    def title(self, item: int) -> str:
+        """An item's title in Plex."""
+        return self.plex.items[item].title
+
+    def titles(self, films: Iterable[Film]) -> list[str]:
+        """The titles in Plex."""
+        return [self.title(film.item) for film in films]
+
+    def writes_of(self, film: Film) -> int:
+        """How many edits of its item reached Plex and were accepted."""
+        return sum(one.param("id") == str(film.item) and one.status == 200 for one in self.plex.writes())
+
+    def said(self, *words: str) -> list[str]:
+        """The lines of the log that hold all these words."""
+        return [line for _, line in self.log.lines if all(word in line for word in words)]
+
+
+class Bench(Stage):
+    """The background process. ``turn()`` is one turn of the full worker, with everything built anew as after a restart;
+    ``live(seconds)`` the whole process, waiter and looks included, for so long: hours of an outage pass in a moment.
+    ``work()`` lets one worker go on, whose ``app`` a test can look into.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.api_key = ""
+        self.world = World(self.clock, self.sleep, Longest())
+        self.conn = schema.open_queue(str(self.folder), self.now)
+        schema.set_meta(self.conn, "start", self.now)
+        schema.set_meta(self.conn, "catchup", self.now)
+        self._end = float("inf")
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.reopen()
+        if "queue" in self.__dict__:
+            self.queue.close()
+        self.conn.close()
+
+    def _wait(self, seconds: float) -> None:
+        if self.now >= self._end:
+            raise TimeIsUp
+        self.now += min(seconds, self._end - self.now)
+
+    # -- jobs
+
     def edit(self, *scenes: int, title: str = "", **changes: Any) -> None:
         """Scenes are saved in Stash, and their hooks' rows are due at once."""
         for scene in scenes:
             values = changes | ({"title": title} if title else {})
             if values:
                 self.stash.change_scene(scene, **values)
-            enqueue.put(self.conn, f"scene:{scene}", "Scene.Update.Post", self.now, self.now)
+            self.hook(f"scene:{scene}")
+
+    def hook(self, key: str) -> None:
+        """What a hook leaves: the row of ``key``, due now."""
+        enqueue.put(self.conn, key, "Scene.Update.Post", self.now, self.now)
+
+    def rows(self) -> dict[str, tuple[int, int]]:
+        """key -> (status, priority) of every row."""
+        sql = "SELECT key, status, priority FROM ack_queue_default"
+        return {key: (status, priority) for key, status, priority in self.conn.execute(sql)}
+
+    def keys(self) -> list[str]:
+        """The keys of all rows, sorted."""
+        return sorted(self.rows())
+
+    # -- one worker that goes on
+
+    @cached_property
+    def app(self) -> App:
+        """What it has open."""
+        return App(str(self.folder), Log([self.log]), world=self.world)
+
+    @cached_property
+    def queue(self) -> JobQueue:
+        """Its queue."""
+        return JobQueue(str(self.folder), self.clock)
+
+    def reopen(self) -> None:
+        """Another process: only what lies on disk is known."""
+        if "app" in self.__dict__:
+            self.app.close()
+            del self.app
+
+    def catch_up(self) -> int:
+        """One catch-up with the settings as they are, as the worker makes it; how many jobs."""
+        self.app.load_settings()
+        return reconcile.run(self.app, self.queue.conn)
+
+    def work(self) -> str:
+        """Let the worker do all that is due, without a catch-up, a second after the edits at least; why it ended."""
+        self.now += 1
+        keep = schema.get_meta(self.conn, "catchup")
+        schema.set_meta(self.conn, "catchup", self.now)
+        ended = Worker(self.app, self.queue, StashSink(), PluginFiles(read=dict), fresh=False).drain()
+        schema.set_meta(self.conn, "catchup", keep)
+        return ended
+
+    def written(self, *keys: str) -> None:
+        """These jobs are done: Plex has what Stash has."""
+        for key in keys:
+            self.hook(key)
+        self.work()
+        assert self.keys() == []
+
+    def asked(self, call: Callable[[], object]) -> int:
+        """How many requests ``call`` makes of Stash, the two of a new connection aside."""
+        self.app.stash.settings()
+        before = len(self.stash.log)
+        call()
+        return len(self.stash.log) - before
 
     # -- the background process
 
@@ -157,9 +287,9 @@ class Bench:
     def worker(self, files: PluginFiles | None = None) -> Iterator[Worker]:
         """The full worker, built anew."""
         sink = StashSink()
-        log = Log([self, sink])
-        app = App(self.folder, log, world=self.world, api_key=self.api_key)
-        queue = JobQueue(self.folder, self.clock)
+        log = Log([self.log, sink])
+        app = App(str(self.folder), log, world=self.world, api_key=self.api_key)
+        queue = JobQueue(str(self.folder), self.clock)
         try:
             yield Worker(app, queue, sink, files or PluginFiles(read=dict), fresh=False)
         finally:
@@ -180,8 +310,8 @@ class Bench:
             while True:
                 self.turn()
                 made = idle.Waiter(
-                    self.folder,
-                    look=lambda: probe.look(self.folder, self.api_key, self.clock),
+                    str(self.folder),
+                    look=lambda: probe.look(str(self.folder), self.api_key, self.clock),
                     files=PluginFiles(read=dict),
                     clock=self.clock,
                     sleep=self._wait,
@@ -192,15 +322,7 @@ class Bench:
         finally:
             idle.TICK = tick
 
-    def write(self, level: str, line: str) -> None:
-        """The log's sink."""
-        self.lines.append((level, line))
-
     # -- what came of it
-
-    def said(self, *words: str) -> list[str]:
-        """The lines of the log that hold all these words."""
-        return [line for _, line in self.lines if all(word in line for word in words)]
 
     def job(self, scene: int) -> dict[str, Any]:
         """The scene's row by column, ``{}`` without one."""
@@ -217,12 +339,12 @@ class Bench:
 
     def status(self) -> dict[str, Any]:
         """The status object."""
-        return status.status(self.folder, self.now)
+        return status.status(str(self.folder), self.now)
 
     @property
     def breaker(self) -> Breaker:
         """As it is stored."""
-        conn = pause.connect(self.folder)
+        conn = pause.connect(str(self.folder))
         try:
             return Breaker(**ledger.get(conn, "breaker", {}))
         finally:
@@ -231,16 +353,8 @@ class Bench:
     @property
     def pause(self) -> pause.Pause | None:
         """The pause that stands."""
-        conn = pause.connect(self.folder)
+        conn = pause.connect(str(self.folder))
         try:
             return pause.load(conn)
         finally:
             conn.close()
-
-    def titles(self, films: Iterable[Film]) -> list[str]:
-        """The titles in Plex."""
-        return [self.plex.items[film.item].title for film in films]
-
-    def writes_of(self, film: Film) -> int:
-        """How many edits of its item reached Plex and were accepted."""
-        return sum(one.param("id") == str(film.item) and one.status == 200 for one in self.plex.writes())
