@@ -217,7 +217,7 @@ def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> No
     watch = Watch(conn, took)
     ended = follow.follow(str(tmp_path), conn, "t1", 3, SimpleNamespace(progress=lambda done: None), _Awake(watch))
     os.close(lock)
-    assert ended == follow.Ended(follow.DONE)
+    assert ended == follow.Ended(follow.Ending.DONE)
     assert watch.slept == [pytest.approx(pause)]
 
 
