@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written(here: Installation, tmp_path: Path) -> 
             said = here.stash.run_operation({"mode": name}).error
             assert said is not None
             assert str(here.folder) in said, name
-        assert told(here, "could not finish Sync all")
+        assert told(here, "failed to run Sync all")
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
