@@ -1,4 +1,4 @@
-"""What the data folder holds for whoever talks to a server: the way to Stash, this installation's name at Plex."""
+"""Read from the data folder what Plex knows this installation by."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from plexsync.core import environment
 
 
 def client_id(folder: str) -> str:
-    """The installation's identifier, ``""`` while there is none, or only what a power cut left of it."""
+    """Return the installation's UUID, ``""`` where there is none yet or a power cut left only a part of it."""
     try:
         with open(os.path.join(folder, environment.CLIENT_ID), encoding="ascii") as file:
-            found = file.read(200).strip()
+            text = file.read(200).strip()
     except (OSError, ValueError):
         return ""
-    return found if found.replace("-", "").isalnum() else ""
+    return text if text.replace("-", "").isalnum() else ""

@@ -67,7 +67,7 @@ def test_a_damaged_queue(pair: Pair, where: str) -> None:
     result = pair.stash.update_scene(films[0].scene, title="edited")
     assert (result.returncode, result.stderr, list(json.loads(result.stdout))) == (0, "", ["error"])
     assert result.error is not None
-    assert result.error.startswith(f"PlexSync could not queue scene:{films[0].scene} in {pair.folder} (")
+    assert result.error.startswith(f"PlexSync could not queue scene {films[0].scene} in {pair.folder} (")
     until(lambda: kept(pair, environment.QUEUE_DB), what="a damaged queue set aside")
     until(lambda: "found queue.db damaged" in pair.log(), what="a word in the log")
     assert "Run Sync recent" in pair.log()

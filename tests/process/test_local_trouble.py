@@ -81,8 +81,8 @@ def test_a_full_disk_under_the_hook(pair: Pair, tmp_path: Path) -> None:
     connection = (pair.folder / environment.CONNECTION).read_bytes()
     pair.stash.python = python_that(tmp_path, FULL)
     said = refused(pair, films[1], "the disk was full")
-    assert said.startswith(f"PlexSync could not queue scene:{films[1].scene} in {pair.folder} (")
-    assert "Free the disk" in said
+    assert said.startswith(f"PlexSync could not queue scene {films[1].scene} in {pair.folder} (")
+    assert "Free disk space" in said
     assert rows(pair.folder) == []
     assert (pair.folder / environment.CONNECTION).read_bytes() == connection
     assert list(pair.folder.glob("connection.json.*")) == []
@@ -169,7 +169,7 @@ def test_a_queue_that_stays_locked(pair: Pair, locked: sqlite3.Connection, monke
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr(wake, "wake", lambda folder: False)
     said = json.loads(hook.handle(events.read(at(pair.stash.dir, GOOD))))["error"]
-    assert said.startswith("PlexSync could not queue scene:1")
+    assert said.startswith("PlexSync could not queue scene 1")
     assert "database is locked" in said
     pair.connect()
     turn(pair)
