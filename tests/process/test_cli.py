@@ -15,6 +15,7 @@ from plexsync import __version__, cli
 from plexsync.core import enqueue, locks
 from plexsync.core.environment import data_dir
 from plexsync.queue import schema
+from tests.support import interpreters
 from tests.support.plugin import PLUGIN, worker_lives
 from tests.support.site import SHORT, Site, site
 
@@ -126,10 +127,12 @@ def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
     assert done.stderr.startswith("PlexSync cannot use its data folder")
 
 
-def test_check_setup_without_modules(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [[], ["-S"]], ids=["as usual", "-S"])
+def test_check_setup_without_modules(tmp_path: Path, flags: list[str]) -> None:
     """Without its modules the check says which command brings them."""
+    python = interpreters.bare(tmp_path / "python")
     done = subprocess.run(
-        [sys.executable, "-S", "-s", str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
+        [str(python), *flags, str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
         check=False,
         capture_output=True,
         text=True,

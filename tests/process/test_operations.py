@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from plexsync.core import enqueue, locks
 from plexsync.queue import schema
 from tests.servers.stash_hooks import parse_log_line
+from tests.support import interpreters
 from tests.support.plugin import PLUGIN, worker_lives
 from tests.support.site import Site, good, site
 from tests.support.waiting import until
@@ -51,7 +51,7 @@ def held(here: Site) -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("mode", CALLS)
-def test_no_third_party_module(held: Site, mode: str) -> None:
+def test_no_third_party_module(held: Site, tmp_path: Path, mode: str) -> None:
     """Each quick operation runs in an interpreter that has the standard library alone, and loads nothing else."""
     code = (
         "import os, sys\n"
@@ -63,7 +63,7 @@ def test_no_third_party_module(held: Site, mode: str) -> None:
         f"runpy.run_path({str(PLUGIN)!r}, run_name='__main__')\n"
     )
     document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
-    command = [sys.executable, "-I", "-S", "-c", code]
+    command = [str(interpreters.bare(tmp_path / "python")), "-I", "-S", "-c", code]
     done = subprocess.run(command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=60)
     assert list(json.loads(done.stdout)) == ["output"]
     loaded = {name.split(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}

@@ -247,8 +247,9 @@ def plugin_command(script: Path, python: str) -> list[str]:
     """
     beside = script.with_suffix(".yml")
     first, *words = _exec(beside if beside.exists() else MANIFEST)
-    assert first == "python3"
-    return [python, *(word.replace("{pluginDir}", str(script.parent)) for word in words)]
+    command = [python, *(word.replace("{pluginDir}", str(script.parent)) for word in words)]
+    assert (first, command[-1]) == ("python3", str(script))
+    return command
 
 
 def entered(command: list[str], env: Mapping[str, str]) -> list[str]:
