@@ -114,9 +114,9 @@ def test_manifest_has_every_setting_with_its_type() -> None:
 
 
 def test_the_code_reads_every_setting_of_the_manifest() -> None:
-    """What Stash offers and what PlexSync reads are the same keys, in the same order, with the same types."""
-    assert [(key.name, key.type) for key in settings.KEYS] == [
-        (key, entry["type"]) for key, entry in MANIFEST["settings"].items()
+    """What Stash offers and what PlexSync reads: the same keys and names, in the same order, with the same types."""
+    assert [(key.name, key.type, key.display_name) for key in settings.KEYS] == [
+        (key, entry["type"], entry["displayName"]) for key, entry in MANIFEST["settings"].items()
     ]
 
 
@@ -146,6 +146,11 @@ def test_descriptions_are_short_and_plain(name: str, description: str) -> None:
 def test_setting_descriptions_begin_with_the_default(key: str) -> None:
     """The default comes first, because Stash shows none of its own."""
     assert re.match(r"(Default|No default)", MANIFEST["settings"][key]["description"])
+
+
+def test_the_manifest_says_what_a_dlq_is() -> None:
+    """Two tasks are named after the DLQ; a description tells what the letters stand for."""
+    assert any("dead letter queue" in task["description"] for task in MANIFEST["tasks"])
 
 
 def test_only_one_file_ends_in_yml() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.stash.api import Connection, Stash
+from plexsync.core.connection import Connection
+from plexsync.stash.api import Stash
 from tests.servers.stash import StashServer
 
 

@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written(pair: Pair, tmp_path: Path) -> None:
             said = pair.stash.run_operation({"mode": name}).error
             assert said is not None
             assert str(pair.folder) in said, name
-        assert told(pair, "could not finish Sync all")
+        assert told(pair, "failed to run Sync all")
     finally:
         for path, mode in modes.items():
             path.chmod(mode)

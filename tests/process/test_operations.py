@@ -83,7 +83,7 @@ def test_on_a_cold_folder(here: Site, mode: str) -> None:
 
 def test_unknown(held: Site) -> None:
     """An unknown mode, or none, is an error in one sentence with status 0."""
-    for args, says in (({"mode": "dance"}, "does not know the mode 'dance'"), ({}, "neither hookContext nor mode")):
+    for args, says in (({"mode": "dance"}, "Unknown mode 'dance'"), ({}, "neither hookContext nor mode")):
         found = held.stash.run_operation(args)
         assert (found.returncode, found.stderr) == (0, "")
         assert says in str(found.error)
@@ -209,7 +209,7 @@ def test_check_setup(here: Site) -> None:
     here.pair("New")
     said = here.call("check_setup")
     assert said["ok"]
-    assert said["lines"][-1] == "Check setup: everything fits."
+    assert said["lines"][-1] == "Check setup: all checks passed."
     here.plex.stop()
     said = here.call("check_setup")
     assert not said["ok"]

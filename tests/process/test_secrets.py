@@ -248,7 +248,7 @@ def test_no_name_of_the_library_in_the_logs(pair: Pair, processes: list[PluginPr
     pair.stash.run_task("sync_all")
     said = pair.stash.run_task("preview").error
     assert said is not None
-    assert said.startswith("PlexSync failed at preview by a fault of its own (RuntimeError)")
+    assert said.startswith("Internal error in preview (RuntimeError). ")
     assert pair.stash.run_task("check_setup").error is None
     pair.stash.configure(dryRun=False, keepPlexEdits=True)
     pair.stash.run_task("sync_all")

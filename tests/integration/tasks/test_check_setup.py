@@ -59,9 +59,9 @@ def test_everything_fits(here: Desk) -> None:
         f"Plex {version} answers in {ms} ms and accepts the token.",
         "Libraries of the type Movies: Films, Old films. Used: Films.",
         "Indexed: Films 3 items.",
-        "Of 3 scenes tried, 3 match an item in Plex (100 %), 0 are not in Plex, 0 are not certain.",
+        "Of 3 sampled scenes, 3 match an item in Plex (100 %), 0 are not in Plex, 0 are uncertain.",
         "No path map to suggest: the paths agree, or too few files match to learn from.",
-        "Check setup: everything fits.",
+        "Check setup: all checks passed.",
     ]
     assert found["ok"]
     assert (version, found["plex"]["platform"]) != ("", "")
@@ -81,12 +81,12 @@ def test_what_does_not_match(here: Desk) -> None:
     found = told(here)
     assert found["ok"]
     assert found["sample"] == {"scenes": 5, "matched": 1, "reasons": {"not_in_plex": 3, "low_confidence": 1}}
-    assert "Of 5 scenes tried, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are not certain." in found["lines"]
-    reasons = [line for line in found["lines"] if line.startswith("No sure match: ")]
+    assert "Of 5 sampled scenes, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are uncertain." in found["lines"]
+    reasons = [line for line in found["lines"] if line.startswith("No certain match: ")]
     assert len(reasons) == check_setup.REASONS
     assert here.log.lines[-1] == (
         "warning",
-        "Check setup: Plex can be used, but most scenes find no item there; the lines before say why.",
+        "Check setup: PlexSync works, but most scenes match no item in Plex. The other lines say why.",
     )
     here.stash.configure(matchLowConfidence=True)
     assert told(here)["sample"]["matched"] == 2
@@ -98,8 +98,8 @@ def test_nothing_matches(here: Desk) -> None:
     here.stash.add_scene("None", files=[("/media/none.mp4", 9, 9.0)])
     told(here)
     assert [line[:38] for line in here.log.of("warning")] == [
-        "Of 1 scene tried, 0 match an item in P",
-        "Check setup: Plex can be used, but mos",
+        "Of 1 sampled scene, 0 match an item in",
+        "Check setup: PlexSync works, but most ",
     ]
 
 
@@ -109,12 +109,12 @@ def test_the_suggested_path_map_works(here: Desk) -> None:
     found = told(here)
     assert found["path_map"] == "/data => /media/films"
     assert found["lines"][-2] == (
-        "PlexSync has learned how paths differ. To make it certain, paste into plexPathMap: /data => /media/films"
+        'PlexSync has learned how paths differ. To make it permanent, paste into "Path map": /data => /media/films'
     )
     here.stash.configure(plexPathMap=found["path_map"])
     again = told(here)
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
-    assert "The path map is as you set it; learned from matches: /data => /media/films" in again["lines"]
+    assert "Your path map is in use. Learned from matches: /data => /media/films" in again["lines"]
     matches = here.app.planner.match(here.app.stash.sample(50))
     assert {one.evidence.value for match in matches.values() for one in match.items} == {"equal path"}
 
@@ -145,7 +145,7 @@ SETUP: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
     "a wrong token": ({"plexToken": "wrong"}, "Plex refused the token (401): check plexToken."),
     "a token with a newline": ({"plexToken": "a\nb"}, "characters that no token has"),
-    "no address": ({"plexUrl": "ftp://plex"}, "plexUrl"),
+    "no address": ({"plexUrl": "ftp://plex"}, "Plex address"),
     "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "use http:// or the right port"),
     "another path": ({"plexUrl": "{url}/web"}, "404"),
     "an unknown library": ({"plexLibraries": "Films, Cinema"}, "Cinema"),
@@ -217,7 +217,7 @@ def test_stash_is_away(here: Desk) -> None:
     here.stash.stop()
     found = told(here)
     assert not found["ok"]
-    assert found["lines"][-1].endswith("Open a page of Stash, so that PlexSync learns how to reach it.")
+    assert found["lines"][-1].endswith("Open any page of Stash: PlexSync then learns how to reach it.")
 
 
 def test_odd_characters_in_a_listing(here: Desk) -> None:

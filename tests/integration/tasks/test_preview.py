@@ -159,7 +159,7 @@ def test_counts_and_log(here: Desk) -> None:
     assert output["files"] == ["preview.csv", "unmatched.csv"]
     line = here.log.of("info")[-1]
     assert line.startswith(
-        f"finished Preview: nothing was written to Plex, see preview.csv and unmatched.csv in {here.folder}"
+        f"finished Preview: nothing was written to Plex; see preview.csv and unmatched.csv in {here.folder}"
     )
     assert line.endswith("changed=5 unchanged=1 unmatched=2 low_confidence=1 skipped=0 fields=23")
 

@@ -10,7 +10,7 @@ import pytest
 
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import jobs, schema, stock
-from plexsync.stash import api
+from plexsync.stash.queries import stash_text
 from plexsync.state import ledger
 from plexsync.worker import reconcile
 from tests.support.desk import DAY, HOUR, Desk, desk
@@ -196,7 +196,7 @@ def test_a_quiet_hour_is_one_request(here: Desk) -> None:
     here.at += HOUR
     assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1
     since = [one.variables["tag"]["updated_at"]["value"] for one in here.stash.requests_for("findTags")]
-    assert since == [api.stash_text(last), api.stash_text(here.at - HOUR)]
+    assert since == [stash_text(last), stash_text(here.at - HOUR)]
     for number in range(2998):
         here.stash.add_scene(str(number))
         here.stash.scenes[number + 3].updated_at = "2020-01-01T00:00:00Z"
