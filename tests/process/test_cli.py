@@ -112,7 +112,7 @@ def test_check_setup(here: Site) -> None:
     here.plex.stop()
     done = run("check-setup", "--data-dir", str(here.folder))
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "Plex does not answer: nothing can be reached at plexUrl."
+    assert done.stdout.splitlines()[-1] == 'Nothing answers at "Plex address". Check that Plex is running there.'
     here.stash.stop()
     done = run("check-setup", "--data-dir", str(here.folder))
     assert done.returncode == 1

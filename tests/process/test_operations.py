@@ -213,5 +213,5 @@ def test_check_setup(here: Site) -> None:
     here.plex.stop()
     said = here.call("check_setup")
     assert not said["ok"]
-    assert said["lines"][-1].startswith("Plex does not answer")
+    assert said["lines"][-1].startswith("Nothing answers at")
     assert here.queued() == []

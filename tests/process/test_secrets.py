@@ -175,7 +175,7 @@ def test_no_secret_anywhere(pair: Pair, processes: list[PluginProcess]) -> None:
     stash.configure(plexToken=[TOKEN], plexUrl=f"{plex.url}/?X-Plex-Token={TOKEN}")
     pair.edit(films[0], "an address with a token")
     problem(pair, "PlexSync is paused")
-    until(lambda: "plexUrl" in pair.log(), what="a word about the address")
+    until(lambda: "Plex address" in pair.log(), what="a word about the address")
     for name in TASKS:
         stash.run_task(name)
     seen.append(process_words(pair))

@@ -279,5 +279,5 @@ def test_plex_fails(here: Desk, fault: str) -> None:
 def test_plex_is_away(here: Desk) -> None:
     """With Plex away there is nothing to compare with, and the sentence says so."""
     here.plex.stop()
-    with pytest.raises(PlexUnavailable, match="Plex does not answer"):
+    with pytest.raises(PlexUnavailable, match="Nothing answers at"):
         preview.run(here.app, Bar())
