@@ -14,7 +14,7 @@ from typing import TypeVar
 from plexsync import matching
 from plexsync.matching import Candidate, Known, Match, Remembered, Rival, path_map
 from plexsync.model import fields
-from plexsync.model.fields import Wanted
+from plexsync.model.fields import Desired
 from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene
@@ -42,7 +42,7 @@ class Target:
     scene: Scene
     candidate: Candidate
     item: Item
-    wanted: Wanted
+    wanted: Desired
     record: Record
     edit: EditPlan
 
@@ -148,8 +148,8 @@ class Planner:
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
-        names = matching.questions(scenes, first, view)
-        alike = matching.alike(first.values())
+        names = matching.names_to_ask(scenes, first, view)
+        alike = matching.sizes_to_ask(first.values())
         if not names and not alike:
             return first
         claims = self._claims(first)
@@ -206,7 +206,7 @@ class Planner:
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
         """Return what would change on ``item`` for ``scene``."""
-        wanted = fields.wanted(scene, self.settings)
+        wanted = fields.desired(scene, self.settings)
         record = record or Record(item.rating_key, scene.id)
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
         edit = plan(item, wanted, record.written, keep_plex_edits=self.settings.keep_plex_edits)
@@ -218,5 +218,5 @@ def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
     return replace(
         known,
         claims={key: one.scene_id for key, one in records.items()},
-        claimed={key: one.path for key, one in records.items() if one.path},
+        claim_paths={key: one.path for key, one in records.items() if one.path},
     )

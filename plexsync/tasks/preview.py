@@ -20,7 +20,7 @@ from plexsync.model.errors import StashUnavailable
 from plexsync.model.item import Item
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, require_setup
-from plexsync.plex.images import check_cover, digest
+from plexsync.plex.images import check_cover, image_digest
 from plexsync.stash.api import Stash
 from plexsync.stash.queries import SCENE
 from plexsync.stash.reading import read_scene
@@ -155,7 +155,7 @@ class _Preview:
             return
         if check_cover(data, kind):
             return
-        sha1 = digest(data)
+        sha1 = image_digest(data)
         keep = self._settings.keep_plex_edits
         for element in covers.elements(target, target.record, sha1, keep_plex_edits=keep):
             name = "poster" if element == "posters" else "background"

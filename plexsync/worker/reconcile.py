@@ -182,7 +182,7 @@ def _compare(app: App, conn: sqlite3.Connection, machine: str, part: Sequence[in
     found = app.state.seen("wish", scenes)
     different, marks = [], []
     for scene_id, scene in scenes.items():
-        values = fields.wanted(scene, settings).values
+        values = fields.desired(scene, settings).values
         wish = {name: fingerprint(name, value) for name, value in values.items()}
         differs = any(
             wish.items() - record.wish.items() for record in records.get(scene_id, ()) if record.wish

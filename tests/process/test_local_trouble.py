@@ -77,8 +77,8 @@ def test_a_full_disk_under_the_hook(here: Installation, tmp_path: Path) -> None:
     connection = (here.folder / environment.CONNECTION).read_bytes()
     here.stash.python = python_that(tmp_path, FULL)
     said = refused(here, films[1], "the disk was full")
-    assert said.startswith(f"PlexSync could not queue scene:{films[1].scene} in {here.folder} (")
-    assert "Free the disk" in said
+    assert said.startswith(f"PlexSync could not queue scene {films[1].scene} in {here.folder} (")
+    assert "Free disk space" in said
     assert rows(here.folder) == []
     assert (here.folder / environment.CONNECTION).read_bytes() == connection
     assert list(here.folder.glob("connection.json.*")) == []
@@ -167,7 +167,7 @@ def test_a_queue_that_stays_locked(
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr(wake, "wake", lambda folder: False)
     said = json.loads(hook.handle(events.read(at(here.stash.dir, GOOD))))["error"]
-    assert said.startswith("PlexSync could not queue scene:1")
+    assert said.startswith("PlexSync could not queue scene 1")
     assert "database is locked" in said
     here.connect()
     turn(here)

@@ -168,7 +168,7 @@ def test_no_secret_anywhere(here: Installation, processes: list[PluginProcess]) 
     stash.configure(plexToken=[TOKEN], plexUrl=f"{plex.url}/?X-Plex-Token={TOKEN}")
     here.edit(films[0], "an address with a token")
     problem(here, "PlexSync is paused")
-    until(lambda: "plexUrl" in here.log(), what="a word about the address")
+    until(lambda: "Plex address" in here.log(), what="a word about the address")
     for name in TASKS:
         stash.run_task(name)
     seen.append(process_words(here))

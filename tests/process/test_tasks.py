@@ -115,7 +115,7 @@ def test_plex_hangs(tmp_path: Path) -> None:
 
 PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
-    "bad token": ({"plexToken": "wrong"}, "Plex refused the token (401)"),
+    "bad token": ({"plexToken": "wrong"}, "Plex rejected the token (401)"),
     "unknown library": ({"plexLibraries": "Cinema"}, "Cinema"),
     "bad address": ({"plexUrl": "ftp://plex"}, "Plex address"),
 }

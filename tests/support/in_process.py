@@ -99,7 +99,12 @@ class StrictStash(StashServer):
 
 
 class Stage:
-    """One data folder with a Stash and a Plex, of the same time; settings are saved so that all is well."""
+    """One data folder with a Stash and a Plex, of the same time; settings are saved so that all is well.
+
+    ``section``: Plex's one library.
+    """
+
+    section = 1
 
     def __init__(self, folder: Path) -> None:
         self.now = NOW
@@ -108,7 +113,7 @@ class Stage:
         self.plex = TimedPlex()
         self.plex.clock, self.plex.at = self.clock, []
         self.plex.model.clock = self.clock
-        self.plex.add_section("Films", key=1, locations=("/films",))
+        self.plex.add_section("Films", key=self.section, locations=("/films",))
         self.stash = StrictStash(folder / "stash")
         self.stash.now = lambda: datetime.fromtimestamp(self.now, UTC)
         self.folder = self.stash.data_dir
@@ -159,7 +164,7 @@ class Stage:
     def arrives(self, scene: int, path: str = "") -> int:
         """Plex gains the scene's file (``path``: at another place); the item's rating key."""
         file = self.stash.scenes[scene].files[0]
-        return self.plex.add_item(1, file=path or file.path, size=file.size, duration_ms=60_000).rating_key
+        return self.plex.add_item(self.section, file=path or file.path, size=file.size, duration_ms=60_000).rating_key
 
     def connect(self, **changes: Any) -> None:
         """A hook leaves how to reach Stash, with a fresh cookie."""

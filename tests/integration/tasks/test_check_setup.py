@@ -134,10 +134,10 @@ def test_settings_that_cannot_be_used(bench: Bench) -> None:
 
 SETUP: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
-    "a wrong token": ({"plexToken": "wrong"}, "Plex refused the token (401): check plexToken."),
+    "a wrong token": ({"plexToken": "wrong"}, 'Plex rejected the token (401). Check "Plex token".'),
     "a token with a newline": ({"plexToken": "a\nb"}, "characters that no token has"),
     "no address": ({"plexUrl": "ftp://plex"}, "Plex address"),
-    "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "use http:// or the right port"),
+    "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "Use http://, or correct the port."),
     "another path": ({"plexUrl": "{url}/web"}, "404"),
     "an unknown library": ({"plexLibraries": "Films, Cinema"}, "Cinema"),
 }
@@ -179,7 +179,7 @@ def test_every_failure_is_a_finding(bench: Bench, monkeypatch: pytest.MonkeyPatc
     found = told(bench)
     assert not found["ok"]
     assert bench.log.lines[-1] == ("error", found["lines"][-1])
-    assert "Plex" in found["lines"][-1] or "plexUrl" in found["lines"][-1]
+    assert "Plex" in found["lines"][-1]
     bench.plex.release()
 
 
@@ -200,7 +200,10 @@ def test_no_library_of_movies(bench: Bench) -> None:
 def test_plex_is_away(bench: Bench) -> None:
     """Nothing at the address is a finding that names the setting."""
     bench.plex.stop()
-    assert told(bench)["lines"] == ["Stash answers.", "Plex does not answer: nothing can be reached at plexUrl."]
+    assert told(bench)["lines"] == [
+        "Stash answers.",
+        'Nothing answers at "Plex address". Check that Plex is running there.',
+    ]
 
 
 def test_stash_is_away(bench: Bench) -> None:
