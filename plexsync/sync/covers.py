@@ -14,12 +14,12 @@ LOCKS: Mapping[Element, str] = {"posters": "thumb", "arts": "art"}
 
 def stamp(target: Target) -> str:
     """Return what must stay the same for a cover not to be fetched again: ``updated_at`` and the two switches."""
-    return f"{target.scene.updated_at} {int(target.wanted.poster)}{int(target.wanted.background)}"
+    return f"{target.scene.updated_at} {int(target.desired.poster)}{int(target.desired.background)}"
 
 
 def is_due(target: Target, record: Record) -> bool:
     """Return whether the cover has to be fetched to know whether it changed."""
-    return (target.wanted.poster or target.wanted.background) and record.cover_seen != stamp(target)
+    return (target.desired.poster or target.desired.background) and record.cover_seen != stamp(target)
 
 
 def held(record: Record) -> dict[str, str]:
@@ -36,8 +36,8 @@ def elements(target: Target, record: Record, sha1: str, *, keep_plex_edits: bool
     """Return where an image with that SHA-1 goes; with ``keep_plex_edits`` not where a person chose another."""
     before = held(record)
     switches: tuple[tuple[Element, bool], ...] = (
-        ("posters", target.wanted.poster),
-        ("arts", target.wanted.background),
+        ("posters", target.desired.poster),
+        ("arts", target.desired.background),
     )
     return tuple(
         element

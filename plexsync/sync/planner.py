@@ -42,7 +42,7 @@ class Target:
     scene: Scene
     candidate: Candidate
     item: Item
-    wanted: Desired
+    desired: Desired
     record: Record
     edit: EditPlan
 
@@ -206,11 +206,11 @@ class Planner:
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
         """Return what would change on ``item`` for ``scene``."""
-        wanted = fields.desired(scene, self.settings)
+        desired = fields.desired(scene, self.settings)
         record = record or Record(item.rating_key, scene.id)
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
-        edit = plan(item, wanted, record.written, keep_plex_edits=self.settings.keep_plex_edits)
-        return Target(scene, candidate, item, wanted, record, edit)
+        edit = plan(item, desired, record.written, keep_plex_edits=self.settings.keep_plex_edits)
+        return Target(scene, candidate, item, desired, record, edit)
 
 
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:

@@ -321,7 +321,7 @@ class Writer:
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
         for work in works:
             if work.error is None:
-                wish = {name: fingerprint(name, value) for name, value in work.target.wanted.values.items()}
+                wish = {name: fingerprint(name, value) for name, value in work.target.desired.values.items()}
                 work.record = replace(work.record, wish=wish)
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:

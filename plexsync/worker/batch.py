@@ -242,7 +242,7 @@ class Batch:
     def _warn(self, planned: Iterable[Sequence[Work]]) -> None:
         """Log what of a scene cannot be sent as it is, once for all the items of the scene."""
         for works in planned:
-            for sentence in dict.fromkeys(sentence for work in works for sentence in work.target.wanted.warnings):
+            for sentence in dict.fromkeys(sentence for work in works for sentence in work.target.desired.warnings):
                 self._app.log.warning("found a problem in scene", **named(works[0].target.scene), what=sentence)
 
     def _is_wanted(self, job: Job) -> bool:

@@ -154,7 +154,7 @@ def test_the_log_follows_the_settings(app: App) -> None:
 def test_plex_needs_settings(app: App) -> None:
     """Before the settings have been read Plex is not asked at some address: without a token nothing is sent."""
     assert app.saved_digest == ""
-    with pytest.raises(SetupError, match="plexToken is empty"):
+    with pytest.raises(SetupError, match='"Plex token" is empty'):
         app.connect_plex()
     assert app.requests == (0, 0, 0)
 
