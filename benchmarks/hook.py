@@ -30,7 +30,9 @@ from typing import NamedTuple
 
 from benchmarks._stage import PLUGIN, Remote, StashHouse
 from plexsync.core import environment, locks
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, schema
+from tests.support.queue_tools import job_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -161,7 +163,7 @@ def worker(folder: str) -> Iterator[None]:
 def fill(folder: str) -> None:
     """Let ``JOBS`` jobs wait."""
     conn = schema.open_queue(folder, time.time())
-    jobs.put_many(conn, [f"scene:{number}" for number in range(1, JOBS + 1)], "benchmark", time.time(), jobs.BULK)
+    jobs.enqueue_many(conn, [JobKey.scene(number) for number in range(1, JOBS + 1)], "benchmark", time.time(), 2)
     conn.close()
 
 
@@ -170,7 +172,7 @@ def mark(folder: str) -> None:
     conn, done = schema.open_queue(folder, time.time()), 0
     while True:
         keys = [f"scene:{done + number}" for number in range(1, JOBS + 1)]
-        bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+        bulk.mark_many(conn, job_keys(keys), "Sync all", "benchmark", time.time(), time.sleep)
         done += JOBS
 
 

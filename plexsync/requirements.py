@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from plexsync.core import environment
 from plexsync.log import FileSink
 from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from plexsync.stash import lite
 from plexsync.state import ledger, pause
+from plexsync.state.meta import Meta
+from plexsync.state.pause import Pause
 
 #: Module -> package that brings it.
 PACKAGES = {
@@ -73,11 +76,11 @@ def tell(folder: str, now: float, text: str, api_key: str = "") -> None:
     Edits and wishes until now are answered by this; later ones are a reason to look at once.
     """
     interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
-    standing = pause.Pause(pause.SETUP, now + interval, text, interval=interval, wake=_counters(folder, now))
+    made = Pause(pause.SETUP, now + interval, text, interval=interval, edits=_counters(folder, now))
     conn = ledger.open_state(folder)
     try:
-        before = pause.load(conn)
-        pause.store(conn, standing)
+        meta = Meta(conn)
+        before, meta.pause = meta.pause, made
     finally:
         conn.close()
     if before is not None and before.problem == text:
@@ -92,8 +95,9 @@ def _counters(folder: str, now: float) -> float:
     """The counter of edits; the wish for a look is fulfilled."""
     conn = schema.open_queue(folder, now)
     try:
-        schema.set_meta(conn, "looked", schema.get_meta(conn, "nudge"))
-        return schema.get_meta(conn, "wake")
+        meta = QueueMeta(conn)
+        meta.wake_seen = meta.wake_requested
+        return meta.edits
     finally:
         conn.close()
 

@@ -6,9 +6,12 @@ from enum import Enum
 
 
 class Next(Enum):
-    """``WORK``: be the worker. ``IDLE``: be the small waiter. ``RESTART``: the files changed. ``STOP``: end."""
+    """``WORK``: be the full worker. ``IDLE``: be the small process that watches the queue. ``PROBE``: check whether a
+    pause is over. ``RESTART``: the plugin's files changed. ``STOP``: end. The first three are the internal commands.
+    """
 
-    WORK = "work"
+    WORK = "worker"
     IDLE = "idle"
+    PROBE = "probe"
     RESTART = "restart"
     STOP = "stop"

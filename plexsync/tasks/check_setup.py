@@ -18,7 +18,6 @@ from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, read_settings, setup_problem
 from plexsync.plex.sections import choose
-from plexsync.state import ledger
 from plexsync.status import counted
 
 #: Scenes in the sample, and reasons that are told of those that do not match.
@@ -75,7 +74,7 @@ def run(app: App) -> dict[str, Any]:
 def _all(app: App, found: Checkup) -> None:
     saved = app.stash.settings()
     settings, warnings = read_settings(saved)
-    ledger.put(app.state.conn, "warned", list(warnings))  # told here, so that nobody tells them once more
+    app.state.meta.warned = list(warnings)  # told here, so that nobody tells them once more
     app.use(saved)
     found.good("Stash answers.")
     for sentence in warnings:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from plexsync.core import wake
-from plexsync.queue import bulk, schema
+from plexsync.queue import bulk
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
+from plexsync.state.meta import Meta
 
 DONE, AWAY, STASH_AWAY, PROBLEM = "done", "away", "stash away", "problem"
 
@@ -46,16 +48,17 @@ class Clock(Protocol):
         """Sleeps so many seconds."""
 
 
-def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progress: Progress, world: Clock) -> Ended:
-    """Wait until each row of ``mark`` is settled or put back, or the worker is paused; why it ended."""
+def follow(folder: str, conn: sqlite3.Connection, task_id: str, total: int, progress: Progress, world: Clock) -> Ended:
+    """Wait until each row of the task is settled or put back, or the worker is paused; why it ended."""
     since = world.clock()
-    nudge = schema.raise_counter(conn, "nudge")
-    state = pause.connect(folder)
+    numbers = QueueMeta(conn)
+    request = numbers.request_wake()
+    state = Meta.open(folder)
     starts, awake, last, shown = 0, float("-inf"), total, 0.0
     try:
         while True:
             began = world.clock()
-            left = bulk.left(conn, mark, since)
+            left = bulk.left(conn, task_id, since)
             took = world.clock() - began
             if not left:
                 return Ended(DONE)
@@ -65,9 +68,9 @@ def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progres
             if done > shown:  # a row that was put back and is worked on again counts once more
                 shown = done
                 progress.progress(shown)
-            state = state if pause.is_file(state) else _reopened(state, folder)
-            if schema.get_meta(conn, "looked") >= nudge:
-                standing = pause.load(state)
+            state = state if state.is_file else _reopened(state, folder)
+            if numbers.wake_seen >= request:
+                standing = state.pause
                 if standing is not None and standing.kind in _KINDS:
                     return Ended(_KINDS[standing.kind], standing.problem)
             if world.clock() - awake >= KEEP_AWAKE:
@@ -83,7 +86,7 @@ def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progres
 _KINDS = {pause.PLEX: AWAY, pause.STASH: STASH_AWAY, pause.SETUP: PROBLEM, pause.LOCAL: PROBLEM}
 
 
-def _reopened(state: sqlite3.Connection, folder: str) -> sqlite3.Connection:
+def _reopened(state: Meta, folder: str) -> Meta:
     """The worker may have made the file only now."""
     state.close()
-    return pause.connect(folder)
+    return Meta.open(folder)

@@ -14,8 +14,11 @@ from plexsync.core import environment
 from plexsync.core import wake as waking
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
+from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters as letters
 from plexsync.queue import jobs, schema
+from plexsync.queue.dead_letters import DeadLetter
+from plexsync.queue.meta import QueueMeta
 from plexsync.status import counted
 
 Args = dict[str, Any]
@@ -57,19 +60,18 @@ def dead_letters(folder: str, args: Args) -> dict[str, Any]:
     return items | {"more": more} if more > 0 else items
 
 
-def _letter(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, key, reason, message, attempts, first, last, candidates = row
-    kind, _, ident = str(key or "").partition(":")
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    key = JobKey.parse(letter.key)
     return {
-        "id": number,
-        "scene_id": int(ident) if kind == "scene" else None,
-        "key": key,
-        "reason": reason or "retries_exhausted",
-        "message": message or "",
-        "attempts": attempts,
-        "first_seen": reports.moment(first),
-        "last_seen": reports.moment(last),
-        "candidates": json.loads(candidates) if candidates else [],
+        "id": letter.row,
+        "scene_id": key.id if key and key.is_scene else None,
+        "key": letter.key,
+        "reason": letter.reason,
+        "message": letter.message or "",
+        "attempts": letter.attempts,
+        "first_seen": reports.moment(letter.first_seen),
+        "last_seen": reports.moment(letter.last_seen),
+        "candidates": json.loads(letter.candidates) if letter.candidates else [],
     }
 
 
@@ -77,7 +79,7 @@ def retry(folder: str, args: Args) -> dict[str, Any]:
     """Put dead letters back with a clean slate, and wake the worker."""
     with _queue(folder) as conn:
         number = letters.retry(conn, _ids(args), time.time())
-        schema.raise_counter(conn, "nudge")
+        QueueMeta(conn).request_wake()
     waking.wake(folder)
     return {"retried": number}
 
@@ -105,10 +107,10 @@ def _ids(args: Args) -> list[int]:
 def wake(folder: str, args: Args) -> dict[str, Any]:
     """Start the worker if there is something to do; make a paused or waiting one look at once."""
     with _queue(folder) as conn:
-        schema.raise_counter(conn, "nudge")
+        QueueMeta(conn).request_wake()
         number = jobs.counts(conn)
         needed = number["pending"] + number["waiting"] + number["in_progress"] > 0
-        needed = needed or jobs.catchup_due(conn, time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
+        needed = needed or QueueMeta(conn).is_catchup_due(time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
     running = waking.running_pid(folder) is not None
     started = waking.wake(folder) if needed and not running else False
     return {"started": started, "running": running or started}

@@ -17,6 +17,7 @@ from plexsync.app import App, World
 from plexsync.core import environment, locks, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, dead_letters, schema
 from plexsync.stash.api import stash_text
 from plexsync.tasks import check_setup, follow, preview
@@ -28,12 +29,12 @@ RECENT_HOURS = 24.0
 
 
 class Task:
-    """One run of a task: its mark, its log with progress, what it needs."""
+    """One run of a task: its id, its log with progress, what it needs."""
 
-    def __init__(self, folder: str, args: Args, mark: str, *, world: World | None = None) -> None:
+    def __init__(self, folder: str, args: Args, task_id: str, *, world: World | None = None) -> None:
         self.folder = folder
         self.args = args
-        self.mark = mark
+        self.id = task_id
         self.world = world or World()
         self.sink = StderrSink()
         self.log = Log([self.sink])
@@ -63,27 +64,27 @@ def sync(task: Task, mark: Callable[[Task], int], name: str) -> Args:
 
     However the task ends by itself, what it marked is the background worker's own from then on.
     """
-    with _task_lock(task.folder, task.mark):
+    with _task_lock(task.folder, task.id):
         try:
             bulk.drop_stopped(task.conn, task.folder, task.world.sleep)  # or this task would take them for its own
             total = mark(task)
-            ended = follow.follow(task.folder, task.conn, task.mark, total, task.sink, task.world)
+            ended = follow.follow(task.folder, task.conn, task.id, total, task.sink, task.world)
         finally:
-            if bulk.hand_over(task.conn, task.mark):
+            if bulk.hand_over(task.conn, task.id):
                 wake.wake(task.folder)
-    output: Args = {"marked": total, **bulk.outcomes(task.conn, task.mark)}
-    bulk.forget(task.conn, task.mark)
+    output: Args = {"marked": total, **bulk.outcomes(task.conn, task.id)}
+    bulk.forget_counts(task.conn, task.id)
     return _told(task, name, output, ended)
 
 
 @contextmanager
-def _task_lock(folder: str, mark: str) -> Iterator[None]:
-    """Hold ``task.lock`` with the mark in it: while it is held, what the task marked is wanted."""
+def _task_lock(folder: str, task_id: str) -> Iterator[None]:
+    """Hold ``task.lock`` with the task's id in it: while it is held, what the task marked is wanted."""
     fd = locks.open_lock(os.path.join(folder, environment.TASK_LOCK))
     try:
         if not locks.wait_lock(fd, 1.0):
             raise PlexSyncError("Another PlexSync task is running; start this one again when it has ended.")
-        locks.write_text(fd, mark)
+        locks.write_text(fd, task_id)
         yield
         locks.write_text(fd, "")
     finally:
@@ -143,8 +144,8 @@ def _is_since(text: object, since: float) -> bool:
 def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
     total = 0
     for page in pages:
-        keys = [f"scene:{scene_id}" for scene_id in page]
-        bulk.mark_many(task.conn, keys, reason, task.mark, task.world.clock(), task.world.sleep)
+        keys = [JobKey.scene(scene_id) for scene_id in page]
+        bulk.mark_many(task.conn, keys, reason, task.id, task.world.clock(), task.world.sleep)
         total += len(keys)
     return total
 
@@ -154,12 +155,12 @@ def _mark_due(task: Task) -> int:
     now = task.world.clock()
     orphans = wake.running_pid(task.folder) is None
     far = now + environment.horizon()
-    return bulk.mark_due(task.conn, task.mark, now, far, task.world.sleep, orphans=orphans)
+    return bulk.follow_due(task.conn, task.id, now, far, task.world.sleep, orphans=orphans)
 
 
 def _mark_dead(task: Task) -> int:
     """Every dead letter, put back with a clean slate."""
-    return dead_letters.retry_all(task.conn, task.world.clock(), task.mark, sleep=task.world.sleep)
+    return dead_letters.retry_all(task.conn, task.world.clock(), task.id, sleep=task.world.sleep)
 
 
 _MODES: dict[str, Callable[[Task], Any]] = {

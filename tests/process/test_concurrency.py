@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.core import enqueue
+from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs
 from tests.servers.plex_http import Request
 from tests.support.pair import Pair
@@ -37,7 +38,7 @@ def test_eight_workers_do_2000_jobs_once(pair: Pair) -> None:
     pair.connect()
     conn = pair.queue()
     now = time.time()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in pair.films], "test", now, enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in pair.films], "test", now, enqueue.BY_HAND)
     conn.close()
     started = [pair.start_worker() for _ in range(WORKERS)]
     until(lambda: rows(pair.folder) == [], seconds=120, what="an empty queue")

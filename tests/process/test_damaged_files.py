@@ -14,7 +14,9 @@ import pytest
 
 from plexsync import repair
 from plexsync.core import enqueue, environment
-from plexsync.queue import jobs, schema
+from plexsync.model.job_key import JobKey
+from plexsync.queue import jobs
+from plexsync.queue.meta import QueueMeta
 from tests.support.pair import Pair
 from tests.support.plugin import rows, worker_lives
 from tests.support.waiting import until
@@ -61,7 +63,7 @@ def test_a_damaged_queue(pair: Pair, where: str) -> None:
     """The hook says that it could not queue, a worker saves what it can and recommends Sync recent, and all arrive."""
     films = [pair.film(f"New {number}") for number in range(200)]
     conn = pair.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
     conn.close()
     damage(pair.folder / environment.QUEUE_DB, where)
     result = pair.stash.update_scene(films[0].scene, title="edited")
@@ -86,9 +88,9 @@ def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
     films = [pair.film(f"New {number}") for number in range(300)]
     pair.plex.stop()
     conn = pair.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films], "test", time.time(), enqueue.BY_HAND)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected', message = 'why' WHERE _id > 290")
-    schema.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
+    QueueMeta(conn).started_at = time.time() + 86_400  # catch-up finds nothing: what arrives was saved
     conn.close()
     path = pair.folder / environment.QUEUE_DB
     conn = sqlite3.connect(path)

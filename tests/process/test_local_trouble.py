@@ -98,7 +98,7 @@ def test_a_full_disk_under_the_worker(pair: Pair) -> None:
     film = pair.film()
     pair.edit(film, "before")
     pair.arrives(film, "before")
-    until(lambda: b"waiter" in Path(f"/proc/{worker(pair)}/cmdline").read_bytes(), what="the small waiter")
+    until(lambda: b"idle" in Path(f"/proc/{worker(pair)}/cmdline").read_bytes(), what="the small waiter")
     _, most = resource.prlimit(worker(pair), resource.RLIMIT_FSIZE)
     resource.prlimit(worker(pair), resource.RLIMIT_FSIZE, (0, most))
     pair.edit(film, "the disk was full")
@@ -198,5 +198,5 @@ def test_a_log_that_takes_nothing(pair: Pair, way: str) -> None:
         log.mkdir()
     pair.edit(film, "without a log")
     pair.arrives(film, "without a log")
-    until(lambda: told(pair, "PlexSync cannot write plexsync.log"), what="a word in Stash's log")
+    until(lambda: told(pair, "failed to write plexsync.log"), what="a word in Stash's log")
     assert pair.status()["problem"] is None

@@ -12,9 +12,9 @@ from typing import Any
 
 from plexsync.app import App, World
 from plexsync.core import enqueue
-from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.log import Log, StashSink
-from plexsync.queue import schema
+from plexsync.model.lifecycle import Next
+from plexsync.queue.meta import QueueMeta
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.worker import reconcile
 from plexsync.worker.loop import Worker
@@ -66,7 +66,7 @@ class Desk:
         plex.add_section("Films", key=1)
         stash.configure(plexUrl=plex.url, plexToken=plex.token, skipPoster=True, skipBackground=True)
         self.queue = JobQueue(str(folder), lambda: self.at)
-        schema.set_meta(self.queue.conn, "start", self.at)
+        QueueMeta(self.queue.conn).started_at = self.at
         self.log = Lines()
         self.app = self._app()
 
@@ -115,16 +115,15 @@ class Desk:
     def catch_up(self) -> int:
         """One catch-up with the settings as they are, as the worker makes it; how many jobs."""
         self.app.use(self.app.stash.settings())
-        return reconcile.run(self.app, self.queue.conn)
+        return reconcile.run(self.app, self.queue)
 
-    def work(self) -> str:
+    def work(self) -> Next:
         """Let the worker do all that is due, without a catch-up, a second after the edits at least; why it ended."""
         self.at += 1
-        keep = schema.get_meta(self.queue.conn, "catchup")
-        schema.set_meta(self.queue.conn, "catchup", self.at)
-        files = PluginFiles(read=dict)
-        ended = Worker(self.app, self.queue, StashSink(), files, fresh=False).drain()
-        schema.set_meta(self.queue.conn, "catchup", keep)
+        keep = QueueMeta(self.queue.conn).caught_up_at
+        QueueMeta(self.queue.conn).caught_up_at = self.at
+        ended = Worker(self.app, self.queue, StashSink(), lambda: "same", fresh=False).drain()
+        QueueMeta(self.queue.conn).caught_up_at = keep
         return ended
 
     def written(self, *keys: str) -> None:

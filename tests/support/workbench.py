@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -20,21 +20,18 @@ from plexsync.core import enqueue, environment
 from plexsync.daemon import idle, probe
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.log import Log, StashSink
+from plexsync.model.lifecycle import Next
 from plexsync.queue import dead_letters, jobs, schema
+from plexsync.queue.meta import QueueMeta
 from plexsync.queue.worker_queue import JobQueue
-from plexsync.state import ledger, pause
+from plexsync.state import pause
 from plexsync.state.breaker import Breaker
+from plexsync.state.meta import Meta
 from plexsync.worker.loop import Worker
 from tests.servers.plex import PlexServer
 from tests.servers.plex_http import Reply, Request
 from tests.servers.stash import StashServer
 from tests.support.queue_tools import NOW, job
-
-#: Words with which a line of the worker's log may begin: what was done, to whom it was done comes after.
-ACTIONS = {
-    *("compared", "could", "dropped", "ended", "failed", "finished", "found", "gave", "left", "noticed", "paused"),
-    *("put", "queued", "shortened", "skipped", "tagged", "traced", "went", "would", "wrote"),
-}
 
 
 class Film(NamedTuple):
@@ -85,7 +82,7 @@ class Bench:
         self.folder = str(self.stash.data_dir)
         Path(self.folder).mkdir(parents=True)
         self.conn = schema.open_queue(self.folder, self.now)
-        schema.set_meta(self.conn, "catchup", self.now)
+        QueueMeta(self.conn).caught_up_at = self.now
         self.connect()
         self._end = float("inf")
         self._films = 0
@@ -153,20 +150,20 @@ class Bench:
     # -- the background process
 
     @contextmanager
-    def worker(self, files: PluginFiles | None = None) -> Iterator[Worker]:
+    def worker(self, files: Callable[[], str] = lambda: "same") -> Iterator[Worker]:
         """The full worker, built anew."""
         sink = StashSink()
         log = Log([self, sink])
         app = App(self.folder, log, world=self.world, api_key=self.api_key)
         queue = JobQueue(self.folder, self.clock)
         try:
-            yield Worker(app, queue, sink, files or PluginFiles(read=dict), fresh=False)
+            yield Worker(app, queue, sink, files, fresh=False)
         finally:
             queue.close()
             app.close()
             self.api_key = app.api_key
 
-    def turn(self) -> str:
+    def turn(self) -> Next:
         """One turn of the full worker; why it ended."""
         with self.worker() as worker:
             return worker.drain()
@@ -178,9 +175,9 @@ class Bench:
         try:
             while True:
                 self.turn()
-                made = idle.Waiter(
+                made = idle.Idle(
                     self.folder,
-                    look=lambda: probe.look(self.folder, self.api_key, self.clock),
+                    probe=lambda: probe.probe(self.folder, self.api_key, self.clock),
                     files=PluginFiles(read=dict),
                     clock=self.clock,
                     sleep=self._wait,
@@ -221,20 +218,14 @@ class Bench:
     @property
     def breaker(self) -> Breaker:
         """As it is stored."""
-        conn = pause.connect(self.folder)
-        try:
-            return Breaker(**ledger.get(conn, "breaker", {}))
-        finally:
-            conn.close()
+        with closing(Meta.open(self.folder)) as meta:
+            return meta.breaker
 
     @property
     def pause(self) -> pause.Pause | None:
         """The pause that stands."""
-        conn = pause.connect(self.folder)
-        try:
-            return pause.load(conn)
-        finally:
-            conn.close()
+        with closing(Meta.open(self.folder)) as meta:
+            return meta.pause
 
     def titles(self, films: Iterable[Film]) -> list[str]:
         """The titles in Plex."""

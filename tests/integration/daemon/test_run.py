@@ -15,9 +15,11 @@ from plexsync.core import enqueue, environment
 from plexsync.daemon import run
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Terminated
-from plexsync.queue import schema
+from plexsync.model.lifecycle import Next
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
-from plexsync.worker.loop import DISABLED, WAIT, Worker
+from plexsync.state.meta import Meta
+from plexsync.worker.loop import Worker
 from tests.support.desk import BEGIN, Desk, desk
 
 
@@ -25,11 +27,11 @@ from tests.support.desk import BEGIN, Desk, desk
 def room(tmp_path: Path) -> Iterator[Desk]:
     """Both servers and a data folder; the desk's own connections are not used."""
     with desk(tmp_path) as made:
-        schema.set_meta(made.queue.conn, "catchup", BEGIN)
+        QueueMeta(made.queue.conn).caught_up_at = BEGIN
         yield made
 
 
-def drain(room: Desk, *, fresh: bool = False, key: str = "") -> tuple[str, str]:
+def drain(room: Desk, *, fresh: bool = False, key: str = "") -> tuple[Next, str]:
     """One turn."""
     world = World(clock=lambda: room.at, sleep=room.sleep)
     try:
@@ -42,7 +44,7 @@ def standing(room: Desk) -> pause.Pause | None:
     """What pauses."""
     conn = ledger.open_state(str(room.folder))
     try:
-        return pause.load(conn)
+        return Meta(conn).pause
     finally:
         conn.close()
 
@@ -57,7 +59,7 @@ def test_a_turn(room: Desk) -> None:
     room.stash.api_key = "the-api-key"
     scene, item = room.pair("Title")
     room.hook(f"scene:{scene}")
-    assert drain(room) == (WAIT, "the-api-key")
+    assert drain(room) == (Next.IDLE, "the-api-key")
     assert room.title(item) == "Title"
     assert standing(room) is None
 
@@ -67,9 +69,9 @@ def test_a_later_plexsyncs_queue(room: Desk) -> None:
     scene, _ = room.pair("Title")
     room.hook(f"scene:{scene}")
     room.queue.conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
-    assert drain(room, key="key") == (DISABLED, "key")
+    assert drain(room, key="key") == (Next.STOP, "key")
     assert room.plex.log == []
-    assert "later PlexSync" in log(room)[-1]
+    assert "later version of PlexSync" in log(room)[-1]
 
 
 def test_a_fault_of_its_own_is_a_pause(room: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,13 +84,13 @@ def test_a_fault_of_its_own_is_a_pause(room: Desk, monkeypatch: pytest.MonkeyPat
     room.hook(f"scene:{scene}")
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "drain", fail)
-        assert drain(room, key="key") == (WAIT, "key")
+        assert drain(room, key="key") == (Next.IDLE, "key")
     found = standing(room)
     assert found is not None
     assert (found.kind, found.until) == (pause.LOCAL, BEGIN + 60)
     assert "KeyError" in found.problem
     assert any(line.startswith("traced") for line in log(room))
-    assert drain(room)[0] == WAIT
+    assert drain(room)[0] is Next.IDLE
     assert room.title(item) == "Title"
     assert standing(room) is None
 
@@ -121,7 +123,7 @@ def test_a_queue_that_is_no_database(room: Desk, fresh: bool) -> None:
     """A broken queue is mended before anything is leased, in whatever turn it is found."""
     room.queue.close()
     (room.folder / environment.QUEUE_DB).write_bytes(b"nothing " * 2000)
-    assert drain(room, fresh=fresh)[0] == WAIT
+    assert drain(room, fresh=fresh)[0] is Next.IDLE
     assert len(list(room.folder.glob("queue.db.damaged-*"))) == 1
     assert standing(room) is None
 
@@ -134,13 +136,13 @@ def test_damage_that_shows_at_work(room: Desk, table: str) -> None:
     room.app.close()
     spoil(room.folder / environment.STATE_DB, table)
     room.hook(f"scene:{scene}")
-    assert drain(room)[0] == WAIT
+    assert drain(room)[0] is Next.IDLE
     found = standing(room)
     assert found is not None
     assert found.kind == pause.LOCAL
     assert "malformed" in found.problem
     room.sleep(60)
-    assert drain(room)[0] == WAIT
+    assert drain(room)[0] is Next.IDLE
     assert len(list(room.folder.glob("state.db.damaged-*"))) == 1
     assert room.title(item) == "Title"
     assert standing(room) is None
@@ -150,11 +152,11 @@ def test_damage_that_shows_at_work(room: Desk, table: str) -> None:
 def test_a_pause_that_cannot_be_read_or_stored(room: Desk) -> None:
     """Where the damage hits the pauses themselves the caller is told, and a fresh turn mends them."""
     scene, item = room.pair("Title")
-    pause.store(room.app.state.conn, None)
+    Meta(room.app.state.conn).pause = None
     room.app.close()
     spoil(room.folder / environment.STATE_DB, "meta")
     room.hook(f"scene:{scene}")
-    assert drain(room)[0] == WAIT
+    assert drain(room)[0] is Next.IDLE
     assert len(list(room.folder.glob("state.db.damaged-*"))) == 1
     assert room.title(item) == "Title"
 
@@ -166,6 +168,6 @@ def test_a_machine_that_lets_nothing_be_noted(room: Desk, monkeypatch: pytest.Mo
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Worker, "drain", full)
-    monkeypatch.setattr(pause, "store", full)
+    monkeypatch.setattr(Meta, "write", full)
     with pytest.raises(sqlite3.OperationalError, match="full"):
         drain(room)

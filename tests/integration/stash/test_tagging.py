@@ -10,7 +10,7 @@ import pytest
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.scene import Scene, StashId
 from plexsync.stash import tagging
-from plexsync.state import ledger
+from plexsync.state.meta import Meta
 from tests.support.desk import HOUR, Desk, desk
 
 DB, PMV = "https://stashdb.org/graphql", "https://pmvstash.org/graphql"
@@ -37,7 +37,7 @@ def tags(here: Desk, scene: int) -> list[str]:
 def run(here: Desk) -> None:
     """Tag all scenes as they are now, once, remembering warnings as the worker does."""
     saved, scenes = here.app.stash.batch(here.stash.scenes)
-    tagging.tag(here.app.stash, list(scenes.values()), here.app.use(saved), here.app.log, here.app.state.conn)
+    tagging.tag(here.app.stash, list(scenes.values()), here.app.use(saved), here.app.log, here.app.state.meta)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(here: Desk, gone: list
         here.stash.destroy_scene(one, hook=False)
     settings = here.app.use(saved)
     here.stash.log.clear()
-    tagging.tag(here.app.stash, list(scenes.values()), settings, here.app.log, here.app.state.conn)
+    tagging.tag(here.app.stash, list(scenes.values()), settings, here.app.log, here.app.state.meta)
     assert all(tags(here, one) == ["stash-box: stashdb.org"] for one in here.stash.scenes)
     assert here.log.of("warning") == []
     assert here.log.of("info")[-1].endswith(f"number={45 - len(gone)}")
@@ -138,7 +138,7 @@ def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(here: Desk) -> 
     assert tags(here, 1) == ["stash-box: pmvstash.org"]
     here.stash.configure(tagID_stashdb=str(right))
     run(here)
-    assert (tags(here, 1), ledger.get(here.app.state.conn, "tag_warned")) == (["right", "stash-box: pmvstash.org"], {})
+    assert (tags(here, 1), Meta(here.app.state.conn).tag_warned) == (["right", "stash-box: pmvstash.org"], {})
     here.stash.destroy_tag(right)
     run(here)
     assert len(here.log.of("warning")) == 3

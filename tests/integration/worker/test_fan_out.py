@@ -46,7 +46,7 @@ def rename(here: Desk, kind: str) -> None:
 
 def run(here: Desk, kind: str, number: int = 1) -> int:
     """Expand one job of ``kind`` alone; how many scenes."""
-    return expand(Job(1, kind, number, 1), here.app.stash, here.app.state, here.queue.conn, here.at, here.plex.machine)
+    return expand(Job(1, kind, number, 1), here.app.stash, here.app.state, here.queue, here.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
@@ -139,7 +139,7 @@ def test_a_listing_that_breaks_off_leaves_it_to_be_repeated(here: Desk) -> None:
         run(here, "tag")
     here.stash.faults.remove(fault)
     here.app.use(here.app.stash.settings())
-    assert (reconcile.run(here.app, here.queue.conn), here.keys()) == (1, ["tag:1"])
+    assert (reconcile.run(here.app, here.queue), here.keys()) == (1, ["tag:1"])
 
 
 def test_many_scenes_are_queued_page_by_page(tmp_path: Path) -> None:

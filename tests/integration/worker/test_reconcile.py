@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from plexsync.model.errors import StashUnavailable
-from plexsync.queue import jobs, schema, stock
+from plexsync.queue import jobs, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.stash import api
-from plexsync.state import ledger
+from plexsync.state.ledger import Seen
+from plexsync.state.meta import Meta
 from plexsync.worker import reconcile
 from tests.support.desk import DAY, HOUR, Desk, desk
 
@@ -124,7 +126,7 @@ def test_a_reassigned_file_reaches_a_scene_that_nobody_had_seen(here: Desk) -> N
     assert here.keys() == ["scene:1", f"scene:{old}"]
     assert here.catch_up() == 0
     here.queue.conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:3'")
-    here.app.state.see([("scene", old, reconcile._signature(listed(here, old)), "")])
+    here.app.state.see([Seen("scene", old, reconcile._signature(listed(here, old)))])
     assert here.catch_up() == 0
     here.hook(f"scene:{old}")
     here.work()
@@ -168,14 +170,14 @@ def test_a_scene_that_stash_cannot_read_harms_nothing(here: Desk) -> None:
 def test_what_stash_cuts_short_is_found_the_next_time(here: Desk, interrupted: str) -> None:
     """Where Stash does not answer the catch-up counts as not made, and the next one finds the change."""
     hook_lost(here)
-    last = schema.get_meta(here.queue.conn, "catchup")
+    last = QueueMeta(here.queue.conn).caught_up_at
     fault = here.stash.fault("status_500", operation=interrupted)
     with pytest.raises(StashUnavailable):
-        reconcile.run(here.app, here.queue.conn)
+        reconcile.run(here.app, here.queue)
     here.stash.faults.remove(fault)
-    assert schema.get_meta(here.queue.conn, "catchup") == last
+    assert QueueMeta(here.queue.conn).caught_up_at == last
     assert here.catch_up() == 1
-    assert schema.get_meta(here.queue.conn, "catchup") == here.at
+    assert QueueMeta(here.queue.conn).caught_up_at == here.at
 
 
 def test_another_process_knows_what_was_seen(here: Desk) -> None:
@@ -191,17 +193,17 @@ def test_a_quiet_hour_is_one_request(here: Desk) -> None:
     """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
     here.app.use(here.app.stash.settings())
     here.at += 50 * DAY
-    last = schema.get_meta(here.queue.conn, "catchup")
-    assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) <= 2
+    last = QueueMeta(here.queue.conn).caught_up_at
+    assert here.asked(lambda: reconcile.run(here.app, here.queue)) <= 2
     here.at += HOUR
-    assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1
+    assert here.asked(lambda: reconcile.run(here.app, here.queue)) == 1
     since = [one.variables["tag"]["updated_at"]["value"] for one in here.stash.requests_for("findTags")]
     assert since == [api.stash_text(last), api.stash_text(here.at - HOUR)]
     for number in range(2998):
         here.stash.add_scene(str(number))
         here.stash.scenes[number + 3].updated_at = "2020-01-01T00:00:00Z"
     here.at += HOUR
-    assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 3
+    assert here.asked(lambda: reconcile.run(here.app, here.queue)) == 3
     assert here.keys() == []
 
 
@@ -216,10 +218,10 @@ def test_an_old_stash_finds_moved_files_too(here: Desk) -> None:
 def test_a_page_is_small(here: Desk) -> None:
     """What is listed of a scene is its id, its time and its files, so that a page of 1,000 stays near 0.2 MB."""
     here.app.use(here.app.stash.settings())
-    reconcile.run(here.app, here.queue.conn)
+    reconcile.run(here.app, here.queue)
     (asked,) = here.stash.requests_for("findScenes")
     assert "scenes { id updated_at files { id path updated_at } }" in asked.operation
-    assert ledger.get(here.app.state.conn, "compared") is not None
+    assert Meta(here.app.state.conn).compared is not None
 
 
 def test_a_second_edit_within_the_second_of_the_first_is_not_lost(here: Desk) -> None:

@@ -11,7 +11,7 @@ import pytest
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import dead_letters, jobs, stock
 from plexsync.stash.api import StashRefused
-from plexsync.state import ledger
+from plexsync.state.meta import Meta
 from plexsync.worker import reconcile
 from tests.support.desk import DAY, HOUR, Desk, desk
 
@@ -68,9 +68,9 @@ def test_a_comparison_without_a_difference_is_one_request(here: Desk) -> None:
     here.at += WEEK
     plex = len(here.plex.log)
     here.app.use(here.app.stash.settings())
-    assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 2
+    assert here.asked(lambda: reconcile.run(here.app, here.queue)) == 2
     here.at += DAY
-    assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1
+    assert here.asked(lambda: reconcile.run(here.app, here.queue)) == 1
     assert len(here.plex.log) == plex
 
 
@@ -97,7 +97,7 @@ def test_a_long_absence_owes_one_comparison(here: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(reconcile, "PORTION", 1)
     here.at += 100 * DAY
     here.app.use(here.app.stash.settings())
-    assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1 + 2
+    assert here.asked(lambda: reconcile.run(here.app, here.queue)) == 1 + 2
 
 
 @pytest.mark.parametrize("wrong", [-1000 * DAY, 1000 * DAY])
@@ -130,7 +130,7 @@ def test_a_comparison_that_stash_interrupts_is_not_lost(here: Desk, monkeypatch:
 
     monkeypatch.setattr(here.app.stash, "batch", breaks_off)
     with pytest.raises(StashUnavailable):
-        reconcile.run(here.app, here.queue.conn)
+        reconcile.run(here.app, here.queue)
     assert here.keys() == ["scene:1"]
     assert here.catch_up() == 1
     assert (here.keys(), asked) == (["scene:1", "scene:2"], [1, 2, 2])
@@ -142,8 +142,8 @@ def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:
         here.pair("one", tags=[here.stash.add_tag("t")])
         here.at += 30 * DAY
         here.app.use(here.app.stash.settings())
-        assert here.asked(lambda: reconcile.run(here.app, here.queue.conn)) == 1
-        assert ledger.get(here.app.state.conn, "compared") is None
+        assert here.asked(lambda: reconcile.run(here.app, here.queue)) == 1
+        assert Meta(here.app.state.conn).compared is None
         here.work()
         here.stash.destroy_tag(1)
         here.at += WEEK
@@ -155,7 +155,7 @@ def test_settings_are_asked_for_where_nobody_has(here: Desk) -> None:
     here.stash.destroy_performer(1)
     here.at += WEEK
     here.reopen()
-    assert reconcile.run(here.app, here.queue.conn) == 2
+    assert reconcile.run(here.app, here.queue) == 2
 
 
 def test_settings_that_want_less_find_nothing(here: Desk) -> None:
@@ -208,7 +208,7 @@ def test_scenes_that_stash_cannot_read_are_passed_over(here: Desk) -> None:
     here.stash.destroy_tag(1)
     here.stash.forget("Scene", "details")
     here.at += WEEK
-    before = ledger.get(here.app.state.conn, "compared")
+    before = Meta(here.app.state.conn).compared
     with pytest.raises(StashRefused):
-        reconcile.run(here.app, here.queue.conn)
-    assert ledger.get(here.app.state.conn, "compared") == before
+        reconcile.run(here.app, here.queue)
+    assert Meta(here.app.state.conn).compared == before

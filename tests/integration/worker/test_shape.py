@@ -14,6 +14,7 @@ import pytest
 
 from plexsync.app import App
 from plexsync.core import environment, locks
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs
 from plexsync.stash.api import Connection
 from plexsync.state.ledger import Record, State, open_state
@@ -21,7 +22,7 @@ from plexsync.sync.throttle import Streak
 from plexsync.tasks import follow
 from plexsync.worker.batch import Batch, Tools
 from tests.support.desk import Desk, desk
-from tests.support.queue_tools import NOW, made, scenes
+from tests.support.queue_tools import NOW, job_keys, made, scenes
 from tests.unit.queue.test_cost import opcodes
 
 
@@ -43,7 +44,7 @@ def requests(house: Desk, act: Callable[[], object]) -> tuple[int, int, int]:
 
 def sync_all(house: Desk) -> None:
     """All scenes are marked, and the worker does them."""
-    jobs.put_many(house.queue.conn, [f"scene:{one}" for one in house.stash.scenes], "x", house.at, jobs.BULK)
+    jobs.enqueue_many(house.queue.conn, [JobKey.scene(one) for one in house.stash.scenes], "x", house.at, 2)
     house.work()
     assert house.keys() == []
 
@@ -87,7 +88,7 @@ def tools(house: Desk) -> Tools:
 
 def steps(house: Desk, keys: list[str]) -> int:
     """Steps of SQLite's machine, in tens, for one batch of these jobs: lease, index, records, settlement."""
-    jobs.put_many(house.queue.conn, keys, "x", house.at, 0)
+    jobs.enqueue_many(house.queue.conn, job_keys(keys), "x", house.at, 0)
     house.app.use(house.app.stash.settings())
     house.app.planner.refresh()
 
@@ -95,7 +96,7 @@ def steps(house: Desk, keys: list[str]) -> int:
         leased = house.queue.lease(len(keys))
         batch = Batch(tools(house), leased)
         batch.run()
-        house.app.state.see_all(batch.seen(), house.at)
+        house.app.state.see(batch.seen())
         house.queue.settle(batch.settled)
         assert [one.outcome for one in batch.settled] == ["unchanged"] * len(keys)
 
@@ -115,7 +116,7 @@ def test_rows_read_for_a_batch(house: Desk) -> None:
     for number in range(15, 1015):
         house.pair(f"film {number}")
     sync_all(house)
-    jobs.put_many(house.queue.conn, [f"scene:{one}" for one in range(5000, 6000)], "later", house.at + 900, jobs.BULK)
+    jobs.enqueue_many(house.queue.conn, [JobKey.scene(one) for one in range(5000, 6000)], "later", house.at + 900, 2)
     house.app.planner.stale()
     steps(house, keys)
     assert steps(house, keys) <= few * 1.1 + 10
@@ -179,7 +180,9 @@ def test_looks_at_the_connection(house: Desk) -> None:
     house.app = app
     counts = []
     for some in (3, 40):
-        jobs.put_many(house.queue.conn, [f"scene:{one}" for one in list(house.stash.scenes)[:some]], "x", house.at, 0)
+        jobs.enqueue_many(
+            house.queue.conn, [JobKey.scene(one) for one in list(house.stash.scenes)[:some]], "x", house.at, 0
+        )
         before = app.looks
         batch = Batch(tools(house), house.queue.lease(some))
         batch.run()
@@ -210,7 +213,7 @@ class Watch:
 def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> None:
     """The longer a look at the rows takes, the longer the pause after it, up to a second: following stays cheap."""
     conn = made(tmp_path)
-    bulk.mark_many(conn, scenes(3), "x", "t1", NOW, time.sleep)
+    bulk.mark_many(conn, job_keys(scenes(3)), "x", "t1", NOW, time.sleep)
     lock = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
     assert locks.wait_lock(lock, 5)
     locks.write_text(lock, str(os.getpid()))  # or following would start a worker

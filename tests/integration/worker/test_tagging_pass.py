@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from plexsync.model.errors import StashUnavailable
+from plexsync.model.lifecycle import Next
 from plexsync.queue import stock
 from plexsync.state import pause
+from plexsync.state.meta import Meta
 from plexsync.worker import tagging_pass
 from tests.support.desk import DAY, Desk, desk
 
@@ -36,7 +38,7 @@ def tagged(here: Desk) -> list[int]:
 def run(here: Desk) -> pause.Pause:
     """One pass; the pause that stands while it runs."""
     standing = pause.Pause(pause.PLEX, here.at + 60, tagging=True)
-    tagging_pass.run(here.app, here.queue.conn, standing)
+    tagging_pass.run(here.app, here.queue, standing)
     return standing
 
 
@@ -121,14 +123,14 @@ def test_the_worker_tags_while_plex_is_away(here: Desk) -> None:
     here.stash.configure(tagStashIDs=False)
     here.plex.stop()
     here.work()
-    assert here.app.state.breaker.is_open
+    assert here.app.state.meta.breaker.is_open
     here.stash.configure(tagStashIDs=True)
-    standing = pause.load(here.app.state.conn)
+    standing = Meta(here.app.state.conn).pause
     assert standing is not None
     standing.tagging = True
-    pause.store(here.app.state.conn, standing)
+    Meta(here.app.state.conn).pause = standing
     here.hook("scene:2")
-    assert here.work() == "wait"
+    assert here.work() is Next.IDLE
     assert (tagged(here), len(here.keys())) == ([1, 2, 3], 3)
     assert {status for status, _ in here.rows().values()} == {stock.READY}
     assert here.queue.conn.execute("SELECT max(attempts) FROM ack_queue_default").fetchone() == (0,)
