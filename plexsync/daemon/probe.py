@@ -6,7 +6,6 @@ reads no scene; the full worker starts only when this finds a reason. Standard l
 
 from __future__ import annotations
 
-import http.client
 import os
 import time
 from collections.abc import Callable
@@ -15,8 +14,9 @@ from contextlib import closing
 from plexsync import requirements
 from plexsync.core import environment
 from plexsync.core.connection import client_id
+from plexsync.model.errors import StashUnavailable
 from plexsync.model.settings import Settings, digest, read_settings, setup_problem
-from plexsync.stash.lite import Away, Refused, ask_stash, fetch
+from plexsync.stash.lite import FETCH_ERRORS, LiteStash, fetch
 from plexsync.state.counters import Stats
 from plexsync.state.meta import Meta
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
@@ -46,14 +46,15 @@ def _has_reason(pause: Pause, folder: str, api_key: str, stats: Stats, *, settin
     """``settings_only``: it is too early to probe Plex, but its address may have been corrected."""
     if pause.kind == LOCAL:
         return True
-    if requirements.names():
+    if requirements.missing():
         return False
+    stash = LiteStash(folder, api_key)
     try:
-        saved = ask_stash(folder, api_key, stats)
-    except Refused:  # what pauses is something else by now, and the worker says it
-        return pause.kind != STASH
-    except (Away, OSError, http.client.HTTPException, ValueError):
-        return False
+        saved = stash.settings()
+    except StashUnavailable as error:  # a rejected login is another reason to pause than before: the worker says so
+        return error.refused and pause.kind != STASH
+    finally:
+        stats.stash += stash.requests
     if pause.kind == STASH or digest(saved) != pause.settings:
         return True
     if pause.kind == DRY or settings_only:
@@ -89,7 +90,7 @@ def plex_answers(settings: Settings, pause: Pause, folder: str) -> bool:
     }
     try:
         status, body = fetch(settings.plex_url, "GET", where, headers, None, verify=not settings.skip_tls_verify)
-    except (OSError, http.client.HTTPException, ValueError):
+    except FETCH_ERRORS:
         return False
     if pause.kind == SETUP:
         return status == 200 and b"MediaContainer" in body

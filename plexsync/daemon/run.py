@@ -12,7 +12,7 @@ from plexsync.daemon.process import Terminated
 from plexsync.log import StashSink
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.lifecycle import Next
-from plexsync.plex.client import load
+from plexsync.plex.client import load_plexapi
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.state import pause
 from plexsync.state.meta import Meta
@@ -32,7 +32,7 @@ def drain(
     stored.
     """
     world = world or World()
-    load(own_client_id(folder))
+    load_plexapi(own_client_id(folder))
     sink = StashSink()
     log = worker_log(folder, sink, world.clock)
     app = App(folder, log, world=world, api_key=api_key)

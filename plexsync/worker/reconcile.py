@@ -25,7 +25,8 @@ from plexsync.model.paths import base_name
 from plexsync.model.scene import epoch, file_signature
 from plexsync.model.settings import Settings
 from plexsync.queue.worker_queue import JobQueue
-from plexsync.stash.api import StashRefused, stash_text
+from plexsync.stash.api import StashRefused
+from plexsync.stash.queries import stash_text
 from plexsync.state.ledger import Seen
 
 #: Seconds in which every written scene is compared once with what was last wished, a portion at a time.
@@ -187,7 +188,7 @@ def _compare(app: App, queue: JobQueue, machine: str, part: Sequence[int], setti
     different: list[JobKey] = []
     news: list[Seen] = []
     for scene_id, scene in scenes.items():
-        values = fields.wanted(scene, settings).values
+        values = fields.desired(scene, settings).values
         desired = {name: fingerprint(name, value) for name, value in values.items()}
         differs = any(
             desired.items() - record.desired.items() for record in records.get(scene_id, ()) if record.desired

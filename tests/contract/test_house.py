@@ -92,9 +92,9 @@ def test_manifest_says_how_to_start_the_plugin() -> None:
     """Name, interface, command and the one script are those that Stash and saved settings rely on."""
     assert MANIFEST["name"] == "PlexSync"
     assert MANIFEST["interface"] == "raw"
-    assert MANIFEST["exec"] == ["python3", "{pluginDir}/PlexSync.py"]
+    assert MANIFEST["exec"] == ["python3", "-S", "{pluginDir}/PlexSync.py"]
     assert MANIFEST["errLog"] == "warning"
-    assert MANIFEST["ui"] == {"javascript": ["plexsync.js"]}
+    assert MANIFEST["ui"] == {"javascript": ["ui/plexsync.js"], "assets": {"/": "ui"}}
     assert MANIFEST["url"].startswith("https://")
 
 
@@ -114,9 +114,9 @@ def test_manifest_has_every_setting_with_its_type() -> None:
 
 
 def test_the_code_reads_every_setting_of_the_manifest() -> None:
-    """What Stash offers and what PlexSync reads are the same keys, in the same order, with the same types."""
-    assert [(key.name, key.type) for key in settings.KEYS] == [
-        (key, entry["type"]) for key, entry in MANIFEST["settings"].items()
+    """What Stash offers and what PlexSync reads: the same keys and names, in the same order, with the same types."""
+    assert [(key.name, key.type, key.display_name) for key in settings.KEYS] == [
+        (key, entry["type"], entry["displayName"]) for key, entry in MANIFEST["settings"].items()
     ]
 
 
@@ -124,7 +124,7 @@ def test_the_code_reads_every_setting_of_the_manifest() -> None:
 def test_numbers_name_the_default_of_the_code(key: settings.Key) -> None:
     """Manifest and document name the default that the code uses, for Stash itself shows 0."""
     assert MANIFEST["settings"][key.name]["description"].startswith(f"Default {key.default} (0 means the default).")
-    assert f"| `{key.name}` | NUMBER | {key.default} |" in text("docs/settings.md")
+    assert f"(`{key.name}`) | NUMBER | {key.default} |" in text("docs/settings.md")
 
 
 def described() -> list[tuple[str, str]]:
@@ -148,6 +148,11 @@ def test_setting_descriptions_begin_with_the_default(key: str) -> None:
     assert re.match(r"(Default|No default)", MANIFEST["settings"][key]["description"])
 
 
+def test_the_manifest_says_what_a_dlq_is() -> None:
+    """Two tasks are named after the DLQ; a description tells what the letters stand for."""
+    assert any("dead letter queue" in task["description"] for task in MANIFEST["tasks"])
+
+
 def test_only_one_file_ends_in_yml() -> None:
     """Stash takes every ``*.yml`` below its plugins folder for a plugin, so there is only the manifest."""
     assert [path.as_posix() for path in own_files() if path.suffix == ".yml"] == ["PlexSync.yml"]
@@ -159,16 +164,18 @@ def test_workflows_end_in_yaml() -> None:
     assert endings == {".yaml"}
 
 
-@pytest.mark.parametrize(("name", "chapter"), [("README.md", "Settings"), ("docs/settings.md", "")])
-def test_settings_are_documented(name: str, chapter: str) -> None:
-    """Each document lists every setting of the manifest once, and none that does not exist."""
-    assert sorted(names(first_column(text(name), chapter))) == sorted(MANIFEST["settings"])
+def test_settings_are_documented() -> None:
+    """The reference lists every setting of the manifest once, under the name that Stash shows, with key and type."""
+    rows = re.findall(r"^\| (.+) \(`(\w+)`\) \| (\w+) \|", text("docs/settings.md"), flags=re.MULTILINE)
+    wanted = [(entry["displayName"], key, entry["type"]) for key, entry in MANIFEST["settings"].items()]
+    assert sorted(rows) == sorted(wanted)
 
 
-def test_setting_types_are_documented() -> None:
-    """The types in docs/settings.md are those of the manifest."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", text("docs/settings.md"), flags=re.MULTILINE)
-    assert dict(rows) == TYPES
+def test_the_readme_names_every_setting() -> None:
+    """The README lists every setting under the name that Stash shows, and none that does not exist."""
+    cells = first_column(text("README.md"), "Settings")
+    listed = [name for cell in cells for name in cell.split(", ")]
+    assert sorted(listed) == sorted(entry["displayName"] for entry in MANIFEST["settings"].values())
 
 
 def test_tasks_are_documented() -> None:
@@ -191,18 +198,11 @@ def test_versions_are_equal() -> None:
     assert {MANIFEST["version"], plexsync.__version__, project, newest} == {project}
 
 
-def test_every_room_is_on_the_plan() -> None:
-    """docs/development.md names each module of the package, and none that is not there."""
-    named = set(re.findall(r"`((?:plex/)?\w+\.py)`", text("docs/development.md").split("## Tests")[0]))
-    rooms = {path.relative_to("plexsync").as_posix() for path in own_files() if path.parts[0] == "plexsync"}
-    assert named - {"PlexSync.py"} == {room for room in rooms if not room.endswith("__init__.py")}
-
-
-def test_files_stay_short() -> None:
-    """No file of the package grows beyond 400 lines."""
-    package = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync"]
-    lengths = {name: len(text(name).splitlines()) for name in package}
-    assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
+def test_every_package_is_on_the_plan() -> None:
+    """docs/architecture.md names each package of the plugin."""
+    packages = {path.parts[1] for path in own_files() if path.parts[0] == "plexsync" and len(path.parts) > 2}
+    plan = text("docs/architecture.md")
+    assert {name for name in packages if not re.search(rf"`(plexsync/)?{name}/?`", plan)} == set()
 
 
 #: Spelled so that this file does not find itself. Stash's own image keeps its files in ``/root/.stash``.
@@ -233,7 +233,7 @@ def test_links_between_documents_lead_somewhere(name: str) -> None:
 
 def test_the_page_script_only_wakes() -> None:
     """The script is guarded from end to end, talks to Stash alone, and calls nothing but ``wake``."""
-    script = re.sub(r"^\s*//.*\n", "", text("plexsync.js"), flags=re.MULTILINE).strip()
+    script = re.sub(r"^\s*//.*\n", "", text("ui/plexsync.js"), flags=re.MULTILINE).strip()
     assert script.startswith("(function () {")
     assert script.endswith("})();")
     assert re.search(r"try \{.*\} catch \(\w+\) \{\s*\}", script, flags=re.DOTALL)
@@ -250,7 +250,7 @@ def test_the_makefile_offers_what_the_documents_promise() -> None:
     """Every make target that a document names exists, and none is taken for a file."""
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.MULTILINE))
     promised = set(re.findall(r"[`\n]make ([a-z]+)", text("README.md") + text("docs/development.md")))
-    assert {"demo", "test", "lint", "types", "venv", "bench", "soak", "clean", "zip"} == targets == promised
+    assert {"demo", "test", "coverage", "lint", "types", "venv", "bench", "soak", "clean", "zip"} == targets == promised
     assert set(text("Makefile").split(".PHONY:")[1].splitlines()[0].split()) == targets
 
 
@@ -265,8 +265,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_the_zip_holds_the_plugin_and_nothing_else(archive: zipfile.ZipFile) -> None:
     """All modules are in it, the manifest lies at its root, and it brings no second plugin along."""
     modules = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync" and path.suffix == ".py"]
-    top = ["LICENSE", "PlexSync.py", "PlexSync.yml", "README.md", "plexsync.js", "requirements.txt"]
-    assert sorted(archive.namelist()) == sorted([*top, *modules])
+    top = ["LICENSE", "PlexSync.py", "PlexSync.yml", "README.md", "requirements.txt"]
+    page = [path.as_posix() for path in own_files() if path.parts[0] == "ui"]
+    assert sorted(archive.namelist()) == sorted([*top, *modules, *page])
     assert [name for name in archive.namelist() if name.endswith(".yml")] == ["PlexSync.yml"]
     assert archive.testzip() is None
 

@@ -17,7 +17,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, stock
 from plexsync.queue.meta import QueueMeta
 from plexsync.repair import open_state, repair_queue, set_aside
-from tests.support.desk import Lines
+from tests.support.in_process import Lines
 from tests.support.queue_tools import NOW, change, job_keys, keys, made, put, scenes
 
 #: Bytes of a page of SQLite's, as every build has it by default.

@@ -15,7 +15,7 @@ from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
 from plexsync.state.meta import Meta
 from plexsync.tasks import follow
-from plexsync.tasks.follow import Ended
+from plexsync.tasks.follow import Ended, Ending
 from tests.support.queue_tools import NOW, change, job_keys, keys, leased, made, put, scenes, settle
 
 MARK = "1-2"
@@ -73,7 +73,7 @@ def done(conn: sqlite3.Connection, *numbers: int) -> None:
     """The worker does these scenes."""
     for number in numbers:
         conn.execute("UPDATE ack_queue_default SET status = 2, leased = generation WHERE key = ?", (f"scene:{number}",))
-        settle(conn, f"scene:{number}", "done", task=MARK, outcome="synced")
+        settle(conn, f"scene:{number}", "done", mark=MARK, outcome="synced")
 
 
 def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str = "") -> None:
@@ -87,7 +87,7 @@ def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str 
 def test_nothing_to_follow(folder: Path) -> None:
     """A task that marked nothing ends at once, without waking anybody."""
     bar, world = Bar(), World()
-    assert follow.follow(str(folder), made(folder), MARK, 0, bar, world) == Ended(follow.DONE)
+    assert follow.follow(str(folder), made(folder), MARK, 0, bar, world) == Ended(Ending.DONE)
     assert (bar.seen, world.slept) == ([], 0)
 
 
@@ -95,7 +95,7 @@ def test_every_row_settled(folder: Path, conn: sqlite3.Connection) -> None:
     """The bar rises with each row that ends, and the task ends with the last."""
     world = World(steps=[lambda number=number: done(conn, number) for number in range(1, 5)])  # type: ignore[misc]
     bar = Bar()
-    assert follow.follow(str(folder), conn, MARK, 4, bar, world) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, bar, world) == Ended(Ending.DONE)
     assert bar.seen == [0.25, 0.5, 0.75]
     assert bulk.outcomes(conn, MARK) == {"synced": 4}
 
@@ -108,7 +108,7 @@ def test_put_back_counts_as_ended(folder: Path, conn: sqlite3.Connection) -> Non
         for number in range(1, 5):
             settle(conn, f"scene:{number}", "later", due=NOW + 30, waiting=NOW if number > 2 else None)
 
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=[later])) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=[later])) == Ended(Ending.DONE)
 
 
 def test_the_bar_never_falls(folder: Path, conn: sqlite3.Connection) -> None:
@@ -126,18 +126,18 @@ def test_the_bar_never_falls(folder: Path, conn: sqlite3.Connection) -> None:
         lambda: done(conn, 3, 4),
     ]
     bar = Bar()
-    assert follow.follow(str(folder), conn, MARK, 4, bar, World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, bar, World(steps=steps)) == Ended(Ending.DONE)
     assert bar.seen == [0.25, 0.5]
 
 
 @pytest.mark.parametrize(
     ("kind", "problem", "ended"),
     [
-        (pause.PLEX, "", Ended(follow.AWAY)),
-        (pause.STASH, "", Ended(follow.STASH_AWAY)),
-        (pause.STASH, "Stash refuses", Ended(follow.STASH_AWAY, "Stash refuses")),
-        (pause.SETUP, "No token.", Ended(follow.PROBLEM, "No token.")),
-        (pause.LOCAL, "Disk full.", Ended(follow.PROBLEM, "Disk full.")),
+        (pause.PLEX, "", Ended(Ending.PLEX_AWAY)),
+        (pause.STASH, "", Ended(Ending.STASH_AWAY)),
+        (pause.STASH, "Stash refuses", Ended(Ending.STASH_AWAY, "Stash refuses")),
+        (pause.SETUP, "No token.", Ended(Ending.PROBLEM, "No token.")),
+        (pause.LOCAL, "Disk full.", Ended(Ending.PROBLEM, "Disk full.")),
     ],
 )
 def test_a_pause_ends_it(folder: Path, conn: sqlite3.Connection, kind: str, problem: str, ended: Ended) -> None:
@@ -155,7 +155,7 @@ def test_an_old_pause_is_looked_into_first(folder: Path, conn: sqlite3.Connectio
         lambda: looked(conn, folder),
         lambda: done(conn, 1, 2, 3, 4),
     ]
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
 
 
 def test_dry_run_is_no_pause(folder: Path, conn: sqlite3.Connection) -> None:
@@ -164,7 +164,7 @@ def test_dry_run_is_no_pause(folder: Path, conn: sqlite3.Connection) -> None:
         lambda: looked(conn, folder, pause.DRY),
         lambda: done(conn, 1, 2, 3, 4),
     ]
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
 
 
 def test_the_worker_is_asked_to_look_once(folder: Path, conn: sqlite3.Connection) -> None:
@@ -193,7 +193,7 @@ def test_a_worker_that_does_not_start(
     monkeypatch.setattr("plexsync.core.spawn.start_worker", start)
     world = World(steps=[lambda: None] * 200)
     ended = follow.follow(str(other), conn, MARK, 4, Bar(), world)
-    assert ended.kind == follow.PROBLEM
+    assert ended.ending is Ending.PROBLEM
     assert "does not start" in ended.sentence
     assert started == 10 if settles else started == follow.STARTS + 1
     assert seconds <= world.at - NOW < seconds + 1
@@ -205,5 +205,5 @@ def test_edits_of_others_do_not_hold_it(folder: Path, conn: sqlite3.Connection) 
         lambda: put(conn, "scene:9", "tag:1"),
         lambda: done(conn, 1, 2, 3, 4),
     ]
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
     assert keys(conn) == ["scene:9", "tag:1"]
