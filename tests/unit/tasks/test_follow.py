@@ -73,7 +73,7 @@ def done(conn: sqlite3.Connection, *numbers: int) -> None:
     """The worker does these scenes."""
     for number in numbers:
         conn.execute("UPDATE ack_queue_default SET status = 2, leased = generation WHERE key = ?", (f"scene:{number}",))
-        settle(conn, f"scene:{number}", "done", mark=MARK, outcome="synced")
+        settle(conn, f"scene:{number}", "done", task=MARK, outcome="synced")
 
 
 def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str = "") -> None:
