@@ -24,6 +24,7 @@ from pathlib import Path
 
 from plexsync.core import enqueue
 from plexsync.queue import bulk, schema
+from tests.support.queue_tools import job_keys
 
 SCENES, INSERTS = 100_000, 400
 
@@ -51,7 +52,7 @@ def mark(folder: str, scenes: int) -> None:
     """Mark the scenes as Sync all does, which asks Stash for the next page between two chunks."""
     conn = schema.open_queue(folder, time.time())
     keys = [f"scene:{number}" for number in range(1, scenes + 1)]
-    bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+    bulk.mark_many(conn, job_keys(keys), "Sync all", "benchmark", time.time(), time.sleep)
     conn.close()
 
 

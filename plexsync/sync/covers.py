@@ -19,7 +19,7 @@ def stamp(target: Target) -> str:
 
 def is_due(target: Target, record: Record) -> bool:
     """Return whether the cover has to be fetched to know whether it changed."""
-    return (target.desired.poster or target.desired.background) and record.cover_seen != stamp(target)
+    return (target.desired.poster or target.desired.background) and record.cover_stamp != stamp(target)
 
 
 def held(record: Record) -> dict[str, str]:

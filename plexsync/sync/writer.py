@@ -99,7 +99,7 @@ class Writer:
         if problem and problem.retry:
             work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {problem.reason}")
         elif problem:
-            work.record = replace(record, cover_seen=covers.stamp(work.target))
+            work.record = replace(record, cover_stamp=covers.stamp(work.target))
             if not problem.placeholder:
                 self._log.warning("skipped cover", **named(scene), why=problem.reason)
         else:
@@ -110,7 +110,7 @@ class Writer:
         keep_edits = self._planner.settings.keep_plex_edits
         elements = covers.elements(work.target, work.record, sha1, keep_plex_edits=keep_edits)
         if not elements:
-            work.record = replace(work.record, cover_seen=covers.stamp(work.target))
+            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
             return
         keep = self._held + len(data) <= COVER_BYTES
         self._held += len(data) if keep else 0
@@ -284,7 +284,7 @@ class Writer:
                 held = {**covers.held(work.record), element: cover.sha1}
                 work.record = replace(work.record, cover=covers.text(held))
                 self._throttle.answered()
-            work.record = replace(work.record, cover_seen=covers.stamp(work.target))
+            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
         except StashUnavailable as error:
             work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {error}")
         except ItemGone as error:
@@ -321,8 +321,8 @@ class Writer:
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
         for work in works:
             if work.error is None:
-                wish = {name: fingerprint(name, value) for name, value in work.target.desired.values.items()}
-                work.record = replace(work.record, wish=wish)
+                desired = {name: fingerprint(name, value) for name, value in work.target.desired.values.items()}
+                work.record = replace(work.record, desired=desired)
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:
             self._planner.state.store(self._planner.machine, changed)

@@ -16,11 +16,10 @@ from plexsync.model.item import Item
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, epoch, signature
 from plexsync.model.settings import Settings, require_setup
-from plexsync.queue import bulk
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
-from plexsync.state.ledger import Record
+from plexsync.state.ledger import Record, Seen
 from plexsync.sync import scan
 from plexsync.sync.planner import SCAN_PAUSE, Planner
 from plexsync.sync.throttle import Throttle
@@ -70,8 +69,8 @@ class Batch:
                 require_setup(self._settings)
                 self._fan_out(job)
 
-    def seen(self) -> list[tuple[str, int, str, str, bool]]:
-        """Return what the finished jobs saw: kind, id, signature, name, and whether Plex has it now.
+    def seen(self) -> list[Seen]:
+        """Return what the finished jobs saw.
 
         Stash dates edits to the second: of a scene read in the second of its edit, another may follow with the same
         date. Such a scene counts as not seen, and catch-up compares it once more.
@@ -81,8 +80,15 @@ class Batch:
             for settlement in self.settled
             if settlement.job.kind == "scene" and settlement.to in ("done", "dead")
         }
+        now = self._app.world.clock()
         return [
-            ("scene", scene_id, self._signature(scene), "", ended[scene_id] in ("synced", "unchanged"))
+            Seen(
+                "scene",
+                scene_id,
+                self._signature(scene),
+                "",
+                now if ended[scene_id] in ("synced", "unchanged") else None,
+            )
             for scene_id, scene in self._scenes.items()
             if scene_id in ended
         ]
@@ -107,7 +113,7 @@ class Batch:
             return
         if settings.tag_stash_ids and not settings.dry_run:
             scenes = [self._scenes[job.id] for job in todo]
-            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state.conn)
+            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state.meta)
         require_setup(settings)
         self._sync(todo)
 
@@ -135,7 +141,7 @@ class Batch:
         try:
             with app.client.whole() as client:
                 machine = client.identity.machine
-            number = fan_out(job, app.stash, app.state, self._queue.conn, self._now, machine)
+            number = fan_out(job, app.stash, app.state, self._queue, machine)
         except StashRefused as error:
             if error.invalid:
                 raise
@@ -157,7 +163,7 @@ class Batch:
         writer = (
             DryWriter()
             if self._settings.dry_run
-            else Writer(planner, self._app.log, self._throttle, is_wanted=self._is_wanted)
+            else Writer(planner, self._app.log, self._throttle, is_wanted=self._queue.is_wanted)
         )
         writer.write([work for works in planned for work in works])
         for works in planned:
@@ -192,7 +198,7 @@ class Batch:
                 self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
             else:
                 self._missing(planner, job, match)
-        self._app.state.hope(awaited)
+        self._app.state.await_files(awaited)
         return chosen
 
     def _missing(self, planner: Planner, job: Job, match: Match) -> None:
@@ -244,12 +250,6 @@ class Batch:
         for works in planned:
             for sentence in dict.fromkeys(sentence for work in works for sentence in work.target.desired.warnings):
                 self._app.log.warning("found a problem in scene", **named(works[0].target.scene), what=sentence)
-
-    def _is_wanted(self, job: Job) -> bool:
-        """Return whether the task that marked the job still runs; what no task marked is always wanted."""
-        if not job.bulk or job.mark is None:
-            return True
-        return bulk.is_wanted(self._queue.conn, job.row, job.mark, self._app.folder)
 
     # -- what became of it
 

@@ -46,7 +46,7 @@ def rename(bench: Bench, kind: str) -> None:
 def run(bench: Bench, kind: str, number: int = 1) -> int:
     """Fan out one job of ``kind`` alone; how many scenes."""
     app = bench.app
-    return fan_out(Job(1, kind, number, 1), app.stash, app.state, bench.conn, bench.now, bench.plex.machine)
+    return fan_out(Job(1, kind, number, 1), app.stash, app.state, bench.queue, bench.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
@@ -139,7 +139,7 @@ def test_a_listing_that_breaks_off_leaves_it_to_be_repeated(bench: Bench) -> Non
         run(bench, "tag")
     bench.stash.faults.remove(fault)
     bench.app.load_settings()
-    assert (reconcile.run(bench.app, bench.conn), bench.keys()) == (1, ["tag:1"])
+    assert (reconcile.run(bench.app, bench.queue), bench.keys()) == (1, ["tag:1"])
 
 
 def test_many_scenes_are_queued_page_by_page(tmp_path: Path) -> None:
