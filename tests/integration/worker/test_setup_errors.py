@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from plexsync.model.settings import display_name
 from plexsync.queue import schema
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
@@ -40,7 +41,10 @@ def by_setting(name: str, wrong: str, *words: str) -> Trouble:
         right[:] = [bench.stash.plugin_settings.get(name, "")]
         bench.stash.configure(**{name: wrong})
 
-    return Trouble(f"{name}={wrong}", begin, lambda bench: bench.stash.configure(**{name: right[0]}), words or (name,))
+    def mend(bench: Bench) -> None:
+        bench.stash.configure(**{name: right[0]})
+
+    return Trouble(f"{name}={wrong}", begin, mend, words or (display_name(name),))
 
 
 def by_mode(mode: str, *words: str) -> Trouble:
@@ -150,7 +154,7 @@ def test_without_edits_the_hourly_catch_up_notices_a_missing_token(bench: Bench)
     bench.stash.configure(plexToken="")
     schema.set_meta(bench.conn, "catchup", 0)
     bench.live(10)
-    assert "plexToken" in bench.status()["problem"]
+    assert display_name("plexToken") in bench.status()["problem"]
     bench.stash.configure(plexToken=right)
     bench.live(61)
     assert bench.status()["problem"] is None
