@@ -17,7 +17,7 @@ from plexsync.core.connection import Connection
 from plexsync.log import Log, StashSink
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-from tests.support.desk import Lines
+from tests.support.in_process import Lines
 
 
 @pytest.fixture
