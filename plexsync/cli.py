@@ -110,9 +110,9 @@ def _check_setup(folder: str) -> int:
 
     from plexsync import requirements
 
-    absent = requirements.names()
+    absent = requirements.missing()
     if absent:
-        print(requirements.sentence(absent))
+        print(requirements.missing_sentence(absent))
         return 1
     from plexsync.app import App
     from plexsync.log import Log

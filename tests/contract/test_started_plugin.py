@@ -12,7 +12,7 @@ from plexsync import hook
 from tests.servers.stash import StashServer
 from tests.servers.stash_hooks import plugin_command
 from tests.support import manifest, start
-from tests.support.plugin import PLUGIN, wait_for, worker_lives
+from tests.support.processes import PLUGIN, until, worker_lives
 
 #: A plugin that says how it was started.
 STUB = """
@@ -70,7 +70,7 @@ def test_coverage_counts_what_a_started_hook_runs(tmp_path: Path) -> None:
     with StashServer(tmp_path / "stash", PLUGIN) as stash:
         stash.env = {"COVERAGE_PROCESS_START": str(tmp_path / "rc")}
         assert stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
-        wait_for(lambda: worker_lives(stash.data_dir))
+        until(lambda: worker_lives(stash.data_dir))
     data = coverage.CoverageData(str(tmp_path / ".coverage"))
     sources = [coverage.CoverageData(str(path)) for path in tmp_path.glob(".coverage.*")]
     for source in sources:

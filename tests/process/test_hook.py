@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from plexsync.core import locks
 from tests.servers.stash import TRIGGERS, StashServer
 from tests.servers.stash_hooks import HookResult
 from tests.support.hook_events import GOOD, VECTORS, Vector, at, hook, scene
-from tests.support.plugin import PLUGIN, rows, send
+from tests.support.processes import PLUGIN, rows, send, worker_held
 
 #: What a hook must never load: third-party modules, and the parts of the standard library that cost it most.
 HEAVY = {
@@ -31,16 +30,10 @@ LIGHT = {"plexsync", "plexsync.core", "plexsync.entry", "plexsync.hook"} | {
 
 
 @pytest.fixture
-def stash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StashServer]:
+def stash(tmp_path: Path) -> Iterator[StashServer]:
     """A Stash with the plugin, whose worker seems to live: this test holds its lock."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    with StashServer(tmp_path / "stash", PLUGIN) as server:
-        server.data_dir.mkdir(parents=True, mode=0o700)
-        fd = locks.open_lock(str(server.data_dir / "worker.lock"))
-        assert locks.try_lock(fd)
-        locks.write_text(fd, "held by a test")
+    with StashServer(tmp_path / "stash", PLUGIN) as server, worker_held(server.data_dir):
         yield server
-        locks.unlock(fd)
 
 
 def well_answered(result: HookResult) -> str:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import interpreters
-from tests.support.plugin import PLUGIN
-from tests.support.site import Site, site
-from tests.support.waiting import until
+from tests.support.installation import Installation
+from tests.support.processes import PLUGIN, until
 
 #: Makes one kind of interpreter in a folder; the program to start, and what to add to Stash's environment.
 Kind = Callable[[Path], tuple[str, dict[str, str]]]
@@ -54,22 +53,22 @@ GOOD: list[Kind] = [in_venv, in_user_site, on_pythonpath, by_name]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """Stash and Plex with one scene."""
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    with site(tmp_path) as made:
-        made.pair("New")
+    with Installation(tmp_path) as made:
+        made.film("New")
         yield made
 
 
-def use(here: Site, kind: Kind, folder: Path) -> None:
+def use(here: Installation, kind: Kind, folder: Path) -> None:
     """Let Stash start that kind of interpreter."""
     here.stash.python, env = kind(folder)
     here.stash.env = {**here.stash.env, **env}
 
 
 @pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.__name__)
-def test_each_kind_of_python_works(here: Site, tmp_path: Path, kind: Kind) -> None:
+def test_each_kind_of_python_works(here: Installation, tmp_path: Path, kind: Kind) -> None:
     """The hook queues, the worker that it starts loads its packages and syncs, and a task loads them too."""
     use(here, kind, tmp_path / "python")
     assert here.stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
@@ -77,7 +76,7 @@ def test_each_kind_of_python_works(here: Site, tmp_path: Path, kind: Kind) -> No
     assert here.stash.run_operation({"mode": "check_setup"}).output["ok"] is True
 
 
-def test_without_packages_the_hook_queues_and_a_task_says_what_is_missing(here: Site, tmp_path: Path) -> None:
+def test_without_packages_the_hook_queues_and_a_task_says_what_is_missing(here: Installation, tmp_path: Path) -> None:
     """The counter-proof: where nothing brings the packages the edit is queued all the same, and a task names them."""
     use(here, without, tmp_path / "python")
     assert here.stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
@@ -86,7 +85,7 @@ def test_without_packages_the_hook_queues_and_a_task_says_what_is_missing(here: 
     assert f"{tmp_path / 'python' / 'bin' / 'python3'} -m pip install " in error
 
 
-def test_the_worker_is_started_without_the_flag(here: Site, tmp_path: Path) -> None:
+def test_the_worker_is_started_without_the_flag(here: Installation, tmp_path: Path) -> None:
     """Neither the worker nor the small process that it becomes carries ``-S``: the kernel's list of words says so."""
     use(here, in_venv, tmp_path / "python")
     here.stash.run_hook("Scene.Update.Post", 1)
@@ -105,7 +104,7 @@ def test_the_worker_is_started_without_the_flag(here: Site, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("words", [["check-setup"], ["worker"]], ids=lambda words: words[0])
-def test_the_command_line_finds_its_packages(here: Site, tmp_path: Path, words: list[str]) -> None:
+def test_the_command_line_finds_its_packages(here: Installation, tmp_path: Path, words: list[str]) -> None:
     """Called with the manifest's ``-S`` by hand, a command works as without it."""
     use(here, in_venv, tmp_path / "python")
     here.stash.run_operation({"mode": "status"})  # leaves the connection

@@ -53,7 +53,7 @@ POINTS = {
     "worker before the index is whole": Point("plexsync.plex.index", "Library._save", "before"),
     "worker after matching": Point("plexsync.sync.planner", "Planner.match", "after"),
     "worker after reading items": Point("plexsync.sync.planner", "Planner.read", "after"),
-    "worker while planning a scene": Point("plexsync.model.fields", "wanted", "before"),
+    "worker while planning a scene": Point("plexsync.model.fields", "desired", "before"),
     "worker before the intents": Point("plexsync.sync.writer", "Writer._intend", "before"),
     "worker before the intents commit": Point("plexsync.state.ledger", "State.store", "commit"),
     "worker before a PUT": Point("plexsync.plex.client", "PlexClient.put", "before"),
