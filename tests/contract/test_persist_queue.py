@@ -112,7 +112,7 @@ def test_stock_agrees(conn: sqlite3.Connection, tmp_path: Path) -> None:
 
 
 def put_by_hook(conn: sqlite3.Connection, _: JobQueue, __: Any) -> None:
-    enqueue.put(conn, KEY, "Scene.Update.Post", NOW, NOW)
+    enqueue.enqueue(conn, KEY, "Scene.Update.Post", NOW, NOW)
 
 
 def put_by_subclass(_: sqlite3.Connection, ours: JobQueue, __: Any) -> None:
@@ -155,7 +155,7 @@ def test_leased_and_acked_without_the_subclass(
         assert [row[1] for row in jobs.lease(conn, NOW, NOW + environment.horizon(), 10)] == [KEY]
         settle(conn, KEY, to)
         assert job(conn, KEY)["status"] == status
-    enqueue.put(conn, KEY, "edit", NOW, NOW)
+    enqueue.enqueue(conn, KEY, "edit", NOW, NOW)
     jobs.lease(conn, NOW, NOW + 9, 10)
     settle(conn, KEY, "done")
     assert (stock.queue(), ours.size) == ([], 0)
@@ -173,7 +173,7 @@ def test_worked_by_stock(conn: sqlite3.Connection, ours: JobQueue, stock: Any, p
     ours.release([leased])
     stock.ack_failed(stock.get(block=False))
     assert [row[1:3] for row in dead_letters.dead_letters(conn)] == [(KEY, "retries_exhausted")]
-    enqueue.put(conn, KEY, "edit", NOW, NOW)
+    enqueue.enqueue(conn, KEY, "edit", NOW, NOW)
     assert stock.ack(stock.get(block=False)) == job(conn, KEY)["_id"]
     assert job(conn, KEY)["status"] == numbers.DONE
     assert (ours.lease(10), stock.queue()) == ([], [])
@@ -187,7 +187,7 @@ def test_inherited_methods(conn: sqlite3.Connection, ours: JobQueue, stock: Any,
     assert job(conn, KEY)["status"] == numbers.READY
     ours.ack_failed(ours.get(block=False))
     assert dead_letters.by_reason(conn) == {"retries_exhausted": 1}
-    enqueue.put(conn, KEY, "edit", NOW, NOW)
+    enqueue.enqueue(conn, KEY, "edit", NOW, NOW)
     item = ours.get(block=False)
     assert item["key"] == KEY
     assert ours.ack(item) is not None

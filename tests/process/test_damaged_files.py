@@ -148,7 +148,7 @@ def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     """A worker that cannot read how to reach Stash says so, keeps its jobs, and the next edit lets it in."""
     film = here.film()
     conn = here.queue()
-    enqueue.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
+    enqueue.enqueue(conn, f"scene:{film.scene}", "test", time.time(), time.time())
     conn.close()
     (here.folder / environment.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
     process = here.start_worker()

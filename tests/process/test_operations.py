@@ -113,7 +113,7 @@ def test_retry_and_discard(here: Installation) -> None:
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     for key in (f"scene:{scene}", "scene:99"):
-        enqueue.put(conn, key, "x", 1, 1)
+        enqueue.enqueue(conn, key, "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
     assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
@@ -175,7 +175,7 @@ def test_what_killed_the_worker_stays_away(here: Installation) -> None:
     here.stash.add_scene("New", files=[("/films/x.mp4", 7, 9.0)])
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
-    enqueue.put(conn, "scene:1", "x", time.time(), 1)
+    enqueue.enqueue(conn, "scene:1", "x", time.time(), 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'retries_exhausted'")
     (letter,) = here.call("dead_letters")["items"]
     assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}

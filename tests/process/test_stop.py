@@ -69,7 +69,7 @@ def test_edits_that_were_waiting_survive(here: Installation) -> None:
     """What was queued before the task began is not its own: Stop of Process queue leaves it to the worker."""
     conn = here.queue()
     for number in range(1, SCENES + 1):
-        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
     stopped(begun(here, "process_queue"))
     here.plex.modes.edit_delay = 0
     until(lambda: new(here) == SCENES, what="every edit")
@@ -80,7 +80,7 @@ def test_dead_letters_put_back_are_never_dropped(here: Installation) -> None:
     """Process DLQ gives dead letters a new start; Stop ends the bar, not their start."""
     conn = here.queue()
     for number in range(1, SCENES + 1):
-        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(begun(here, "process_dlq"))
     here.plex.modes.edit_delay = 0
@@ -91,7 +91,7 @@ def test_dead_letters_put_back_are_never_dropped(here: Installation) -> None:
 def test_dead_letters_that_sync_all_met_are_never_dropped(here: Installation) -> None:
     """Sync all gives the dead letters of its scenes a new start too; Stop drops what it marked anew, and not those."""
     conn = here.queue()
-    enqueue.put(conn, f"scene:{SCENES}", "x", 1, 1)
+    enqueue.enqueue(conn, f"scene:{SCENES}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(begun(here))
     until(lambda: here.titles()[-1] == f"New {SCENES}", what="the dead letter")

@@ -182,7 +182,7 @@ def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
         conn = here.queue()
         conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
         if not idle:
-            enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
+            enqueue.enqueue(conn, f"scene:{film.scene}", "hook", 0, 0)
             worker = here.start_worker()
             worker.communicate(timeout=30)
             assert worker.returncode == 0

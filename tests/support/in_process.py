@@ -228,7 +228,7 @@ class Bench(Stage):
 
     def hook(self, key: str) -> None:
         """What a hook leaves: the row of ``key``, due now."""
-        enqueue.put(self.conn, key, "Scene.Update.Post", self.now, self.now)
+        enqueue.enqueue(self.conn, key, "Scene.Update.Post", self.now, self.now)
 
     def rows(self) -> dict[str, tuple[int, int]]:
         """key -> (status, priority) of every row."""

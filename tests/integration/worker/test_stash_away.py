@@ -185,7 +185,7 @@ def test_expansion_waits_for_stash(bench: Bench) -> None:
     bench.edit(film.scene)
     bench.turn()
     bench.stash.performers[person].name = "Ada Lovelace"
-    enqueue.put(bench.conn, f"performer:{person}", "Performer.Update.Post", bench.now, bench.now)
+    enqueue.enqueue(bench.conn, f"performer:{person}", "Performer.Update.Post", bench.now, bench.now)
     bench.stash.stop()
     bench.live(600)
     assert bench.count("pending") == 1
