@@ -15,7 +15,7 @@ from plexsync.core import enqueue
 from plexsync.core.environment import data_dir
 from plexsync.queue import schema
 from tests.support.installation import SHORT, Installation
-from tests.support.processes import PLUGIN, worker_held, worker_lives
+from tests.support.processes import PATIENCE, PLUGIN, worker_held, worker_lives
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +27,7 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         env=clean | SHORT | env,
     )
 

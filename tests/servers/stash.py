@@ -189,7 +189,7 @@ class StashServer(StashEdits):
             process.wait()
         return process.result(id)
 
-    def run_operation(self, args: dict[str, Any], timeout: float | None = 20, gone: Gone | None = None) -> HookResult:
+    def run_operation(self, args: dict[str, Any], timeout: float | None = 120, gone: Gone | None = None) -> HookResult:
         """Run an operation with ``args`` and wait; ``TimeoutError`` after ``timeout`` seconds."""
         process = self.launcher.start(dict(args))
         if not process.wait(timeout, gone):
@@ -202,7 +202,7 @@ class StashServer(StashEdits):
         name = next((key for key, value in self.tasks.items() if mode_or_name in (key, value["mode"])), mode_or_name)
         return self.queue_task(self.plugin_id, name, args)
 
-    def run_task(self, mode_or_name: str, args: dict[str, Any] | None = None, timeout: float = 60) -> TaskResult:
+    def run_task(self, mode_or_name: str, args: dict[str, Any] | None = None, timeout: float = 120) -> TaskResult:
         """Run a task to its end."""
         return self.start_task(mode_or_name, args).wait(timeout)
 
