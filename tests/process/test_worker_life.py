@@ -31,7 +31,7 @@ from tests.support.processes import (
 )
 
 #: Seconds in which a process that is told to end has ended, whatever it was doing; a second, and a busy machine's more.
-SOON = 4.0
+SOON = 10.0
 
 
 def test_it_is_small_while_it_waits_and_wakes_by_itself(tmp_path: Path) -> None:
