@@ -25,9 +25,9 @@ from plexsync.matching import (
     Match,
     Remembered,
     Rival,
-    alike,
     match,
-    questions,
+    names_to_ask,
+    sizes_to_ask,
     unambiguous_pairs,
     write_targets,
 )
@@ -95,7 +95,7 @@ class Servers:
     def look(self, scenes: Sequence[Scene], known: Known) -> dict[int, Match]:
         """Both steps of matching a batch."""
         first = match(scenes, self, known)
-        rivals = self.files_named(questions(scenes, first, self)) | self.files_alike(alike(first.values()))
+        rivals = self.files_named(names_to_ask(scenes, first, self)) | self.files_alike(sizes_to_ask(first.values()))
         return match(scenes, self, replace(known, rivals=rivals))
 
 
@@ -149,7 +149,7 @@ def written(matches: Mapping[int, Match]) -> Known:
     return Known(
         remembered=remembered,
         claims={one.rating_key: scene for scene, several in targets.items() for one in several},
-        claimed={one.rating_key: one.part.path for several in targets.values() for one in several},
+        claim_paths={one.rating_key: one.part.path for several in targets.values() for one in several},
     )
 
 

@@ -12,7 +12,7 @@ from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Terminated
 from plexsync.log import StashSink
 from plexsync.model.errors import StashUnavailable
-from plexsync.plex.client import load
+from plexsync.plex.client import load_plexapi
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.state import pause
 from plexsync.worker.loop import DISABLED, WAIT, Worker
@@ -28,7 +28,7 @@ def drain(folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: 
     noted.
     """
     world = world or World()
-    load(own_client_id(folder))
+    load_plexapi(own_client_id(folder))
     sink = StashSink()
     log = worker_log(folder, sink, world.clock)
     app = App(folder, log, world=world, api_key=api_key)

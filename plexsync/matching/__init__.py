@@ -1,16 +1,16 @@
-"""Which item in Plex a scene belongs to. Pure: imports ``model`` alone. What other packages use of it is named here."""
+"""Which items in Plex a scene is. Pure: imports ``model`` alone. Other packages import what is named here."""
 
 from plexsync.matching.match import (
     RULES,
     Rule,
-    alike,
     confirm,
     match,
-    questions,
+    names_to_ask,
+    sizes_to_ask,
     unambiguous_pairs,
     write_targets,
 )
-from plexsync.matching.model import Candidate, Confidence, Evidence, Known, Match, Remembered, Rival, View
+from plexsync.matching.model import Candidate, Confidence, Evidence, Known, LibraryView, Match, Remembered, Rival
 
 __all__ = [
     "RULES",
@@ -18,15 +18,15 @@ __all__ = [
     "Confidence",
     "Evidence",
     "Known",
+    "LibraryView",
     "Match",
     "Remembered",
     "Rival",
     "Rule",
-    "View",
-    "alike",
     "confirm",
     "match",
-    "questions",
+    "names_to_ask",
+    "sizes_to_ask",
     "unambiguous_pairs",
     "write_targets",
 ]

@@ -1,8 +1,8 @@
-"""Which Plex items are a scene's: evidence, confidence, and whose an item is. Pure over an index interface.
+"""Find the Plex items of each scene of a batch: evidence, confidence, and the reason where there is none. Pure.
 
-Owns the rules and their order (``RULES``) and what a match says to people. Must not know HTTP, SQL or jobs. A batch
-costs one ``by_name`` and at most one ``by_item`` and one ``by_size``, whatever its size. How each kind of evidence is
-found is in ``rungs.py``, whose an item is in ``ownership.py``, the values in ``evidence.py``; others import from here.
+Owns the order of the rules (``RULES``) and the sentences about a match. Knows no HTTP, SQL or jobs. A batch costs one
+``by_name`` and at most one ``by_item`` and one ``by_size`` of the index, whatever its size. ``rules`` finds the
+evidence, ``ownership`` decides between scenes, ``model`` holds the values.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from plexsync.matching.model import Candidate, Confidence, Evidence, Known, Match, View
-from plexsync.matching.ownership import Ruling, Stake, settle, tier
+from plexsync.matching.batch_index import WITH_FOLDER, BatchIndex
+from plexsync.matching.model import Candidate, Confidence, Evidence, Known, LibraryView, Match
+from plexsync.matching.ownership import Claimant, Ownership, resolve, tier
 from plexsync.matching.path_map import Pair, apply_map, pair_of, sole_source
 from plexsync.matching.rules import (
-    Clue,
-    Wanted,
+    FileQuery,
+    Hit,
     equal_path,
     learned_path,
     name_folders,
@@ -25,50 +26,69 @@ from plexsync.matching.rules import (
     remembered,
     size_duration,
 )
-from plexsync.matching.shelf import WITH_FOLDER, Shelf
 from plexsync.model.item import IndexPart, Item
-from plexsync.model.paths import base_name, components, fold, name_key, normal_path, slashed, spellings
+from plexsync.model.paths import base_name, name_key, normal_path, slashed, spellings
 from plexsync.model.scene import Scene, SceneFile, same_duration
 
 _HINT = re.compile(r"plex/library/metadata/(\d+)")
 _BY_SIZE = frozenset((Evidence.REMEMBERED, Evidence.NAME_SIZE, Evidence.NAME_FOLDERS, Evidence.SIZE_DURATION))
+#: A file of an item: rating key and normal path. A path that is proof of one file says nothing of the item's others.
+_Place = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table: where to look, when it is HIGH; ``unique``: it counts only on a complete index."""
+    """One kind of evidence: ``find`` returns the hits for a file, ``high`` says when they are certain.
+
+    ``needs_complete_index``: the rule rests on uniqueness, so it counts only once every section has been listed.
+    """
 
     evidence: Evidence
-    look: Callable[[Wanted, Shelf], list[Clue]]
+    find: Callable[[FileQuery, BatchIndex], list[Hit]]
     high: str
-    unique: bool
+    needs_complete_index: bool
 
 
-#: The ladder, tried from the top for each file of a scene; the first rule that finds something decides. What size and
-#: duration both contradict decides nothing: such files stay candidates (LOW) while the rules below are tried.
+#: Tried in this order for each file of a scene; the first rule with a hit decides. Hits that size and duration both
+#: contradict decide nothing: they stay candidates (LOW) while the next rules are tried.
 RULES = (
     Rule(
         Evidence.EQUAL_PATH,
         equal_path,
         "always, in the exact spelling; in another unless the size differs",
-        unique=False,
+        needs_complete_index=False,
     ),
     Rule(
         Evidence.LEARNED_PATH,
         learned_path,
         "unless size and duration both contradict; in another spelling if one of them agrees",
-        unique=False,
+        needs_complete_index=False,
     ),
     Rule(
         Evidence.REMEMBERED,
         remembered,
         "while scene and item still hold that file, unless size and duration both contradict",
-        unique=False,
+        needs_complete_index=False,
     ),
-    Rule(Evidence.NAME_SIZE, name_size, "one such item, or one with the longest common path suffix", unique=True),
-    Rule(Evidence.NAME_FOLDERS, name_folders, "nearest folders unique, and equal size or duration", unique=True),
-    Rule(Evidence.SIZE_DURATION, size_duration, "unique in Plex and in Stash (the file was renamed)", unique=True),
-    Rule(Evidence.NAME_ONLY, name_only, "never", unique=True),
+    Rule(
+        Evidence.NAME_SIZE,
+        name_size,
+        "one such item, or one with the longest common path suffix",
+        needs_complete_index=True,
+    ),
+    Rule(
+        Evidence.NAME_FOLDERS,
+        name_folders,
+        "nearest folders unique, and equal size or duration",
+        needs_complete_index=True,
+    ),
+    Rule(
+        Evidence.SIZE_DURATION,
+        size_duration,
+        "unique in Plex and in Stash (the file was renamed)",
+        needs_complete_index=True,
+    ),
+    Rule(Evidence.NAME_ONLY, name_only, "never", needs_complete_index=True),
 )
 _PATH_RULES, _NEAR_RULES, _FAR_RULES = RULES[:2], RULES[2:5], RULES[5:]
 _ORDER = {rule.evidence: number for number, rule in enumerate(RULES)}
@@ -76,79 +96,82 @@ _ORDER = {rule.evidence: number for number, rule in enumerate(RULES)}
 
 @dataclass(slots=True)
 class _Search:
-    """One file of a scene (or of a rival) and what was found for it so far."""
+    """One file of a scene (of the batch, or of a rival) and its hits so far."""
 
     scene_id: int
-    wanted: Wanted
-    clues: list[Clue] = field(default_factory=list)
+    query: FileQuery
+    hits: list[Hit] = field(default_factory=list)
     decided: bool = False
 
     @property
     def by_path(self) -> bool:
-        return any(clue.high and tier(clue) < 2 for clue in self.clues)
+        return any(hit.high and tier(hit) < 2 for hit in self.hits)
 
-    def climb(self, rules: Iterable[Rule], shelf: Shelf) -> None:
-        """Tries ``rules`` in order unless it is decided. One that finds no certainty lets none follow, only doubts."""
+    def apply(self, rules: Iterable[Rule], index: BatchIndex) -> None:
+        """Try ``rules`` in order until one is certain; after a rule with only uncertain hits, none may be certain."""
         if self.decided:
             return
         for rule in rules:
-            found = rule.look(self.wanted, shelf)
-            if any(clue.high for clue in found) and not self.decided:
-                self.clues, self.decided = [clue for clue in found if clue.high], True
+            hits = rule.find(self.query, index)
+            if any(hit.high for hit in hits) and not self.decided:
+                self.hits, self.decided = [hit for hit in hits if hit.high], True
                 return
-            self.clues += [replace(clue, high=False) for clue in found]
-            self.decided = self.decided or any(not clue.doubtful for clue in found)
+            self.hits += [replace(hit, high=False) for hit in hits]
+            self.decided = self.decided or any(not hit.contradicted for hit in hits)
 
 
-def match(scenes: Sequence[Scene], view: View, known: Known) -> dict[int, Match]:
-    """The match of every scene, by scene id. Call again with ``known.rivals`` once ``questions`` are answered."""
-    owners: dict[tuple[int, str], set[int]] = {}
+def match(scenes: Sequence[Scene], view: LibraryView, known: Known) -> dict[int, Match]:
+    """Return the match of every scene, by scene id.
+
+    Call it again with ``known.rivals`` once Stash has answered ``names_to_ask`` and ``sizes_to_ask``.
+    """
+    owners: dict[_Place, set[int]] = {}
     mine, theirs = _searches(scenes, known, owners)
     both = [*mine, *theirs]
-    shelf = _shelf(both, view, known.claimed)
+    index = _batch_index(both, view, known.claim_paths)
     for search in both:
-        search.climb(_PATH_RULES, shelf)
+        search.apply(_PATH_RULES, index)
         if search.by_path:
-            for clue in search.clues:
-                owners.setdefault(_place(clue.part), set()).add(search.scene_id)
-    near = _NEAR_RULES if view.complete else tuple(rule for rule in _NEAR_RULES if not rule.unique)
+            for hit in search.hits:
+                owners.setdefault(_place(hit.part), set()).add(search.scene_id)
+    near = _NEAR_RULES if view.complete else tuple(rule for rule in _NEAR_RULES if not rule.needs_complete_index)
     for search in both:
-        search.climb(near, shelf)
-    names_far = _climb_far(mine, theirs, shelf, view) if view.complete else {}
-    crowd = _Crowd(both)
+        search.apply(near, index)
+    renamed = _apply_far_rules(mine, theirs, index, view) if view.complete else {}
+    stash_files = _StashFiles(both)
     for search in both:
-        search.clues = [crowd.judged(search, clue) for clue in search.clues]
-    rulings = _rulings(mine, theirs, known, shelf)
-    mine_of: dict[int, list[_Search]] = {}
+        search.hits = [stash_files.checked(search, hit) for hit in search.hits]
+    ownerships = _ownerships(mine, theirs, known, index)
+    by_scene: dict[int, list[_Search]] = {}
     for search in mine:
-        mine_of.setdefault(search.scene_id, []).append(search)
-    answer = _Answer(view, shelf, crowd, known, rulings, names_far)
-    return {scene.id: answer.of(scene, mine_of.get(scene.id, [])) for scene in scenes}
+        by_scene.setdefault(search.scene_id, []).append(search)
+    builder = _MatchBuilder(view, index, stash_files, known, ownerships, renamed)
+    return {scene.id: builder.build(scene, by_scene.get(scene.id, [])) for scene in scenes}
 
 
-def questions(scenes: Sequence[Scene], matches: Mapping[int, Match], view: View) -> frozenset[str]:
-    """The file names that Stash must be asked about before these matches may be written, as Stash or Plex spells them.
+def names_to_ask(scenes: Sequence[Scene], matches: Mapping[int, Match], view: LibraryView) -> frozenset[str]:
+    """Return the file names to ask Stash about before these matches may be written, as Stash or Plex spells them.
 
-    Empty if all rest on paths that are equal letter by letter, to items with one file, and no two prefixes of the
-    user's map lead to one path.
+    Empty if all of them rest on paths that are equal letter by letter, to items with one file, and no two prefixes of
+    the user's map lead to one path.
     """
     asked = [matches[scene.id] for scene in scenes if scene.id in matches]
-    items = view.by_item({c.rating_key for m in asked for c in m.items})
-    names = {name for m in asked for name in m.ask}
-    for candidate in (c for m in asked for c in m.items):
+    items = view.by_item({candidate.rating_key for match in asked for candidate in match.items})
+    names = {name for match in asked for name in match.ask_names}
+    for candidate in (candidate for match in asked for candidate in match.items):
         parts = [part for part in items.get(candidate.rating_key, ()) if not part.trashed and not part.optimised]
         if candidate.evidence is not Evidence.EQUAL_PATH or len(parts) > 1:
             names.update(base_name(path) for path in (candidate.file.path, *(part.path for part in parts)))
     return frozenset(spelling for name in names for spelling in spellings(name))
 
 
-def alike(matches: Iterable[Match]) -> frozenset[tuple[int, float]]:
-    """The (size in bytes, duration in seconds) of files that Stash must be asked for: a renamed file must be unique."""
-    return frozenset(one for match in matches for one in match.alike)
+def sizes_to_ask(matches: Iterable[Match]) -> frozenset[tuple[int, float]]:
+    """Return (size in bytes, duration in seconds) of the files to ask Stash for: a renamed file must be unique."""
+    return frozenset(measure for match in matches for measure in match.ask_sizes)
 
 
 def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
-    """The candidates to write: all HIGH ones; with ``low_allowed`` an only LOW one that no other scene contests."""
+    """Return the candidates to write: all HIGH ones; with ``low_allowed`` a sole LOW one that is not contested."""
     if match.verdict == "high":
         return match.items
     sole = match.items[0] if match.verdict == "low" and len(match.items) == 1 else None
@@ -156,13 +179,14 @@ def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
 
 
 def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
-    """What a matched batch teaches the path map: name, size and folder agree with one file, unique on both sides."""
-    found = (pair_of(c.file.path, c.part.path) for m in matches if m.verdict == "high" for c in m.items if c.sole)
-    return [pair for pair in found if pair is not None]
+    """Return the path pairs that the path map may learn: name, size and folder agree, unique in Stash and Plex."""
+    candidates = (candidate for match in matches if match.verdict == "high" for candidate in match.items)
+    pairs = (pair_of(candidate.file.path, candidate.part.path) for candidate in candidates if candidate.sole)
+    return [pair for pair in pairs if pair is not None]
 
 
 def confirm(candidate: Candidate, item: Item) -> bool:
-    """Whether the item, just read in full, is not trashed and still holds the candidate's file."""
+    """Return whether the item, just read in full, is not trashed and still holds the candidate's file."""
     if item.rating_key != candidate.rating_key or item.trashed:
         return False
     path = slashed(candidate.part.path)
@@ -171,220 +195,243 @@ def confirm(candidate: Candidate, item: Item) -> bool:
 
 
 def _same_file(candidate: Candidate, part: IndexPart) -> bool:
-    """A file replaced in place is no longer what its size had proved."""
+    """Return False for a file that was replaced in place, where the size was part of the evidence."""
     sizes = (candidate.part.size, part.size)
     return candidate.evidence not in _BY_SIZE or min(sizes) <= 0 or sizes[0] == sizes[1]
 
 
 def _searches(
-    scenes: Sequence[Scene], known: Known, owners: Mapping[tuple[int, str], set[int]]
+    scenes: Sequence[Scene], known: Known, owners: Mapping[_Place, set[int]]
 ) -> tuple[list[_Search], list[_Search]]:
-    """The batch's own files, and those of other scenes that bear the same names."""
+    """Return a search for each file of the batch, and for each file of another scene (a rival)."""
     batch = {scene.id for scene in scenes}
     mine = [_search(scene.id, file, known, owners) for scene in scenes for file in scene.files if file.path]
-    rivals = {(r.scene_id, r.file.path): r for found in (known.rivals or {}).values() for r in found}
-    others = [r for r in rivals.values() if r.scene_id not in batch]
+    rivals = {(rival.scene_id, rival.file.path): rival for group in (known.rivals or {}).values() for rival in group}
+    others = [rival for rival in rivals.values() if rival.scene_id not in batch]
     return mine, [_search(rival.scene_id, rival.file, known, owners) for rival in others]
 
 
-def _place(part: IndexPart) -> tuple[int, str]:
-    """A file of an item: what a path proves of one file it does not prove of the item's others."""
+def _place(part: IndexPart) -> _Place:
     return part.rating_key, normal_path(part.path)
 
 
-def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[tuple[int, str], set[int]]) -> _Search:
-    path = normal_path(file.path)
-    mapped = apply_map(path, known.path_map)
-
-    def foreign(part: IndexPart) -> bool:
+def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[_Place, set[int]]) -> _Search:
+    def belongs_elsewhere(part: IndexPart) -> bool:
         return bool(owners) and scene_id not in owners.get(_place(part), (scene_id,))
 
-    wanted = Wanted(
-        file, components(slashed(file.path)), components(path), components(fold(path)), name_key(path), mapped,
-        known.learned.translate(path), known.remembered.get(scene_id, ()), foreign,
-    )  # fmt: skip
-    return _Search(scene_id, wanted)
+    path = normal_path(file.path)
+    query = FileQuery.of(
+        file,
+        mapped_path=apply_map(path, known.path_map),
+        learned_paths=known.learned.translate(path),
+        remembered=known.remembered.get(scene_id, ()),
+        belongs_elsewhere=belongs_elsewhere,
+    )
+    return _Search(scene_id, query)
 
 
-def _shelf(searches: Sequence[_Search], view: View, claimed: Collection[int]) -> Shelf:
-    names = {search.wanted.key for search in searches} | {name_key(search.wanted.mapped) for search in searches}
-    items = {memory.rating_key for search in searches for memory in search.wanted.remembered} | set(claimed)
-    shelf = Shelf((row for rows in view.by_name(names).values() for row in rows), view.fold_case)
+def _batch_index(searches: Sequence[_Search], view: LibraryView, claimed: Collection[int]) -> BatchIndex:
+    names = {search.query.name_key for search in searches} | {name_key(search.query.mapped_path) for search in searches}
+    items = {memory.rating_key for search in searches for memory in search.query.remembered} | set(claimed)
+    index = BatchIndex((row for rows in view.by_name(names).values() for row in rows), view.fold_case)
     if items:
-        shelf.add(row for rows in view.by_item(items).values() for row in rows)
-    return shelf
+        index.add(row for rows in view.by_item(items).values() for row in rows)
+    return index
 
 
-def _climb_far(mine: Sequence[_Search], theirs: Sequence[_Search], shelf: Shelf, view: View) -> dict[int, set[str]]:
-    """The last rules. Also, by ``id`` of a search, the names of renamed files that a second look could fall back to."""
+def _apply_far_rules(
+    mine: Sequence[_Search], theirs: Sequence[_Search], index: BatchIndex, view: LibraryView
+) -> dict[int, set[str]]:
+    """Apply the last rules. Return, by ``id`` of a search, the Plex names that its file, if renamed, may have."""
     seeking = [search for search in mine if not search.by_path]
-    sizes = {search.wanted.file.size for search in seeking if search.wanted.file.size > 0}
+    sizes = {search.query.file.size for search in seeking if search.query.file.size > 0}
     if sizes:
-        shelf.add(row for rows in view.by_size(sizes).values() for row in rows)
+        index.add(row for rows in view.by_size(sizes).values() for row in rows)
     for search in seeking:
-        search.climb(_FAR_RULES, shelf)
+        search.apply(_FAR_RULES, index)
     for search in theirs:
-        search.climb(_FAR_RULES[1:], shelf)
-    return {
-        id(search): {base_name(clue.part.path) for clue in size_duration(search.wanted, shelf)} for search in seeking
-    }
+        search.apply(_FAR_RULES[1:], index)
+    return {id(search): {base_name(hit.part.path) for hit in size_duration(search.query, index)} for search in seeking}
 
 
-class _Crowd:
-    """All files of a batch and its rivals, to tell what is unique on Stash's side."""
+class _StashFiles:
+    """The files of a batch and its rivals, to tell what is unique in Stash."""
 
     def __init__(self, searches: Sequence[_Search]) -> None:
         self._sizes: dict[int, list[tuple[int, float]]] = {}
         self._names: dict[tuple[str, int], set[int]] = {}
         for search in searches:
-            file = search.wanted.file
+            file = search.query.file
             self._sizes.setdefault(file.size, []).append((search.scene_id, file.duration))
-            self._names.setdefault((search.wanted.key, file.size), set()).add(search.scene_id)
+            self._names.setdefault((search.query.name_key, file.size), set()).add(search.scene_id)
 
-    def judged(self, search: _Search, clue: Clue) -> Clue:
-        """The clue; without its confidence if it is a renamed file's and another scene has a file just like it."""
-        file = search.wanted.file
-        if not clue.high or clue.evidence is not Evidence.SIZE_DURATION:
-            return clue
-        alike = {one for one, duration in self._sizes.get(file.size, ()) if same_duration(duration, file.duration)}
-        others = alike - {search.scene_id}
+    def checked(self, search: _Search, hit: Hit) -> Hit:
+        """Return the hit, made uncertain if it is a renamed file's and another scene has a file just like it."""
+        file = search.query.file
+        if not hit.high or hit.evidence is not Evidence.SIZE_DURATION:
+            return hit
+        sized = self._sizes.get(file.size, ())
+        others = {scene_id for scene_id, duration in sized if same_duration(duration, file.duration)}
+        others.discard(search.scene_id)
         if not others:
-            return clue
-        return replace(clue, high=False, why=f"{clue.why}, but scene {min(others)} has such a file too")
+            return hit
+        return replace(hit, high=False, why=f"{hit.why}, and scene {min(others)} has such a file as well")
 
     def sole_name(self, search: _Search) -> bool:
-        """Whether no other scene that is known has a file of that name and size."""
-        return self._names[search.wanted.key, search.wanted.file.size] == {search.scene_id}
+        """Return whether no other known scene has a file of that name and size."""
+        return self._names[search.query.name_key, search.query.file.size] == {search.scene_id}
 
 
-def _rank(clue: Clue) -> tuple[bool, int, int, int, int]:
-    """Sorts the best clue first."""
-    return (not clue.high, _ORDER[clue.evidence], -clue.size, -clue.suffix, -clue.exact)
+def _rank(hit: Hit) -> tuple[bool, int, int, int, int]:
+    """Return a sort key that puts the best hit first."""
+    return (not hit.high, _ORDER[hit.evidence], -hit.size, -hit.suffix, -hit.exact)
 
 
-def _rulings(
-    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, shelf: Shelf
-) -> dict[int, dict[int, Ruling]]:
-    """By rating key and scene id, for every item that a file of the batch points at."""
-    stakes: dict[int, dict[int, Stake]] = {}
+def _ownerships(
+    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, index: BatchIndex
+) -> dict[int, dict[int, Ownership]]:
+    """Return, by rating key and scene id, who owns each item that a file of the batch points at."""
+    claimants: dict[int, dict[int, Claimant]] = {}
     for number, search in enumerate((*mine, *theirs)):
-        for clue in search.clues:
-            key = clue.part.rating_key
-            if number >= len(mine) and key not in stakes:
+        in_batch = number < len(mine)
+        for hit in search.hits:
+            key = hit.part.rating_key
+            if not in_batch and key not in claimants:
                 continue
-            held = stakes.setdefault(key, {}).get(search.scene_id)
-            if held is None or _rank(clue) < _rank(held.clue):
-                stakes[key][search.scene_id] = Stake(search.scene_id, search.wanted.file, clue, number < len(mine))
-    placed = {search.scene_id for search in (*mine, *theirs) if any(clue.high for clue in search.clues)}
+            best = claimants.setdefault(key, {}).get(search.scene_id)
+            if best is None or _rank(hit) < _rank(best.hit):
+                claimants[key][search.scene_id] = Claimant(search.scene_id, search.query.file, hit, in_batch)
+    placed = {search.scene_id for search in (*mine, *theirs) if any(hit.high for hit in search.hits)}
     return {
-        key: settle(list(found.values()), _claim(key, found, known, placed, shelf)) for key, found in stakes.items()
+        key: resolve(list(by_scene.values()), _claim(key, by_scene, known, placed, index))
+        for key, by_scene in claimants.items()
     }
 
 
-def _claim(key: int, found: Mapping[int, Stake], known: Known, placed: set[int], shelf: Shelf) -> int | None:
-    """The scene that wrote the item before, unless its files are certain elsewhere by now, or the item holds others."""
-    claim, basis = known.claims.get(key), slashed(known.claimed.get(key, ""))
-    gone = bool(basis) and all(row.spelt != basis for row in shelf.of_item(key))
-    if gone and all(stake.clue.size == 2 for stake in found.values() if stake.clue.high):  # else it may just have moved
+def _claim(
+    key: int, claimants: Mapping[int, Claimant], known: Known, placed: set[int], index: BatchIndex
+) -> int | None:
+    """Return the scene that wrote the item before, None if its files are certain elsewhere or the item holds others."""
+    claim, basis = known.claims.get(key), slashed(known.claim_paths.get(key, ""))
+    gone = bool(basis) and all(row.spelt != basis for row in index.of_item(key))
+    highs = [claimant for claimant in claimants.values() if claimant.hit.high]
+    if gone and all(claimant.hit.size == 2 for claimant in highs):  # else the file may just have moved
         return None
-    if claim is None or claim not in found:
+    if claim is None or claim not in claimants:
         return None if claim in placed else claim
-    paths = {slashed(one.path) for one in known.remembered.get(claim, ()) if one.rating_key == key}
-    return claim if not paths or slashed(found[claim].clue.part.path) in paths else None
+    paths = {slashed(memory.path) for memory in known.remembered.get(claim, ()) if memory.rating_key == key}
+    return claim if not paths or slashed(claimants[claim].hit.part.path) in paths else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """Puts a scene's clues and rulings into a match."""
+class _MatchBuilder:
+    """Turns the hits and ownerships of a scene into its match."""
 
-    view: View
-    shelf: Shelf
-    crowd: _Crowd
+    view: LibraryView
+    index: BatchIndex
+    stash_files: _StashFiles
     known: Known
-    rulings: Mapping[int, Mapping[int, Ruling]]
-    names_far: Mapping[int, set[str]]
+    ownerships: Mapping[int, Mapping[int, Ownership]]
+    renamed: Mapping[int, set[str]]
 
-    def of(self, scene: Scene, searches: Sequence[_Search]) -> Match:
-        """The scene's match."""
-        found: dict[int, tuple[tuple[bool, int, int, int, int], Candidate]] = {}
+    def build(self, scene: Scene, searches: Sequence[_Search]) -> Match:
+        """Return the scene's match."""
+        best: dict[int, tuple[tuple[bool, int, int, int, int], Candidate]] = {}
         lost = False
         for search in searches:
-            for clue in search.clues:
-                ruling = self.rulings[clue.part.rating_key][scene.id]
-                lost = lost or ruling.lost
-                if ruling.lost:
+            for hit in search.hits:
+                ownership = self.ownerships[hit.part.rating_key][scene.id]
+                lost = lost or ownership.lost
+                if ownership.lost:
                     continue
-                rank = _rank(clue)
-                held = found.get(clue.part.rating_key)
+                rank = _rank(hit)
+                held = best.get(hit.part.rating_key)
                 if held is None or rank < held[0]:
-                    found[clue.part.rating_key] = (rank, self._candidate(search, clue, ruling))
-        hints = {int(n) for url in scene.urls for n in _HINT.findall(url)}
-        ranked = sorted(found.values(), key=lambda pair: (pair[1].rating_key not in hints, pair[0], pair[1].rating_key))
-        ordered = [candidate for _, candidate in ranked]
-        highs = tuple(candidate for candidate in ordered if candidate.confidence is Confidence.HIGH)
-        asked = self._ask(searches), self._alike(searches)
+                    best[hit.part.rating_key] = (rank, self._candidate(search, hit, ownership))
+        hints = {int(key) for url in scene.urls for key in _HINT.findall(url)}
+        ranked = sorted(best.values(), key=lambda pair: (pair[1].rating_key not in hints, pair[0], pair[1].rating_key))
+        candidates = tuple(candidate for _, candidate in ranked)
+        highs = tuple(candidate for candidate in candidates if candidate.confidence is Confidence.HIGH)
+        ask = self._ask_names(searches), self._ask_sizes(searches)
         if highs:
-            return Match(scene.id, "high", highs, "", *asked)
-        if ordered:
-            return Match(scene.id, "low", tuple(ordered), _why_low(scene.id, ordered), *asked)
-        return Match(scene.id, "none", (), self._why_none(scene, searches, lost), *asked)
+            return Match(scene.id, "high", highs, "", *ask)
+        if candidates:
+            return Match(scene.id, "low", candidates, _why_low(scene.id, candidates), *ask)
+        return Match(scene.id, "none", (), self._why_none(scene, searches, lost), *ask)
 
-    def _candidate(self, search: _Search, clue: Clue, ruling: Ruling) -> Candidate:
-        high = clue.high and not ruling.others
-        why = clue.why
-        if ruling.others:
-            why += f", but {_scenes(ruling.others)} could be meant as well"
+    def _candidate(self, search: _Search, hit: Hit, ownership: Ownership) -> Candidate:
+        high = hit.high and not ownership.others
+        why = hit.why
+        if ownership.others:
+            why += f", but the item could also be {_scenes(ownership.others)}"
         return Candidate(
-            clue.part.rating_key, clue.part.section, clue.part, search.wanted.file, clue.evidence,
-            Confidence.HIGH if high else Confidence.LOW, why, ruling.others, high and self._sole(search, clue),
-        )  # fmt: skip
+            rating_key=hit.part.rating_key,
+            section=hit.part.section,
+            part=hit.part,
+            file=search.query.file,
+            evidence=hit.evidence,
+            confidence=Confidence.HIGH if high else Confidence.LOW,
+            why=why,
+            contested=ownership.others,
+            sole=high and self._sole(search, hit),
+        )
 
-    def _sole(self, search: _Search, clue: Clue) -> bool:
-        asked = self.known.rivals is not None or clue.evidence is Evidence.EQUAL_PATH
-        alike = self.shelf.named_sized(search.wanted.key, search.wanted.file.size)
-        agrees = clue.size == 2 and clue.suffix >= WITH_FOLDER
-        return asked and self.view.complete and agrees and len(alike) == 1 and self.crowd.sole_name(search)
+    def _sole(self, search: _Search, hit: Hit) -> bool:
+        asked = self.known.rivals is not None or hit.evidence is Evidence.EQUAL_PATH
+        rows = self.index.named_sized(search.query.name_key, search.query.file.size)
+        agrees = hit.size == 2 and hit.suffix >= WITH_FOLDER
+        return asked and self.view.complete and agrees and len(rows) == 1 and self.stash_files.sole_name(search)
 
-    def _ask(self, searches: Sequence[_Search]) -> frozenset[str]:
-        """The names on which the evidence rests, also of files passed over: a second look may turn to them."""
+    def _ask_names(self, searches: Sequence[_Search]) -> frozenset[str]:
+        """Return the names on which the evidence rests, also of files passed over: a second match may turn to them."""
         names: set[str] = set()
         for search in searches:
-            certain = any(clue.evidence is Evidence.EQUAL_PATH and clue.high and clue.literal for clue in search.clues)
-            if search.clues and not (certain and sole_source(search.wanted.file.path, self.known.path_map)):
-                names.add(base_name(search.wanted.file.path))
-                names |= self.shelf.spelt(search.wanted.key) | self.names_far.get(id(search), set())
+            certain = any(hit.evidence is Evidence.EQUAL_PATH and hit.high and hit.literal for hit in search.hits)
+            if search.hits and not (certain and sole_source(search.query.file.path, self.known.path_map)):
+                names.add(base_name(search.query.file.path))
+                names |= self.index.names(search.query.name_key) | self.renamed.get(id(search), set())
         return frozenset(names)
 
-    def _alike(self, searches: Sequence[_Search]) -> frozenset[tuple[int, float]]:
-        """Size and duration of the files that may have been renamed."""
-        files = [search.wanted.file for search in searches if self.names_far.get(id(search))]
+    def _ask_sizes(self, searches: Sequence[_Search]) -> frozenset[tuple[int, float]]:
+        """Return size and duration of the files that may have been renamed."""
+        files = [search.query.file for search in searches if self.renamed.get(id(search))]
         return frozenset((file.size, file.duration) for file in files)
 
     def _why_none(self, scene: Scene, searches: Sequence[_Search], lost: bool) -> str:
-        who = f"Scene {scene.id}"
+        subject = f"Scene {scene.id}"
         if not searches:
-            return f"{who} has no file in Stash, so nothing in Plex can be its: give it a file, or discard this letter."
+            return (
+                f"{subject} has no file in Stash, so it cannot match anything in Plex."
+                " Add a file, or discard this dead letter."
+            )
         if lost:
-            return f"{who} is not in Plex: the item most like it belongs to another scene, whose file matches better."
+            return f"{subject} is not in Plex: the most similar item belongs to another scene that matches it better."
         if not self.view.complete:
-            return f"{who} is not found yet: the library index is not complete yet; it is tried again when it is."
-        if any(search.wanted.key in self.shelf.trashed for search in searches):
-            return f"{who} is only in Plex's trash: let Plex scan the folder that holds the file now."
-        return f"{who} is not in Plex: check that a chosen library holds the file's folder and has been scanned."
+            return (
+                f"{subject} was not found yet: the index of the Plex libraries is still incomplete."
+                " The scene is tried again when it is complete."
+            )
+        if any(search.query.name_key in self.index.trashed for search in searches):
+            return f"{subject} is only in Plex's trash. Let Plex scan the folder where the file is now."
+        return (
+            f'{subject} is not in Plex. Check that one of your "Plex libraries" contains the file\'s folder'
+            " and has been scanned."
+        )
 
 
 def _scenes(ids: Sequence[int]) -> str:
-    return ("scene " if len(ids) == 1 else "scenes ") + ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
+    listed = ", ".join(map(str, ids[:5])) + (" and more" if len(ids) > 5 else "")
+    return f"scene {listed}" if len(ids) == 1 else f"scenes {listed}"
 
 
 def _why_low(scene_id: int, candidates: Sequence[Candidate]) -> str:
     first = candidates[0]
     if len(candidates) > 1:
-        text = f"{len(candidates)} items in Plex could be scene {scene_id}: for the likeliest, {first.why}"
+        text = f"{len(candidates)} items in Plex could be scene {scene_id}. The most likely one: {first.why}"
     else:
         text = f"One item in Plex could be scene {scene_id}: {first.why}"
     if first.contested:
-        return f"{text}. Give each scene its own file and item, or set plexPathMap so that paths tell them apart."
-    return f"{text}. Set plexPathMap so that the paths agree" + (
-        ", or switch on matchLowConfidence." if len(candidates) == 1 else "."
+        return f'{text}. Give each scene its own file and item, or set "Path map" to tell their paths apart.'
+    return f'{text}. Set "Path map" to make the paths equal' + (
+        ', or switch on "Write doubtful matches too".' if len(candidates) == 1 else "."
     )

@@ -1,6 +1,6 @@
-"""The values of matching: what is asked of the index, what is known besides, and what a match says. No logic but shape.
+"""The values of matching: the view of the index, what is known besides, and the match. No logic.
 
-Everything here is frozen; ``matching.py`` hands these names on to the other rooms.
+Everything here is frozen; the package hands these names on.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from plexsync.model.item import IndexPart
 from plexsync.model.scene import SceneFile
 
 
-class View(Protocol):
-    """The library index restricted to the chosen sections, trashed and optimised rows included with their marks."""
+class LibraryView(Protocol):
+    """The library index of the chosen sections, including the trashed and optimised rows."""
 
     @property
     def complete(self) -> bool:
@@ -29,20 +29,20 @@ class View(Protocol):
         ...
 
     def by_name(self, keys: Collection[str]) -> Mapping[str, Sequence[IndexPart]]:
-        """Rows by ``names.name_key``."""
+        """Return the rows by ``paths.name_key``."""
         ...
 
     def by_size(self, sizes: Collection[int]) -> Mapping[int, Sequence[IndexPart]]:
-        """Rows by size in bytes."""
+        """Return the rows by size in bytes."""
         ...
 
     def by_item(self, rating_keys: Collection[int]) -> Mapping[int, Sequence[IndexPart]]:
-        """Rows by rating key."""
+        """Return the rows by rating key."""
         ...
 
 
 class Evidence(Enum):
-    """Why a file in Plex is thought to be the scene's, strongest first."""
+    """Why a file in Plex may be the scene's, strongest first."""
 
     EQUAL_PATH = "equal path"
     LEARNED_PATH = "equal path after the learned map"
@@ -54,7 +54,7 @@ class Evidence(Enum):
 
 
 class Confidence(Enum):
-    """HIGH is written; LOW is left for a person."""
+    """HIGH is written, LOW is left for the user."""
 
     HIGH = "high"
     LOW = "low"
@@ -62,7 +62,7 @@ class Confidence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A file of some scene in Stash, as the twin question answered it."""
+    """A file of any scene in Stash, as Stash answered ``names_to_ask`` and ``sizes_to_ask``."""
 
     scene_id: int
     file: SceneFile
@@ -70,7 +70,7 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a scene wrote last time: the item, the Plex path of the part, the Stash path it was matched by."""
+    """An item that a scene wrote before: its key, the path of its file in Plex, the path in Stash it was matched by."""
 
     rating_key: int
     path: str
@@ -82,26 +82,26 @@ class Known:
     """Everything known besides the index.
 
     ``path_map``: the user's (Stash prefix, Plex prefix). ``remembered``: by scene id. ``claims``: rating key -> the
-    scene that wrote it last, ``claimed``: -> the path of the file by which it did (a claim ends when the item holds
-    another scene's file instead). ``rivals``: name key -> files of all scenes in Stash with that name (a name that
-    nobody has may be absent), and those of the size and duration that a match rests on; None: not asked yet.
+    scene that wrote the item last; ``claim_paths``: rating key -> the path in Plex by which it did (a claim ends when
+    the item holds another scene's file instead). ``rivals``: any key -> files of all scenes in Stash with the
+    names and sizes that a match rests on; None: not asked yet.
     """
 
     path_map: tuple[tuple[str, str], ...] = ()
     learned: LearnedMap = field(default_factory=LearnedMap)
     remembered: Mapping[int, tuple[Remembered, ...]] = field(default_factory=dict)
     claims: Mapping[int, int] = field(default_factory=dict)
-    claimed: Mapping[int, str] = field(default_factory=dict)
+    claim_paths: Mapping[int, str] = field(default_factory=dict)
     rivals: Mapping[str, tuple[Rival, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file in Plex that may be one of the scene's.
+    """A file in Plex that may be the scene's.
 
-    ``why`` is a clause for the user without paths. ``contested``: other scenes with as good a claim on the item; such a
-    candidate is never written. ``sole``: name, size and folder agree, and nothing else in either server has that name
-    and size: it may teach the path map.
+    ``why``: a clause for the user, without paths. ``contested``: other scenes with an equal claim to the item; such a
+    candidate is never written. ``sole``: name, size and folder agree, and no other file in Stash or Plex has that name
+    and size, so the path map may learn from it.
     """
 
     rating_key: int
@@ -115,7 +115,7 @@ class Candidate:
     sole: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """What a dead letter keeps of it, fit for JSON."""
+        """Return what a dead letter keeps of it, as JSON-able values."""
         return {
             "rating_key": self.rating_key,
             "path": self.part.path,
@@ -126,16 +126,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What is known about a scene in Plex.
+    """The items in Plex that a scene may be.
 
-    ``items``: all items to write when ``high`` (one candidate each), the candidates when ``low``. ``reason``: a
-    sentence for the user why it is low or none and what to do, ``""`` when high. ``ask``: the file names it rests on;
-    ``alike``: the (size in bytes, seconds) it rests on.
+    ``items``: all items to write when ``high`` (one candidate each), the candidates when ``low``. ``reason``: for the
+    user, why it is low or none and what to do; ``""`` when high. ``ask_names``: the file names that it rests on;
+    ``ask_sizes``: (bytes, seconds) of the files that it rests on being unique.
     """
 
     scene_id: int
     verdict: Literal["high", "low", "none"]
     items: tuple[Candidate, ...] = ()
     reason: str = ""
-    ask: frozenset[str] = frozenset()
-    alike: frozenset[tuple[int, float]] = frozenset()
+    ask_names: frozenset[str] = frozenset()
+    ask_sizes: frozenset[tuple[int, float]] = frozenset()

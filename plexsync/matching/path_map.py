@@ -1,10 +1,10 @@
-"""Path prefixes: the user's ``plexPathMap``, and the map that PlexSync learns from pairs nobody can doubt.
+"""Path prefixes: the user's path map, and the map that PlexSync learns from unambiguous pairs of paths. Pure.
 
-Pure values; knows nothing of servers, the index, or how a pair was found. ``Tally`` rows are what a caller persists.
+Knows nothing of servers or the index, nor how a pair was found. The caller persists the ``Tally`` rows.
 
-A pair is cut at its longest common suffix, so every file below one mount gives the same two roots however deep it lies:
-the shortest prefix that explains it. Because two mounts may share a parent, each pair is also counted for
-``DEEPER`` levels below its root; a rule is used at the shortest level that nothing contradicts.
+A pair is cut at its longest common suffix, so every file below one mount gives the same two roots at any depth: the
+shortest prefix that explains it. Two mounts may share a parent, so each pair is also counted for ``EXTRA_LEVELS``
+levels below its root. The rule at the shortest level that nothing contradicts is used.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 
 from plexsync.model.paths import common_suffix, components, fold, normal_path
 
-#: Pairs that a learned rule needs (with none against it) before it counts as evidence.
-ENOUGH = 5
-#: Levels below a pair's root at which it is counted too.
-DEEPER = 2
-#: Files that one tally row remembers; more would say nothing that ``ENOUGH`` needs to know.
-MOST_SEEN = 20
-#: The Plex prefix of a tally row for files that no rule at its Stash prefix can explain.
+#: Pairs for a learned rule (with none against it) that make it evidence.
+MIN_PAIRS = 5
+#: Levels below a pair's root at which it is counted as well.
+EXTRA_LEVELS = 2
+#: Files that a tally row remembers; more would not change whether a rule is usable.
+MAX_SEEN = 20
+#: The Plex prefix of a tally row for files that no rule at the row's Stash prefix explains.
 UNEXPLAINED = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One file under both its paths (normal), and the two prefixes that remain without their common end."""
+    """Both paths of one file (normal), and the two prefixes that remain without their common end."""
 
     stash_prefix: str
     plex_prefix: str
@@ -37,7 +37,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What speaks for ``stash_prefix`` being ``plex_prefix``: CRC-32 of the Stash paths seen, at most ``MOST_SEEN``."""
+    """The files that show ``stash_prefix`` to be ``plex_prefix``: CRC-32 of their Stash paths, at most ``MAX_SEEN``."""
 
     stash_prefix: str
     plex_prefix: str
@@ -45,8 +45,8 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """``support`` files lie where the rule says, ``against`` lie elsewhere (both counted up to ``MOST_SEEN`` a row)."""
+class PrefixRule:
+    """``support`` files are where the rule says, ``against`` files elsewhere (each row counts up to ``MAX_SEEN``)."""
 
     stash_prefix: str
     plex_prefix: str
@@ -55,46 +55,48 @@ class Rule:
 
     @property
     def usable(self) -> bool:
-        """Whether the rule is evidence: ``ENOUGH`` pairs for it, none against it."""
-        return self.support >= ENOUGH and not self.against
+        """Whether the rule is evidence: ``MIN_PAIRS`` pairs for it, none against it."""
+        return self.support >= MIN_PAIRS and not self.against
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedMap:
     """The learned rules, longest Stash prefix first; of nested usable rules that agree, only the most general."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PrefixRule, ...] = ()
 
     def translate(self, path: str) -> tuple[str, ...]:
-        """Where usable rules say that the Stash ``path`` lies in Plex; longest prefix first, ``()`` if none applies."""
-        wanted = normal_path(path)
-        found = (_moved(wanted, rule.stash_prefix, rule.plex_prefix) for rule in self.rules if rule.usable)
-        return tuple(dict.fromkeys(one for one in found if one is not None))
+        """Return the Plex paths that usable rules give for the Stash ``path``, by the longest prefix first."""
+        normal = normal_path(path)
+        moved = (_moved(normal, rule.stash_prefix, rule.plex_prefix) for rule in self.rules if rule.usable)
+        return tuple(dict.fromkeys(target for target in moved if target is not None))
 
 
 def apply_map(path: str, path_map: Iterable[tuple[str, str]]) -> str:
-    """The Stash ``path`` as Plex should have it (normal) by the user's pairs; the longest prefix wins, else unchanged.
+    """Return the Plex path (normal) that the user's pairs give for the Stash ``path``; unchanged if none applies.
 
+    The longest prefix wins.
     Prefixes end at whole components. One that begins with a drive letter is compared without case, as Windows does.
     """
-    wanted = normal_path(path)
+    normal = normal_path(path)
     for stash, plex in sorted(path_map, key=lambda pair: -len(components(normal_path(pair[0])))):
-        moved = _moved(wanted, _prefix(stash), _prefix(plex))
+        moved = _moved(normal, _prefix(stash), _prefix(plex))
         if moved is not None:
             return moved
-    return wanted
+    return normal
 
 
 def sole_source(path: str, path_map: Sequence[tuple[str, str]]) -> bool:
-    """Whether no other prefix of the user's map leads to where ``path`` leads (several disks pooled in Plex do)."""
-    wanted = normal_path(path)
-    target = apply_map(wanted, path_map)
+    """Return whether no other Stash path leads to where ``path`` leads (disks that Plex sees as one make several)."""
+    normal = normal_path(path)
+    target = apply_map(normal, path_map)
     sources = (_moved(target, _prefix(plex), _prefix(stash)) for stash, plex in path_map)
-    return all(one in (None, wanted) or apply_map(one or "", path_map) != target for one in sources)
+    others = (source for source in sources if source is not None and source != normal)
+    return all(apply_map(source, path_map) != target for source in others)
 
 
 def pair_of(stash_path: str, plex_path: str) -> Pair | None:
-    """The pair of two paths of one file; None if their file names differ (case included)."""
+    """Return the pair of two paths of one file; None if their file names differ (case included)."""
     stash, plex = normal_path(stash_path), normal_path(plex_path)
     shared = common_suffix(components(stash), components(plex))
     if not shared:
@@ -103,42 +105,43 @@ def pair_of(stash_path: str, plex_path: str) -> Pair | None:
 
 
 def tally(rows: Iterable[Tally], pairs: Iterable[Pair]) -> tuple[Tally, ...]:
-    """``rows`` with ``pairs`` counted in. A file counts once however often it is seen, and where it was seen last."""
+    """Return ``rows`` with ``pairs`` counted in. A file counts once, where it was seen last."""
     book = {(row.stash_prefix, row.plex_prefix): dict.fromkeys(row.seen) for row in rows}
     plexes: dict[str, set[str]] = {}
     for stash, plex in book:
         plexes.setdefault(stash, set()).add(plex)
     for pair in pairs:
-        mark = zlib.crc32(pair.stash_path.encode("utf-8", "surrogatepass"))
+        checksum = zlib.crc32(pair.stash_path.encode("utf-8", "surrogatepass"))
         for stash, plex in _levels(pair):
             for other in plexes.setdefault(stash, set()) - {plex}:
-                book[stash, other].pop(mark, None)
+                book[stash, other].pop(checksum, None)
             plexes[stash].add(plex)
             seen = book.setdefault((stash, plex), {})
-            if len(seen) < MOST_SEEN:
-                seen[mark] = None
+            if len(seen) < MAX_SEEN:
+                seen[checksum] = None
     return tuple(Tally(stash, plex, tuple(seen)) for (stash, plex), seen in sorted(book.items()) if seen)
 
 
 def learned_from(rows: Iterable[Tally]) -> LearnedMap:
-    """The map that tally rows amount to."""
+    """Return the map that the tally rows add up to."""
     by_stash: dict[str, list[Tally]] = {}
     for row in rows:
         by_stash.setdefault(row.stash_prefix, []).append(row)
-    kept: dict[str, Rule] = {}
-    doubted: list[Rule] = []
+    kept: dict[str, PrefixRule] = {}
+    unusable: list[PrefixRule] = []
     for stash in sorted(by_stash, key=lambda prefix: len(components(prefix))):
         for rule in _rules_at(stash, by_stash[stash]):
             if not rule.usable:
-                doubted.append(rule)
+                unusable.append(rule)
             elif not _implied(rule, kept):
                 kept[stash] = rule
-    telling = [rule for rule in doubted if rule.support >= ENOUGH]
-    return LearnedMap(tuple(sorted([*kept.values(), *telling], key=lambda rule: -len(components(rule.stash_prefix)))))
+    contradicted = [rule for rule in unusable if rule.support >= MIN_PAIRS]
+    rules = sorted([*kept.values(), *contradicted], key=lambda rule: -len(components(rule.stash_prefix)))
+    return LearnedMap(tuple(rules))
 
 
 def suggestion(learned: LearnedMap) -> str:
-    """The text to paste into ``plexPathMap``; ``""`` if nothing was learned or the paths are equal anyway.
+    """Return the text to paste into the path map setting; ``""`` if nothing was learned or the paths are equal anyway.
 
     Prefixes that the setting cannot express are left out.
     """
@@ -148,38 +151,38 @@ def suggestion(learned: LearnedMap) -> str:
     )
 
 
-def _rules_at(stash: str, rows: Sequence[Tally]) -> list[Rule]:
+def _rules_at(stash: str, rows: Sequence[Tally]) -> list[PrefixRule]:
     total = sum(len(row.seen) for row in rows)
     known = [row for row in rows if row.plex_prefix != UNEXPLAINED]
-    return [Rule(stash, row.plex_prefix, len(row.seen), total - len(row.seen)) for row in known]
+    return [PrefixRule(stash, row.plex_prefix, len(row.seen), total - len(row.seen)) for row in known]
 
 
-def _implied(rule: Rule, kept: dict[str, Rule]) -> bool:
-    """Whether a more general rule already says the same."""
+def _implied(rule: PrefixRule, kept: dict[str, PrefixRule]) -> bool:
+    """Return whether a more general rule says the same."""
     parents = (kept.get(prefix) for prefix in _ancestors(rule.stash_prefix))
     return any(p and _moved(rule.stash_prefix, p.stash_prefix, p.plex_prefix) == rule.plex_prefix for p in parents)
 
 
 def _levels(pair: Pair) -> list[tuple[str, str]]:
-    """The tally keys of a pair: unexplained above its root; its root; the same some levels deeper."""
+    """Return the tally keys of a pair: unexplained above its root, its root, and the same some levels deeper."""
     keys = [(prefix, UNEXPLAINED) for prefix in _ancestors(pair.stash_prefix)]
     keys.append((pair.stash_prefix, pair.plex_prefix))
     stash, plex = pair.stash_prefix, pair.plex_prefix
     below = components(pair.stash_path)[len(components(stash)) : -1]
-    for folder in below[:DEEPER]:
+    for folder in below[:EXTRA_LEVELS]:
         stash, plex = _joined(stash, folder), _joined(plex, folder)
         keys.append((stash, plex))
     return keys
 
 
 def _ancestors(prefix: str) -> list[str]:
-    """The folders above a prefix, the nearest last."""
+    """Return the folders above a prefix, the nearest last."""
     count = len(components(prefix))
     return [_cut(prefix, depth) for depth in range(count, 0, -1)]
 
 
 def _cut(path: str, count: int) -> str:
-    """A normal path without its last ``count`` components; ``/`` when nothing is left."""
+    """Return a normal path without its last ``count`` components; ``/`` when nothing is left."""
     kept = components(path)[: len(components(path)) - count]
     text = "/".join(kept)
     return "/" + text if path.startswith("/") or not kept else text
@@ -190,7 +193,7 @@ def _joined(prefix: str, rest: str) -> str:
 
 
 def _prefix(raw: str) -> str:
-    """A prefix as typed, normal and without a trailing slash."""
+    """Return a prefix as typed, normal and without a trailing slash."""
     path = normal_path(raw.strip())
     return path.rstrip("/") or path
 
@@ -204,7 +207,7 @@ def _has_drive(path: str) -> bool:
 
 
 def _moved(path: str, stash_prefix: str, plex_prefix: str) -> str | None:
-    """``path`` with ``stash_prefix`` replaced, or None if it does not lie below it. All normal."""
+    """Return ``path`` with ``stash_prefix`` replaced, None if it is not below that prefix. All are normal."""
     head, tail = components(stash_prefix), components(path)
     same = tail[: len(head)] == head
     if not same and _has_drive(stash_prefix):

@@ -1,6 +1,6 @@
-"""The rungs of matching's ladder: each looks for one kind of evidence for one file among a batch's index rows. Pure.
+"""One function for each kind of evidence: the hits for one file among the index rows of a batch. Pure.
 
-Owns how rows are compared with a file; must not know scenes, other scenes' claims, or where the rows came from.
+Owns how a row is compared with a file. Knows no scenes, no claims of other scenes, and not where the rows came from.
 """
 
 from __future__ import annotations
@@ -9,46 +9,68 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from plexsync.matching.batch_index import WITH_FOLDER, BatchIndex, IndexRow
 from plexsync.matching.model import Evidence, Remembered
-from plexsync.matching.shelf import WITH_FOLDER, Row, Shelf
 from plexsync.model.item import IndexPart
-from plexsync.model.paths import (
-    common_suffix,
-    components,
-    slashed,
-)
+from plexsync.model.paths import common_suffix, components, fold, name_key, normal_path, slashed
 from plexsync.model.scene import SceneFile, same_duration
 
-#: Durations further apart than this many seconds, and this share, are not one film even if all bytes seem to be.
+#: Durations further apart than this many seconds, and this share, belong to different films, whatever the size says.
 OTHER_FILM_SECONDS, OTHER_FILM_SHARE = 5.0, 0.1
-#: Rows of one name that are listed as candidates; nobody reads more, and a library may hold thousands of `scene.mp4`.
-MOST_CANDIDATES = 20
+#: Rows of one name that become candidates; nobody reads more, and a library may hold thousands of `scene.mp4`.
+MAX_CANDIDATES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A scene's file as the rungs look for it: ``mapped`` by the user's map, ``learned`` translations, ``remembered``.
+class FileQuery:
+    """What is searched for: a scene's file with its path taken apart.
 
-    ``foreign`` tells whether a file belongs to another scene by its path.
+    ``spelt``, ``exact``, ``folded``: the path's components as Stash spells them, in NFC, in NFC without case.
+    ``mapped_path``: the Plex path by the user's map, ``learned_paths``: those by the learned map.
+    ``belongs_elsewhere``: whether a row belongs to another scene by its path.
     """
 
     file: SceneFile
     spelt: tuple[str, ...]
     exact: tuple[str, ...]
     folded: tuple[str, ...]
-    key: str
-    mapped: str
-    learned: tuple[str, ...]
+    name_key: str
+    mapped_path: str
+    learned_paths: tuple[str, ...]
     remembered: tuple[Remembered, ...]
-    foreign: Callable[[IndexPart], bool]
+    belongs_elsewhere: Callable[[IndexPart], bool]
+
+    @classmethod
+    def of(
+        cls,
+        file: SceneFile,
+        *,
+        mapped_path: str,
+        learned_paths: tuple[str, ...],
+        remembered: tuple[Remembered, ...],
+        belongs_elsewhere: Callable[[IndexPart], bool],
+    ) -> FileQuery:
+        """Return the query for ``file``."""
+        path = normal_path(file.path)
+        return cls(
+            file=file,
+            spelt=components(slashed(file.path)),
+            exact=components(path),
+            folded=components(fold(path)),
+            name_key=name_key(path),
+            mapped_path=mapped_path,
+            learned_paths=learned_paths,
+            remembered=remembered,
+            belongs_elsewhere=belongs_elsewhere,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
-    """One row that may be the file. ``size``: 2 equal, 1 unknown, 0 different; ``suffix``: equal components at the end.
+class Hit:
+    """A row that may be the file. ``size``: 2 equal, 1 unknown, 0 different.
 
-    ``exact``: the same without folding case; ``spelt``: the same as the servers spell them. ``doubtful``: size and
-    duration both say that it is another file.
+    ``suffix``, ``exact``, ``spelt``: how many components at the end of both paths are equal without case, in NFC, as
+    the servers spell them. ``contradicted``: size and duration both say that it is another file.
     """
 
     part: IndexPart
@@ -59,7 +81,22 @@ class Clue:
     suffix: int
     exact: int
     spelt: int
-    doubtful: bool = False
+    contradicted: bool = False
+
+    @classmethod
+    def of(cls, query: FileQuery, row: IndexRow, evidence: Evidence, why: str, *, high: bool) -> Hit:
+        """Return the hit that ``row`` is for ``query``."""
+        return cls(
+            part=row.part,
+            evidence=evidence,
+            high=high,
+            why=why,
+            size=same_size(query.file, row.part),
+            suffix=common_suffix(query.folded, row.folded),
+            exact=common_suffix(query.exact, row.exact),
+            spelt=common_suffix(query.spelt, components(row.spelt)),
+            contradicted=_contradicts(query.file, row.part),
+        )
 
     @property
     def literal(self) -> bool:
@@ -68,172 +105,174 @@ class Clue:
 
 
 def same_size(file: SceneFile, part: IndexPart) -> int:
-    """2 equal, 1 unknown on either side, 0 different."""
+    """Return 2 for equal sizes, 1 if either is unknown, 0 for different ones."""
     if file.size <= 0 or part.size <= 0:
         return 1
     return 2 if file.size == part.size else 0
 
 
-def _other_film(one: float, other: float) -> bool:
-    apart = abs(one - other)
-    return min(one, other) > 0 and apart > OTHER_FILM_SECONDS and apart > OTHER_FILM_SHARE * max(one, other)
+def one_place(rows: Sequence[IndexRow]) -> bool:
+    """Return whether the rows are one item, or one file that several libraries hold."""
+    return len({row.part.rating_key for row in rows}) == 1 or len({row.spelt for row in rows}) == 1
 
 
-def _contradicted(file: SceneFile, part: IndexPart) -> bool:
-    """Whether size and duration both say another film, or the size is unknown and the duration clearly another."""
+def equal_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows at the mapped path; several that differ in spelling alone, none of them exact, prove nothing.
+
+    A row in another spelling may be another file: it is certain unless the size differs.
+    """
+    rows, high = _at(query, query.mapped_path, index)
+    why = "the paths are equal" if high else "several files have this path in another spelling"
+    hits = [Hit.of(query, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
+    return [hit if hit.literal else _uncertain_if_contradicted(_checked_spelling(hit)) for hit in hits]
+
+
+def learned_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows at the path that the learned map gives; certain unless size and duration both contradict."""
+    for path in query.learned_paths:
+        rows, high = _at(query, path, index)
+        if rows:
+            why = "it has the path that the learned path map gives"
+            hits = [_checked_spelling(Hit.of(query, row, Evidence.LEARNED_PATH, why, high=high)) for row in rows]
+            return [_uncertain_if_contradicted(hit if hit.literal else _confirmed(query, hit)) for hit in hits]
+    return []
+
+
+def remembered(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows that were written for this very file before, if the item still holds them."""
+    stash_path = slashed(query.file.path)  # letter by letter: two files may differ in Unicode form alone
+    hits = []
+    for memory in query.remembered:
+        if slashed(memory.stash_path) != stash_path:
+            continue
+        rows = [row for row in index.of_item(memory.rating_key) if row.spelt == slashed(memory.path)]
+        rows = [row for row in rows if not query.belongs_elsewhere(row.part)]
+        why = "PlexSync wrote to it before"
+        hits += [Hit.of(query, row, Evidence.REMEMBERED, why, high=True) for row in rows[:1]]
+    return [_uncertain_if_contradicted(hit) for hit in hits]
+
+
+def name_size(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows of the same name and size: the only one, else the one with the longest common path suffix."""
+    rows = index.named_sized(query.name_key, query.file.size)
+    rows = [row for row in rows if not query.belongs_elsewhere(row.part)]
+    if not rows:
+        return []
+    why = "name and size are equal"
+    best = rows
+    if not one_place(rows):
+        near = _nearest(query, rows)
+        decided = one_place(near) and common_suffix(query.folded, near[0].folded) >= WITH_FOLDER
+        best, why = (near, why + ", and its folders are the nearest") if decided else (rows, why + _AS_OTHERS)
+    if any(_other_film(query.file.duration, row.part.duration) for row in best):
+        why += ", but the durations differ"
+        return [Hit.of(query, row, Evidence.NAME_SIZE, why, high=False) for row in best]
+    high = one_place(best)
+    best = sorted(best, key=lambda row: -common_suffix(query.folded, row.folded))[:MAX_CANDIDATES]
+    return [Hit.of(query, row, Evidence.NAME_SIZE, why, high=high) for row in best]
+
+
+def name_folders(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows of the same name in folders of the same name, nearest first; size or duration must confirm."""
+    for depth in (WITH_FOLDER + 1, WITH_FOLDER):
+        rows = [row for row in index.beside(query.folded, depth) if not query.belongs_elsewhere(row.part)]
+        if rows:
+            break
+    else:
+        return []
+    near = _nearest(query, rows)
+    if not one_place(near):
+        why = "name and folders are equal" + _AS_OTHERS
+        return [Hit.of(query, row, Evidence.NAME_FOLDERS, why, high=False) for row in near[:MAX_CANDIDATES]]
+    return [_in_same_folders(query, row) for row in near]
+
+
+def size_duration(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows of another name with the same size and duration; certain if there is just one.
+
+    Rows that belong to other scenes are counted as well, though not returned.
+    """
+    sized = index.sized(query.file.size)
+    rows = [row for row in sized if same_duration(query.file.duration, row.part.duration) == 2]
+    rows = [row for row in rows if row.folded[-1:] != (query.name_key,)]
+    if not rows:
+        return []
+    high = one_place(rows)
+    why = "size and duration are equal" + ("" if high else _AS_OTHERS) + ", but the name differs"
+    mine = [row for row in rows if not query.belongs_elsewhere(row.part)]
+    return [Hit.of(query, row, Evidence.SIZE_DURATION, why, high=high) for row in mine[:MAX_CANDIDATES]]
+
+
+def name_only(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the rows that share the file name and nothing else that counts."""
+    rows = (row for row in index.named(query.name_key) if not query.belongs_elsewhere(row.part))
+    why = "only the name is equal"
+    return [Hit.of(query, row, Evidence.NAME_ONLY, why, high=False) for row in islice(rows, MAX_CANDIDATES)]
+
+
+#: Appended to the reason of hits in several items.
+_AS_OTHERS = ", and those of other items as well"
+
+
+def _other_film(left: float, right: float) -> bool:
+    apart = abs(left - right)
+    return min(left, right) > 0 and apart > OTHER_FILM_SECONDS and apart > OTHER_FILM_SHARE * max(left, right)
+
+
+def _contradicts(file: SceneFile, part: IndexPart) -> bool:
+    """Return whether size and duration both say another film; where the size is unknown, whether duration does."""
     size = same_size(file, part)
     if size == 1:
         return min(file.duration, part.duration) > 0 and abs(file.duration - part.duration) > OTHER_FILM_SECONDS
     return not size and not same_duration(file.duration, part.duration)
 
 
-def _clue(wanted: Wanted, row: Row, evidence: Evidence, why: str, *, high: bool) -> Clue:
-    suffix = common_suffix(wanted.folded, row.folded)
-    exact = common_suffix(wanted.exact, row.exact)
-    spelt = common_suffix(wanted.spelt, components(row.spelt))
-    size = same_size(wanted.file, row.part)
-    return Clue(row.part, evidence, high, why, size, suffix, exact, spelt, _contradicted(wanted.file, row.part))
-
-
-def one_place(rows: Sequence[Row]) -> bool:
-    """Whether the rows are one item, or one file that several libraries hold."""
-    return len({row.part.rating_key for row in rows}) == 1 or len({row.spelt for row in rows}) == 1
-
-
-def _spelt_alike(wanted: Wanted, rows: Sequence[Row]) -> list[Row]:
-    """Of rows at one normal path: where a folder holds the name both composed and decomposed, Stash's spelling."""
+def _spelt_alike(query: FileQuery, rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """Return, of rows at one normal path, those spelt as in Stash: a folder may hold a name composed and decomposed."""
     if len({row.spelt for row in rows}) < 2:
         return list(rows)
-    near = [common_suffix(wanted.spelt, components(row.spelt)) for row in rows]
+    near = [common_suffix(query.spelt, components(row.spelt)) for row in rows]
     return [row for row, count in zip(rows, near, strict=True) if count == max(near)]
 
 
-def _nearest(wanted: Wanted, rows: Sequence[Row]) -> list[Row]:
-    """The rows with the longest common path suffix; of those that differ in case alone, the ones nearer in case."""
-    best = max((common_suffix(wanted.folded, row.folded), common_suffix(wanted.exact, row.exact)) for row in rows)
-    near = [row for row in rows if common_suffix(wanted.folded, row.folded) == best[0]]
+def _nearest(query: FileQuery, rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """Return the rows with the longest common path suffix; of those that differ in case alone, the nearer in case."""
+    best = max((common_suffix(query.folded, row.folded), common_suffix(query.exact, row.exact)) for row in rows)
+    near = [row for row in rows if common_suffix(query.folded, row.folded) == best[0]]
     if one_place(near) or best[0] < WITH_FOLDER or len({row.folded for row in near}) > 1:
         return near
-    near = [row for row in near if common_suffix(wanted.exact, row.exact) == best[1]]
-    return _spelt_alike(wanted, near) if len({row.exact for row in near}) == 1 else near
+    near = [row for row in near if common_suffix(query.exact, row.exact) == best[1]]
+    return _spelt_alike(query, near) if len({row.exact for row in near}) == 1 else near
 
 
-def _at(wanted: Wanted, path: str, shelf: Shelf) -> tuple[list[Row], bool]:
-    """The rows at a normal path, and whether they are one file."""
-    rows = shelf.at(path)
+def _at(query: FileQuery, path: str, index: BatchIndex) -> tuple[list[IndexRow], bool]:
+    """Return the rows at a normal path, and whether they are one file."""
+    rows = index.at(path)
     if len({row.path for row in rows}) == 1:
-        rows = _spelt_alike(wanted, rows)
+        rows = _spelt_alike(query, rows)
     return rows, len({row.spelt for row in rows}) == 1
 
 
-def equal_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows at the very path; several that differ in spelling alone, none of them exact, prove nothing.
-
-    One in another spelling may be another file: it counts unless the size is another.
-    """
-    rows, high = _at(wanted, wanted.mapped, shelf)
-    why = "it lies at the same path" if high else "several files have this path in another spelling"
-    clues = [_clue(wanted, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
-    return [clue if clue.literal else _judged(_spelling(clue)) for clue in clues]
+def _checked_spelling(hit: Hit) -> Hit:
+    """Return the hit, contradicted if the path is equal in another spelling only and the size differs."""
+    return hit if hit.literal or hit.size else replace(hit, contradicted=True)
 
 
-def learned_path(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows at the path that the learned map gives, unless size and duration both contradict."""
-    for path in wanted.learned:
-        rows, one = _at(wanted, path, shelf)
-        if rows:
-            why = "it lies where the learned path map says"
-            clues = [_spelling(_clue(wanted, row, Evidence.LEARNED_PATH, why, high=one)) for row in rows]
-            return [_judged(clue if clue.literal else _confirmed(wanted, clue)) for clue in clues]
-    return []
+def _confirmed(query: FileQuery, hit: Hit) -> Hit:
+    """Return the hit, uncertain unless size or duration says that it is this file."""
+    same = hit.size == 2 or same_duration(query.file.duration, hit.part.duration) == 2
+    return hit if same else replace(hit, high=False, why=f"{hit.why}, but in another spelling")
 
 
-def _spelling(clue: Clue) -> Clue:
-    """The clue; doubtful if the path is equal in another spelling only and the size says that it is another file."""
-    return clue if clue.literal or clue.size else replace(clue, doubtful=True)
+def _uncertain_if_contradicted(hit: Hit) -> Hit:
+    """Return the hit, uncertain if size and duration both say that another film is there now."""
+    return replace(hit, high=False, why=f"{hit.why}, but size and duration differ") if hit.contradicted else hit
 
 
-def _confirmed(wanted: Wanted, clue: Clue) -> Clue:
-    """The clue; without its confidence if neither size nor duration says that it is this file."""
-    same = clue.size == 2 or same_duration(wanted.file.duration, clue.part.duration) == 2
-    return clue if same else replace(clue, high=False, why=f"{clue.why}, in another spelling")
-
-
-def _judged(clue: Clue) -> Clue:
-    """The clue; without its confidence if size and duration both say that another film lies there now."""
-    return replace(clue, high=False, why=clue.why + ", but its size and duration are others") if clue.doubtful else clue
-
-
-def remembered(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows that this very file was written to before, if the item still holds that part, and no other film there."""
-    stash_path = slashed(wanted.file.path)  # to the letter: two files may differ in Unicode form alone
-    found = []
-    for memory in wanted.remembered:
-        if slashed(memory.stash_path) != stash_path:
-            continue
-        rows = [row for row in shelf.of_item(memory.rating_key) if row.spelt == slashed(memory.path)]
-        rows = [row for row in rows if not wanted.foreign(row.part)]
-        found += [
-            _judged(_clue(wanted, row, Evidence.REMEMBERED, "it was written before", high=True)) for row in rows[:1]
-        ]
-    return found
-
-
-def name_size(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows of the same name and size: the only one, else the one with the longest common path suffix."""
-    rows = [row for row in shelf.named_sized(wanted.key, wanted.file.size) if not wanted.foreign(row.part)]
-    if not rows:
-        return []
-    why = "its name and size are equal"
-    best = rows
-    if not one_place(rows):
-        near = _nearest(wanted, rows)
-        decided = one_place(near) and common_suffix(wanted.folded, near[0].folded) >= WITH_FOLDER
-        best, why = (near, why + ", and its folders are the nearest") if decided else (rows, why + ", as are others'")
-    if any(_other_film(wanted.file.duration, row.part.duration) for row in best):
-        return [_clue(wanted, r, Evidence.NAME_SIZE, why + ", but its duration is another", high=False) for r in best]
-    high = one_place(best)
-    best = sorted(best, key=lambda row: -common_suffix(wanted.folded, row.folded))[:MOST_CANDIDATES]
-    return [_clue(wanted, row, Evidence.NAME_SIZE, why, high=high) for row in best]
-
-
-def name_folders(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows of the same name in a folder of the same name, nearest first; size or duration must confirm."""
-    for depth in (WITH_FOLDER + 1, WITH_FOLDER):
-        rows = [row for row in shelf.beside(wanted.folded, depth) if not wanted.foreign(row.part)]
-        if rows:
-            break
-    else:
-        return []
-    near = _nearest(wanted, rows)
-    if not one_place(near):
-        why = "its name and folders are equal, as are others'"
-        return [_clue(wanted, row, Evidence.NAME_FOLDERS, why, high=False) for row in near[:MOST_CANDIDATES]]
-    return [_judged_folders(wanted, row) for row in near]
-
-
-def _judged_folders(wanted: Wanted, row: Row) -> Clue:
-    size, duration = same_size(wanted.file, row.part), same_duration(wanted.file.duration, row.part.duration)
+def _in_same_folders(query: FileQuery, row: IndexRow) -> Hit:
+    size, duration = same_size(query.file, row.part), same_duration(query.file.duration, row.part.duration)
+    why = "name, folders and " + ("size" if size == 2 else "duration") + " are equal"
     high = size == 2 or duration == 2
-    why = "its name and folders are equal, and so is its " + ("size" if size == 2 else "duration")
     if not high:
-        why = "its name and folders are equal, but neither size nor duration confirms it"
-    return _clue(wanted, row, Evidence.NAME_FOLDERS, why, high=high)
-
-
-def size_duration(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows of another name with the same size and duration; foreign ones count too, for uniqueness is the proof."""
-    rows = [r for r in shelf.sized(wanted.file.size) if same_duration(wanted.file.duration, r.part.duration) == 2]
-    rows = [row for row in rows if row.folded[-1:] != (wanted.key,)]
-    if not rows:
-        return []
-    high = one_place(rows)
-    why = "its size and duration are equal, its name is another" + ("" if high else ", as are others'")
-    mine = [row for row in rows if not wanted.foreign(row.part)]
-    return [_clue(wanted, row, Evidence.SIZE_DURATION, why, high=high) for row in mine[:MOST_CANDIDATES]]
-
-
-def name_only(wanted: Wanted, shelf: Shelf) -> list[Clue]:
-    """Rows that share the file name and nothing else that counts."""
-    rows = islice((row for row in shelf.named(wanted.key) if not wanted.foreign(row.part)), MOST_CANDIDATES)
-    return [_clue(wanted, row, Evidence.NAME_ONLY, "only its name is equal", high=False) for row in rows]
+        why = "name and folders are equal, but neither size nor duration confirms it"
+    return Hit.of(query, row, Evidence.NAME_FOLDERS, why, high=high)

@@ -1,6 +1,6 @@
-"""Every way a piece of work can end badly, one class each. The message is a sentence for the user.
+"""The ways in which work can fail, one class each. The message is a sentence for the user.
 
-Messages never hold a token, cookie or key; no class here knows how it is handled: ``retry.py`` decides.
+Messages never contain a token, cookie or key. ``worker.retry`` decides what follows.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class PlexSyncError(Exception):
-    """Root of everything PlexSync raises on purpose."""
+    """Base class of everything that PlexSync raises on purpose."""
 
 
 class PlexUnavailable(PlexSyncError):
-    """Plex as a whole does not answer: refused, no route, DNS, connect timeout, maintenance, or a failed probe."""
+    """Plex as a whole is unreachable: refused, no route, DNS, connect timeout, maintenance, or a failed probe."""
 
 
 class PlexBusy(PlexSyncError):
-    """One request failed in a way that may pass: 500, 502-504, 429, 408, reset, read timeout, cut or unreadable body.
+    """One request failed, maybe for a while: 500, 502-504, 429, 408, reset, read timeout, cut or unreadable body.
 
-    ``retry_after``: seconds that Plex asked for, or None.
+    ``retry_after``: the seconds that Plex asked for, or None.
     """
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
@@ -30,7 +30,7 @@ class PlexBusy(PlexSyncError):
 
 
 class Rejected(PlexSyncError):
-    """Plex refused an edit for what it says: 400, 413, 414, 422. ``fields`` names the refused fields where known."""
+    """Plex rejected the content of an edit: 400, 413, 414, 422. ``fields``: the rejected fields where known."""
 
     def __init__(self, message: str, *, status: int, fields: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -39,19 +39,19 @@ class Rejected(PlexSyncError):
 
 
 class ItemGone(PlexSyncError):
-    """404 on an item that was known, or the item no longer holds the scene's file."""
+    """404 for a known item, or the item no longer holds the scene's file."""
 
 
 class NotInPlex(PlexSyncError):
-    """No chosen library holds a file of the scene."""
+    """No chosen library has a file of the scene."""
 
 
 class Invalid(PlexSyncError):
-    """The scene cannot be sent as it is: it has no file, so nothing in Plex can be its."""
+    """The scene cannot be synced as it is: it has no file, so it cannot match anything in Plex."""
 
 
 class LowConfidence(PlexSyncError):
-    """Several items could be meant, or the evidence contradicts. ``candidates``: JSON-able, see ``matching.py``."""
+    """Several items match, or the evidence contradicts itself. ``candidates``: JSON-able (``Candidate.as_dict``)."""
 
     def __init__(self, message: str, candidates: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class LowConfidence(PlexSyncError):
 
 
 class SetupError(PlexSyncError):
-    """Something the user must put right: token, URL, certificate, library name, a missing module. Pauses everything.
+    """The user must correct something: token, URL, certificate, library name, missing module. Pauses everything.
 
     ``code`` names the kind: ``token``, ``url``, ``certificate``, ``library``, ``proxy``, ``module``.
     """
@@ -70,7 +70,7 @@ class SetupError(PlexSyncError):
 
 
 class StashUnavailable(PlexSyncError):
-    """Stash does not answer, or answers with something that is not GraphQL. ``refused``: it answered 401 or 403."""
+    """Stash does not answer, or its answer is not GraphQL. ``refused``: it answered 401 or 403."""
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
@@ -78,4 +78,4 @@ class StashUnavailable(PlexSyncError):
 
 
 class LocalError(PlexSyncError):
-    """This machine: disk full, no permission, a locked or corrupt database."""
+    """This machine failed: disk full, no permission, a locked or corrupt database."""

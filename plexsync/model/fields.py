@@ -1,6 +1,6 @@
 """What Plex should have of a scene, field by field, and when two values of a field are the same. Pure.
 
-Must not know what Plex has now, what PlexSync wrote before, or how an edit is sent.
+Knows neither what Plex has now, nor what PlexSync wrote before, nor how an edit is sent.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from plexsync.model.text import NAME_LIMIT, ascii_line, cut, cut_encoded, date_t
 
 Value = str | tuple[str, ...]
 
-#: Bytes that a percent-encoded summary may take in the request line, where it travels alone if need be: a proxy
-#: before Plex commonly takes lines of 8 KB, and address, path and lock need their part.
+#: Bytes of a percent-encoded summary in a request line, of which it may have one to itself: proxies commonly take
+#: lines of 8 KB, and address, path and lock need some of that.
 SUMMARY_BUDGET = 6500
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Desired:
     """What Plex should have of one scene.
 
-    ``values``: field (of ``plex.item.FIELDS``) -> value. An absent field is left alone; an empty value means that
-    Stash has none. ``poster``, ``background``: whether the cover goes there. ``warnings``: one sentence each.
+    ``values``: field (of ``item.FIELDS``) -> value. An absent field is left alone; an empty value means that Stash has
+    none. ``poster``, ``background``: whether to send the cover as such. ``warnings``: one sentence each.
     """
 
     values: Mapping[str, Value]
@@ -37,8 +37,8 @@ class Wanted:
     warnings: tuple[str, ...]
 
 
-def wanted(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_BUDGET) -> Wanted:
-    """The fields that Plex should have of ``scene``; ``summary_budget`` in bytes of its percent-encoded form."""
+def desired(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_BUDGET) -> Desired:
+    """Return the fields that Plex should have; ``summary_budget``: bytes of the percent-encoded summary."""
     skip = settings.skip
     studio = name_text(scene.studio.name) if scene.studio else ""
     values: dict[str, Value] = {}
@@ -52,12 +52,12 @@ def wanted(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_BU
     if "date" not in skip:
         _add_date(values, problems, scene.date)
     if "actors" not in skip:
-        values["actor"] = _distinct(name_text(performer.name) for performer in scene.performers)
+        values["actor"] = distinct_tags(name_text(performer.name) for performer in scene.performers)
     if "genres" not in skip:
         _add_genres(values, problems, (tag.name for tag in scene.tags), settings.max_tags)
     if "collection" not in skip:
         values["collection"] = (studio,) if studio else ()
-    return Wanted(
+    return Desired(
         values=MappingProxyType(values),
         poster="poster" not in skip,
         background="background" not in skip,
@@ -65,17 +65,36 @@ def wanted(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_BU
     )
 
 
+def tags_of(value: Value) -> tuple[str, ...]:
+    """Return a list value as it is, a text as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def tag_key(tag: str) -> str:
+    """Return what is equal for two tags that Plex takes for the same: case and outer blanks aside."""
+    return tag.strip().casefold()
+
+
+def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags that are not blank, in their order; of those with one ``tag_key``, the first."""
+    first: dict[str, str] = {}
+    for tag in tags:
+        if tag.strip():
+            first.setdefault(tag_key(tag), tag)
+    return tuple(first.values())
+
+
 def same_value(field: str, a: Value, b: Value) -> bool:
-    """Whether Plex would keep ``a`` and ``b`` as the same value of ``field`` (of ``plex.item.FIELDS``).
+    """Return whether Plex stores ``a`` and ``b`` as the same value of ``field`` (of ``item.FIELDS``).
 
     Texts: equal but for blanks around them. Lists: the same names, letter case and order aside.
     """
-    return _normal(field, a) == _normal(field, b)
+    return _comparable(field, a) == _comparable(field, b)
 
 
 def fingerprint(field: str, value: Value) -> str:
-    """16 hex digits that are equal for two values of ``field`` exactly when they are the ``same_value``."""
-    text = json.dumps(_normal(field, value))
+    """Return 16 hex digits, equal for two values of ``field`` exactly if they are the ``same_value``."""
+    text = json.dumps(_comparable(field, value))
     return hashlib.sha1(text.encode("ascii"), usedforsecurity=False).hexdigest()[:16]
 
 
@@ -85,7 +104,7 @@ def _add_title(values: dict[str, Value], problems: list[str], raw: str, to_ascii
     if title:
         values["title"] = title
     elif to_ascii and one_line(raw):
-        problems.append("nothing of the title can be written in ASCII (cleanTitles), Plex's title is left alone")
+        problems.append('"Plain titles" leaves nothing of the title, so Plex keeps the title it has')
     if title != whole:
         problems.append(f"the title was shortened from {len(whole)} to {len(title)} characters")
 
@@ -101,33 +120,24 @@ def _add_summary(values: dict[str, Value], problems: list[str], raw: str, budget
 def _add_date(values: dict[str, Value], problems: list[str], raw: str) -> None:
     day, problem = date_text(raw)
     if problem:
-        problems.append(f"{problem}, Plex's date is left alone; correct the scene's date in Stash")
+        problems.append(f"{problem}, so Plex keeps the date it has. Correct the scene's date in Stash")
     else:
         values["originallyAvailableAt"] = day
 
 
 def _add_genres(values: dict[str, Value], problems: list[str], raw: Iterable[str], limit: int) -> None:
-    genres = _distinct(sorted(map(name_text, raw), key=lambda name: (name.casefold(), name)))
+    genres = distinct_tags(sorted(map(name_text, raw), key=lambda name: (name.casefold(), name)))
     values["genre"] = genres[:limit]
     if len(genres) > limit:
-        problems.append(f"only the first {limit} of {len(genres)} tags are sent (maxTags)")
+        problems.append(f'only the first {limit} of {len(genres)} tags are sent ("Most genres")')
 
 
-def _distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """The names that are not empty, in their order; of those that differ by letter case only, the first."""
-    first: dict[str, str] = {}
-    for name in names:
-        if name:
-            first.setdefault(name.casefold(), name)
-    return tuple(first.values())
-
-
-def _normal(field: str, value: Value) -> str | list[str]:
-    """``value`` as Plex tells values apart: tags without regard to case, order and blanks around them."""
+def _comparable(field: str, value: Value) -> str | list[str]:
+    """Return ``value`` in the form in which Plex compares it: tags without case, order and outer blanks."""
     if field not in LIST_FIELDS:
         if not isinstance(value, str):
-            raise TypeError(f"{field} is one text, not {type(value).__name__}")
+            raise TypeError(f"{field} is a text, not {type(value).__name__}")
         return value.strip()
     if isinstance(value, str):
         raise TypeError(f"{field} is a list of names, not a text")
-    return sorted({name.strip().casefold() for name in value} - {""})
+    return sorted({tag_key(tag) for tag in value} - {""})

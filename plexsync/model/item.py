@@ -1,12 +1,12 @@
-"""What Plex holds, as frozen values: a full item, a row of the library index, a section. No I/O."""
+"""Plex's things as frozen values: a full item, a row of the library index, a section. No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-#: Fields of an edit, in the order in which they are compared, reported and sent. The names are Plex's own
-#: edit keys (``title.value``, ``actor[0].tag.tag``) and, ``actor`` included, the names of their locks.
+#: Fields of an edit, in the order in which they are compared, reported and sent. The names are those of Plex's edit
+#: keys (``title.value``, ``actor[0].tag.tag``) and of the locks.
 SCALAR_FIELDS = ("title", "studio", "summary", "originallyAvailableAt")
 LIST_FIELDS = ("actor", "genre", "collection")
 FIELDS = SCALAR_FIELDS + LIST_FIELDS
@@ -14,21 +14,20 @@ FIELDS = SCALAR_FIELDS + LIST_FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A movie-type library. ``clock`` is an opaque text that differs when the section may have changed."""
+    """A movie-type library. ``clock``: an opaque text that changes whenever the section may have changed."""
 
     key: int
     title: str
     locations: tuple[str, ...] = ()
     clock: str = ""
-    refreshing: bool = False
 
 
 class IndexPart(NamedTuple):
-    """One file of one item, a row of the library index. A tuple: a listing makes 100,000, a dataclass takes three times
-    as long.
+    """One file of one item, a row of the library index.
 
-    ``path`` is as Plex gives it; ``size`` in bytes and ``duration`` in seconds, 0 where Plex told none.
-    ``trashed``: the item is in Plex's trash; ``optimised``: the file is an optimised version.
+    ``path``: as Plex spells it; ``size`` in bytes, ``duration`` in seconds, 0 where Plex gives none. ``trashed``: the
+    item is in Plex's trash; ``optimised``: the file is an optimised version. A tuple, because a listing makes 100,000
+    and a dataclass takes three times as long.
     """
 
     rating_key: int
@@ -59,6 +58,6 @@ class Item:
     trashed: bool = False
 
     def value(self, field: str) -> str | tuple[str, ...]:
-        """The item's value of one of ``FIELDS``."""
-        found: str | tuple[str, ...] = getattr(self, field)
-        return found
+        """Return the item's value of one of ``FIELDS``."""
+        value: str | tuple[str, ...] = getattr(self, field)
+        return value

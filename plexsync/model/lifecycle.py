@@ -1,4 +1,4 @@
-"""What the background process does next: one vocabulary for its loop, its idle mode and the process around them."""
+"""What the background process does next: one vocabulary for the loop, the idle mode and the process around them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Next(Enum):
-    """``WORK``: be the worker. ``IDLE``: be the small waiter. ``RESTART``: the files changed. ``STOP``: end."""
+    """``WORK``: drain the queue. ``IDLE``: wait as a small process. ``RESTART``: the files changed. ``STOP``: end."""
 
     WORK = "work"
     IDLE = "idle"

@@ -1,4 +1,4 @@
-"""A Stash scene as PlexSync sees it: frozen values, no I/O, no knowledge of Plex."""
+"""A Stash scene as frozen values. No I/O; knows nothing of Plex."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StashId:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything of a scene that may reach Plex; text exactly as Stash has it, ``""`` where it has none.
+    """What PlexSync reads of a scene; text exactly as Stash has it, ``""`` where it has none.
 
     ``files`` begins with the primary file and may be empty. ``updated_at`` is Stash's own RFC 3339 text.
     """
@@ -59,7 +59,7 @@ class Scene:
 
 
 def epoch(text: object) -> float:
-    """Seconds since the epoch of Stash's RFC 3339 text; 0 for none, the far future where it cannot be read."""
+    """Return Stash's RFC 3339 text as seconds since the epoch: 0 for none, infinity for an unreadable text."""
     if not text:
         return 0.0
     try:
@@ -69,22 +69,22 @@ def epoch(text: object) -> float:
 
 
 def signature(scene: Scene) -> str:
-    """What must differ for catch-up to make a job: the scene's ``updated_at`` and its files."""
+    """Return the text whose change makes catch-up enqueue a job: the scene's ``updated_at`` and files."""
     return file_signature(scene.updated_at, ((file.id, file.path) for file in scene.files))
 
 
 def file_signature(updated_at: str, files: Iterable[tuple[int, str]]) -> str:
-    """``updated_at`` and a digest of the files (id, path)."""
+    """Return ``updated_at`` and a checksum of the files (id, path)."""
     text = "\n".join(f"{number} {path}" for number, path in files)
     return f"{updated_at} {zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
-#: Seconds by which two measurements of one film may differ (Plex rounds to ms, ffprobe and Plex read other streams).
+#: Seconds by which two measurements of one film may differ: Plex rounds to ms, ffprobe and Plex read other streams.
 SAME_DURATION = 1.0
 
 
 def same_duration(one: float, other: float) -> int:
-    """2 equal within ``SAME_DURATION``, 1 unknown on either side, 0 different."""
+    """Return 2 for durations equal within ``SAME_DURATION``, 1 if either is unknown, 0 for different ones."""
     if one <= 0 or other <= 0:
         return 1
     return 2 if abs(one - other) <= SAME_DURATION else 0

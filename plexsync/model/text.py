@@ -1,6 +1,6 @@
-"""Text as Plex may have it: what is removed, what becomes a blank, and where a long text is cut.
+"""Clean text for Plex: what is removed, what becomes a blank, and where a long text is cut.
 
-Pure, total (no text makes it raise) and idempotent. Must not know scenes, settings or which field a text is for.
+Pure, total (no text makes it raise) and idempotent. Knows no scenes and no settings, nor the field a text is for.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import date
 
-#: Characters that a title, studio, performer, tag or collection may have. Plex documents no limit; 255 is what
-#: tools that write to it have kept to without trouble.
+#: Characters of a title, studio, performer, tag or collection. Plex documents no limit; other tools that write to it
+#: keep to 255 without trouble.
 NAME_LIMIT = 255
 #: A cut goes back to the end of a word if one ends within so many characters; text without blanks is cut where it is.
 WORD_REACH = 40
@@ -48,43 +48,38 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
 def title_text(raw: object) -> str:
-    """``raw`` as a title: one line, at most ``NAME_LIMIT`` characters. Anything but a text counts as empty."""
+    """Return ``raw`` as a title: one line, at most ``NAME_LIMIT`` characters. Anything but a text counts as empty."""
     return cut(one_line(raw), NAME_LIMIT)
 
 
 def name_text(raw: object) -> str:
-    """``raw`` as the name of a studio, performer, tag or collection: the same rules as for a title."""
+    """Return ``raw`` as the name of a studio, performer, tag or collection: the same rules as for a title."""
     return title_text(raw)
 
 
 def summary_text(raw: object) -> str:
-    """``raw`` with its lines and paragraphs: line ends become LF, blanks at the end of a line go. Not cut."""
+    """Return ``raw`` with its lines and paragraphs: line ends as LF, no blanks at the end of a line. Not cut."""
     lines = _visible(raw.replace("\r\n", "\n") if isinstance(raw, str) else "").split("\n")
     return "\n".join(line.rstrip() for line in lines).strip()
 
 
 def one_line(raw: object) -> str:
-    """``raw`` on one line, each run of blanks and line ends one space. Not cut."""
+    """Return ``raw`` on one line, each run of blanks and line ends one space. Not cut."""
     return " ".join(_visible(raw if isinstance(raw, str) else "").split())
 
 
 def ascii_line(raw: object) -> str:
-    """``raw`` on one line, transliterated to ASCII; ``""`` if nothing of it has a transliteration. Not cut."""
+    """Return ``raw`` on one line, transliterated to ASCII; ``""`` if nothing of it has a transliteration. Not cut."""
     line = one_line(raw)
     if line.isascii():
         return line
-    from unidecode import unidecode  # its tables are read only by those who asked for cleanTitles
+    from unidecode import unidecode  # its tables are loaded only if "Plain titles" is on
 
     return one_line(unidecode(line))
 
 
-def ascii_title(raw: object) -> str:
-    """``raw`` as a title in ASCII, at most ``NAME_LIMIT`` characters."""
-    return cut(ascii_line(raw), NAME_LIMIT)
-
-
 def date_text(raw: object) -> tuple[str, str]:
-    """Stash's date as ``(YYYY-MM-DD, "")``; a partial date is its first day.
+    """Return Stash's date as ``(YYYY-MM-DD, "")``; a partial date is its first day.
 
     No date gives ``("", "")``, an unusable one ``("", sentence)``; the sentence has no full stop.
     """
@@ -102,7 +97,7 @@ def date_text(raw: object) -> tuple[str, str]:
 
 
 def cut(text: str, limit: int) -> str:
-    """The beginning of ``text`` in at most ``limit`` code points: whole graphemes, whole words if one ends near by.
+    """Return the beginning of ``text`` in at most ``limit`` code points: whole graphemes, and whole words if near.
 
     Only a grapheme that is longer than ``limit`` by itself is broken up.
     """
@@ -122,7 +117,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def cut_encoded(text: str, budget_bytes: int) -> str:
-    """The beginning of ``text`` whose percent-encoded UTF-8 (``quote(text, safe="")``) has ``budget_bytes`` at most."""
+    """Return the beginning of ``text`` that has at most ``budget_bytes`` bytes as percent-encoded UTF-8."""
     used = 0
     for at, char in enumerate(text):
         used += 1 if char in _UNRESERVED else 3 * len(char.encode("utf-8", "surrogatepass"))
@@ -132,7 +127,7 @@ def cut_encoded(text: str, budget_bytes: int) -> str:
 
 
 def _visible(text: str) -> str:
-    """``text`` in NFC with blanks as spaces, line ends as LF, and without what cannot be seen."""
+    """Return ``text`` in NFC with blanks as spaces, line ends as LF, and without what cannot be seen."""
     if text.isascii() and text.isprintable():
         return text
     while True:  # what a removed character kept apart may now compose, or be an emoji no longer
@@ -159,7 +154,7 @@ def _without_unseen(text: str) -> str:
 
 
 def _seen(char: str) -> str:
-    """The character itself, a space or LF in its place, or nothing."""
+    """Return the character itself, a space or LF in its place, or nothing."""
     if char in _LINE_ENDS:
         return "\n"
     category = unicodedata.category(char)
@@ -174,14 +169,14 @@ def _is_noncharacter(code: int) -> bool:
 
 
 def _is_emoji(char: str) -> bool:
-    """Near enough to Unicode's Extended_Pictographic, which the standard library does not have."""
+    """Return whether ``char`` is an emoji: nearly Unicode's Extended_Pictographic, which Python's library lacks."""
     if not char or char in _EMOJI_SYMBOLS:
         return bool(char)
     return unicodedata.category(char) == "So" or 0x1F000 <= ord(char) <= 0x1FAFF
 
 
 def _extends(char: str) -> bool:
-    """Whether ``char`` belongs to the grapheme before it: marks, variation selectors, joiners, skin tones, tags."""
+    """Return whether ``char`` belongs to the grapheme before it: marks, selectors, joiners, skin tones, tags."""
     return (
         unicodedata.category(char) in ("Mn", "Me", "Mc")
         or char in "\u200c\u200d"
@@ -191,7 +186,7 @@ def _extends(char: str) -> bool:
 
 
 def _boundaries(text: str) -> Iterator[int]:
-    """The index after each grapheme of ``text``, in order: Unicode's rules as far as titles and summaries need them."""
+    """Yield the index after each grapheme of ``text``, by Unicode's rules as far as titles and summaries need them."""
     flags = 0  # regional indicators in a row up to here: each two are a flag
     emoji = False  # the grapheme up to here is an emoji with its extensions
     for at, char in enumerate(text):
@@ -212,7 +207,7 @@ def _boundaries(text: str) -> Iterator[int]:
 
 
 def _hangul(char: str) -> str:
-    """Which part of a Korean syllable ``char`` is: L, V, T, LV or LVT, or ``""``."""
+    """Return which part of a Korean syllable ``char`` is: L, V, T, LV or LVT, or ``""``."""
     code = ord(char)
     if 0xAC00 <= code <= 0xD7A3:  # composed syllables: 28 for each pair of consonant and vowel, the first without T
         return "LVT" if (code - 0xAC00) % 28 else "LV"

@@ -1,4 +1,4 @@
-"""What counts as ours: before a write, when it is only meant, and after its read-back. Pure: values in, values out.
+"""What counts as written by PlexSync: before a write, while it is only intended, and after it was read back. Pure.
 
 Knows nothing of requests, servers or databases.
 """
@@ -8,12 +8,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from plexsync.model.fields import Value, fingerprint
+from plexsync.model.fields import Value, fingerprint, tags_of
 from plexsync.model.item import LIST_FIELDS, Item
+
+#: Fingerprints remembered for each field.
+MAX_REMEMBERED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What PlexSync wrote, or was about to write, to one item.
+
+    ``ours``: field -> fingerprints of those values, newest last, at most 8. ``names``: list field -> tags last sent.
+    ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored instead).
+    """
+
+    ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kept: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that becomes ``new``: the whole final text, or the whole final list. ``desired``: what Stash has."""
+
+    field: str
+    old: Value
+    new: Value
+    desired: Value
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the final list may hold tags of others, which cutting it short would remove."""
+        return isinstance(self.new, tuple) and (self.field == "collection" or not self.desired)
 
 
 def intended(written: Written, changes: Sequence[Change]) -> Written:
-    """``written`` with the values of ``changes`` added as ours, before it is known whether they arrive."""
+    """Return ``written`` with the values of ``changes`` added as ours, before it is known whether they arrive."""
     ours = {name: tuple(values) for name, values in written.ours.items()}
     names = {name: tuple(values) for name, values in written.names.items()}
     for change in changes:
@@ -25,7 +56,10 @@ def intended(written: Written, changes: Sequence[Change]) -> Written:
 
 
 def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:
-    """``written`` after the read-back: lists are what was sent, and what Plex keeps differently is remembered."""
+    """Return ``written`` after the read-back: lists as sent, and what Plex stored instead of a desired value.
+
+    ``outcomes``: field -> ``as_sent``, ``kept`` (Plex stored another value) or ``unchanged``. ``after``: the item now.
+    """
     ours, names, kept = dict(written.ours), dict(written.names), dict(written.kept)
     for change in changes:
         outcome = outcomes.get(change.field)
@@ -35,7 +69,7 @@ def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str
                 names[change.field] = _mine(change, names.get(change.field, ()))
         elif outcome == "kept":
             now = fingerprint(change.field, after.value(change.field))
-            kept[change.field] = (fingerprint(change.field, change.wish), now)
+            kept[change.field] = (fingerprint(change.field, change.desired), now)
             ours[change.field] = _latest(ours.get(change.field, ()), now)
             if change.field in LIST_FIELDS:
                 names[change.field] = _with_new(names.get(change.field, ()), change, after)
@@ -43,57 +77,21 @@ def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str
 
 
 def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
-    """The tags of the final list that are ours: all, but of a shared list only those that we added, now or before."""
-    new = _names(change.new)
+    """Return our tags of the final list: all, but of a shared list only those that we added, now or before."""
+    new = tags_of(change.new)
     if not change.is_shared:
         return new
-    old = {name.casefold() for name in _names(change.old)}
+    old = {name.casefold() for name in tags_of(change.old)}
     ours = {name.casefold() for name in before}
     return tuple(name for name in new if name.casefold() not in old or name.casefold() in ours)
 
 
 def _with_new(mine: Sequence[str], change: Change, after: Item) -> tuple[str, ...]:
-    """Our tags, and those that Plex made of them."""
-    old = {name.casefold() for name in _names(change.old)}
-    new = (name for name in _names(after.value(change.field)) if name.casefold() not in old)
+    """Return our tags, and those that Plex made of them."""
+    old = {name.casefold() for name in tags_of(change.old)}
+    new = (name for name in tags_of(after.value(change.field)) if name.casefold() not in old)
     return tuple(dict.fromkeys((*mine, *new)))
 
 
 def _latest(values: Sequence[str], value: str) -> tuple[str, ...]:
-    return (*(one for one in values if one != value), value)[-REMEMBERED:]
-
-
-def _names(value: Value) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-#: Fingerprints of a field worth remembering.
-REMEMBERED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What PlexSync wrote, or was about to write, to one item.
-
-    ``ours``: field -> fingerprints of those values, newest last, at most 8. ``names``: list field -> tags last sent.
-    ``kept``: field -> (fingerprint of our wish, fingerprint of what Plex keeps instead).
-    """
-
-    ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    kept: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One field that is to become ``new``: the whole final text, or the whole final list. ``wish``: what Stash has."""
-
-    field: str
-    old: Value
-    new: Value
-    wish: Value
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether the final list holds tags that others put there: cut short it would take them away."""
-        return isinstance(self.new, tuple) and (self.field == "collection" or not self.wish)
+    return (*(earlier for earlier in values if earlier != value), value)[-MAX_REMEMBERED:]

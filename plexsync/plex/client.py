@@ -1,6 +1,6 @@
-"""Everything said to Plex over HTTP, in the terms of ``item.py``; raises only the classes of ``errors.py``.
+"""HTTP client of Plex: takes and returns the values of ``model.item``, raises only the classes of ``model.errors``.
 
-Knows nothing of Stash, jobs, the index's tables or which fields an item should have.
+Knows nothing of Stash, jobs, the index's tables, nor which fields an item should have.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from plexsync import __version__
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, SetupError
 from plexsync.model.item import Item, Section
 from plexsync.plex.errors import Context, classify, parse_xml
-from plexsync.plex.images import digest
-from plexsync.plex.parse import item_of, section_of, whole
+from plexsync.plex.images import image_digest
+from plexsync.plex.parse import as_int, item_of, section_of
 from plexsync.plex.session import PlexSession
 
-#: Characters of a request line that every server and proxy is known to take.
+#: Characters of a request line that every known server and proxy accepts.
 LINE_LIMIT = 4000
-#: Bytes of a listing taken from the socket at once; requests' own 10 KB cost a tenth of a listing's time.
+#: Bytes read from the socket at once; the 10 KB that requests reads cost a tenth of a listing's time.
 CHUNK = 1 << 20
 #: Rating keys in one read; with seven digits each they stay below ``LINE_LIMIT``.
 ITEMS_AT_ONCE = 400
-#: Uploads were seen to succeed after a client had given up at 10 s.
+#: Seconds. Some uploads succeed after more than 10 s.
 IMAGE_READ_TIMEOUT = 60.0
 
 Element = Literal["posters", "arts"]
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which server answered: its machineIdentifier, version and platform (``Linux``, ``Windows``, ``MacOSX``, ...)."""
+    """A server's machineIdentifier, version and platform (``Linux``, ``Windows``, ``MacOSX``, ...)."""
 
     machine: str
     version: str = ""
@@ -47,7 +47,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A whole reply to a listing: bytes, media type without parameters, headers."""
+    """An unparsed reply: bytes, media type without parameters, headers."""
 
     content: bytes
     content_type: str
@@ -55,9 +55,9 @@ class Body:
 
 
 def url_for_edit(section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> str:
-    """Path and query of one edit of one item: the only place that builds one.
+    """Return path and query of an edit of one item. Nothing else builds such a URL.
 
-    Raises ValueError (our bug) for anything but a positive whole section and rating key: without an id Plex edits every
+    Raise ValueError (a bug) unless section and rating key are positive whole numbers: without an id Plex edits every
     item of the section.
     """
     for name, number in (("section", section), ("rating key", rating_key)):
@@ -70,7 +70,7 @@ def url_for_edit(section: int, rating_key: int, params: Sequence[tuple[str, str]
 
 
 class PlexClient:
-    """One Plex server. Connects at the first need; ``session`` counts requests and knows the last reply."""
+    """One Plex server. Connects at first use; ``session`` counts requests and has the last reply."""
 
     def __init__(
         self,
@@ -95,17 +95,17 @@ class PlexClient:
         return self._identity or self.connect()
 
     def connect(self) -> Identity:
-        """Asks ``GET /`` afresh; a SetupError ``proxy`` if what answers does not say which server it is."""
+        """Ask ``GET /`` and return the server's identity. Raise SetupError ``proxy`` for a reply without one."""
         if not self._url:
-            raise SetupError("plexUrl is empty: set it to http://host:32400.", code="url")
+            raise SetupError('"Plex address" is empty. Set it to http://host:32400.', code="url")
         if not self._token.strip():
-            raise SetupError("plexToken is empty: set it to the token of the server's owner.", code="token")
-        module = load(self._client_id)
+            raise SetupError('"Plex token" is empty. Set it to the token of the server\'s owner.', code="token")
+        module = load_plexapi(self._client_id)
         try:
             server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
         except PlexBusy as busy:
             if self.session.last is None and self._url.startswith("http://"):
-                hint = "If Plex requires secure connections, plexUrl has to begin with https://."
+                hint = 'If Plex requires secure connections, "Plex address" must begin with https://.'
                 raise PlexBusy(f"{busy} {hint}") from None
             if not self._is_web_page():
                 raise
@@ -113,7 +113,7 @@ class PlexClient:
         machine = getattr(server, "machineIdentifier", None)
         if not machine:
             raise SetupError(
-                "What answers at plexUrl does not say that it is a Plex server: a proxy or login page may stand there.",
+                'The server at "Plex address" does not say that it is Plex. A proxy or a login page may answer there.',
                 code="proxy",
             )
         self._server = server
@@ -121,32 +121,32 @@ class PlexClient:
         return self._identity
 
     def sections(self) -> tuple[Section, ...]:
-        """The movie-type libraries, in Plex's order. One request."""
+        """Return the movie-type libraries, in Plex's order. One request."""
         root = self._read("/library/sections", "server")
-        found = (section_of(directory) for directory in root.iter("Directory"))
-        return tuple(section for section in found if section is not None)
+        sections = (section_of(directory) for directory in root.iter("Directory"))
+        return tuple(section for section in sections if section is not None)
 
     def probe(self, section_key: int | None) -> None:
-        """One small read through Plex's database: one row of the section, or the list of libraries if None."""
+        """Read a little through Plex's database: one row of the section, or the list of libraries if None."""
         if section_key is None:
             self._read("/library/sections", "server")
         else:
             self._read(f"/library/sections/{section_key}/all?type=1", "section", _container(1))
 
     def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
-        """The full items that exist, by rating key. One request for up to 400; others are simply absent."""
-        found: dict[int, Item] = {}
+        """Return the full items that exist, by rating key; others are absent. One request for up to 400."""
+        items: dict[int, Item] = {}
         for chunk in _chunks(sorted(set(rating_keys))):
-            found.update(self._some_items(chunk))
-        return found
+            items.update(self._some_items(chunk))
+        return items
 
     def put(self, section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> None:
-        """One edit of one item. ``params`` unencoded, in the order in which they go."""
+        """Edit one item. ``params``: unencoded, in the order in which they are sent."""
         url = url_for_edit(section, rating_key, params)
         self._write(url, "edit", self.session.put)
 
     def upload(self, rating_key: int, element: Element, data: bytes, content_type: str) -> None:
-        """Uploads and selects an image. If no answer came, Plex is asked whether it has it before this fails."""
+        """Upload and select an image. Without an answer, ask Plex whether it has the image before raising."""
         path = f"/library/metadata/{_positive(rating_key)}/{element}"
         timeout = (self.session.connect_timeout, max(IMAGE_READ_TIMEOUT, self.session.read_timeout))
         try:
@@ -154,11 +154,11 @@ class PlexClient:
                 path, "image", self.session.post, data=data, headers={"Content-Type": content_type}, timeout=timeout
             )
         except PlexBusy as busy:
-            if self.session.last is not None or not self.has_image(rating_key, element, digest(data)):
+            if self.session.last is not None or not self.has_image(rating_key, element, image_digest(data)):
                 raise busy from None
 
     def has_image(self, rating_key: int, element: Element, sha1: str) -> bool:
-        """Whether the image with that SHA-1 is uploaded and selected. One request."""
+        """Return whether the image with that SHA-1 is uploaded and selected. One request."""
         root = self._read(f"/library/metadata/{_positive(rating_key)}/{element}", "image")
         return any(
             sha1 in (photo.get("ratingKey") or photo.get("key") or "") and photo.get("selected", "1") in ("1", "true")
@@ -166,7 +166,7 @@ class PlexClient:
         )
 
     def scan(self, section: int, folder: str) -> None:
-        """Asks Plex to look through one folder, given as Plex sees it. Says nothing about the outcome."""
+        """Ask Plex to scan one folder, given as Plex sees it. Plex reports no outcome."""
         path = f"/library/sections/{_positive(section)}/refresh?path={quote(folder, safe='')}"
         try:
             self._query(path, "section", method=self.session.get)
@@ -176,14 +176,14 @@ class PlexClient:
             self._write(path, "section", self.session.post)
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
-        """One page of a listing, unparsed: plexapi's objects cost twenty times as much."""
+        """Return one page of a listing, unparsed: plexapi's objects cost twenty times as much."""
         text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
         sent = {**self._headers(), **headers}
-        content, came = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
-        return Body(content, came.get("Content-Type", "").partition(";")[0].strip().lower(), came)
+        content, received = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
+        return Body(content, received.get("Content-Type", "").partition(";")[0].strip().lower(), received)
 
     def close(self) -> None:
-        """Closes the kept-alive connections."""
+        """Close the kept-alive connections."""
         self.session.close()
 
     def _is_web_page(self) -> bool:
@@ -203,7 +203,7 @@ class PlexClient:
             return b"".join(response.iter_content(CHUNK)), response.headers
 
     def _guard(self, context: Context, call: Callable[[], T]) -> T:
-        """Runs the call; what fails in it becomes one of our classes, without the original's text (a URL, a header)."""
+        """Return the call's result; raise failures as our classes, without the original text (URL, header)."""
         from plexapi.exceptions import PlexApiException
 
         try:
@@ -218,7 +218,7 @@ class PlexClient:
         ) as exc:
             failed = self._classified(exc, context)
         except (TypeError, AttributeError) as exc:
-            # plexapi has no name for 498 or 599, and trips over an empty 200.
+            # plexapi has no name for 498 or 599, and fails on an empty 200.
             failed = self._classified(exc, context)
         raise failed from None
 
@@ -237,11 +237,11 @@ class PlexClient:
     def _read(self, path: str, context: Context, headers: Mapping[str, str] | None = None) -> ElementTree.Element:
         root = self._query(path, context, headers=dict(headers or {}))
         if root is None or root.tag != "MediaContainer":
-            raise PlexBusy("Plex sent a page that is not a reply of Plex's.", status=200)
+            raise PlexBusy("The reply is not from Plex: another server or a proxy may have answered.", status=200)
         return root
 
     def _write(self, path: str, context: Context, method: Callable[..., requests.Response], **kwargs: Any) -> None:
-        """A request that changes something. What an accepting reply says does not matter, unless it is a web page."""
+        """Send a request that changes something. Accept any 2xx reply but a web page."""
         try:
             self._query(path, context, method=method, **kwargs)
         except PlexBusy:
@@ -249,7 +249,7 @@ class PlexClient:
                 raise
         last = self.session.last
         if last is not None and "<html" in last.excerpt.lower():
-            raise PlexBusy("A web page answered where Plex should have.", status=last.status)
+            raise PlexBusy("A web page came instead of Plex's reply: a proxy may have answered.", status=last.status)
 
     def _some_items(self, keys: Sequence[int]) -> dict[int, Item]:
         path = f"/library/metadata/{','.join(map(str, keys))}"
@@ -260,10 +260,10 @@ class PlexClient:
                 return {}
             middle = len(keys) // 2
             return self._some_items(keys[:middle]) | self._some_items(keys[middle:])
-        wanted = set(keys)
-        section = whole(root.get("librarySectionID"))
+        requested = set(keys)
+        section = as_int(root.get("librarySectionID"))
         items = (item_of(video, section) for video in root.iter("Video"))
-        return {item.rating_key: item for item in items if item.rating_key in wanted}
+        return {item.rating_key: item for item in items if item.rating_key in requested}
 
     def _item_root(self, path: str, number: int) -> ElementTree.Element:
         try:
@@ -272,7 +272,7 @@ class PlexClient:
             last = self.session.last
             if last is None or last.status != 200:
                 raise
-            # A stored control character breaks plexapi's parser for the whole reply; ours drops it.
+            # A stored control character breaks plexapi's parser; ours drops it.
             body = self.stream(path, (), {"Accept": "application/xml", **_container(number)})
             root = self._guard("item", lambda: parse_xml(body.content))
             if root.tag != "MediaContainer":
@@ -280,9 +280,9 @@ class PlexClient:
             return root
 
 
-def load(client_id: str) -> Any:
-    """``plexapi.server``, loaded with our identity and with nothing taken from a user's own plexapi configuration."""
-    # Before the first import: no silent reloads, no token in URLs, no stray config file.
+def load_plexapi(client_id: str) -> Any:
+    """Return ``plexapi.server``, loaded with our identity and without a user's own plexapi configuration."""
+    # Before the first import: no silent reloads, no token in URLs, no config file.
     os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
     os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"
     os.environ["PLEXAPI_CONFIG_PATH"] = os.devnull
@@ -290,8 +290,10 @@ def load(client_id: str) -> Any:
         import plexapi
         import plexapi.server
     except ImportError as exc:
-        raise SetupError("The Python module plexapi is missing: pip install plexapi", code="module") from exc
-    # In place: plexapi.server holds this very dict.
+        raise SetupError(
+            "The Python module plexapi is missing. Install it with: pip install plexapi", code="module"
+        ) from exc
+    # In place: plexapi.server holds this dict.
     plexapi.BASE_HEADERS.update(
         {
             "X-Plex-Client-Identifier": client_id,

@@ -1,6 +1,6 @@
-"""What a failed request to Plex means: exception plus real HTTP status to one class of ``errors.py``. Pure.
+"""Classify a failed request to Plex: exception and real HTTP status to one class of ``model.errors``. Pure.
 
-Knows nothing of sessions, items or retries. Messages never quote an exception: its text may hold a token, a query or
+Knows nothing of sessions, items or retries. Messages never quote an exception, whose text may hold a token, a query or
 a title.
 """
 
@@ -22,7 +22,7 @@ import urllib3.exceptions as urllib3_errors
 
 from plexsync.model.errors import ItemGone, LocalError, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
 
-#: What a request was about; a 404 means something else for each.
+#: What a request is about; a 404 has another meaning for each.
 Context = Literal["server", "section", "item", "edit", "image"]
 
 REFUSED_TOKEN = {401, 403, 498}
@@ -35,7 +35,7 @@ _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def parse_xml(body: bytes) -> ElementTree.Element:
-    """The root of an XML reply. Control characters, which Plex stores and then sends as references, are dropped.
+    """Return the root of an XML reply. Control characters, which Plex stores and sends as references, are dropped.
 
     Raises ``ElementTree.ParseError`` for anything that is not XML, an empty body included.
     """
@@ -63,23 +63,23 @@ def classify(
     body: str = "",
     now: Callable[[], float] = time.time,
 ) -> PlexSyncError:
-    """The class that a failed request belongs to.
+    """Return the error that a failed request means.
 
-    ``status`` and ``headers`` are those of the reply, ``status`` None if none came; ``body``: start of an error's body.
-    Raises ``exc`` itself if it is none of Plex's doing (our bug).
+    ``status`` (None without a reply) and ``headers`` are the reply's; ``body``: the beginning of an error's body. Raise
+    ``exc`` itself if Plex cannot have caused it (a bug).
     """
     if isinstance(exc, PlexSyncError):
         return exc
     if status is not None and not 200 <= status < 300:
         return _by_status(status, headers, context, body, now)
-    found = _by_setup(exc) or _by_network(exc)
-    if found is None and isinstance(exc, ElementTree.ParseError):
-        found = PlexBusy("Plex sent a reply that cannot be read.", status=status)
-    if found is None and type(exc).__module__.startswith("plexapi"):
-        found = PlexBusy("Plex sent an unexpected reply.", status=status)
-    if found is None:
+    error = _by_setup(exc) or _by_network(exc)
+    if error is None and isinstance(exc, ElementTree.ParseError):
+        error = PlexBusy("Plex sent a reply that cannot be read.", status=status)
+    if error is None and type(exc).__module__.startswith("plexapi"):
+        error = PlexBusy("Plex sent an unexpected reply.", status=status)
+    if error is None:
         raise exc
-    return found
+    return error
 
 
 def _by_status(
@@ -89,39 +89,44 @@ def _by_status(
         return SetupError(_token_sentence(status), code="token")
     if 300 <= status < 400:
         return SetupError(
-            f"plexUrl answers with a redirect ({status}), which is not followed: set it to the address it leads to.",
+            f"The Plex server answered with a redirect ({status}), which PlexSync does not follow. "
+            'Set "Plex address" to the address that it leads to.',
             code="url",
         )
     if status == 503 and "maintenance" in body.lower():
         return PlexUnavailable("Plex is starting or in maintenance (503).")
     if status >= 500 or status in BUSY:
-        return PlexBusy(f"Plex could not answer now ({status}).", status=status, retry_after=retry_after(headers, now))
+        return PlexBusy(
+            f"Plex answered with an error ({status}).", status=status, retry_after=retry_after(headers, now)
+        )
     if status == 404:
         return _not_found(context)
     if context in ("edit", "image"):
-        return Rejected(f"Plex refused the request ({status}).", status=status)
-    # A read says nothing of the user's: no scene is to blame for it.
-    return PlexBusy(f"Plex refused a read ({status}).", status=status)
+        return Rejected(f"Plex rejected the request ({status}).", status=status)
+    # A read carries no data of a scene, so no scene is to blame.
+    return PlexBusy(f"Plex rejected a read request ({status}).", status=status)
 
 
 def _token_sentence(status: int) -> str:
     if status == 403:
-        return "Plex refused this (403): plexToken must be the token of the server's owner."
+        return 'Plex denied access (403). "Plex token" must be the token of the server\'s owner.'
     if status == 498:
-        return "Plex's token has expired (498): set plexToken to a new one."
-    return "Plex refused the token (401): check plexToken."
+        return 'The Plex token has expired (498). Set "Plex token" to a new one.'
+    return 'Plex rejected the token (401). Check "Plex token".'
 
 
 def _not_found(context: Context) -> PlexSyncError:
     if context in ("item", "edit", "image"):
         return ItemGone("Plex no longer has this item (404).")
     if context == "section":
-        return SetupError("Plex has no such library (404): check plexLibraries.", code="library")
-    return SetupError("Something that is not Plex answers at plexUrl (404): check its host, port and path.", code="url")
+        return SetupError('Plex does not have this library any more (404). Check "Plex libraries".', code="library")
+    return SetupError(
+        'The server at "Plex address" is not Plex (404). Check host, port and path of the address.', code="url"
+    )
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for (a number or an HTTP date), None without a usable one."""
+    """Return the seconds that a ``Retry-After`` header asks for (number or HTTP date), None without a usable one."""
     text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
         return float(text)
@@ -137,7 +142,9 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
     if isinstance(exc, requests.exceptions.InvalidHeader) or (
         isinstance(exc, UnicodeEncodeError) and exc.encoding.lower().replace("-", "") in ("latin1", "iso88591", "ascii")
     ):
-        return SetupError("plexToken holds a character that no token has: paste it again.", code="token")
+        return SetupError(
+            '"Plex token" contains a character that is not allowed in a token. Paste it again.', code="token"
+        )
     bad_url = (
         requests.exceptions.InvalidURL,
         requests.exceptions.MissingSchema,
@@ -147,20 +154,21 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
         http.client.InvalidURL,
     )
     if isinstance(exc, bad_url):
-        return SetupError("plexUrl is no usable address: it has the form http://host:32400.", code="url")
+        return SetupError('"Plex address" is not a valid address. The form is http://host:32400.', code="url")
     if isinstance(exc, requests.exceptions.TooManyRedirects):
-        return SetupError("Plex's address answers with redirects: set plexUrl to the final address.", code="url")
+        return SetupError('The Plex server keeps redirecting. Set "Plex address" to the final address.', code="url")
     return None
 
 
 def _tls(exc: BaseException) -> PlexSyncError:
     inner = [link for link in _chain(exc) if isinstance(link, ssl.SSLError)]
     if any(isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError) for link in inner):
-        return PlexBusy("The connection to Plex broke while it was being secured.")
+        return PlexBusy("The TLS handshake with Plex was cut off.")
     if inner and not any(isinstance(link, ssl.SSLCertVerificationError) for link in inner):
-        return SetupError("Plex does not speak HTTPS at plexUrl: use http:// or the right port.", code="url")
+        return SetupError('Plex does not speak HTTPS at "Plex address". Use http://, or correct the port.', code="url")
     return SetupError(
-        "Plex's certificate is not accepted: use its plex.direct address, http://, or switch plexSkipTlsVerify on.",
+        "Plex's certificate is not trusted. Use the server's plex.direct address or http://, or switch on"
+        ' "Accept any certificate".',
         code="certificate",
     )
 
@@ -171,22 +179,22 @@ def _by_network(exc: BaseException) -> PlexSyncError | None:
         return None
     links = list(_chain(exc))
     if any(_is_local(link) for link in links):
-        return LocalError("This machine could not do it: its disk, memory or number of open files is exhausted.")
-    if any(_is_away(link) for link in links):
-        return PlexUnavailable("Plex does not answer: nothing can be reached at plexUrl.")
+        return LocalError("This machine is out of disk space, memory or open files, or its disk is read-only.")
+    if any(_is_unreachable(link) for link in links):
+        return PlexUnavailable('Nothing answers at "Plex address". Check that Plex is running there.')
     if isinstance(exc, requests.exceptions.Timeout | TimeoutError | urllib3_errors.TimeoutError):
         return PlexBusy("Plex took too long to answer.")
     if network or isinstance(exc, ConnectionError):
         return PlexBusy("The connection to Plex broke.")
-    return LocalError("This machine could not do it: a file or device failed.")
+    return LocalError("A file or device of this machine failed.")
 
 
 def _is_local(link: BaseException) -> bool:
     return isinstance(link, OSError) and not isinstance(link, requests.RequestException) and link.errno in LOCAL_ERRNOS
 
 
-def _is_away(link: BaseException) -> bool:
-    away = (
+def _is_unreachable(link: BaseException) -> bool:
+    unreachable = (
         requests.exceptions.ConnectTimeout,
         requests.exceptions.ProxyError,
         urllib3_errors.ConnectTimeoutError,
@@ -194,11 +202,11 @@ def _is_away(link: BaseException) -> bool:
         ConnectionRefusedError,
         socket.gaierror,
     )
-    return isinstance(link, away) or (isinstance(link, OSError) and link.errno in _NO_ROUTE)
+    return isinstance(link, unreachable) or (isinstance(link, OSError) and link.errno in _NO_ROUTE)
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """The exception and all that it wraps: as argument (requests, urllib3), reason (urllib3), cause or context."""
+    """Yield the exception and all that it wraps: as argument (requests, urllib3), reason, cause or context."""
     todo: list[object] = [exc]
     seen: set[int] = set()
     while todo:

@@ -1,37 +1,47 @@
-"""What counts as a cover that may be uploaded, and the digest Plex stores it by. No I/O."""
+"""Which covers may be uploaded, and the hash under which Plex stores them. No I/O."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
-#: Plex answers 500 to more (a cap of 10,480,000 bytes is in use elsewhere; the server's own is 10 MiB).
+#: Plex answers 500 to more. Other tools use this cap; the server's own is 10 MiB.
 MAX_BYTES = 10_480_000
 
 
-def check_cover(data: bytes, content_type: str) -> str | None:
-    """Why these bytes must not become a poster or background, or None if they may. ``content_type``: Stash's."""
+@dataclass(frozen=True, slots=True)
+class CoverProblem:
+    """Why a cover must not become a poster or background; ``reason``: a clause for the user.
+
+    ``retry``: it is not the scene's cover but an error, a login page or nothing, so fetch it again.
+    ``placeholder``: it is Stash's picture for scenes without a cover, so there is nothing to report.
+    """
+
+    reason: str
+    retry: bool = False
+    placeholder: bool = False
+
+
+def check_cover(data: bytes, content_type: str) -> CoverProblem | None:
+    """Return what is wrong with a cover from Stash, None if it may be uploaded."""
     kind = content_type.partition(";")[0].strip().lower()
     start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    page = start.startswith((b"<!doctype", b"<html"))
+    svg = "svg" in kind or start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start)
+    retry = not data or page or kind.startswith("text/")
     if not data:
-        return "the cover is empty"
+        return CoverProblem("the cover is empty", retry)
     if len(data) > MAX_BYTES:
-        return f"the cover has {len(data)} bytes, more than the {MAX_BYTES} that Plex takes"
-    if "svg" in kind or start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
-        return "the cover is Stash's placeholder"
-    if start.startswith((b"<!doctype", b"<html")) or kind == "text/html":
-        return "a web page came instead of the cover"
+        return CoverProblem(f"the cover has {len(data)} bytes; Plex takes up to {MAX_BYTES}", retry)
+    if svg:
+        return CoverProblem("the cover is Stash's placeholder", retry, placeholder=True)
+    if page or kind == "text/html":
+        return CoverProblem("Stash sent a web page instead of the cover", retry)
     if not kind.startswith("image/"):
-        return f"the cover is no image but {kind or 'of unknown type'}"
+        return CoverProblem(f"the cover is not an image ({kind or 'unknown type'})", retry)
     return None
 
 
-def is_no_cover(data: bytes, content_type: str) -> bool:
-    """Whether what came is not the scene's cover at all, but an error, a login page or nothing: worth another try."""
-    kind = content_type.partition(";")[0].strip().lower()
-    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return not data or kind.startswith("text/") or start.startswith((b"<!doctype", b"<html"))
-
-
-def digest(data: bytes) -> str:
-    """SHA-1 of the bytes in hex: the name under which Plex keeps an upload (``upload://posters/<sha1>``)."""
+def image_digest(data: bytes) -> str:
+    """Return the bytes' SHA-1 in hex: Plex's name of an upload (``upload://posters/<sha1>``)."""
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()

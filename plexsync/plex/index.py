@@ -1,6 +1,6 @@
-"""The index of every file in the chosen libraries: its tables in ``state.db``, and how it is kept fresh.
+"""The index of every file in the chosen libraries: the tables in ``state.db``, and how they are kept up to date.
 
-Knows nothing of Stash or jobs. Decides nothing about which item a scene belongs to; answers look-ups for that.
+Knows nothing of Stash or jobs, and does not match: it answers the look-ups of matching.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from plexsync.core.db import portions
 from plexsync.model.item import IndexPart, Section
 from plexsync.model.paths import name_key
 from plexsync.plex.client import Identity
-from plexsync.plex.listing import Listing, Page, Streams, rows
+from plexsync.plex.listing import Listing, Page, Streams
 from plexsync.plex.sections import choose
 from plexsync.plex.session import PlexSession
 
-#: Deletions never show in a delta; this often (seconds) everything is listed to find them.
+#: Seconds between two sweeps: a delta never shows deletions, so everything is listed.
 SWEEP = 86_400
-#: A sweep during which the library changed is repeated after this many seconds.
+#: Seconds after which a sweep is repeated if the library changed during it.
 SWEEP_AGAIN = 3_600
-#: Seconds by which a delta reaches back before the last one: rows get their time before they can be seen.
+#: Seconds by which a delta overlaps the last one: Plex sets a row's time before the row can be seen.
 OVERLAP = 60
-#: A missing file asks for a delta although no clock moved, at most this often (seconds).
+#: Least seconds between two deltas that are read for a missing file although no clock moved.
 MISSING_PAUSE = 5
-#: Seconds for each item of a library between two listings made because a missing file did not show in the delta: a file
-#: that comes back from the trash, or moves, need not change its item's times.
+#: Seconds, for each item of a library, between two full listings for a file that the delta did not show: a file that
+#: returns from the trash, or moves, need not change the item's times.
 RELIST_PER_ITEM = 0.02
-#: Platforms, as Plex names them, whose file systems take names that differ in case for the same.
+#: Platforms, as Plex names them, whose file systems ignore case.
 FOLDING = {"Windows", "MacOSX"}
 
 TABLES = (
@@ -55,7 +55,7 @@ K = TypeVar("K")
 
 
 class Plex(Streams, Protocol):
-    """What the library needs of the client."""
+    """The part of the client that the index needs."""
 
     session: PlexSession
 
@@ -65,13 +65,13 @@ class Plex(Streams, Protocol):
         ...
 
     def sections(self) -> tuple[Section, ...]:
-        """The movie-type libraries."""
+        """Return the movie-type libraries."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What a refresh found.
+    """The result of a refresh.
 
     ``complete``: every chosen section has been listed completely. ``gained``: (name key, size in bytes) of files that
     are new in the index. ``filled``: a section was listed for the first time; its files are not in ``gained``, anything
@@ -86,9 +86,10 @@ class Refresh:
 
 
 @dataclass(slots=True)
-class _Row:
-    """A section as the table has it. ``listed``: Plex's clock at the start of the newest listing; ``swept``: ours at
-    the last one of every row, ``listed_clock``: the section's own clock then.
+class _SectionRow:
+    """A row of the table ``section``. ``listed``: Plex's time at the start of the newest listing.
+
+    ``swept``: our time of the last full listing; ``listed_clock``: the section's clock then.
     """
 
     id: int
@@ -101,14 +102,16 @@ class _Row:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Changes:
+    """What changed in the index during a refresh."""
+
     gained: Gained = field(default_factory=set)
     filled: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
 class Library:
-    """The index of one Plex server. ``conn`` is in autocommit mode; transactions are as short as a page."""
+    """The index of one Plex server. ``conn``: in autocommit mode; a transaction lasts for one page."""
 
     def __init__(
         self, conn: sqlite3.Connection, client: Plex, machine: str, clock: Callable[[], float] = time.time
@@ -128,14 +131,14 @@ class Library:
 
     @property
     def fold_case(self) -> bool:
-        """Whether the server's file system takes names that differ in case for the same."""
+        """Whether the server's file system ignores case."""
         return self._client.identity.platform in FOLDING
 
     def refresh(self, chosen: Sequence[str] = (), *, missing: bool = False) -> Refresh:
-        """Brings the index of the chosen libraries (none: all of movie type) up to date.
+        """Bring the index of the chosen libraries (none: all of movie type) up to date.
 
-        One request if nothing moved. ``missing``: a file was not found, so look for new rows even if no clock moved.
-        Raises SetupError ``library`` for an unknown name, and whatever the client raises.
+        One request if nothing changed. ``missing``: a file was not found, so look for new rows even if no clock moved.
+        Raise SetupError ``library`` for an unknown name, and whatever the client raises.
         """
         sections = choose(self._client.sections(), chosen)
         known = [self._row(section) for section in sections]
@@ -144,40 +147,40 @@ class Library:
         ask = missing and abs(self._clock() - self._asked_missing) >= MISSING_PAUSE
         if ask:
             self._asked_missing = self._clock()
-        found = _Found()
-        held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
-        first = not held and any(not row.complete for row in known)
+        changes = _Changes()
+        filled = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
+        first = not filled and any(not row.complete for row in known)
         with self._unindexed() if first else nullcontext():
             for row in known:
-                self._update(row, ask, found)
+                self._update(row, ask, changes)
         self.complete = bool(known) and all(row.complete for row in known)
-        return Refresh(self.complete, frozenset(found.gained), sections, found.filled, tuple(found.warnings))
+        return Refresh(self.complete, frozenset(changes.gained), sections, changes.filled, tuple(changes.warnings))
 
     def expect_more(self) -> None:
-        """The next refresh for a missing file looks at once, however short ago the last one was."""
+        """Let the next refresh for a missing file look at once, however recent the last one was."""
         self._asked_missing = float("-inf")
 
     def forget(self, rating_key: int) -> None:
-        """Drops an item that Plex no longer has; a later listing brings it back if it does."""
+        """Drop an item that Plex no longer has; a later listing adds it again if Plex does have it."""
         self._conn.execute(
             "DELETE FROM part WHERE rating_key = ? AND section IN (SELECT id FROM section WHERE machine = ?)",
             (rating_key, self._machine),
         )
 
     def by_name(self, keys: Collection[str]) -> dict[str, list[IndexPart]]:
-        """Every file of these names, by ``name_key``; a name without a file is absent."""
+        """Return every file of these names, by ``name_key``; a name without a file is absent."""
         return self._grouped("name_key", keys, str)
 
     def by_size(self, sizes: Collection[int]) -> dict[int, list[IndexPart]]:
-        """Every file of these sizes in bytes, by size."""
+        """Return every file of these sizes in bytes, by size."""
         return self._grouped("size", sizes, int)
 
     def by_item(self, rating_keys: Collection[int]) -> dict[int, list[IndexPart]]:
-        """Every file of these items, by rating key."""
+        """Return every file of these items, by rating key."""
         return self._grouped("rating_key", rating_keys, int)
 
     def counts(self) -> dict[str, int]:
-        """Items with a file, by library title."""
+        """Return the number of items with a file, by library title."""
         return dict(
             self._conn.execute(
                 "SELECT s.title, COUNT(DISTINCT p.rating_key) FROM section s LEFT JOIN part p ON p.section = s.id "
@@ -195,20 +198,20 @@ class Library:
         return (self._machine, *(self._chosen or ()))
 
     def _grouped(self, column: str, values: Iterable[K], kind: Callable[..., K]) -> dict[K, list[IndexPart]]:
-        wanted = list(dict.fromkeys(values))
+        distinct = list(dict.fromkeys(values))
         grouped: dict[K, list[IndexPart]] = {}
-        for portion, marks in portions(wanted):
+        for portion, placeholders in portions(distinct):
             # CROSS JOIN keeps SQLite at the part's own index.
-            found = self._conn.execute(
+            lines = self._conn.execute(
                 f"SELECT p.{column}, {_COLUMNS} FROM part p CROSS JOIN section s ON s.id = p.section "
-                f"WHERE p.{column} IN ({marks}) AND {self._where()}",
+                f"WHERE p.{column} IN ({placeholders}) AND {self._where()}",
                 (*portion, *self._scope()),
             )
-            for value, *line in found:
+            for value, *line in lines:
                 grouped.setdefault(kind(value), []).append(_part(line))
         return grouped
 
-    def _row(self, section: Section) -> _Row:
+    def _row(self, section: Section) -> _SectionRow:
         self._conn.execute(
             "INSERT INTO section (machine, key, title) VALUES (?, ?, ?) "
             "ON CONFLICT (machine, key) DO UPDATE SET title = excluded.title WHERE title <> excluded.title",
@@ -218,23 +221,23 @@ class Library:
             "SELECT id, clock, complete, listed, swept, listed_clock FROM section WHERE machine = ? AND key = ?",
             (self._machine, section.key),
         ).fetchone()
-        return _Row(row_id, section, clock, bool(complete), listed, swept, listed_clock)
+        return _SectionRow(row_id, section, clock, bool(complete), listed, swept, listed_clock)
 
-    def _update(self, row: _Row, ask: bool, found: _Found) -> None:
+    def _update(self, row: _SectionRow, ask: bool, changes: _Changes) -> None:
         now = self._clock()
         if not row.complete:
-            self._list_all(row, found)
-            found.filled = True
+            self._list_all(row, changes)
+            changes.filled = True
         elif not 0 <= now - row.swept < SWEEP:
-            self._list_all(row, found)
+            self._list_all(row, changes)
         elif ask or row.clock != row.section.clock:
-            before = len(found.gained)
-            self._list_changes(row, found)
-            if ask and len(found.gained) == before and self._may_hide(row, now):
-                self._list_all(row, found)
+            before = len(changes.gained)
+            self._list_changes(row, changes)
+            if ask and len(changes.gained) == before and self._may_hold_more(row, now):
+                self._list_all(row, changes)
 
-    def _may_hide(self, row: _Row, now: float) -> bool:
-        """Whether the section may hold more than its rows' times tell, and a listing is not too dear."""
+    def _may_hold_more(self, row: _SectionRow, now: float) -> bool:
+        """Return whether the section may hold files that no row's time shows, and a full listing is not too soon."""
         if row.section.clock.strip("|") and row.section.clock == row.listed_clock:
             return False
         sql = "SELECT COUNT(DISTINCT rating_key) FROM part WHERE section = ?"
@@ -245,38 +248,38 @@ class Library:
         self._relisted[row.id] = now
         return True
 
-    def _list_all(self, row: _Row, found: _Found) -> None:
-        """First listing or sweep: every row, then drop what is gone. Not complete: all stays, and is repeated."""
-        gained = found.gained if row.complete else None
-        listing = rows(self._client, row.section.key)
+    def _list_all(self, row: _SectionRow, changes: _Changes) -> None:
+        """List every row, then drop what is gone; if the listing is not complete, drop nothing and repeat it later."""
+        gained = changes.gained if row.complete else None
+        listing = Listing(self._client, row.section.key)
         held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
         server_time = self._take(row, listing, gained, held=bool(held))
-        found.warnings += listing.warnings
+        changes.warnings += listing.warnings
         if listing.complete and held:
             self._drop_others(row, listing.keys)
         swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
-        # Rows that cannot be read stay so: they must not keep the whole index from counting.
+        # Unreadable rows stay unreadable: they must not keep the whole index incomplete.
         row.complete = row.complete or listing.complete or bool(listing.warnings)
         row.listed_clock = row.section.clock
         self._save(row, server_time, swept)
 
-    def _list_changes(self, row: _Row, found: _Found) -> None:
+    def _list_changes(self, row: _SectionRow, changes: _Changes) -> None:
         since = max(0, row.listed - OVERLAP)
-        updated = rows(self._client, row.section.key, since_updated=since)
-        server_time = self._take(row, updated, found.gained)
-        whole = updated.complete
+        updated = Listing(self._client, row.section.key, since_updated=since)
+        server_time = self._take(row, updated, changes.gained)
+        complete = updated.complete
         if updated.honoured:
-            added = rows(self._client, row.section.key, since_added=since)
-            self._take(row, added, found.gained)
-            whole = whole and added.complete
+            added = Listing(self._client, row.section.key, since_added=since)
+            self._take(row, added, changes.gained)
+            complete = complete and added.complete
         elif updated.complete:
             self._drop_others(row, updated.keys)
-        found.warnings += updated.warnings
-        if whole or updated.warnings:
+        changes.warnings += updated.warnings
+        if complete or updated.warnings:
             self._save(row, server_time, row.swept)
 
-    def _take(self, row: _Row, listing: Listing, gained: Gained | None, *, held: bool = True) -> int:
-        """Stores every page; returns Plex's time, in epoch seconds, at the first one. ``held``: the index has rows."""
+    def _take(self, row: _SectionRow, listing: Listing, gained: Gained | None, *, held: bool = True) -> int:
+        """Store every page; return Plex's time (epoch seconds) at the first one. ``held``: the index has rows."""
         server_time = 0
         with _uncollected():
             for page in listing:
@@ -292,7 +295,7 @@ class Library:
             return int(self._clock())
 
     def _store(self, section: int, page: Page, before: Mapping[int, set[Line]], gained: Gained | None) -> None:
-        """Replaces the files of the page's items where they differ from those stored ``before``."""
+        """Replace the files of the page's items where they differ from those stored ``before``."""
         after: dict[int, set[Line]] = {key: set() for key in page.keys}
         for key, _, number, path, size, duration, trashed, optimised in page.parts:
             after[key].add((section, key, number, path, name_key(path), size, duration, trashed, optimised))
@@ -317,13 +320,13 @@ class Library:
 
     def _stored(self, section: int, keys: Sequence[int]) -> dict[int, set[Line]]:
         stored: dict[int, set[Line]] = {}
-        for portion, marks in portions(keys):
-            query = f"SELECT * FROM part WHERE rating_key IN ({marks}) AND section = ?"
+        for portion, placeholders in portions(keys):
+            query = f"SELECT * FROM part WHERE rating_key IN ({placeholders}) AND section = ?"
             for line in self._conn.execute(query, (*portion, section)):
                 stored.setdefault(line[1], set()).add(line)
         return stored
 
-    def _drop_others(self, row: _Row, keys: set[int]) -> None:
+    def _drop_others(self, row: _SectionRow, keys: set[int]) -> None:
         stored = self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (row.id,))
         gone = [(key, row.id) for (key,) in stored if key not in keys]
         for portion, _ in portions(gone):
@@ -336,23 +339,22 @@ class Library:
 
     @contextmanager
     def _unindexed(self) -> Iterator[None]:
-        """Rows come in no order of name or size: sorted once at the end they cost a quarter."""
+        """Fill the table without its indexes: sorting the rows once at the end takes a quarter of the time."""
         self._added = 0
         for name in INDEXES:
             self._conn.execute(f"DROP INDEX IF EXISTS {name}")
         try:
             yield
         finally:
-            if (
-                self._conn.execute("SELECT count(*) FROM part").fetchone()[0] > self._added
-            ):  # another process fills it too
+            rows = self._conn.execute("SELECT count(*) FROM part").fetchone()[0]
+            if rows > self._added:  # another process fills the table too
                 self._conn.execute(
                     "DELETE FROM part WHERE rowid NOT IN"
                     " (SELECT min(rowid) FROM part GROUP BY section, rating_key, part_id, path)"
                 )
             self._index()
 
-    def _save(self, row: _Row, server_time: int, swept: float) -> None:
+    def _save(self, row: _SectionRow, server_time: int, swept: float) -> None:
         row.clock, row.listed, row.swept = row.section.clock, server_time, swept
         self._conn.execute(
             "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ?, listed_clock = ? WHERE id = ?",
@@ -365,7 +367,7 @@ class Library:
         try:
             yield
         except BaseException:
-            if self._conn.in_transaction:  # a full disk has rolled it back already
+            if self._conn.in_transaction:  # a full disk rolls it back by itself
                 self._conn.execute("ROLLBACK")
             raise
         self._conn.execute("COMMIT")
@@ -373,7 +375,7 @@ class Library:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without looks for cycles: a page is 5,000 containers and has none, and each look goes through all that lives."""
+    """Turn off the search for reference cycles: a page has none, but its 5,000 containers set it off often."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,6 @@
-"""A section's files, read page by page from a trimmed listing, each page forgotten before the next.
+"""Read a section's files page by page from a trimmed listing; only one page is in memory.
 
-Knows nothing of the index's tables. Tags are never taken from here: Plex cuts them short in a listing.
+Knows nothing of the index's tables. Tags are never taken from a listing, where Plex cuts them short.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from plexsync.model.errors import PlexBusy
 from plexsync.model.item import IndexPart
 from plexsync.plex.client import Body
 from plexsync.plex.errors import parse_xml
-from plexsync.plex.parse import parts_of, row_of, whole
+from plexsync.plex.parse import as_int, parts_of, row_of
 
 #: Plex warns about larger pages, and some servers refuse them.
 PAGE = 1000
-#: Half of a row is text that the index has no use for. A request, not a guarantee; Media and Part must never be in it.
+#: Half of a row is text that the index does not need. Plex may ignore this. Never exclude Media or Part.
 EXCLUDED_ELEMENTS = (
     "Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Image,UltraBlurColors,Label"
 )
 EXCLUDED_FIELDS = "summary,tagline,studio,thumb,art"
-#: Rows that may be unreadable by themselves before the whole listing counts as unreadable.
+#: Single unreadable rows before the whole listing counts as unreadable.
 UNREADABLE_ROWS = 20
 
 
@@ -45,10 +45,11 @@ class Page:
 
 
 class Listing:
-    """An iterable of ``Page``; after the last one its attributes tell how it went.
+    """A section's rows, to iterate page by page; the attributes count after the last page.
 
-    ``complete``: every row that the server counted was received (for a delta: that it matched). ``honoured``: a filter
-    was obeyed as far as the rows show. ``keys``: every rating key seen. ``warnings``: sentences about rows left out.
+    ``since_updated``, ``since_added``: only rows changed or added since (epoch seconds by Plex's clock).
+    ``complete``: every row that the server counted was received (for a delta: that it matched). ``honoured``: as far as
+    the rows show, the server obeyed the filter. ``keys``: every rating key seen. ``warnings``: about missing rows.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Listing:
         self.warnings: list[str] = []
         self._client = client
         self._section = section_key
-        marks = {"updatedAt": since_updated, "addedAt": since_added}
-        self._marks = {name: mark for name, mark in marks.items() if mark is not None}
+        since = {"updatedAt": since_updated, "addedAt": since_added}
+        self._since = {name: seconds for name, seconds in since.items() if seconds is not None}
         self._page = page
         self._nameless = 0
         self._unreadable = 0
@@ -90,7 +91,7 @@ class Listing:
             self._count(total)
             if not rows:
                 break
-            page = self._fresh(rows)
+            page = self._unseen(rows)
             if page is None:
                 break
             yield page
@@ -108,22 +109,22 @@ class Listing:
 
     def _agrees(self) -> bool:
         received = len(self.keys) + self._nameless
-        # Rows that vanish while paging move later ones to a page that was read already.
+        # A row that vanishes meanwhile moves a later row to a page that was read already.
         return not self._shrank and not self._unreadable and (self._total is None or received >= self._total)
 
     def _leave_out(self, position: int) -> None:
         self._unreadable += 1
         if self._unreadable > UNREADABLE_ROWS:
             raise PlexBusy("Plex's listing of a library cannot be read.", status=200)
-        self.warnings.append(f"row {position} of library {self._section} cannot be read and is left out of the index")
+        self.warnings.append(f"row {position} of library {self._section} cannot be read and is missing from the index")
 
-    def _fresh(self, rows: Sequence[Mapping[str, Any]]) -> Page | None:
-        """The rows not seen before, None if there are none: a server that ignores the start never ends."""
+    def _unseen(self, rows: Sequence[Mapping[str, Any]]) -> Page | None:
+        """Return the rows not seen before, None if there are none: a server that ignores the start never ends."""
         keys: list[int] = []
         parts: list[IndexPart] = []
         nameless = 0
         for row in rows:
-            key = whole(row.get("ratingKey"))
+            key = as_int(row.get("ratingKey"))
             if key <= 0:
                 nameless += 1
                 continue
@@ -132,20 +133,20 @@ class Listing:
             self.keys.add(key)
             keys.append(key)
             parts.extend(parts_of(row, self._section))
-            if self._marks:
+            if self._since:
                 self._check(row)
         self._nameless += nameless
         return Page(tuple(keys), tuple(parts)) if keys else None
 
     def _check(self, row: Mapping[str, Any]) -> None:
-        for name, mark in self._marks.items():
-            if 0 < whole(row.get(name)) < mark:
+        for name, seconds in self._since.items():
+            if 0 < as_int(row.get(name)) < seconds:
                 self.honoured = False
 
     def _rows(self, start: int, size: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
         query = [("type", "1"), ("sort", "id")]
         # Plex's operator is "after": one second less makes it "since".
-        query += [(f"{name}>>", str(mark - 1)) for name, mark in self._marks.items()]
+        query += [(f"{name}>>", str(seconds - 1)) for name, seconds in self._since.items()]
         query += [("excludeElements", EXCLUDED_ELEMENTS), ("excludeFields", EXCLUDED_FIELDS)]
         body = self._client.stream(
             f"/library/sections/{self._section}/all",
@@ -159,29 +160,18 @@ class Listing:
         return _parse(body)
 
 
-def rows(
-    client: Streams,
-    section_key: int,
-    *,
-    since_updated: int | None = None,
-    since_added: int | None = None,
-    page: int = PAGE,
-) -> Listing:
-    """The section's rows; with ``since_...`` (epoch seconds by Plex's clock) those changed or added since."""
-    return Listing(client, section_key, since_updated=since_updated, since_added=since_added, page=page)
-
-
 class _Unreadable(Exception):
-    """A page that ends properly, yet cannot be parsed: one row of it is to blame."""
+    """A page that is not cut short, yet cannot be parsed, because of one row."""
 
 
 def _parse(body: Body) -> tuple[Sequence[Mapping[str, Any]], int | None]:
     start, end = body.content[:64].lstrip()[:1], body.content[-64:].rstrip()[-1:]
     if body.content_type == "text/html" or start not in (b"{", b"<") or end not in (b"}", b">"):
-        raise PlexBusy("Plex sent no listing, or one that was cut short.", status=200)
-    found, total = _json_rows(body.content) if start == b"{" else _xml_rows(body.content)
+        raise PlexBusy("Plex sent a listing that is cut short, or none.", status=200)
+    rows, total = _json_rows(body.content) if start == b"{" else _xml_rows(body.content)
     header = next((text for name, text in body.headers.items() if name.lower() == "x-plex-container-total-size"), None)
-    return found, (whole(total) if total is not None else whole(header) if header is not None else None)
+    count = total if total is not None else header
+    return rows, None if count is None else as_int(count)
 
 
 def _json_rows(content: bytes) -> tuple[Sequence[Mapping[str, Any]], object]:
@@ -192,8 +182,8 @@ def _json_rows(content: bytes) -> tuple[Sequence[Mapping[str, Any]], object]:
     container = document.get("MediaContainer")
     if not isinstance(container, dict):
         raise PlexBusy("Plex sent no listing.", status=200)
-    found = container.get("Metadata") or container.get("Video") or ()
-    return [row for row in found if isinstance(row, dict)], container.get("totalSize")
+    rows = container.get("Metadata") or container.get("Video") or ()
+    return [row for row in rows if isinstance(row, dict)], container.get("totalSize")
 
 
 def _xml_rows(content: bytes) -> tuple[Sequence[Mapping[str, Any]], object]:

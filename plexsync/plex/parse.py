@@ -1,4 +1,4 @@
-"""Plex's XML elements and JSON rows to the frozen values of ``item.py``; any attribute may be missing. Pure."""
+"""Parse Plex's XML elements and JSON rows into the values of ``model.item``; any attribute may be missing. Pure."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ _OPTIMISED_PROXY = {"42", 42}
 OPTIMISED_FOLDER = "/Plex Versions/"
 
 
-def whole(value: object) -> int:
-    """A whole number out of a number or its text, 0 for anything else."""
-    if type(value) is int:  # nearly always, and a listing has half a million of them
+def as_int(value: object) -> int:
+    """Return a number or its text as a whole number, anything else as 0."""
+    if type(value) is int:  # the usual case: a listing has half a million of them
         return value
     if type(value) is not str and not isinstance(value, int | float):
         return 0
     try:
         return int(value)
-    except (ValueError, OverflowError):  # NaN and infinity too, which Python's reader of JSON accepts
+    except (ValueError, OverflowError):  # also NaN and infinity, which Python's JSON parser accepts
         return 0
 
 
 def section_of(directory: ElementTree.Element) -> Section | None:
-    """A movie-type library, or None for any other element."""
-    key = whole(directory.get("key"))
+    """Return the library of a movie-type element, None for any other element."""
+    key = as_int(directory.get("key"))
     if directory.get("type") != "movie" or key <= 0:
         return None
     clock = "|".join(directory.get(name, "") for name in ("updatedAt", "scannedAt", "contentChangedAt"))
     places = tuple(place.get("path", "") for place in directory.iter("Location"))
-    return Section(key, directory.get("title", ""), places, clock, directory.get("refreshing") in _TRUE)
+    return Section(key, directory.get("title", ""), places, clock)
 
 
 def item_of(video: ElementTree.Element, section: int = 0) -> Item:
-    """A full item. ``section`` is the container's, for a video that does not say its own."""
-    own = whole(video.get("librarySectionID")) or section
+    """Return a full item. ``section``: the container's, for a video without one."""
+    own = as_int(video.get("librarySectionID")) or section
     row = row_of(video)
     locked = frozenset(field.get("name", "") for field in video.findall("Field") if field.get("locked", "0") in _TRUE)
     return Item(
-        rating_key=whole(video.get("ratingKey")),
+        rating_key=as_int(video.get("ratingKey")),
         section=own,
         title=video.get("title", ""),
         studio=video.get("studio", ""),
@@ -57,7 +57,7 @@ def item_of(video: ElementTree.Element, section: int = 0) -> Item:
 
 
 def row_of(video: ElementTree.Element) -> dict[str, Any]:
-    """The XML row in the shape of a JSON row, as far as ``parts_of`` reads it."""
+    """Return the XML row in the shape of a JSON row, as far as ``parts_of`` reads it."""
     row: dict[str, Any] = dict(video.attrib)
     row["Media"] = [
         {**media.attrib, "Part": [part.attrib for part in media.findall("Part")]} for media in video.findall("Media")
@@ -66,9 +66,9 @@ def row_of(video: ElementTree.Element) -> dict[str, Any]:
 
 
 def parts_of(row: Mapping[str, Any], section: int) -> list[IndexPart]:
-    """Every file of one row of a listing or of a full item; none for a row without Media."""
-    found: list[IndexPart] = []
-    rating_key = whole(row.get("ratingKey"))
+    """Return every file of one row of a listing or of a full item; none for a row without Media."""
+    parts: list[IndexPart] = []
+    rating_key = as_int(row.get("ratingKey"))
     trashed = bool(row.get("deletedAt"))
     item_duration = row.get("duration")
     for media in row.get("Media") or ():
@@ -77,11 +77,11 @@ def parts_of(row: Mapping[str, Any], section: int) -> list[IndexPart]:
             path = part.get("file")
             if not path:
                 continue
-            milliseconds = whole(part.get("duration") or media.get("duration") or item_duration)
+            milliseconds = as_int(part.get("duration") or media.get("duration") or item_duration)
             optimised = by_media or OPTIMISED_FOLDER in path or OPTIMISED_FOLDER in path.replace("\\", "/")
-            number, size = whole(part.get("id")), whole(part.get("size"))
-            found.append(IndexPart(rating_key, section, number, path, size, milliseconds / 1000, trashed, optimised))
-    return found
+            number, size = as_int(part.get("id")), as_int(part.get("size"))
+            parts.append(IndexPart(rating_key, section, number, path, size, milliseconds / 1000, trashed, optimised))
+    return parts
 
 
 def _tags(video: ElementTree.Element, name: str) -> tuple[str, ...]:

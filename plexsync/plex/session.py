@@ -1,6 +1,6 @@
-"""The one HTTP session to Plex: timeouts, no redirects, counters, and what the last reply really was.
+"""The HTTP session to Plex: timeouts, no redirects, counters, and the last reply.
 
-Knows nothing of libraries, items or edits; decides nothing about errors.
+Knows nothing of libraries, items or edits, and does not classify errors.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 import requests
 import urllib3
 
-#: Plex's error pages are far shorter; enough of a body to tell a maintenance notice from anything else.
+#: Enough of a body to recognise a maintenance notice; Plex's error pages are far shorter.
 EXCERPT_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server really answered: HTTP status, headers, seconds until the headers came, start of the body of an
-    error or of a write's reply."""
+    """The server's reply: HTTP status, headers, seconds until the headers came.
+
+    ``excerpt``: the beginning of the body, for an error or the reply to a write.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +34,7 @@ class PlexSession(requests.Session):
     """A ``requests`` session that never follows a redirect and has both timeouts on every call.
 
     A redirect would turn an edit into a GET that looks like success, and carry the token to another host.
-    ``last`` is the reply of the newest call, None while it has none. ``reads`` counts GET and HEAD, ``writes`` others.
+    ``last``: the reply to the latest call, None without one. ``reads`` counts GET and HEAD, ``writes`` the others.
     """
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, verify: bool = True) -> None:
@@ -49,14 +51,14 @@ class PlexSession(requests.Session):
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """As ``requests.Session.request``. A plain number as timeout is a library's own idea and gives way to ours."""
+        """As ``requests.Session.request``. A timeout that is a plain number is a library's default and is replaced."""
         self.last = None
         if not isinstance(kwargs.get("timeout"), tuple):
             kwargs["timeout"] = (self.connect_timeout, self.read_timeout)
         return super().request(method, url, *args, **kwargs)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """As ``requests.Session.send``, whatever the caller says about redirects."""
+        """As ``requests.Session.send``, without redirects whatever the caller asks for."""
         kwargs["allow_redirects"] = False
         if request.method in ("GET", "HEAD"):
             self.reads += 1
@@ -65,7 +67,7 @@ class PlexSession(requests.Session):
         return super().send(request, **kwargs)
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Nothing: not even the next request of a redirect is prepared."""
+        """Return nothing, so the next request of a redirect is not even prepared."""
         return iter(())
 
     def _remember(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
@@ -73,7 +75,7 @@ class PlexSession(requests.Session):
             response.encoding = "utf-8"
         excerpt = ""
         if response.status_code >= 400 or response.request.method not in ("GET", "HEAD"):
-            # Known before the body is read: a body that is cut short must not hide the status.
+            # Set before the body is read: a body that is cut short must not hide the status.
             self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds())
             excerpt = response.content[:EXCERPT_BYTES].decode("utf-8", "replace")
         self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds(), excerpt)

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote
 
-from plexsync.model.fields import Wanted, fingerprint, same_value
+from plexsync.model.fields import Desired, Value, distinct_tags, fingerprint, same_value, tag_key, tags_of
 from plexsync.model.item import FIELDS, LIST_FIELDS, Item
 from plexsync.model.text import cut_encoded
 from plexsync.model.written import Change, Written
 
-Value = str | tuple[str, ...]
 Params = tuple[tuple[str, str], ...]
 Outcome = Literal["as_sent", "kept", "unchanged"]
 
@@ -56,7 +55,7 @@ class Requests:
     warnings: tuple[str, ...] = ()
 
 
-def plan(item: Item, wanted: Wanted, written: Written, *, keep_plex_edits: bool) -> EditPlan:
+def plan(item: Item, wanted: Desired, written: Written, *, keep_plex_edits: bool) -> EditPlan:
     """The difference between an item and what it should be; nothing at all if Plex's own normalisation explains it."""
     changes: list[Change] = []
     left: list[tuple[str, str]] = []
@@ -81,14 +80,14 @@ def plan(item: Item, wanted: Wanted, written: Written, *, keep_plex_edits: bool)
 
 
 def _wish(name: str, wish: Value) -> Value:
-    return _distinct((wish,) if isinstance(wish, str) else wish) if name in LIST_FIELDS else wish
+    return distinct_tags((wish,) if isinstance(wish, str) else wish) if name in LIST_FIELDS else wish
 
 
 def _final(name: str, item: Item, wish: Value, written: Written) -> Value | None:
     """What the field should hold in the end, or None to leave it: an empty wish clears only what PlexSync wrote."""
     old = item.value(name)
     if isinstance(old, tuple):
-        return _final_list(name, old, _names(wish), written.names.get(name, ()))
+        return _final_list(name, old, tags_of(wish), written.names.get(name, ()))
     if wish:
         return wish
     if name == "title" or fingerprint(name, old) not in written.ours.get(name, ()):
@@ -99,16 +98,16 @@ def _final(name: str, item: Item, wish: Value, written: Written) -> Value | None
 def _final_list(name: str, old: tuple[str, ...], wish: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
     if wish and name != "collection":
         return wish
-    wanted = {_fold(tag) for tag in wish}
-    drop = {_fold(tag) for tag in ours} - wanted
-    rest = [tag for tag in old if _fold(tag) not in drop]
-    have = {_fold(tag) for tag in rest}
-    return (*rest, *(tag for tag in wish if _fold(tag) not in have))
+    wanted = {tag_key(tag) for tag in wish}
+    drop = {tag_key(tag) for tag in ours} - wanted
+    rest = [tag for tag in old if tag_key(tag) not in drop]
+    have = {tag_key(tag) for tag in rest}
+    return (*rest, *(tag for tag in wish if tag_key(tag) not in have))
 
 
 def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: bool) -> str | None:
     name, now = change.field, fingerprint(change.field, change.old)
-    if written.kept.get(name) == (fingerprint(name, change.wish), now):
+    if written.kept.get(name) == (fingerprint(name, change.desired), now):
         return "Plex keeps it differently"
     if keep_plex_edits and name in item.locked and now not in written.ours.get(name, ()):
         return "edited in Plex"
@@ -179,9 +178,9 @@ def _pieces(change: Change, room: int) -> list[Params]:
     name, new = change.field, change.new
     if isinstance(new, str):
         return [_scalar(name, new)]
-    stays = {_fold(tag) for tag in new}
+    stays = {tag_key(tag) for tag in new}
     # No tag is in both lists: Plex compares them without case.
-    gone = [tag for tag in _distinct(_names(change.old)) if _fold(tag) not in stays]
+    gone = [tag for tag in distinct_tags(tags_of(change.old)) if tag_key(tag) not in stays]
     whole = _list(name, new, gone)
     if _length(whole) <= room:
         return [whole]
@@ -227,19 +226,3 @@ def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Out
         else:
             outcomes[change.field] = "kept"
     return outcomes
-
-
-def _names(value: Value) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-def _distinct(tags: Sequence[str]) -> tuple[str, ...]:
-    first: dict[str, str] = {}
-    for tag in tags:
-        if tag.strip():
-            first.setdefault(_fold(tag), tag)
-    return tuple(first.values())
-
-
-def _fold(tag: str) -> str:
-    return tag.strip().casefold()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from plexsync import matching
 from plexsync.matching import Candidate, Known, Match, Remembered, Rival, path_map
 from plexsync.model import fields
-from plexsync.model.fields import Wanted
+from plexsync.model.fields import Desired
 from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene
@@ -21,7 +21,7 @@ from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library, Refresh
 from plexsync.stash.api import Stash
-from plexsync.stash.files import Twins
+from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
 from plexsync.sync.edit import EditPlan, plan
 
@@ -39,7 +39,7 @@ class Target:
     scene: Scene
     candidate: Candidate
     item: Item
-    wanted: Wanted
+    wanted: Desired
     record: Record
     edit: EditPlan
 
@@ -91,7 +91,7 @@ class Planner:
     ) -> None:
         self._clock = clock
         self._refreshed = float("-inf")
-        self._twins = Twins(clock)
+        self._stash_files = StashFiles(clock)
         self._scanned: dict[tuple[int, str], float] = {}
         self.sections: tuple[Section, ...] = ()
         self.stash = stash
@@ -103,11 +103,11 @@ class Planner:
     @property
     def listing_seconds(self) -> float:
         """Seconds spent so far on listing Stash's files for many batches."""
-        return self._twins.seconds
+        return self._stash_files.seconds
 
     def close(self) -> None:
         """Forget what was listed."""
-        self._twins.close()
+        self._stash_files.close()
 
     @property
     def machine(self) -> str:
@@ -144,8 +144,8 @@ class Planner:
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
-        names = matching.questions(scenes, first, view)
-        alike = matching.alike(first.values())
+        names = matching.names_to_ask(scenes, first, view)
+        alike = matching.sizes_to_ask(first.values())
         if not names and not alike:
             return first
         claims = self._claims(first)
@@ -188,8 +188,8 @@ class Planner:
     def _rivals(
         self, names: Collection[str], alike: Collection[tuple[int, float]], scenes: Sequence[Scene]
     ) -> dict[str, tuple[Rival, ...]]:
-        told = self._twins.named(self.stash, names, scenes) if names else []
-        told += self._twins.alike(self.stash, alike, scenes) if alike else []
+        told = self._stash_files.with_names(self.stash, names, scenes) if names else []
+        told += self._stash_files.alike(self.stash, alike, scenes) if alike else []
         found: dict[str, list[Rival]] = {name_key(name): [] for name in names}
         for scene_id, file in told:
             found.setdefault(name_key(file.path), []).append(Rival(scene_id, file))
@@ -202,7 +202,7 @@ class Planner:
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
         """What would change on ``item`` for ``scene``."""
-        wanted = fields.wanted(scene, self.settings)
+        wanted = fields.desired(scene, self.settings)
         record = record or Record(item.rating_key, scene.id)
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
         edit = plan(item, wanted, record.written, keep_plex_edits=self.settings.keep_plex_edits)
@@ -214,5 +214,5 @@ def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
     return replace(
         known,
         claims={key: one.scene_id for key, one in records.items()},
-        claimed={key: one.path for key, one in records.items() if one.path},
+        claim_paths={key: one.path for key, one in records.items() if one.path},
     )

@@ -14,7 +14,7 @@ from plexsync.model.fields import fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Change, confirmed, intended
 from plexsync.plex.client import Element
-from plexsync.plex.images import check_cover, digest, is_no_cover
+from plexsync.plex.images import check_cover, image_digest
 from plexsync.state.ledger import Record
 from plexsync.sync import covers, edit
 from plexsync.sync.edit import EditPlan, Params
@@ -128,17 +128,17 @@ class Writer:
             work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
             return
         problem = check_cover(data, kind)
-        if problem and is_no_cover(data, kind):
-            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {problem}")
+        if problem and problem.retry:
+            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {problem.reason}")
         elif problem:
             work.record = replace(record, cover_seen=covers.mark(work.target))
-            if "placeholder" not in problem:
-                self._log.warning("skipped cover", scene=scene.id, why=problem)
+            if not problem.placeholder:
+                self._log.warning("skipped cover", scene=scene.id, why=problem.reason)
         else:
             self._choose(work, data, kind)
 
     def _choose(self, work: Work, data: bytes, kind: str) -> None:
-        sha1 = digest(data)
+        sha1 = image_digest(data)
         keep_edits = self._planner.settings.keep_plex_edits
         elements = covers.elements(work.target, work.record, sha1, keep_plex_edits=keep_edits)
         if not elements:
@@ -303,7 +303,7 @@ class Writer:
         if outcome == "as_sent" and change.field in work.short:
             return "kept"
         known = work.target.record.written.kept.get(change.field, ("", ""))[0]
-        if outcome == "unchanged" and known == fingerprint(change.field, change.wish):
+        if outcome == "unchanged" and known == fingerprint(change.field, change.desired):
             return "kept"
         return outcome
 
@@ -345,7 +345,7 @@ class Writer:
 
     def _fetched_again(self, scene_id: int, cover: Cover) -> bytes:
         data, _ = self._planner.stash.cover(scene_id)
-        if digest(data) != cover.sha1:
+        if image_digest(data) != cover.sha1:
             raise StashUnavailable("it changed while the batch was written")
         return data
 

@@ -25,7 +25,8 @@ from plexsync.model.paths import base_name
 from plexsync.model.scene import epoch, file_signature
 from plexsync.model.settings import Settings
 from plexsync.queue import dead_letters, jobs, schema
-from plexsync.stash.api import StashRefused, stash_text
+from plexsync.stash.api import StashRefused
+from plexsync.stash.queries import stash_text
 from plexsync.state import ledger
 
 #: Seconds in which every written scene is compared once with what was last wished, a portion at a time.
@@ -188,7 +189,7 @@ def _compare(app: App, conn: sqlite3.Connection, machine: str, part: Sequence[in
     found = app.state.seen("wish", scenes)
     different, marks = [], []
     for scene_id, scene in scenes.items():
-        values = fields.wanted(scene, settings).values
+        values = fields.desired(scene, settings).values
         wish = {name: fingerprint(name, value) for name, value in values.items()}
         differs = any(
             wish.items() - record.wish.items() for record in records.get(scene_id, ()) if record.wish

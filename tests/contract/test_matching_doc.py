@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from plexsync.matching import RULES, Evidence
-from plexsync.matching.path_map import ENOUGH
+from plexsync.matching.path_map import MIN_PAIRS
 from plexsync.model.scene import SAME_DURATION
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "matching.md").read_text("utf-8")
@@ -36,11 +36,11 @@ def test_the_document_says_when_each_is_certain() -> None:
 def test_the_document_says_what_counts_on_an_incomplete_index() -> None:
     """The first three, and no others, count before all libraries are listed."""
     assert "only the first three count" in TEXT
-    assert [rule.unique for rule in RULES] == [False] * 3 + [True] * 4
+    assert [rule.needs_complete_index for rule in RULES] == [False] * 3 + [True] * 4
 
 
 def test_the_document_names_the_numbers_of_the_code() -> None:
     """The five pairs of a learned rule and the second between two durations are the code's."""
-    assert ENOUGH == 5
+    assert MIN_PAIRS == 5
     assert "Five different files make a rule" in TEXT
     assert f"at most {SAME_DURATION:g} s" in TEXT

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.stash.api import Connection, Stash
+from plexsync.core.connection import Connection
+from plexsync.stash.api import Stash
 from tests.servers.stash import StashServer
 from tests.support.in_process import Bench
 

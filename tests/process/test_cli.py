@@ -14,6 +14,7 @@ from plexsync import __version__, cli
 from plexsync.core import enqueue
 from plexsync.core.environment import data_dir
 from plexsync.queue import schema
+from tests.support import interpreters
 from tests.support.installation import SHORT, Installation
 from tests.support.processes import PATIENCE, PLUGIN, worker_held, worker_lives
 
@@ -98,16 +99,16 @@ def test_check_setup(here: Installation) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "Stash answers."
-    assert lines[-1] == "Check setup: everything fits."
+    assert lines[-1] == "Check setup: all checks passed."
     assert here.plex.token not in done.stdout
     here.plex.stop()
     done = run("check-setup", "--data-dir", str(here.folder))
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "Plex does not answer: nothing can be reached at plexUrl."
+    assert done.stdout.splitlines()[-1] == 'Nothing answers at "Plex address". Check that Plex is running there.'
     here.stash.stop()
     done = run("check-setup", "--data-dir", str(here.folder))
     assert done.returncode == 1
-    assert "Open a page of Stash" in done.stdout
+    assert "Open any page of Stash" in done.stdout
 
 
 def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -118,10 +119,12 @@ def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
     assert done.stderr.startswith("PlexSync cannot use its data folder")
 
 
-def test_check_setup_without_modules(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [[], ["-S"]], ids=["as usual", "-S"])
+def test_check_setup_without_modules(tmp_path: Path, flags: list[str]) -> None:
     """Without its modules the check says which command brings them."""
+    python = interpreters.bare(tmp_path / "python")
     done = subprocess.run(
-        [sys.executable, "-S", "-s", str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
+        [str(python), *flags, str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
         check=False,
         capture_output=True,
         text=True,

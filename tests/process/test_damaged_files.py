@@ -57,7 +57,7 @@ def test_a_damaged_queue(here: Installation, where: str) -> None:
     result = here.stash.update_scene(films[0].scene, title="edited")
     assert (result.returncode, result.stderr, list(json.loads(result.stdout))) == (0, "", ["error"])
     assert result.error is not None
-    assert result.error.startswith(f"PlexSync could not queue scene:{films[0].scene} in {here.folder} (")
+    assert result.error.startswith(f"PlexSync could not queue scene {films[0].scene} in {here.folder} (")
     until(lambda: kept(here, environment.QUEUE_DB), what="a damaged queue set aside")
     until(lambda: "found queue.db damaged" in here.log(), what="a word in the log")
     assert "Run Sync recent" in here.log()

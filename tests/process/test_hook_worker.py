@@ -58,7 +58,7 @@ def test_what_leaked_into_the_hook_ends_there(stash: StashServer) -> None:
     """A descriptor that Stash, or what started it, left inheritable is closed in the worker."""
     reading, writing = os.pipe()
     done = subprocess.run(
-        [stash.python, str(stash.plugin_script)],
+        stash.launcher.command(),
         input=at(stash.dir, hook(1, "Scene.Update.Post")),
         capture_output=True,
         check=True,
@@ -112,10 +112,8 @@ def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) 
         path = tmp_path / f"{number}.json"
         path.write_bytes(at(stash.dir, hook(number, "Scene.Update.Post")))
         with path.open("rb") as stdin:
-            command = [stash.python, str(stash.plugin_script)]
-            running.append(
-                subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
-            )
+            command, pipe = stash.launcher.command(), subprocess.PIPE
+            running.append(subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, cwd="/"))
     ends = [(*process.communicate(timeout=PATIENCE), process.returncode) for process in running]
     assert ends == [(b'{"output":"queued scene:%d"}' % number, b"", 0) for number in range(1, 201)]
     assert {key for (key,) in rows(stash.data_dir)} == {f"scene:{number}" for number in range(1, 201)}

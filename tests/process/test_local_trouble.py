@@ -77,8 +77,8 @@ def test_a_full_disk_under_the_hook(here: Installation, tmp_path: Path) -> None:
     connection = (here.folder / environment.CONNECTION).read_bytes()
     here.stash.python = python_that(tmp_path, FULL)
     said = refused(here, films[1], "the disk was full")
-    assert said.startswith(f"PlexSync could not queue scene:{films[1].scene} in {here.folder} (")
-    assert "Free the disk" in said
+    assert said.startswith(f"PlexSync could not queue scene {films[1].scene} in {here.folder} (")
+    assert "Free disk space" in said
     assert rows(here.folder) == []
     assert (here.folder / environment.CONNECTION).read_bytes() == connection
     assert list(here.folder.glob("connection.json.*")) == []
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written(here: Installation, tmp_path: Path) -> 
             said = here.stash.run_operation({"mode": name}).error
             assert said is not None
             assert str(here.folder) in said, name
-        assert told(here, "could not finish Sync all")
+        assert told(here, "failed to run Sync all")
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
@@ -167,7 +167,7 @@ def test_a_queue_that_stays_locked(
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr(wake, "wake", lambda folder: False)
     said = json.loads(hook.handle(events.read(at(here.stash.dir, GOOD))))["error"]
-    assert said.startswith("PlexSync could not queue scene:1")
+    assert said.startswith("PlexSync could not queue scene 1")
     assert "database is locked" in said
     here.connect()
     turn(here)

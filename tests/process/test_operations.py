@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from plexsync.core import enqueue
 from plexsync.queue import schema
 from tests.servers.stash_hooks import parse_log_line
+from tests.support import interpreters
 from tests.support.installation import Installation, good
 from tests.support.processes import PATIENCE, PLUGIN, until, worker_held, worker_lives
 
@@ -46,7 +46,7 @@ def held(here: Installation) -> Iterator[Installation]:
 
 
 @pytest.mark.parametrize("mode", CALLS)
-def test_no_third_party_module(held: Installation, mode: str) -> None:
+def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) -> None:
     """Each quick operation runs in an interpreter that has the standard library alone, and loads nothing else."""
     code = (
         "import os, sys\n"
@@ -58,7 +58,7 @@ def test_no_third_party_module(held: Installation, mode: str) -> None:
         f"runpy.run_path({str(PLUGIN)!r}, run_name='__main__')\n"
     )
     document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
-    command = [sys.executable, "-I", "-S", "-c", code]
+    command = [str(interpreters.bare(tmp_path / "python")), "-I", "-S", "-c", code]
     done = subprocess.run(
         command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=PATIENCE
     )
@@ -80,7 +80,7 @@ def test_on_a_cold_folder(here: Installation, mode: str) -> None:
 
 def test_unknown(held: Installation) -> None:
     """An unknown mode, or none, is an error in one sentence with status 0."""
-    for args, says in (({"mode": "dance"}, "does not know the mode 'dance'"), ({}, "neither hookContext nor mode")):
+    for args, says in (({"mode": "dance"}, "Unknown mode 'dance'"), ({}, "neither hookContext nor mode")):
         found = held.stash.run_operation(args)
         assert (found.returncode, found.stderr) == (0, "")
         assert says in str(found.error)
@@ -206,9 +206,9 @@ def test_check_setup(here: Installation) -> None:
     here.film("New")
     said = here.call("check_setup")
     assert said["ok"]
-    assert said["lines"][-1] == "Check setup: everything fits."
+    assert said["lines"][-1] == "Check setup: all checks passed."
     here.plex.stop()
     said = here.call("check_setup")
     assert not said["ok"]
-    assert said["lines"][-1].startswith("Plex does not answer")
+    assert said["lines"][-1].startswith("Nothing answers at")
     assert here.rows() == []

@@ -53,7 +53,7 @@ def test_sync_recent(here: Installation) -> None:
     assert here.task("sync_recent", hours="2").output == {"marked": 1, "synced": 1}
     odd = here.task("sync_recent", hours="many")
     assert odd.output == {"marked": 2, "synced": 1, "unchanged": 1}
-    assert odd.log[0] == ("warning", "used 24 hours: hours is 'many', but a number above 0 is accepted")
+    assert odd.log[0] == ("warning", "using 24 hours: hours='many' is not accepted. Use a number above 0.")
     assert here.task("sync_recent", hours=31).output == {"marked": 3, "synced": 1, "unchanged": 2}
     assert here.titles() == ["New 1", "New 20", "New 30", "film4"]
 
@@ -91,8 +91,8 @@ def test_plex_refuses(here: Installation) -> None:
     here.plex.stop()
     result = here.task("sync_all")
     assert result.output == {"marked": 3, "plex": "away"}
-    message = "ended Sync all: Plex is away. The background worker goes on when it is back. marked=3 plex=away"
-    assert last(result) == ("warning", message)
+    message = "ended Sync all: Plex is unreachable. The rest continues automatically when it is reachable again."
+    assert last(result) == ("warning", f"{message} marked=3 plex=away")
     assert here.rows("bulk") == [(0,), (0,), (0,)]
     assert here.task("process_queue").output["plex"] == "away"
     assert here.call("status")["breaker"]["state"] != "closed"
@@ -115,9 +115,9 @@ def test_plex_hangs(tmp_path: Path) -> None:
 
 PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
-    "bad token": ({"plexToken": "wrong"}, "Plex refused the token (401)"),
+    "bad token": ({"plexToken": "wrong"}, "Plex rejected the token (401)"),
     "unknown library": ({"plexLibraries": "Cinema"}, "Cinema"),
-    "bad address": ({"plexUrl": "ftp://plex"}, "plexUrl"),
+    "bad address": ({"plexUrl": "ftp://plex"}, "Plex address"),
 }
 
 
@@ -131,7 +131,7 @@ def test_what_has_to_be_put_right(here: Installation) -> None:
         here.stash.save_settings("PlexSync", good | settings)
         result = here.task("sync_all")
         assert says in str(result.error)
-        assert str(result.error).endswith("What is not done yet goes on by itself once that is put right.")
+        assert str(result.error).endswith("The rest continues automatically once this is fixed.")
         assert here.rows("status, bulk") == [(1, 0), (1, 0)]
         assert says in here.call("status")["problem"]
         here.stash.save_settings("PlexSync", good)
@@ -145,8 +145,8 @@ def test_only_one_task_at_a_time(here: Installation) -> None:
     fd = locks.open_lock(str(here.folder / "task.lock"))
     assert locks.try_lock(fd)
     result = here.task("process_queue")
-    assert result.error == "Another PlexSync task is running; start this one again when it has ended."
-    assert last(result).message == f"could not finish Process queue: {result.error}"
+    assert result.error == "Another PlexSync task is running. Start this one when that has finished."
+    assert last(result).message == f"failed to run Process queue: {result.error}"
     locks.unlock(fd)
 
 

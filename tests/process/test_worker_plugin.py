@@ -178,8 +178,8 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("import plexsync.nowhere", "files do not fit together (No module named 'plexsync.nowhere')"),
-        ("def half(", "files do not fit together ("),
+        ("import plexsync.nowhere", "plugin's files are incomplete or mixed (No module named 'plexsync.nowhere')"),
+        ("def half(", "plugin's files are incomplete or mixed ("),
         ("import xmlrpc.nowhere", "cannot be loaded (No module named 'xmlrpc.nowhere')"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.matching import Known, Match, Rival, alike, match, questions
+from plexsync.matching import Known, Match, Rival, match, names_to_ask, sizes_to_ask
 from plexsync.matching.path_map import LearnedMap, Pair, learned_from, pair_of, tally
 from plexsync.model.item import IndexPart
 from plexsync.model.paths import base_name, name_key
@@ -17,7 +17,7 @@ from plexsync.model.scene import Scene, SceneFile
 
 @dataclass(frozen=True)
 class Index:
-    """A ``View`` over ``rows``."""
+    """A ``LibraryView`` of ``rows``."""
 
     rows: Sequence[IndexPart] = ()
     complete: bool = True
@@ -89,7 +89,7 @@ def look(
     """The matches of a batch, Stash (by default the batch alone) asked about twins if there is a question."""
     known = known or Known()
     first = match(batch, index, known)
-    names, twins = questions(batch, first, index), alike(first.values())
+    names, twins = names_to_ask(batch, first, index), sizes_to_ask(first.values())
     if not names and not twins:
         return first
     return match(batch, index, replace(known, rivals=rivals(batch if stash is None else stash, names, twins)))

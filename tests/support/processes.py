@@ -120,9 +120,7 @@ def worker_held(folder: Path, text: str = "") -> Iterator[int]:
 
 def send(stash: StashServer, raw: bytes) -> HookResult:
     """Start the plugin as Stash does, with ``raw`` on its stdin, and wait for its end."""
-    assert stash.plugin_script is not None
-    argv = [stash.python, str(stash.plugin_script)]
-    process = PluginProcess(argv, raw, stash.launcher.environment(), stash.plugin_log.append)
+    process = PluginProcess(stash.launcher.command(), raw, stash.launcher.environment(), stash.plugin_log.append)
     if not process.wait(PATIENCE):
         process.kill()
         raise TimeoutError(f"the plugin was still running after {PATIENCE} s")

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from plexsync import matching
+from plexsync.core.connection import Connection
 from plexsync.log import Log
 from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
-from plexsync.stash.api import Connection, Stash
+from plexsync.stash.api import Stash
 from plexsync.state.ledger import Record, State, open_state
 from plexsync.sync.planner import Planner, Target
 from plexsync.sync.writer import Work, Writer

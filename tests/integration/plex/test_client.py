@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
-from plexsync.model.fields import Value, Wanted, fingerprint
+from plexsync.model.fields import Desired, Value, fingerprint
 from plexsync.model.written import Written
 from plexsync.plex.client import PlexClient
-from plexsync.plex.images import digest
+from plexsync.plex.images import image_digest
 from plexsync.sync.edit import plan, requests_for, verify
 from tests.servers.plex import PlexServer
 
@@ -260,7 +260,7 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
         "genre": ("ALPHA", "\U0001f468\u200d\U0001f469"),
         "collection": ("y",),
     }
-    wish = Wanted(values=values, poster=False, background=False, warnings=())
+    wish = Desired(values=values, poster=False, background=False, warnings=())
     before = client.items([101])[101]
     ours = {name: (fingerprint(name, before.value(name)),) for name in ("summary", "originallyAvailableAt")}
     todo = replace(plan(before, wish, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
@@ -285,7 +285,7 @@ def test_clearing_lists_over_the_wire(server: PlexServer, client: PlexClient, ap
     server.modes.tags_append = append
     server.add_item(5, "/m/1.mp4", rating_key=101, genres=("a, b", "C%2C", "D"))
     before = client.items([101])[101]
-    wish = Wanted(values={"genre": ()}, poster=False, background=False, warnings=())
+    wish = Desired(values={"genre": ()}, poster=False, background=False, warnings=())
     todo = plan(before, wish, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
@@ -296,7 +296,7 @@ def test_too_long_is_rejected_then_split(server: PlexServer, client: PlexClient)
     """A 414 is told by its status, and the same plan under a smaller limit goes through."""
     server.modes.max_request_line = 1200
     server.add_item(5, "/m/1.mp4", rating_key=101)
-    wish = Wanted(
+    wish = Desired(
         values={"title": "T", "summary": "word " * 400, "genre": tuple(f"genre {n}" for n in range(15))},
         poster=False,
         background=False,
@@ -319,7 +319,7 @@ def test_refused_and_differently_kept_values(server: PlexServer, client: PlexCli
     server.add_item(5, "/m/1.mp4", rating_key=101, title="Old", studio="Old")
     server.modes.keep_differently = lambda field, value: value.upper() if field == "title" else "Old"
     before = client.items([101])[101]
-    wish = Wanted(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
+    wish = Desired(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
     todo = plan(before, wish, Written(), keep_plex_edits=False)
     client.put(5, 101, requests_for(todo, before).edits[0])
     assert verify(client.items([101])[101], todo, before) == {"title": "kept", "studio": "unchanged"}
@@ -331,7 +331,7 @@ def test_upload(server: PlexServer, client: PlexClient) -> None:
     client.upload(101, "posters", b"\xff\xd8poster", "image/jpeg")
     client.upload(101, "arts", b"\xff\xd8art", "image/jpeg")
     item = server.items[101]
-    assert (item.selected_poster, item.selected_art) == (digest(b"\xff\xd8poster"), digest(b"\xff\xd8art"))
+    assert (item.selected_poster, item.selected_art) == (image_digest(b"\xff\xd8poster"), image_digest(b"\xff\xd8art"))
     assert server.uploads()[0].header("Content-Type") == "image/jpeg"
     assert server.count() == 2
 
@@ -368,8 +368,8 @@ def test_slow_upload_that_succeeded(server: PlexServer, monkeypatch: pytest.Monk
     client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=20, read_timeout=1)
     client.connect()
     server.add_item(5, "/m/1.mp4", rating_key=101)
-    server.items[101].posters.append(digest(b"img"))
-    server.items[101].selected_poster = digest(b"img")
+    server.items[101].posters.append(image_digest(b"img"))
+    server.items[101].selected_poster = image_digest(b"img")
     server.fault("stall", count=1, method="POST")
     client.upload(101, "posters", b"img", "image/jpeg")
     assert len(server.uploads()) == 1
@@ -395,6 +395,6 @@ def test_configuration_of_plexapi_has_no_say(server: PlexServer) -> None:
 def test_a_plex_that_wants_https_is_hinted_at(server: PlexServer, client: PlexClient) -> None:
     """Where secure connections are required Plex drops plain ones; the sentence says what to try, and no address."""
     server.fault("reset")
-    with pytest.raises(PlexBusy, match="has to begin with https://") as caught:
+    with pytest.raises(PlexBusy, match="must begin with https://") as caught:
         client.connect()
     assert server.url not in str(caught.value)

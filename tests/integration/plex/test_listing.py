@@ -10,7 +10,7 @@ import pytest
 from plexsync.model.errors import PlexBusy
 from plexsync.model.item import IndexPart
 from plexsync.plex.client import Body, PlexClient
-from plexsync.plex.listing import Listing, rows
+from plexsync.plex.listing import Listing
 from tests.servers.plex import PlexServer
 
 
@@ -53,7 +53,7 @@ def test_every_row_once(server: PlexServer, client: PlexClient, as_json: bool, t
     server.modes.json, server.modes.total_size, server.modes.fewer_rows = as_json, total, fewer
     server.modes.page_size_required = True
     fill(server, 55)
-    listing = rows(client, 5, page=20)
+    listing = Listing(client, 5, page=20)
     found = parts(listing)
     assert [part.rating_key for part in found] == list(range(1, 56))
     assert found[9] == IndexPart(10, 5, found[9].part_id, "/m/10.mp4", 10, 10.0)
@@ -72,7 +72,7 @@ def test_odd_rows(server: PlexServer, client: PlexClient, as_json: bool) -> None
     server.add_item(5, "/m/d.mp4", rating_key=3, trashed=True)
     server.add_item(5, rating_key=4, no_media=True)
     server.add_item(5, "/m/clip.mp4", rating_key=5, kind="clip")
-    listing = rows(client, 5)
+    listing = Listing(client, 5)
     found = {part.path: (part.trashed, part.optimised) for part in parts(listing)}
     assert found == {
         "/m/a1.mp4": (False, False),
@@ -90,7 +90,7 @@ def test_control_characters_cost_no_row(server: PlexServer, client: PlexClient, 
     """A page with a forbidden character reference is read all the same."""
     server.modes.json, server.modes.bad_char_ref = as_json, True
     fill(server, 30)
-    listing = rows(client, 5, page=10)
+    listing = Listing(client, 5, page=10)
     assert len(parts(listing)) == 30
     assert listing.complete
     assert not listing.warnings
@@ -101,7 +101,7 @@ def test_trimming_halves_the_rows(server: PlexServer, client: PlexClient) -> Non
     server.add_item(5, "/m/a.mp4", summary="x" * 5000, genres=("G",), rating_key=1)
     body = client.stream("/library/sections/5/all", [("type", "1")], {"Accept": "application/json"})
     assert len(body.content) > 5000
-    assert len(parts(rows(client, 5))) == 1
+    assert len(parts(Listing(client, 5))) == 1
     assert "summary" in (server.log[-1].param("excludeFields") or "")
     assert server.log[-1].header("X-Plex-Pms-Api-Version") is None
 
@@ -109,16 +109,16 @@ def test_trimming_halves_the_rows(server: PlexServer, client: PlexClient) -> Non
 def test_deltas(server: PlexServer, client: PlexClient) -> None:
     """A delta brings what was changed or added since the mark, the mark's own second included."""
     fill(server, 20)
-    updated = rows(client, 5, since_updated=15)
+    updated = Listing(client, 5, since_updated=15)
     assert [part.rating_key for part in parts(updated)] == [15, 16, 17, 18, 19, 20]
     assert updated.honoured
-    assert len(parts(rows(client, 5, since_added=19))) == 2
+    assert len(parts(Listing(client, 5, since_added=19))) == 2
     assert "updatedAt%3E%3E=14" in server.log[0].target
 
 
 def test_ignored_filter_is_noticed() -> None:
     """A server that ignores the filter returns everything: seen by its old rows, which are still good for the index."""
-    listing = rows(Pages([row(key) | {"updatedAt": key} for key in range(1, 31)]), 5, since_updated=25, page=10)
+    listing = Listing(Pages([row(key) | {"updatedAt": key} for key in range(1, 31)]), 5, since_updated=25, page=10)
     assert len(parts(listing)) == 30
     assert not listing.honoured
     assert listing.complete
@@ -127,13 +127,13 @@ def test_ignored_filter_is_noticed() -> None:
 def test_items_added_and_removed_while_paging(server: PlexServer, client: PlexClient) -> None:
     """Additions while paging are taken along; a removal shifts rows, so that listing does not count as complete."""
     fill(server, 30)
-    listing = rows(client, 5, page=10)
+    listing = Listing(client, 5, page=10)
     pages = iter(listing)
     next(pages)
     server.add_item(5, "/m/new.mp4", rating_key=99)
     assert sum(len(page.parts) for page in pages) == 21
     assert listing.complete
-    listing = rows(client, 5, page=10)
+    listing = Listing(client, 5, page=10)
     pages = iter(listing)
     next(pages)
     server.remove_item(3)
@@ -143,7 +143,7 @@ def test_items_added_and_removed_while_paging(server: PlexServer, client: PlexCl
 
 def test_empty_section(client: PlexClient) -> None:
     """An empty library is complete at once."""
-    listing = rows(client, 5)
+    listing = Listing(client, 5)
     assert parts(listing) == []
     assert listing.complete
 
@@ -154,7 +154,7 @@ def test_no_listing_is_busy(server: PlexServer, client: PlexClient, fault: str) 
     fill(server, 30)
     server.fault(fault)
     with pytest.raises(PlexBusy):
-        parts(rows(client, 5))
+        parts(Listing(client, 5))
     assert server.count() == 1
 
 
@@ -187,7 +187,7 @@ class Pages:
 def test_an_unreadable_row_is_isolated(broken: list[int]) -> None:
     """A row that nobody can parse is left out with a warning, all others are kept, for a few more requests."""
     pages = Pages([row(key) for key in range(1, 101)], broken)
-    listing = rows(pages, 5, page=100)
+    listing = Listing(pages, 5, page=100)
     assert [part.rating_key for part in parts(listing)] == [key for key in range(1, 101) if key - 1 not in broken]
     assert len(listing.warnings) == len(broken)
     assert not listing.complete
@@ -197,13 +197,13 @@ def test_an_unreadable_row_is_isolated(broken: list[int]) -> None:
 def test_a_library_of_unreadable_rows_gives_up() -> None:
     """Where nearly every row is unreadable, it is the server that is ill."""
     with pytest.raises(PlexBusy):
-        parts(rows(Pages([row(key) for key in range(1, 101)], range(100)), 5))
+        parts(Listing(Pages([row(key) for key in range(1, 101)], range(100)), 5))
 
 
 def test_a_server_that_ignores_the_start_ends() -> None:
     """The same page again and again is noticed, and the listing does not count as complete."""
     pages = Pages([row(key) for key in range(1, 101)], stuck=True)
-    listing = rows(pages, 5, page=10)
+    listing = Listing(pages, 5, page=10)
     assert len(parts(listing)) == 10
     assert not listing.complete
     assert pages.requests == 2
@@ -211,7 +211,7 @@ def test_a_server_that_ignores_the_start_ends() -> None:
 
 def test_rows_repeated_on_a_later_page_come_once() -> None:
     """A row that moved to a later page while paging is indexed once."""
-    listing = rows(Pages([row(1), row(2), row(2), row(3), row(1), row(4)]), 5, page=2)
+    listing = Listing(Pages([row(1), row(2), row(2), row(3), row(1), row(4)]), 5, page=2)
     assert [part.rating_key for part in parts(listing)] == [1, 2, 3, 4]
     assert not listing.complete
 
@@ -228,4 +228,4 @@ def test_rows_repeated_on_a_later_page_come_once() -> None:
 )
 def test_missing_attributes_are_survived(odd: dict[str, object]) -> None:
     """A row may lack anything; it gives no file, and its neighbours stay."""
-    assert [part.rating_key for part in parts(rows(Pages([row(1), odd, row(2)]), 5))] == [1, 2]
+    assert [part.rating_key for part in parts(Listing(Pages([row(1), odd, row(2)]), 5))] == [1, 2]

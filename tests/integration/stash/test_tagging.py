@@ -130,7 +130,7 @@ def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -
     told = bench.log.of("warning")
     assert ["Stash has no tag with id 99" in told[0], "Stash has no tag with id 98" in told[1]] == [True, True]
     assert len(told) == 2
-    assert all("tagID_stashdb" in line and "syncing goes on" in line for line in told)
+    assert all('"Tag id: stashdb.org"' in line and "syncing continues" in line for line in told)
     assert tags(bench, 1) == ["stash-box: pmvstash.org"]
     bench.stash.configure(tagID_stashdb=str(right))
     run(bench)
@@ -173,7 +173,7 @@ def test_tagged_and_written_with_a_wrong_tag(bench: Bench) -> None:
         bench.reopen()
     assert (bench.title(item), tags(bench, scene)) == ("second", [])
     (told,) = bench.log.of("warning")
-    assert "tagID_stashdb" in told
+    assert '"Tag id: stashdb.org"' in told
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plexsync.model.errors import PlexBusy, PlexUnavailable, Rejected, StashUnavailable
-from plexsync.plex.images import MAX_BYTES, digest, is_no_cover
+from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
 from plexsync.sync import writer
 from tests.support.writing_bench import JPEG, WritingBench
 
@@ -27,7 +27,7 @@ def test_a_cover_goes_after_its_locks(bench: WritingBench) -> None:
     assert (work.outcome, work.uploaded) == ("synced", True)
     assert [one.method for one in bench.plex.log if one.method != "GET"] == ["PUT", "POST", "POST"]
     item = bench.plex.items[100]
-    assert (item.selected_poster, item.selected_art) == (digest(JPEG), digest(JPEG))
+    assert (item.selected_poster, item.selected_art) == (image_digest(JPEG), image_digest(JPEG))
     assert {"thumb", "art", "title"} <= item.locked
     fetched = bench.stash.count("screenshot")
     assert bench.quiet(scene)
@@ -45,7 +45,7 @@ def test_the_same_bytes_are_not_sent_again(bench: WritingBench) -> None:
     bench.stash.change_scene(scene, cover=b"\xff\xd8 other")
     bench.stash.scenes[scene].updated_at = "2031-01-01T00:00:01Z"
     bench.one(scene)
-    assert bench.plex.items[100].selected_poster == digest(b"\xff\xd8 other")
+    assert bench.plex.items[100].selected_poster == image_digest(b"\xff\xd8 other")
     assert len(bench.plex.uploads()) == 4
 
 
@@ -53,8 +53,8 @@ def test_the_same_bytes_are_not_sent_again(bench: WritingBench) -> None:
     ("data", "kind", "said"),
     [
         (None, "", ""),
-        (b"x" * (MAX_BYTES + 1), "image/jpeg", "more than the"),
-        (b"\x00\x00\x00 ftypmp42", "video/mp4", "no image but video/mp4"),
+        (b"x" * (MAX_BYTES + 1), "image/jpeg", "Plex takes up to"),
+        (b"\x00\x00\x00 ftypmp42", "video/mp4", "not an image (video/mp4)"),
     ],
 )
 def test_what_is_no_picture_is_left_out(bench: WritingBench, data: bytes | None, kind: str, said: str) -> None:
@@ -80,8 +80,10 @@ def test_what_is_no_answer_is_tried_again(bench: WritingBench, data: bytes, kind
     assert bench.plex.uploads() == []
     bench.stash.scenes[scene].cover, bench.stash.scenes[scene].cover_type = JPEG, "image/jpeg"
     assert bench.one(scene).uploaded
-    assert is_no_cover(data, kind)
-    assert not is_no_cover(JPEG, "image/jpeg")
+    problem = check_cover(data, kind)
+    assert problem is not None
+    assert problem.retry
+    assert check_cover(JPEG, "image/jpeg") is None
 
 
 def test_a_cover_that_stash_does_not_send(bench: WritingBench) -> None:
@@ -123,7 +125,7 @@ def test_a_cover_that_changed_meanwhile(bench: WritingBench, monkeypatch: pytest
     assert isinstance(work.error, PlexBusy)
     assert bench.plex.uploads() == []
     assert bench.one(scene).uploaded
-    assert bench.plex.items[100].selected_poster == digest(b"\xff\xd8 new")
+    assert bench.plex.items[100].selected_poster == image_digest(b"\xff\xd8 new")
 
 
 def test_a_refused_cover_is_named(bench: WritingBench) -> None:

@@ -50,9 +50,9 @@ def test_everything_fits(bench: Bench) -> None:
         f"Plex {version} answers in {ms} ms and accepts the token.",
         "Libraries of the type Movies: Films, Old films. Used: Films.",
         "Indexed: Films 3 items.",
-        "Of 3 scenes tried, 3 match an item in Plex (100 %), 0 are not in Plex, 0 are not certain.",
+        "Of 3 sampled scenes, 3 match an item in Plex (100 %), 0 are not in Plex, 0 are uncertain.",
         "No path map to suggest: the paths agree, or too few files match to learn from.",
-        "Check setup: everything fits.",
+        "Check setup: all checks passed.",
     ]
     assert found["ok"]
     assert (version, found["plex"]["platform"]) != ("", "")
@@ -72,12 +72,12 @@ def test_what_does_not_match(bench: Bench) -> None:
     found = told(bench)
     assert found["ok"]
     assert found["sample"] == {"scenes": 5, "matched": 1, "reasons": {"not_in_plex": 3, "low_confidence": 1}}
-    assert "Of 5 scenes tried, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are not certain." in found["lines"]
-    reasons = [line for line in found["lines"] if line.startswith("No sure match: ")]
+    assert "Of 5 sampled scenes, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are uncertain." in found["lines"]
+    reasons = [line for line in found["lines"] if line.startswith("No certain match: ")]
     assert len(reasons) == check_setup.REASONS
     assert bench.log.lines[-1] == (
         "warning",
-        "Check setup: Plex can be used, but most scenes find no item there; the lines before say why.",
+        "Check setup: PlexSync works, but most scenes match no item in Plex. The other lines say why.",
     )
     bench.stash.configure(matchLowConfidence=True)
     assert told(bench)["sample"]["matched"] == 2
@@ -89,8 +89,8 @@ def test_nothing_matches(bench: Bench) -> None:
     bench.stash.add_scene("None", files=[("/media/none.mp4", 9, 9.0)])
     told(bench)
     assert [line[:38] for line in bench.log.of("warning")] == [
-        "Of 1 scene tried, 0 match an item in P",
-        "Check setup: Plex can be used, but mos",
+        "Of 1 sampled scene, 0 match an item in",
+        "Check setup: PlexSync works, but most ",
     ]
 
 
@@ -100,12 +100,12 @@ def test_the_suggested_path_map_works(bench: Bench) -> None:
     found = told(bench)
     assert found["path_map"] == "/data => /media/films"
     assert found["lines"][-2] == (
-        "PlexSync has learned how paths differ. To make it certain, paste into plexPathMap: /data => /media/films"
+        'PlexSync has learned how paths differ. To make it permanent, paste into "Path map": /data => /media/films'
     )
     bench.stash.configure(plexPathMap=found["path_map"])
     again = told(bench)
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
-    assert "The path map is as you set it; learned from matches: /data => /media/films" in again["lines"]
+    assert "Your path map is in use. Learned from matches: /data => /media/films" in again["lines"]
     matches = bench.app.planner.match(bench.app.stash.sample(50))
     assert {one.evidence.value for match in matches.values() for one in match.items} == {"equal path"}
 
@@ -134,10 +134,10 @@ def test_settings_that_cannot_be_used(bench: Bench) -> None:
 
 SETUP: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
-    "a wrong token": ({"plexToken": "wrong"}, "Plex refused the token (401): check plexToken."),
+    "a wrong token": ({"plexToken": "wrong"}, 'Plex rejected the token (401). Check "Plex token".'),
     "a token with a newline": ({"plexToken": "a\nb"}, "characters that no token has"),
-    "no address": ({"plexUrl": "ftp://plex"}, "plexUrl"),
-    "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "use http:// or the right port"),
+    "no address": ({"plexUrl": "ftp://plex"}, "Plex address"),
+    "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "Use http://, or correct the port."),
     "another path": ({"plexUrl": "{url}/web"}, "404"),
     "an unknown library": ({"plexLibraries": "Films, Cinema"}, "Cinema"),
 }
@@ -179,7 +179,7 @@ def test_every_failure_is_a_finding(bench: Bench, fault: str, place: str) -> Non
     found = told(bench)
     assert not found["ok"]
     assert bench.log.lines[-1] == ("error", found["lines"][-1])
-    assert "Plex" in found["lines"][-1] or "plexUrl" in found["lines"][-1]
+    assert "Plex" in found["lines"][-1]
     bench.plex.release()
 
 
@@ -200,7 +200,10 @@ def test_no_library_of_movies(bench: Bench) -> None:
 def test_plex_is_away(bench: Bench) -> None:
     """Nothing at the address is a finding that names the setting."""
     bench.plex.stop()
-    assert told(bench)["lines"] == ["Stash answers.", "Plex does not answer: nothing can be reached at plexUrl."]
+    assert told(bench)["lines"] == [
+        "Stash answers.",
+        'Nothing answers at "Plex address". Check that Plex is running there.',
+    ]
 
 
 def test_stash_is_away(bench: Bench) -> None:
@@ -208,7 +211,7 @@ def test_stash_is_away(bench: Bench) -> None:
     bench.stash.stop()
     found = told(bench)
     assert not found["ok"]
-    assert found["lines"][-1].endswith("Open a page of Stash, so that PlexSync learns how to reach it.")
+    assert found["lines"][-1].endswith("Open any page of Stash: PlexSync then learns how to reach it.")
 
 
 def test_odd_characters_in_a_listing(bench: Bench) -> None:

@@ -156,7 +156,7 @@ def test_counts_and_log(bench: Bench) -> None:
     assert output["files"] == ["preview.csv", "unmatched.csv"]
     line = bench.log.of("info")[-1]
     assert line.startswith(
-        f"finished Preview: nothing was written to Plex, see preview.csv and unmatched.csv in {bench.folder}"
+        f"finished Preview: nothing was written to Plex; see preview.csv and unmatched.csv in {bench.folder}"
     )
     assert line.endswith("changed=5 unchanged=1 unmatched=2 low_confidence=1 skipped=0 fields=23")
 
@@ -276,5 +276,5 @@ def test_plex_fails(bench: Bench, fault: str) -> None:
 def test_plex_is_away(bench: Bench) -> None:
     """With Plex away there is nothing to compare with, and the sentence says so."""
     bench.plex.stop()
-    with pytest.raises(PlexUnavailable, match="Plex does not answer"):
+    with pytest.raises(PlexUnavailable, match="Nothing answers at"):
         preview.run(bench.app, Bar())

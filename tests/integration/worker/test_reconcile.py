@@ -9,7 +9,7 @@ import pytest
 
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import jobs, schema, stock
-from plexsync.stash import api
+from plexsync.stash.queries import stash_text
 from plexsync.state import ledger
 from plexsync.worker import reconcile
 from tests.support.in_process import DAY, HOUR, Bench
@@ -189,12 +189,12 @@ def test_a_quiet_hour_is_one_request(bench: Bench) -> None:
     """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
     bench.app.use(bench.app.stash.settings())
     bench.now += 50 * DAY
-    last = schema.get_meta(bench.conn, "catchup")
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) <= 2
+    last = schema.get_meta(bench.queue.conn, "catchup")
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue.conn)) <= 2
     bench.now += HOUR
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) == 1
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue.conn)) == 1
     since = [one.variables["tag"]["updated_at"]["value"] for one in bench.stash.requests_for("findTags")]
-    assert since == [api.stash_text(last), api.stash_text(bench.now - HOUR)]
+    assert since == [stash_text(last), stash_text(bench.now - HOUR)]
     for number in range(2998):
         bench.stash.add_scene(str(number))
         bench.stash.scenes[number + 3].updated_at = "2020-01-01T00:00:00Z"

@@ -8,7 +8,7 @@ import pytest
 
 from plexsync.core import enqueue
 from plexsync.queue import dead_letters, jobs
-from plexsync.stash import api
+from plexsync.stash.queries import stash_text
 from tests.support.in_process import DAY, HOUR, Bench
 from tests.support.queue_tools import NOW
 
@@ -179,5 +179,5 @@ def test_nothing_is_repeated_while_its_job_waits(bench: Bench) -> None:
 @pytest.mark.parametrize(("at", "text"), [(NOW, "2024-03-08T14:00:00Z"), (0.0, "1970-01-01T00:00:00Z")])
 def test_the_windows_edge(at: float, text: str) -> None:
     """A window begins 26 hours early, so that texts of all zones from -12 to +14 hours compare rightly with it."""
-    assert api.stash_text(at) == text
+    assert stash_text(at) == text
     assert jobs.FAN_OUT > enqueue.BY_HAND

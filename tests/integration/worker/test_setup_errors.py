@@ -59,14 +59,14 @@ TROUBLES = (
     by_setting("plexToken", "two\nlines"),
     by_setting("plexUrl", "ftp://plex:32400"),
     by_setting("plexUrl", "http//plex"),
-    by_setting("plexLibraries", "Films, Nope", "Nope", 'It has: "Films"'),
-    by_mode("refused_401", "401", "plexToken"),
-    by_mode("expired_498", "498", "plexToken"),
+    by_setting("plexLibraries", "Films, Nope", "Nope", 'Its movie libraries: "Films"'),
+    by_mode("refused_401", "401", "Plex token"),
+    by_mode("expired_498", "498", "Plex token"),
     by_mode("forbidden_writes_403", "403", "owner"),
     by_fault("html_200", "proxy"),
-    by_fault("redirect_302", "redirect", "plexUrl"),
-    by_fault("redirect_301", "redirect", "plexUrl", method="PUT"),
-    by_fault("404", "plexUrl"),
+    by_fault("redirect_302", "redirect", "Plex address"),
+    by_fault("redirect_301", "redirect", "Plex address", method="PUT"),
+    by_fault("404", "Plex address"),
 )
 
 
@@ -156,7 +156,7 @@ def test_a_problem_reaches_stashs_log(bench: Bench) -> None:
     bench.live(120)
     told = bench.stash.requests_for("runPluginOperation")
     lines = [line["message"] for one in told for line in one.variables["args"]["lines"]]
-    assert {line for line in lines if "401" in line} == {"paused: Plex refused the token (401): check plexToken."}
+    assert {line for line in lines if "401" in line} == {'paused: Plex rejected the token (401). Check "Plex token".'}
 
 
 def test_a_certificate_that_nobody_vouches_for(bench: Bench, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_certificate_that_nobody_vouches_for(bench: Bench, tmp_path: Path) -> 
     film = bench.film()
     bench.edit(film.scene)
     bench.live(300)
-    assert "plexSkipTlsVerify" in bench.status()["problem"]
+    assert "Accept any certificate" in bench.status()["problem"]
     assert bench.plex.at == []
     bench.stash.configure(plexSkipTlsVerify=True)
     bench.live(61)

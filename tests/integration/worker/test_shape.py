@@ -14,8 +14,8 @@ import pytest
 
 from plexsync.app import App
 from plexsync.core import environment, locks
+from plexsync.core.connection import Connection
 from plexsync.queue import bulk, jobs
-from plexsync.stash.api import Connection
 from plexsync.state.ledger import Record, State, open_state
 from plexsync.sync.throttle import Streak
 from plexsync.tasks import follow
@@ -210,7 +210,7 @@ def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> No
     watch = Watch(conn, took)
     ended = follow.follow(str(tmp_path), conn, "t1", 3, SimpleNamespace(progress=lambda done: None), _Awake(watch))
     os.close(lock)
-    assert ended == follow.Ended(follow.DONE)
+    assert ended == follow.Ended(follow.Ending.DONE)
     assert watch.slept == [pytest.approx(pause)]
 
 

@@ -126,7 +126,7 @@ def test_uniqueness_needs_the_whole_index(case: Case) -> None:
         assert shown(found) == ("high", case.items)
     else:
         assert shown(found) == ("none", ())
-        assert "not complete yet" in found.reason
+        assert "still incomplete" in found.reason
 
 
 def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
@@ -208,11 +208,11 @@ def test_a_contested_candidate_is_never_written() -> None:
 
 REASONS = [
     ((), Index(), "has no file in Stash"),
-    ((X,), Index(), "is not in Plex: check that a chosen library"),
-    ((X,), Index(complete=False), "not complete yet"),
+    ((X,), Index(), 'is not in Plex. Check that one of your "Plex libraries"'),
+    ((X,), Index(complete=False), "still incomplete"),
     ((X,), Index((part(1, "/p/d/x.mp4", trashed=True),)), "only in Plex's trash"),
-    ((X,), AMBIGUOUS, "3 items in Plex could be scene 1: for the likeliest, only its name is equal. Set plexPathMap"),
-    ((X,), Index((part(1, "/p/e/x.mp4", 99),)), "only its name is equal. Set plexPathMap so that the paths agree, or"),
+    ((X,), AMBIGUOUS, '3 items in Plex could be scene 1. The most likely one: only the name is equal. Set "Path map"'),
+    ((X,), Index((part(1, "/p/e/x.mp4", 99),)), 'only the name is equal. Set "Path map" to make the paths equal, or'),
 ]
 
 
@@ -229,7 +229,7 @@ def test_a_dead_letter_keeps_what_a_person_needs() -> None:
     """A candidate as JSON has the item, the path, the kind of evidence and the reason."""
     [one] = sole((X,), Index((part(1, "/p/e/x.mp4", 99),))).items
     assert one.as_dict() == {
-        "rating_key": 1, "path": "/p/e/x.mp4", "evidence": "name_only", "why": "only its name is equal",
+        "rating_key": 1, "path": "/p/e/x.mp4", "evidence": "name_only", "why": "only the name is equal",
     }  # fmt: skip
 
 
@@ -241,7 +241,7 @@ def test_thousands_of_one_name_stay_readable() -> None:
     assert found.verdict == "low"
     assert len(found.items) == 20
     assert all(len(one.contested) <= 20 for one in found.items)
-    assert "could be meant as well" in found.reason
+    assert "could also be scenes 2, 3, 4, 5, 6 and more." in found.reason
 
 
 def test_a_batch_asks_the_index_at_most_three_times() -> None:

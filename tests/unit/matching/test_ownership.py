@@ -7,8 +7,8 @@ from itertools import permutations
 import pytest
 
 from plexsync.matching.model import Evidence
-from plexsync.matching.ownership import MOST_NAMED, Ruling, Stake, settle, tier
-from plexsync.matching.rules import Clue
+from plexsync.matching.ownership import MAX_NAMED, Claimant, Ownership, resolve, tier
+from plexsync.matching.rules import Hit
 from plexsync.model.scene import SceneFile
 from tests.support.index import part
 
@@ -16,7 +16,7 @@ E = Evidence
 HIGH, LOW = True, False
 
 
-def stake(
+def claim(
     scene: int,
     evidence: Evidence,
     high: bool = HIGH,
@@ -27,135 +27,137 @@ def stake(
     spelt: int | None = None,
     path: str = "/p/d/x.mp4",
     duration: float = 60,
-    own: bool = True,
-) -> Stake:
+    in_batch: bool = True,
+) -> Claimant:
     """What scene ``scene`` has to say for item 1; unless told otherwise the equal end is spelt alike."""
     exact = suffix if exact is None else exact
     spelt = exact if spelt is None else spelt
-    clue = Clue(part(1, path, 100, 60), evidence, high, "", size, suffix, exact, spelt)
-    return Stake(scene, SceneFile(1, "/s/x.mp4", 100, duration), clue, own)
+    hit = Hit(part(1, path, 100, 60), evidence, high, "", size, suffix, exact, spelt)
+    return Claimant(scene, SceneFile(1, "/s/x.mp4", 100, duration), hit, in_batch)
 
 
-KEPT, LOST = Ruling(), Ruling(lost=True)
+KEPT, LOST = Ownership(), Ownership(lost=True)
 
 
-def with_(*others: int) -> Ruling:
+def with_(*others: int) -> Ownership:
     """Contested with these scenes."""
-    return Ruling(others=others)
+    return Ownership(others=others)
 
 
-TABLE: dict[str, tuple[list[Stake], int | None, dict[int, Ruling]]] = {
-    "alone": ([stake(1, E.NAME_SIZE)], None, {1: KEPT}),
-    "alone and low": ([stake(1, E.NAME_ONLY, LOW)], None, {1: KEPT}),
+TABLE: dict[str, tuple[list[Claimant], int | None, dict[int, Ownership]]] = {
+    "alone": ([claim(1, E.NAME_SIZE)], None, {1: KEPT}),
+    "alone and low": ([claim(1, E.NAME_ONLY, LOW)], None, {1: KEPT}),
     "equal path before learned path": (
-        [stake(1, E.EQUAL_PATH, size=0), stake(2, E.LEARNED_PATH)], 2, {1: KEPT, 2: LOST},
+        [claim(1, E.EQUAL_PATH, size=0), claim(2, E.LEARNED_PATH)], 2, {1: KEPT, 2: LOST},
     ),
-    "learned path before the rest": ([stake(1, E.LEARNED_PATH), stake(2, E.REMEMBERED)], 2, {1: KEPT, 2: LOST}),
+    "learned path before the rest": ([claim(1, E.LEARNED_PATH), claim(2, E.REMEMBERED)], 2, {1: KEPT, 2: LOST}),
     "a path in another spelling is one of the rest": (
-        [stake(1, E.EQUAL_PATH, spelt=1), stake(2, E.NAME_SIZE)], None, {1: LOST, 2: KEPT},
+        [claim(1, E.EQUAL_PATH, spelt=1), claim(2, E.NAME_SIZE)], None, {1: LOST, 2: KEPT},
     ),
-    "high before low, by a path": ([stake(1, E.LEARNED_PATH), stake(2, E.NAME_ONLY, LOW)], None, {1: KEPT, 2: LOST}),
-    "two equal paths": ([stake(1, E.EQUAL_PATH), stake(2, E.EQUAL_PATH)], None, {1: with_(2), 2: with_(1)}),
-    "two equal paths, size tells": ([stake(1, E.EQUAL_PATH), stake(2, E.EQUAL_PATH, size=0)], None, {1: KEPT, 2: LOST}),
+    "high before low, by a path": ([claim(1, E.LEARNED_PATH), claim(2, E.NAME_ONLY, LOW)], None, {1: KEPT, 2: LOST}),
+    "two equal paths": ([claim(1, E.EQUAL_PATH), claim(2, E.EQUAL_PATH)], None, {1: with_(2), 2: with_(1)}),
+    "two equal paths, size tells": ([claim(1, E.EQUAL_PATH), claim(2, E.EQUAL_PATH, size=0)], None, {1: KEPT, 2: LOST}),
     "two files of one item": (
-        [stake(1, E.EQUAL_PATH), stake(2, E.EQUAL_PATH, size=0, path="/p/d/y.mp4")], None, {1: with_(2), 2: with_(1)},
+        [claim(1, E.EQUAL_PATH), claim(2, E.EQUAL_PATH, size=0, path="/p/d/y.mp4")], None, {1: with_(2), 2: with_(1)},
     ),
     "two files of one item, one wrote it": (
-        [stake(1, E.EQUAL_PATH), stake(2, E.EQUAL_PATH, path="/p/d/y.mp4")], 2, {1: with_(2), 2: KEPT},
+        [claim(1, E.EQUAL_PATH), claim(2, E.EQUAL_PATH, path="/p/d/y.mp4")], 2, {1: with_(2), 2: KEPT},
     ),
     "another file of the item, certain by less": (
-        [stake(1, E.EQUAL_PATH), stake(2, E.NAME_SIZE, path="/p/d/y.mp4")], None, {1: with_(2), 2: with_(1)},
+        [claim(1, E.EQUAL_PATH), claim(2, E.NAME_SIZE, path="/p/d/y.mp4")], None, {1: with_(2), 2: with_(1)},
     ),
     "another file of the item, written by the path's": (
-        [stake(1, E.EQUAL_PATH), stake(2, E.NAME_SIZE, path="/p/d/y.mp4")], 1, {1: KEPT, 2: with_(1)},
+        [claim(1, E.EQUAL_PATH), claim(2, E.NAME_SIZE, path="/p/d/y.mp4")], 1, {1: KEPT, 2: with_(1)},
     ),
     "another file of the item, not certain": (
-        [stake(1, E.EQUAL_PATH), stake(2, E.NAME_SIZE, LOW, path="/p/d/y.mp4")], None, {1: KEPT, 2: LOST},
+        [claim(1, E.EQUAL_PATH), claim(2, E.NAME_SIZE, LOW, path="/p/d/y.mp4")], None, {1: KEPT, 2: LOST},
     ),
-    "the rest among themselves": ([stake(1, E.REMEMBERED), stake(2, E.NAME_SIZE)], None, {1: with_(2), 2: with_(1)}),
-    "the one that wrote it": ([stake(1, E.REMEMBERED), stake(2, E.NAME_SIZE)], 1, {1: KEPT, 2: with_(1)}),
+    "the rest among themselves": ([claim(1, E.REMEMBERED), claim(2, E.NAME_SIZE)], None, {1: with_(2), 2: with_(1)}),
+    "the one that wrote it": ([claim(1, E.REMEMBERED), claim(2, E.NAME_SIZE)], 1, {1: KEPT, 2: with_(1)}),
     "the one that wrote it agrees less": (
-        [stake(1, E.NAME_SIZE, suffix=1), stake(2, E.NAME_SIZE, suffix=3)], 1, {1: LOST, 2: KEPT},
+        [claim(1, E.NAME_SIZE, suffix=1), claim(2, E.NAME_SIZE, suffix=3)], 1, {1: LOST, 2: KEPT},
     ),
     "the one that wrote it agrees otherwise": (
-        [stake(1, E.SIZE_DURATION, suffix=0), stake(2, E.NAME_FOLDERS, size=1)], 1, {1: KEPT, 2: with_(1)},
+        [claim(1, E.SIZE_DURATION, suffix=0), claim(2, E.NAME_FOLDERS, size=1)], 1, {1: KEPT, 2: with_(1)},
     ),
     "the one that wrote it agrees less, sizes unknown": (
-        [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_FOLDERS, size=1, suffix=3)], 1, {1: with_(2), 2: with_(1)},
+        [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_FOLDERS, size=1, suffix=3)], 1, {1: with_(2), 2: with_(1)},
     ),
     "the one that wrote it is low, sizes unknown": (
-        [stake(1, E.NAME_FOLDERS, size=1, suffix=3), stake(2, E.NAME_ONLY, LOW, size=1, suffix=1)], 2,
+        [claim(1, E.NAME_FOLDERS, size=1, suffix=3), claim(2, E.NAME_ONLY, LOW, size=1, suffix=1)], 2,
         {1: with_(2), 2: with_(1)},
     ),
     "the same, nobody wrote it": (
-        [stake(1, E.NAME_FOLDERS, size=1, suffix=3), stake(2, E.NAME_ONLY, LOW, size=1, suffix=1)], None,
+        [claim(1, E.NAME_FOLDERS, size=1, suffix=3), claim(2, E.NAME_ONLY, LOW, size=1, suffix=1)], None,
         {1: with_(2), 2: with_(1)},
     ),
-    "nearer folders": ([stake(1, E.NAME_SIZE, suffix=3), stake(2, E.NAME_SIZE)], None, {1: KEPT, 2: LOST}),
-    "exact case": ([stake(1, E.NAME_SIZE), stake(2, E.NAME_SIZE, exact=0)], None, {1: KEPT, 2: LOST}),
-    "exact form": ([stake(1, E.NAME_SIZE), stake(2, E.NAME_SIZE, spelt=0)], None, {1: KEPT, 2: LOST}),
+    "nearer folders": ([claim(1, E.NAME_SIZE, suffix=3), claim(2, E.NAME_SIZE)], None, {1: KEPT, 2: LOST}),
+    "exact case": ([claim(1, E.NAME_SIZE), claim(2, E.NAME_SIZE, exact=0)], None, {1: KEPT, 2: LOST}),
+    "exact form": ([claim(1, E.NAME_SIZE), claim(2, E.NAME_SIZE, spelt=0)], None, {1: KEPT, 2: LOST}),
     "size against folders": (
-        [stake(1, E.NAME_SIZE, suffix=1), stake(2, E.NAME_FOLDERS, size=1, suffix=3)], None, {1: with_(2), 2: with_(1)},
+        [claim(1, E.NAME_SIZE, suffix=1), claim(2, E.NAME_FOLDERS, size=1, suffix=3)], None, {1: with_(2), 2: with_(1)},
     ),
     "three, one best": (
-        [stake(1, E.NAME_SIZE), stake(2, E.NAME_SIZE, suffix=1), stake(3, E.NAME_SIZE, suffix=3)], None,
+        [claim(1, E.NAME_SIZE), claim(2, E.NAME_SIZE, suffix=1), claim(3, E.NAME_SIZE, suffix=3)], None,
         {1: LOST, 2: LOST, 3: KEPT},
     ),
     "a low one that nothing excludes": (
-        [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_FOLDERS, LOW, size=1)], None, {1: with_(2), 2: with_(1)},
+        [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_FOLDERS, LOW, size=1)], None, {1: with_(2), 2: with_(1)},
     ),
     "a low one that the size excludes": (
-        [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_FOLDERS, LOW, size=0, suffix=9)], None, {1: KEPT, 2: LOST},
+        [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_FOLDERS, LOW, size=0, suffix=9)], None, {1: KEPT, 2: LOST},
     ),
     "a low one that the duration excludes": (
-        [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_FOLDERS, LOW, size=1, duration=90)], None,
+        [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_FOLDERS, LOW, size=1, duration=90)], None,
         {1: KEPT, 2: LOST},
     ),
     "a low one of another size, against another size": (
-        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_ONLY, LOW, size=0, suffix=1)], None,
+        [claim(1, E.NAME_FOLDERS, size=0), claim(2, E.NAME_ONLY, LOW, size=0, suffix=1)], None,
         {1: with_(2), 2: with_(1)},
     ),
     "the same, and another duration": (
-        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_ONLY, LOW, size=0, suffix=1, duration=90)], None,
+        [claim(1, E.NAME_FOLDERS, size=0), claim(2, E.NAME_ONLY, LOW, size=0, suffix=1, duration=90)], None,
         {1: KEPT, 2: LOST},
     ),
     "a low one never wins": (
-        [stake(1, E.NAME_FOLDERS, size=1), stake(2, E.NAME_SIZE, LOW, suffix=9)], None, {1: with_(2), 2: with_(1)},
+        [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_SIZE, LOW, suffix=9)], None, {1: with_(2), 2: with_(1)},
     ),
-    "several low ones": ([stake(1, E.NAME_ONLY, LOW), stake(2, E.NAME_ONLY, LOW)], 1, {1: with_(2), 2: with_(1)}),
-    "written by a scene out of sight": ([stake(1, E.NAME_SIZE)], 7, {1: with_(7)}),
-    "the same, by an equal path": ([stake(1, E.EQUAL_PATH)], 7, {1: KEPT}),
-    "the same, low": ([stake(1, E.NAME_ONLY, LOW)], 7, {1: with_(7)}),
-    "given up": ([stake(1, E.SIZE_DURATION)], 0, {1: KEPT}),
+    "several low ones": ([claim(1, E.NAME_ONLY, LOW), claim(2, E.NAME_ONLY, LOW)], 1, {1: with_(2), 2: with_(1)}),
+    "written by a scene out of sight": ([claim(1, E.NAME_SIZE)], 7, {1: with_(7)}),
+    "the same, by an equal path": ([claim(1, E.EQUAL_PATH)], 7, {1: KEPT}),
+    "the same, low": ([claim(1, E.NAME_ONLY, LOW)], 7, {1: with_(7)}),
+    "given up": ([claim(1, E.SIZE_DURATION)], 0, {1: KEPT}),
     "a rival that wrote it and may remember it": (
-        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0, own=False)], 2, {1: with_(2), 2: KEPT},
+        [claim(1, E.NAME_FOLDERS, size=0), claim(2, E.NAME_FOLDERS, LOW, size=0, in_batch=False)],
+        2,
+        {1: with_(2), 2: KEPT},
     ),
     "a low scene of the batch that wrote it": (
-        [stake(1, E.NAME_FOLDERS, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: with_(2), 2: with_(1)},
+        [claim(1, E.NAME_FOLDERS, size=0), claim(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: with_(2), 2: with_(1)},
     ),
     "the same against an equal size": (
-        [stake(1, E.NAME_SIZE), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
+        [claim(1, E.NAME_SIZE), claim(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
     ),
     "the same against a path": (
-        [stake(1, E.LEARNED_PATH, size=0), stake(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
+        [claim(1, E.LEARNED_PATH, size=0), claim(2, E.NAME_FOLDERS, LOW, size=0)], 2, {1: KEPT, 2: LOST},
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("stakes", "claim", "wanted"), TABLE.values(), ids=TABLE)
-def test_rulings(stakes: list[Stake], claim: int | None, wanted: dict[int, Ruling]) -> None:
+def test_rulings(claims: list[Claimant], claim: int | None, wanted: dict[int, Ownership]) -> None:
     """Each constellation gives the item to the scene that fits it best, or to none, in whatever order they come."""
-    for order in permutations(stakes):
-        assert settle(order, claim) == wanted
+    for order in permutations(claims):
+        assert resolve(order, claim) == wanted
 
 
 def test_tiers() -> None:
     """Equal paths come before learned ones, and those before everything else."""
-    assert [tier(stake(1, evidence).clue) for evidence in Evidence] == [0, 1, 2, 2, 2, 2, 2]
+    assert [tier(claim(1, evidence).hit) for evidence in Evidence] == [0, 1, 2, 2, 2, 2, 2]
 
 
 def test_only_some_others_are_named() -> None:
     """Among thousands of equal claims each scene is told of the first few others, never of itself."""
-    rulings = settle([stake(n, E.NAME_ONLY, LOW) for n in range(3000, 0, -1)], None)
-    assert rulings[1].others == tuple(range(2, MOST_NAMED + 2))
-    assert rulings[3000].others == tuple(range(1, MOST_NAMED + 1))
+    ownerships = resolve([claim(n, E.NAME_ONLY, LOW) for n in range(3000, 0, -1)], None)
+    assert ownerships[1].others == tuple(range(2, MAX_NAMED + 2))
+    assert ownerships[3000].others == tuple(range(1, MAX_NAMED + 1))

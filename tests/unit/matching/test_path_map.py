@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from plexsync.matching import unambiguous_pairs
 from plexsync.matching.path_map import (
-    ENOUGH,
-    MOST_SEEN,
+    MAX_SEEN,
+    MIN_PAIRS,
     LearnedMap,
     Pair,
-    Rule,
+    PrefixRule,
     Tally,
     apply_map,
     learned_from,
@@ -101,7 +101,7 @@ def test_pairs(stash: str, plex: str, prefixes: tuple[str, str] | None) -> None:
     assert (found and (found.stash_prefix, found.plex_prefix)) == prefixes
 
 
-def pairs(stash: str, plex: str, count: int = ENOUGH, first: int = 0) -> list[Pair]:
+def pairs(stash: str, plex: str, count: int = MIN_PAIRS, first: int = 0) -> list[Pair]:
     """Files that lie in folders of their own below two roots."""
     found = [pair_of(f"{stash}/d{n}/f{n}.mp4", f"{plex}/d{n}/f{n}.mp4") for n in range(first, first + count)]
     return [one for one in found if one]
@@ -114,11 +114,11 @@ def usable(learned: LearnedMap) -> list[tuple[str, str]]:
 
 def test_five_pairs_make_a_rule() -> None:
     """Four pairs say nothing yet; the fifth makes the rule evidence, for files never seen as well."""
-    assert ENOUGH == 5
+    assert MIN_PAIRS == 5
     assert learn(pairs("/s", "/p", 4)).translate("/s/new/x.mp4") == ()
     learned = learn(pairs("/s", "/p"))
     assert usable(learned) == [("/s", "/p")]
-    assert learned.rules == (Rule("/s", "/p", 5, 0),)
+    assert learned.rules == (PrefixRule("/s", "/p", 5, 0),)
     assert learned.translate("/s/new/x.mp4") == ("/p/new/x.mp4",)
     assert learned.translate("/t/new/x.mp4") == ()
 
@@ -151,8 +151,8 @@ def test_two_mounts_below_one_parent() -> None:
 
 def test_a_mount_inside_a_mount() -> None:
     """A folder that lies elsewhere does not follow its parent's rule, and takes the parent's certainty away."""
-    inner = [pair_of(f"/s/in/{n}/f.mp4", f"/x/{n}/f.mp4") for n in range(ENOUGH)]
-    outer = [pair_of(f"/s/out/{n}/f.mp4", f"/p/out/{n}/f.mp4") for n in range(ENOUGH)]
+    inner = [pair_of(f"/s/in/{n}/f.mp4", f"/x/{n}/f.mp4") for n in range(MIN_PAIRS)]
+    outer = [pair_of(f"/s/out/{n}/f.mp4", f"/p/out/{n}/f.mp4") for n in range(MIN_PAIRS)]
     learned = learn(one for one in [*inner, *outer] if one)
     assert learned.translate("/s/in/new/f.mp4") == ("/x/new/f.mp4",)
     assert learned.translate("/s/out/new/f.mp4") == ("/p/out/new/f.mp4",)
@@ -168,7 +168,7 @@ def test_the_most_general_rule_is_kept() -> None:
 def test_a_tally_stays_small() -> None:
     """A row remembers few files however many speak for it."""
     rows = tally((), pairs("/s", "/p", 100))
-    assert max(len(row.seen) for row in rows) == MOST_SEEN
+    assert max(len(row.seen) for row in rows) == MAX_SEEN
     assert learned_from(rows).translate("/s/x/y.mp4") == ("/p/x/y.mp4",)
 
 

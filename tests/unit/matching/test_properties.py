@@ -10,7 +10,7 @@ from itertools import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.matching import Known, Match, Remembered, match, questions, write_targets
+from plexsync.matching import Known, Match, Remembered, match, names_to_ask, write_targets
 from plexsync.matching.path_map import LearnedMap, pair_of
 from plexsync.model.item import IndexPart
 from plexsync.model.paths import base_name
@@ -147,8 +147,10 @@ def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught
     first = look([film.scene for film in before], index_of(before))
     written = [(scene_id, one) for scene_id, match in first.items() for one in write_targets(match, low_allowed=False)]
     remembered = {scene_id: (Remembered(one.rating_key, one.part.path, one.file.path),) for scene_id, one in written}
-    claimed = {one.rating_key: one.part.path for _, one in written}
-    known = Known(remembered=remembered, claims={one.rating_key: scene for scene, one in written}, claimed=claimed)
+    claim_paths = {one.rating_key: one.part.path for _, one in written}
+    known = Known(
+        remembered=remembered, claims={one.rating_key: scene for scene, one in written}, claim_paths=claim_paths
+    )
     after = data.draw(changed(before, set(remembered))) if before else []
     keys = {film.plex: film.row().rating_key for film in before}  # an item stays where its path stays
     taken = {keys.get(film.plex, 0) for film in after if film.plex}
@@ -177,9 +179,9 @@ def test_one_question_is_enough(library: list[Film], data: st.DataObject) -> Non
     """The second look rests on no file name that Stash was not asked about after the first."""
     batch, index = [film.scene for film in library if data.draw(st.booleans())], index_of(library)
     first = match(batch, index, Known())
-    names = questions(batch, first, index)
+    names = names_to_ask(batch, first, index)
     second = match(batch, index, Known(rivals=files_named([film.scene for film in library], names)))
-    assert questions(batch, second, index) <= names
+    assert names_to_ask(batch, second, index) <= names
 
 
 @given(films())

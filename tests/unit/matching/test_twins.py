@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.matching import Evidence, Known, Match, Remembered, match, questions
+from plexsync.matching import Evidence, Known, Match, Remembered, match, names_to_ask
 from plexsync.model.item import IndexPart
 from plexsync.model.scene import Scene
 from tests.support.index import Index, file, files_named, learned, look, part, scene, shown
@@ -20,7 +20,7 @@ ITEM = part(9, "/p/StudioA/scene.mp4", 100, 60)
 def asked(scenes: list[Scene], rows: tuple[IndexPart, ...], known: Known | None = None) -> frozenset[str]:
     """The names that Stash is asked about."""
     index = Index(rows)
-    return questions(scenes, match(scenes, index, known or Known()), index)
+    return names_to_ask(scenes, match(scenes, index, known or Known()), index)
 
 
 SEEN = Known(remembered={1: (Remembered(9, "/p/old.mp4", "/s/StudioB/scene.mp4"),)})
@@ -113,7 +113,7 @@ def test_between_equals_nobody_has_it() -> None:
     found = both(Index((EVEN,)), Known())
     assert [shown(found[n]) for n in (1, 2)] == [("low", (9,)), ("low", (9,))]
     assert [found[n].items[0].contested for n in (1, 2)] == [(2,), (1,)]
-    assert "scene 2 could be meant as well" in found[1].reason
+    assert "the item could also be scene 2" in found[1].reason
 
 
 @pytest.mark.parametrize("writer", [1, 2])
@@ -184,7 +184,7 @@ def test_two_renamed_files_alike_in_a_batch() -> None:
     scenes = [scene(1, file("/s/a.mp4", 100, 60)), scene(2, file("/s/b.mp4", 100, 60.5))]
     found = look(scenes, Index((RENAMED,)))
     assert [found[n].verdict for n in (1, 2)] == ["low", "low"]
-    assert "but scene 2 has such a file too" in found[1].reason
+    assert "and scene 2 has such a file as well" in found[1].reason
 
 
 def test_a_renamed_file_that_another_scene_has_too() -> None:
@@ -192,8 +192,8 @@ def test_a_renamed_file_that_another_scene_has_too() -> None:
     twin = scene(2, file("/t/else.mp4", 100, 60.5))
     found = look([MINE], Index((RENAMED,)), [MINE, twin])[1]
     assert found.verdict == "low"
-    assert found.alike == {(100, 60.0)}
-    assert "but scene 2 has such a file too" in found.reason
+    assert found.ask_sizes == {(100, 60.0)}
+    assert "and scene 2 has such a file as well" in found.reason
     for other in (file("/t/else.mp4", 101, 60), file("/t/else.mp4", 100, 62)):
         assert look([MINE], Index((RENAMED,)), [MINE, scene(2, other)])[1].verdict == "high"
 
@@ -204,9 +204,9 @@ def test_a_renamed_file_that_another_scene_has_too() -> None:
 def test_a_claim_ends_with_its_file(path: str, verdict: str) -> None:
     """An item is a scene's that wrote it before as long as it holds the file by which that was done."""
     rows = (part(9, "/p/StudioB/scene.mp4", 100, 60), part(9, "/p/more/long.mp4", 200, 90))
-    known = Known(claims={9: 7}, claimed={9: path} if path else {})
+    known = Known(claims={9: 7}, claim_paths={9: path} if path else {})
     assert look([MINE], Index(rows), [MINE], known)[1].verdict == verdict
-    assert look([MINE], Index(rows), [MINE], replace(known, claimed={9: "/p/more/long.mp4"}))[1].verdict == "low"
+    assert look([MINE], Index(rows), [MINE], replace(known, claim_paths={9: "/p/more/long.mp4"}))[1].verdict == "low"
     moved = Index([rows[0]._replace(size=0)])
     assert look([MINE], moved, [MINE], known)[1].verdict == "low"
     assert look([MINE], moved, [MINE])[1].verdict == "high"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.model.fields import SUMMARY_BUDGET, Value, Wanted, fingerprint, same_value, wanted
+from plexsync.model.fields import SUMMARY_BUDGET, Desired, Value, desired, fingerprint, same_value
 from plexsync.model.item import FIELDS, LIST_FIELDS, SCALAR_FIELDS
 from plexsync.model.scene import Named, Scene
 from plexsync.model.settings import SKIP_KEYS, Settings
@@ -54,14 +54,14 @@ def names(*values: str) -> tuple[Named, ...]:
 
 def test_each_field_comes_from_its_place() -> None:
     """Title, studio, summary, date, actors, genres and collection are what the table of fields says."""
-    found = wanted(SCENE, PLAIN)
-    assert found == Wanted(values=ALL, poster=True, background=True, warnings=())
+    found = desired(SCENE, PLAIN)
+    assert found == Desired(values=ALL, poster=True, background=True, warnings=())
     assert set(ALL) == set(FIELDS)
 
 
 def test_an_empty_scene_wants_nothing() -> None:
     """A scene without metadata leaves the title alone and has every other field empty, without a warning."""
-    found = wanted(Scene(7), PLAIN)
+    found = desired(Scene(7), PLAIN)
     empty: dict[str, Value] = {name: () if name in LIST_FIELDS else "" for name in FIELDS if name != "title"}
     assert (dict(found.values), found.warnings) == (empty, ())
 
@@ -69,26 +69,26 @@ def test_an_empty_scene_wants_nothing() -> None:
 @pytest.mark.parametrize(("switch", "field"), SKIPPED.items())
 def test_each_switch_leaves_its_field_out(switch: str, field: str) -> None:
     """A skipped field is absent, the others are as before; a skipped studio keeps its collection and the reverse."""
-    found = wanted(SCENE, Settings(skip=frozenset({switch})))
+    found = desired(SCENE, Settings(skip=frozenset({switch})))
     assert found.values == {name: value for name, value in ALL.items() if name != field}
     assert (found.poster, found.background) == (True, True)
 
 
 def test_images_have_switches_of_their_own() -> None:
     """Poster and background are left out each by its own switch, and every switch is one of these."""
-    assert not wanted(SCENE, Settings(skip=frozenset({"poster"}))).poster
-    assert wanted(SCENE, Settings(skip=frozenset({"poster"}))).background
-    assert not wanted(SCENE, Settings(skip=frozenset({"background"}))).background
-    assert wanted(SCENE, Settings(skip=frozenset({"background"}))).values == ALL
+    assert not desired(SCENE, Settings(skip=frozenset({"poster"}))).poster
+    assert desired(SCENE, Settings(skip=frozenset({"poster"}))).background
+    assert not desired(SCENE, Settings(skip=frozenset({"background"}))).background
+    assert desired(SCENE, Settings(skip=frozenset({"background"}))).values == ALL
     assert set(SKIP_KEYS) == {*SKIPPED, "poster", "background"}
 
 
-def test_with_everything_skipped_nothing_is_wanted_or_said() -> None:
+def test_with_everything_skipped_nothing_is_desired_or_said() -> None:
     """A skipped field is not even complained about."""
     bad = replace(SCENE, title="x" * 300, date="never", details="\u6771" * 20_000, tags=names("a", "b", "c"))
-    found = wanted(bad, Settings(skip=frozenset(SKIP_KEYS), max_tags=1))
-    assert found == Wanted(values={}, poster=False, background=False, warnings=())
-    assert len(wanted(bad, Settings(max_tags=1)).warnings) == 4
+    found = desired(bad, Settings(skip=frozenset(SKIP_KEYS), max_tags=1))
+    assert found == Desired(values={}, poster=False, background=False, warnings=())
+    assert len(desired(bad, Settings(max_tags=1)).warnings) == 4
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_with_everything_skipped_nothing_is_wanted_or_said() -> None:
 )  # fmt: skip
 def test_text_arrives_as_the_rules_of_text_say(raw: str, title: str | None, summary: str) -> None:
     """Titles become one clean line, summaries keep their paragraphs, and names follow the rule of titles."""
-    values = wanted(Scene(7, title=raw, details=raw, performers=names(raw), tags=names(raw)), PLAIN).values
+    values = desired(Scene(7, title=raw, details=raw, performers=names(raw), tags=names(raw)), PLAIN).values
     assert values.get("title") == title
     assert values["summary"] == summary
     assert values["actor"] == values["genre"] == (() if title is None else (title,))
@@ -118,7 +118,7 @@ def test_text_arrives_as_the_rules_of_text_say(raw: str, title: str | None, summ
 
 def test_a_comma_in_a_name_is_one_tag() -> None:
     """Names are never taken apart."""
-    values = wanted(replace(SCENE, performers=names("Smith, Ann"), tags=names("a; b, c")), PLAIN).values
+    values = desired(replace(SCENE, performers=names("Smith, Ann"), tags=names("a; b, c")), PLAIN).values
     assert (values["actor"], values["genre"]) == (("Smith, Ann",), ("a; b, c",))
 
 
@@ -128,7 +128,7 @@ def test_a_comma_in_a_name_is_one_tag() -> None:
 )
 def test_a_long_title_is_cut_and_reported(raw: str, title: str) -> None:
     """At most 255 characters of a title are sent, whole words and graphemes, and the scene's warning says so."""
-    found = wanted(Scene(7, title=raw), PLAIN)
+    found = desired(Scene(7, title=raw), PLAIN)
     sent = str(found.values["title"])
     assert title.startswith(sent)
     assert 250 <= len(sent) <= 255
@@ -137,7 +137,7 @@ def test_a_long_title_is_cut_and_reported(raw: str, title: str) -> None:
 
 def test_long_names_are_cut_without_a_word() -> None:
     """Studio, performers and tags follow the limit of titles."""
-    values = wanted(
+    values = desired(
         Scene(7, studio=Named(1, "s" * 300), performers=names("p" * 300), tags=names("t" * 300)), PLAIN
     ).values
     assert values["studio"] == "s" * 255
@@ -147,18 +147,18 @@ def test_long_names_are_cut_without_a_word() -> None:
 def test_clean_titles_changes_titles_alone() -> None:
     """cleanTitles sends the title in ASCII and everything else as typed."""
     scene = replace(SCENE, title="\u201cCaf\xe9\u201d", details="\u201cCaf\xe9\u201d", studio=Named(1, "Caf\xe9"))
-    values = wanted(scene, Settings(clean_titles=True)).values
+    values = desired(scene, Settings(clean_titles=True)).values
     assert (values["title"], values["summary"], values["studio"]) == ('"Cafe"', "\u201cCaf\xe9\u201d", "Caf\xe9")
-    assert wanted(scene, PLAIN).values["title"] == "\u201cCaf\xe9\u201d"
+    assert desired(scene, PLAIN).values["title"] == "\u201cCaf\xe9\u201d"
 
 
 def test_a_title_without_ascii_is_left_alone_and_reported() -> None:
     """Where nothing can be transliterated Plex keeps its title, with one warning; no title at all needs none."""
-    found = wanted(Scene(7, title="\U0001f468"), Settings(clean_titles=True))
+    found = desired(Scene(7, title="\U0001f468"), Settings(clean_titles=True))
     assert "title" not in found.values
     assert len(found.warnings) == 1
-    assert "cleanTitles" in found.warnings[0]
-    assert wanted(Scene(7), Settings(clean_titles=True)).warnings == ()
+    assert '"Plain titles"' in found.warnings[0]
+    assert desired(Scene(7), Settings(clean_titles=True)).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -167,64 +167,64 @@ def test_a_title_without_ascii_is_left_alone_and_reported() -> None:
 )
 def test_dates(raw: str, day: str) -> None:
     """A partial date is its first day, and no date is an empty one, without a warning."""
-    found = wanted(Scene(7, date=raw), PLAIN)
+    found = desired(Scene(7, date=raw), PLAIN)
     assert (found.values["originallyAvailableAt"], found.warnings) == (day, ())
 
 
 @pytest.mark.parametrize("raw", ["2024-13-40", "soon", "2024-02-30"])
 def test_a_date_that_is_none_is_left_out_and_reported(raw: str) -> None:
     """Plex's date stays, and the warning names scene, value and what to do."""
-    found = wanted(Scene(7, date=raw), PLAIN)
+    found = desired(Scene(7, date=raw), PLAIN)
     assert "originallyAvailableAt" not in found.values
     assert len(found.warnings) == 1
     assert found.warnings[0].startswith(f'Scene 7: "{raw}" is not a date')
-    assert "correct the scene's date in Stash" in found.warnings[0]
+    assert "Correct the scene's date in Stash" in found.warnings[0]
 
 
 def test_performers_keep_stashs_order_and_count_once() -> None:
     """Two performers whose names differ by letter case are one actor, the first; blanks are none."""
-    values = wanted(Scene(7, performers=names("Zoe", "ann", "ZOE", " ", "Ann", "\u200b", "Bea")), PLAIN).values
+    values = desired(Scene(7, performers=names("Zoe", "ann", "ZOE", " ", "Ann", "\u200b", "Bea")), PLAIN).values
     assert values["actor"] == ("Zoe", "ann", "Bea")
 
 
 def test_genres_are_sorted_without_case_and_count_once() -> None:
     """Tags come sorted by folded letters and then as text, so that the same tags always give the same list."""
-    values = wanted(Scene(7, tags=names("b", "B", "a", "C", "\xe4", "c", "")), PLAIN).values
+    values = desired(Scene(7, tags=names("b", "B", "a", "C", "\xe4", "c", "")), PLAIN).values
     assert values["genre"] == ("a", "B", "C", "\xe4")
-    assert wanted(Scene(7, tags=names("\xe4", "c", "C", "a", "B", "b")), PLAIN).values["genre"] == values["genre"]
+    assert desired(Scene(7, tags=names("\xe4", "c", "C", "a", "B", "b")), PLAIN).values["genre"] == values["genre"]
 
 
 def test_only_the_first_tags_are_sent() -> None:
     """Of 105 tags the first maxTags of the sorted list are sent, and one warning says how many there are."""
     tags = names(*(f"Tag {number:03}" for number in reversed(range(105))))
-    found = wanted(Scene(7, tags=tags), PLAIN)
+    found = desired(Scene(7, tags=tags), PLAIN)
     assert found.values["genre"] == tuple(f"Tag {number:03}" for number in range(100))
-    assert found.warnings == ("Scene 7: only the first 100 of 105 tags are sent (maxTags).",)
-    assert wanted(Scene(7, tags=tags), Settings(max_tags=105)).warnings == ()
-    assert wanted(Scene(7, tags=tags), Settings(max_tags=1)).values["genre"] == ("Tag 000",)
+    assert found.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Most genres").',)
+    assert desired(Scene(7, tags=tags), Settings(max_tags=105)).warnings == ()
+    assert desired(Scene(7, tags=tags), Settings(max_tags=1)).values["genre"] == ("Tag 000",)
 
 
 def test_an_unnamed_studio_is_no_studio() -> None:
     """A studio without visible name gives neither studio nor collection."""
-    values = wanted(Scene(7, studio=Named(1, " \u200b")), PLAIN).values
+    values = desired(Scene(7, studio=Named(1, " \u200b")), PLAIN).values
     assert (values["studio"], values["collection"]) == ("", ())
 
 
 def test_a_huge_summary_is_shortened_to_what_a_request_takes() -> None:
     """20,000 CJK characters come down to the byte budget, between characters; a warning tells both lengths."""
-    found = wanted(Scene(7, details="\u6771" * 20_000), PLAIN)
+    found = desired(Scene(7, details="\u6771" * 20_000), PLAIN)
     summary = str(found.values["summary"])
     assert summary == "\u6771" * (SUMMARY_BUDGET // 9)
     assert len(quote(summary, safe="")) <= SUMMARY_BUDGET < HARD_LIMIT
     assert len(found.warnings) == 1
     assert f"shortened from 20000 to {len(summary)} characters" in found.warnings[0]
-    assert wanted(Scene(7, details="x" * SUMMARY_BUDGET), PLAIN).warnings == ()
-    assert len(str(wanted(Scene(7, details="\u6771" * 900), PLAIN, summary_budget=90).values["summary"])) == 10
+    assert desired(Scene(7, details="x" * SUMMARY_BUDGET), PLAIN).warnings == ()
+    assert len(str(desired(Scene(7, details="\u6771" * 900), PLAIN, summary_budget=90).values["summary"])) == 10
 
 
-def test_what_is_wanted_cannot_be_changed() -> None:
+def test_what_is_desired_cannot_be_changed() -> None:
     """The values are passed around between rooms and are read-only."""
-    values = wanted(SCENE, PLAIN).values
+    values = desired(SCENE, PLAIN).values
     assert isinstance(values, Mapping)
     assert not hasattr(values, "__setitem__")
 
@@ -293,8 +293,8 @@ OPTIONS = st.builds(
 @given(SCENES, OPTIONS)
 def test_every_scene_has_an_answer(scene: Scene, options: Settings) -> None:
     """No scene and no setting makes it fail; what it wants is stable, comparable and within the limits."""
-    found = wanted(scene, options)
-    assert found == wanted(scene, options)
+    found = desired(scene, options)
+    assert found == desired(scene, options)
     assert set(found.values) <= set(FIELDS)
     assert found.values.get("title", "x")
     for field, value in found.values.items():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from plexsync.model.text import (
     NAME_LIMIT,
-    ascii_title,
+    ascii_line,
     cut,
     cut_encoded,
     date_text,
@@ -46,6 +46,11 @@ texts = st.one_of(
     st.lists(st.sampled_from(ODD), max_size=40).map("".join),
     st.lists(st.sampled_from(ODD), min_size=60, max_size=120).map(lambda parts: "".join(parts) * 4),
 )
+
+
+def ascii_title(raw: object) -> str:
+    """The title that is sent with "Plain titles" on."""
+    return cut(ascii_line(raw), NAME_LIMIT)
 
 
 @pytest.mark.parametrize("rule", [title_text, name_text, summary_text, ascii_title, one_line])

@@ -17,7 +17,7 @@ from plexsync.model.item import Section
 from plexsync.plex.client import Body, Identity, PlexClient
 from plexsync.plex.errors import classify
 from plexsync.plex.index import Library
-from plexsync.plex.listing import rows
+from plexsync.plex.listing import Listing
 from plexsync.plex.session import PlexSession
 
 URL = "http://plex.test:32400"
@@ -49,7 +49,7 @@ def test_a_listing_without_a_body_is_busy(plex: responses.RequestsMock) -> None:
     """A success that carries no page (204) is not an empty library."""
     plex.get(f"{URL}/library/sections/5/all", status=204)
     with pytest.raises(PlexBusy):
-        list(rows(client(), 5))
+        list(Listing(client(), 5))
 
 
 def test_a_missing_plexapi_is_said_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,14 +100,14 @@ class Pages:
 def test_another_document_is_no_listing(content: str) -> None:
     """A document that is no listing at all is busy, not an empty page."""
     with pytest.raises(PlexBusy):
-        list(rows(Pages(content), 5))
+        list(Listing(Pages(content), 5))
 
 
 def test_one_unreadable_page_of_xml(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of XML that cannot be read are left out one by one, and the listing does not count as complete."""
     bad = "<MediaContainer totalSize='2'><Video ratingKey='1' <></MediaContainer>"
     good = "<MediaContainer totalSize='2'><Video ratingKey='2'/></MediaContainer>"
-    listing = rows(Pages(bad, bad, good, good), 5, page=2)
+    listing = Listing(Pages(bad, bad, good, good), 5, page=2)
     assert [page.keys for page in listing] == [(2,)]
     assert not listing.complete
     assert len(listing.warnings) == 1

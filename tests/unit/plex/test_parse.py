@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexsync.model.item import FIELDS, IndexPart, Item, Section
-from plexsync.plex.parse import item_of, parts_of, section_of, whole
+from plexsync.plex.parse import as_int, item_of, parts_of, section_of
 
 VIDEO = """
 <Video ratingKey="101" librarySectionID="5" title="T" studio="S" summary="Sum" originallyAvailableAt="2024-05-06"
@@ -32,7 +32,7 @@ VIDEO = """
 )  # fmt: skip
 def test_whole_numbers_are_read_or_zero(value: object, number: int) -> None:
     """A number or its text is that number, and anything else 0, without an error."""
-    assert whole(value) == number
+    assert as_int(value) == number
 
 
 def test_a_full_item_is_read_completely() -> None:
@@ -115,7 +115,7 @@ def test_a_row_without_files_gives_none(row: dict[str, object]) -> None:
         (
             """<Directory key="5" type="movie" title="Films" updatedAt="1" scannedAt="2" contentChangedAt="3"
               refreshing="1"><Location path="/p"/><Location path="/q"/></Directory>""",
-            Section(5, "Films", ("/p", "/q"), "1|2|3", True),
+            Section(5, "Films", ("/p", "/q"), "1|2|3"),
         ),
         ('<Directory key="5" type="movie" refreshing="0"><Location/></Directory>', Section(5, "", ("",), "||")),
         ('<Directory key="5" type="show" title="Series"/>', None),
@@ -126,7 +126,7 @@ def test_a_row_without_files_gives_none(row: dict[str, object]) -> None:
     ],
 )
 def test_only_movie_libraries_are_sections(text: str, section: Section | None) -> None:
-    """A movie-type library has its key, name, folders, clock and state; anything else is none."""
+    """A movie-type library has its key, name, folders and clock; anything else is none."""
     assert section_of(ElementTree.fromstring(text)) == section
 
 

@@ -31,16 +31,16 @@ def test_names_choose_libraries(text: str, wanted: tuple[int, ...]) -> None:
     assert tuple(section.key for section in choose(SECTIONS, names)) == wanted
 
 
-@pytest.mark.parametrize(("text", "unknown"), [("Other", '"Other"'), ("Movies, Nope, Videos", '"Nope", "Videos"')])
+@pytest.mark.parametrize(("text", "unknown"), [("Other", '"Other"'), ("Movies, Nope, Videos", '"Nope" or "Videos"')])
 def test_an_unknown_name_is_told_with_those_that_exist(text: str, unknown: str) -> None:
     """The sentence quotes what is unknown and what there is, so that commas in titles cannot mislead."""
     with pytest.raises(SetupError) as caught:
         choose(SECTIONS, read_settings({"plexLibraries": text})[0].libraries)
-    assert f"names {unknown}, which" in str(caught.value)
+    assert f"no movie library {unknown}. It" in str(caught.value)
     assert '"Movies", "Other, Videos"' in str(caught.value)
 
 
 def test_a_plex_without_libraries() -> None:
     """Where there is none of movie type, the sentence says so."""
-    with pytest.raises(SetupError, match="none of movie type"):
+    with pytest.raises(SetupError, match="Its movie libraries: none"):
         choose((), ("Movies",))

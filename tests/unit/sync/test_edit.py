@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.model.fields import Value, Wanted, fingerprint
+from plexsync.model.fields import Desired, Value, fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Written
 from plexsync.plex.client import url_for_edit
-from plexsync.plex.images import MAX_BYTES, check_cover, digest
+from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
 from plexsync.sync.edit import EditPlan, Params, plan, requests_for, verify
 
 ITEM = Item(
@@ -30,9 +30,9 @@ ITEM = Item(
 )
 
 
-def wanted(**values: Value) -> Wanted:
+def wanted(**values: Value) -> Desired:
     """What Stash has, for the given fields only."""
-    return Wanted(values=values, poster=False, background=False, warnings=())
+    return Desired(values=values, poster=False, background=False, warnings=())
 
 
 def wrote(item: Item, *names: str) -> Written:
@@ -41,7 +41,7 @@ def wrote(item: Item, *names: str) -> Written:
     return Written(ours={name: (fingerprint(name, item.value(name)),) for name in names}, names=tags)
 
 
-def made(item: Item, wish: Wanted, written: Written | None = None, keep: bool = False) -> EditPlan:
+def made(item: Item, wish: Desired, written: Written | None = None, keep: bool = False) -> EditPlan:
     """The plan, without image locks."""
     return plan(item, wish, written or Written(), keep_plex_edits=keep)
 
@@ -251,7 +251,7 @@ def test_a_list_of_others_is_never_cut(name: str, wish: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("wish", [wanted(title="\u4e16" * 255), wanted(genre=("\u4e16" * 255, "G2"))])
-def test_what_does_not_fit_at_all_is_not_emptied(wish: Wanted) -> None:
+def test_what_does_not_fit_at_all_is_not_emptied(wish: Desired) -> None:
     """Where not even the first character or name fits, nothing is sent: an empty value would clear the field."""
     assert requests_for(made(ITEM, wish), ITEM, hard_limit=128).edits == ()
 
@@ -324,4 +324,4 @@ def test_only_real_covers_pass(data: bytes, kind: str, refused: bool) -> None:
 
 def test_digest_is_the_name_plex_uses() -> None:
     """Plex stores an upload under the SHA-1 of its bytes."""
-    assert digest(b"abc") == "a9993e364706816aba3e25717850c26c9cd0d89d"
+    assert image_digest(b"abc") == "a9993e364706816aba3e25717850c26c9cd0d89d"
