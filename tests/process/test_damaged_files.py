@@ -15,7 +15,7 @@ from plexsync import repair
 from plexsync.core import enqueue, environment
 from plexsync.queue import jobs, schema
 from tests.support.installation import Installation
-from tests.support.processes import rows, until, worker_lives
+from tests.support.processes import PATIENCE, rows, until, worker_lives
 
 #: What may be left of a small file.
 GARBAGE = {
@@ -95,7 +95,7 @@ def test_rows_are_saved_out_of_a_damaged_queue(here: Installation) -> None:
     until(lambda: len(rows(here.folder)) > 200, what="the rows that could be read")
     assert here.status()["queue"]["dead"] == 10
     here.stash.end_worker()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("where", ["head", "rows"])
@@ -156,7 +156,7 @@ def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     here.edit(film, "let in")
     here.arrives(film, "let in")
     here.stash.end_worker()
-    assert process.communicate(timeout=20)[1] == b""
+    assert process.communicate(timeout=PATIENCE)[1] == b""
 
 
 def test_what_killed_processes_left_is_swept(here: Installation) -> None:

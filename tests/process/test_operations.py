@@ -18,7 +18,7 @@ from plexsync.queue import schema
 from tests.servers.stash_hooks import parse_log_line
 from tests.support import interpreters
 from tests.support.installation import Installation, good
-from tests.support.processes import PLUGIN, until, worker_held, worker_lives
+from tests.support.processes import PATIENCE, PLUGIN, until, worker_held, worker_lives
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -59,7 +59,9 @@ def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) ->
     )
     document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
     command = [str(interpreters.bare(tmp_path / "python")), "-I", "-S", "-c", code]
-    done = subprocess.run(command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=60)
+    done = subprocess.run(
+        command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=PATIENCE
+    )
     assert list(json.loads(done.stdout)) == ["output"]
     loaded = {name.split(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}
     assert "plexsync" in loaded

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,10 @@ ACTIONS = {
 }
 
 HOUR, DAY = 3600.0, 86400.0
+
+READ_TIMEOUT = "PLEXSYNC_READ_TIMEOUT"
+#: Real seconds that a request to a server that hangs takes, see ``Stage.give_up_after``; and where none hangs.
+SOON, LATE = 0.3, 30.0
 
 
 class Lines:
@@ -126,6 +131,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.environ.pop(READ_TIMEOUT, None)
         self.plex.release()
         self.plex.stop()
         self.stash.release()
@@ -141,6 +147,11 @@ class Stage:
         """Time passes."""
         self.slept.append(seconds)
         self.now += seconds
+
+    def give_up_after(self, seconds: float) -> None:
+        """Real seconds after which a request that hangs is given up: few while a server hangs, and only then, for on a
+        busy machine one that is well may take as long."""
+        os.environ[READ_TIMEOUT] = str(seconds)
 
     # -- what there is
 
