@@ -52,7 +52,6 @@ CORE_DEFERRED = {
     "plexsync.core.event": {"json"},
     "plexsync.core.sqlite": {"_functools"},
     "plexsync.core.spawn": {"subprocess"},
-    "plexsync.core.sqlite": {"_functools"},
     "plexsync.core.locks_windows": {"msvcrt"},
 }
 
