@@ -1,4 +1,4 @@
-"""PlexSync's entry: Stash's protocol on stdin, or the command line. Kept tiny: Python caches no bytecode for it."""
+"""Start PlexSync: Stash's protocol on stdin, or the command line. Kept tiny: Python caches no bytecode for it."""
 
 import sys
 
@@ -8,6 +8,6 @@ if __name__ == "__main__":
     else:
         import gc
 
-        gc.disable()  # a hook lives for some 20 ms and would spend one on it
+        gc.disable()  # a hook lives for some 15 ms, and one collection would take 1 of them
         from plexsync.entry import main
     main()

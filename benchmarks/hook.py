@@ -1,15 +1,18 @@
-"""What a hook costs the user who saves: the whole process, against the bare interpreter.
+"""What a hook costs the user who saves: the whole process, against ``python3 -c pass`` of the same interpreter.
 
     python -m benchmarks.hook
 
-Each line is a median over interleaved pairs in one run: the hook as Stash starts it (a document on stdin, the plugin's
-script as the program), and the process of the same interpreter that it is compared with. Its worker lives, as it does
-in normal use, except in the line that starts one each time. A payload of more than 64 KB is compared with a process
-that reads and parses the same stdin. ``Plex hangs``: a real worker of a real Stash (the tests' server) waits for an
-answer that never comes. ``being marked``: another process marks them all the while, as Sync all does.
+Each line is a median over interleaved pairs in one run: the hook as the manifest starts it (a document on stdin), and
+the process that it is compared with. The interpreter is that of a virtual environment without packages, and in the
+lines ``.pth files`` of one whose packages bring such files (``PTH``). The hook's worker lives, as it normally does,
+except in the line that starts one each time. A payload of more than 64 KB is compared with a process that reads and
+parses the same stdin. ``Plex hangs``: a real worker of a real Stash (the tests' server) waits for an answer that never
+comes. ``being marked``: another process marks scenes all the while, as Sync all does. The last two lines are a bulk
+edit of 100 scenes in the tests' Stash, which starts one hook after the other, with PlexSync and with a plugin that does
+nothing, not even with ``-S``; their processor time is that of all hooks together.
 
-The targets are for the wall clock of a machine that does nothing else; the ratio of processor time stands beside it,
-because it moves less when others work. Exit status 1 if a target is missed.
+The targets are for the ratio of processor time, which moves less than the clock's when others work on the machine. Exit
+status 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -31,14 +34,30 @@ from typing import NamedTuple
 from benchmarks._stage import PLUGIN, Remote, StashHouse
 from plexsync.core import environment, locks
 from plexsync.queue import bulk, jobs, schema
+from tests.servers.stash_hooks import plugin_command
+from tests.support import interpreters
 
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Interleaved pairs for each line; the median of fewer moves by more than the hundredths that are printed.
 PAIRS = 80
 
-#: Targets: ratios to what stands beside them. The last is "with 100,000 jobs waiting the same within 20 %".
-CACHED, UNCACHED, BACKLOG = 1.6, 1.8, 1.2
+#: Targets: ratios to what they are compared with. The last is "with 100,000 jobs waiting the same within 20 %".
+CACHED, UNCACHED, PACKAGED, BACKLOG = 1.25, 1.6, 0.6, 1.2
+
+#: What packages put into ``.pth`` files that Python runs at each start; here the standard library's share of it alone.
+PTH = {
+    "namespace package (setuptools)": "import sys, types, os; import importlib.util, importlib.machinery",
+    "editable install (setuptools)": "import importlib.util, itertools, pathlib",
+    "tracing (opentelemetry, ddtrace)": "import logging, importlib.metadata",
+}
+
+#: Scenes in the bulk edit, and how often it is made with each plugin.
+SCENES, EDITS = 100, 8
+
+#: The plugin that does nothing, and its command.
+NOTHING = "import sys\n\nsys.stdin.buffer.read()\n"
+PLAIN = 'exec:\n  - python3\n  - "{pluginDir}/PlexSync.py"\n'
 
 JOBS = 100_000
 PASS = "pass"
@@ -60,7 +79,7 @@ class Line(NamedTuple):
     @property
     def missed(self) -> bool:
         """Whether there is a target and it is missed."""
-        return self.target is not None and self.ratio > self.target
+        return self.target is not None and self.processor > self.target
 
 
 class Run(NamedTuple):
@@ -92,7 +111,11 @@ def compare(name: str, base: Run, ours: Run, target: float | None, pairs: int = 
     both = (base, ours)
     for run in both:
         run.seconds()
-    times = [(base.seconds(), ours.seconds()) for _ in range(pairs)]
+    return line(name, [(base.seconds(), ours.seconds()) for _ in range(pairs)], target)
+
+
+def line(name: str, times: list[tuple[tuple[float, float], tuple[float, float]]], target: float | None) -> Line:
+    """The medians of pairs of (wall seconds, processor seconds)."""
     first, second = (statistics.median(pair[side][0] for pair in times) * 1000 for side in (0, 1))
     wall, processor = (statistics.median(pair[1][n] / pair[0][n] for pair in times) for n in (0, 1))
     return Line(name, first, second, wall, processor, target)
@@ -106,6 +129,10 @@ class House:
         bare = {key: value for key, value in os.environ.items() if key != "PLEXSYNC_DATA_DIR"}
         self.cached = {key: value for key, value in bare.items() if key != "PYTHONDONTWRITEBYTECODE"}
         self.uncached = {**self.cached, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.clean = str(interpreters.bare(top / "clean"))
+        self.packaged = str(interpreters.bare(top / "packaged"))
+        for number, text in enumerate(PTH.values()):
+            (interpreters.packages_of(top / "packaged") / f"{number}.pth").write_text(text + "\n", "utf-8")
         self.plugin = self._plugin("plugin")
         self.never_compiled = self._plugin("never-compiled")
         self.garbage = top / "garbage.json"
@@ -128,15 +155,23 @@ class House:
         path.write_text(text.replace('""', f'"{"x" * max(0, size - len(text))}"'), "ascii")
         return path
 
-    def hook(self, stash: str = "stash", size: int = 1024, cached: bool = True) -> Run:
-        """The hook, with its bytecode or without."""
+    def hook(self, stash: str = "stash", size: int = 1024, cached: bool = True, python: str = "") -> Run:
+        """The hook as the manifest starts it, with its bytecode or without."""
         script = self.plugin if cached else self.never_compiled
         env = self.cached if cached else self.uncached
-        return Run([sys.executable, str(script)], self.document(stash, size), env)
+        return Run(plugin_command(script, python or self.clean), self.document(stash, size), env)
 
-    def python(self, code: str = PASS, size: int = 1024) -> Run:
+    def python(self, code: str = PASS, size: int = 1024, python: str = "") -> Run:
         """What the hook is compared with."""
-        return Run([sys.executable, "-c", code], self.document("stash", size), self.cached)
+        return Run([python or self.clean, "-c", code], self.document("stash", size), self.cached)
+
+    def nothing(self) -> Path:
+        """The plugin that does nothing; its script."""
+        script = self.top / "nothing" / "PlexSync.py"
+        script.parent.mkdir()
+        script.with_suffix(".yml").write_text(PLAIN, "utf-8")
+        script.write_text(NOTHING, "utf-8")
+        return script
 
     def data(self, stash: str) -> str:
         """The data folder of a Stash, made."""
@@ -197,8 +232,9 @@ def hanging(house: House) -> Line:
         stash.ask("fill", 5, {"url": f"http://127.0.0.1:{plex.getsockname()[1]}", "token": "token"})
         document = house.top / "hanging.json"
         document.write_bytes(stash.ask("document", 1))
-        ours = Run([sys.executable, str(PLUGIN)], document, {**house.cached, "PLEXSYNC_READ_TIMEOUT": "600"})
-        ours.seconds()
+        env = {**house.cached, "PLEXSYNC_READ_TIMEOUT": "600"}
+        Run(plugin_command(PLUGIN, sys.executable), document, env).seconds()  # its worker has the packages
+        ours = Run(plugin_command(PLUGIN, house.clean), document, env)
         with plex.accept()[0] as silent:
             line = compare("Plex hangs", house.python(), ours, CACHED)
             silent.setblocking(False)
@@ -222,6 +258,24 @@ def starting(house: House) -> Line:
     return line
 
 
+def bulk_edit(house: House) -> Iterator[Line]:
+    """A bulk edit in a Stash with PlexSync, against one in a Stash whose plugin does nothing: wait and processor."""
+    with (
+        Remote(StashHouse, house.top / "idle-stash", house.nothing()) as idle,
+        Remote(StashHouse, house.top / "our-stash", house.plugin) as ours,
+    ):
+        data = environment.data_dir(str(house.top / "our-stash"))
+        os.makedirs(data, mode=0o700, exist_ok=True)
+        with worker(data):
+            for name, python in (("", house.clean), (", .pth files", house.packaged)):
+                for stash in (idle, ours):
+                    stash.ask("edit_many", python, SCENES)
+                times = [
+                    (idle.ask("edit_many", python, SCENES), ours.ask("edit_many", python, SCENES)) for _ in range(EDITS)
+                ]
+                yield line(f"bulk edit of {SCENES} scenes{name}", times, PACKAGED if name else CACHED)
+
+
 def lines(house: House) -> Iterator[Line]:
     """The table, line by line."""
     with worker(house.data("stash")), worker(house.data("full")):
@@ -229,6 +283,8 @@ def lines(house: House) -> Iterator[Line]:
         for size, name in ((1024, "1 KB"), (64 * 1024, "64 KB")):
             yield compare(f"{name}, bytecode cached", house.python(), house.hook(size=size), CACHED)
             yield compare(f"{name}, no bytecode cache", house.python(), house.hook(size=size, cached=False), UNCACHED)
+            base, ours = house.python(python=house.packaged), house.hook(size=size, python=house.packaged)
+            yield compare(f"{name}, .pth files", base, ours, PACKAGED)
         yield compare(f"{JOBS:,} jobs waiting, against none", house.hook(), house.hook("full"), BACKLOG)
         yield compare(f"{JOBS:,} jobs waiting", house.python(), house.hook("full"), None)
         with marking(house.data("marked")), worker(house.data("marked")):
@@ -241,6 +297,7 @@ def lines(house: House) -> Iterator[Line]:
             yield compare(f"{megabytes} MB, against reading and parsing it", base, ours, CACHED)
     yield hanging(house)
     yield starting(house)
+    yield from bulk_edit(house)
 
 
 def main() -> int:
@@ -248,18 +305,18 @@ def main() -> int:
     if sys.argv[1:2] == ["mark"]:
         mark(sys.argv[2])
     print(f"{PAIRS} interleaved pairs a line, Python {sys.version.split()[0]}")
-    print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'target':>7} {'processor':>10}")
+    print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'processor':>10} {'target':>7}")
     missed = 0
     with tempfile.TemporaryDirectory(prefix="plexsync-hook-") as top:
-        for line in lines(House(Path(top))):
-            target = f"<={line.target}" if line.target else "-"
-            verdict = "  missed" if line.missed else ""
+        for row in lines(House(Path(top))):
+            target = f"<={row.target}" if row.target else "-"
+            verdict = "  missed" if row.missed else ""
             print(
-                f"{line.name:44} {line.base:6.1f} ms {line.ours:6.1f} ms {line.ratio:6.2f} {target:>7}"
-                f" {line.processor:10.2f}{verdict}",
+                f"{row.name:44} {row.base:6.1f} ms {row.ours:6.1f} ms {row.ratio:6.2f} {row.processor:10.2f}"
+                f" {target:>7}{verdict}",
                 flush=True,
             )
-            missed += line.missed
+            missed += row.missed
     return 1 if missed else 0
 
 

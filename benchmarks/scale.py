@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._stage import PLUGIN, PlexHouse, Remote, StashHouse, measured, peak_of, processor_of
+from tests.servers.stash_hooks import plugin_command
 
 SIZES, FULL, CHANGED = (1_000, 10_000, 30_000), 100_000, 1_000
 
@@ -157,7 +158,7 @@ class Stage:
     def _hook(self, run: Run) -> None:
         document = self._top / "hook.json"
         document.write_bytes(self._stash.ask("document", 1 + len(run.hooks) % self._scenes))
-        one = measured([sys.executable, str(PLUGIN)], document)
+        one = measured(plugin_command(PLUGIN, sys.executable), document)
         run.hooks.append(one.seconds)
         run.hook_peak = max(run.hook_peak, one.peak)
 

@@ -34,8 +34,8 @@ from typing import Any
 
 from plexsync.queue.stock import DEAD
 from tests.support.crash.sitecustomize import POINTS
-from tests.support.waiting import until
-from tests.support.world import World
+from tests.support.process_model import World
+from tests.support.processes import until
 
 SCENES = 40
 #: Deaths of the worker without a moment of peace; the fifth would bury what it works on.

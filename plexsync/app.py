@@ -5,7 +5,6 @@ Decides nothing. Loads third-party modules, so the hook, the waiter and the quic
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
@@ -16,12 +15,12 @@ from typing import Any
 
 from plexsync import repair
 from plexsync.core import environment
-from plexsync.core.connection import client_id
+from plexsync.core.connection import Connection, client_id, read_connection
 from plexsync.log import FileSink, Log, StashSink
 from plexsync.model.settings import Settings, digest, read_settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
-from plexsync.stash.api import Connection, Stash
+from plexsync.stash.api import Stash
 from plexsync.stash.transport import nothing
 from plexsync.state import ledger
 from plexsync.state.ledger import State
@@ -84,14 +83,8 @@ class App:
         return self._stash
 
     def connection(self) -> Connection:
-        """What ``connection.json`` says, with the ApiKey; the defaults while there is none."""
-        try:
-            with open(os.path.join(self.folder, environment.CONNECTION), encoding="utf-8") as file:
-                raw = json.load(file)
-            scheme, host = str(raw["scheme"]), str(raw["host"])
-            return Connection(scheme, host, int(raw["port"]), str(raw.get("cookie") or ""), self.api_key)
-        except (OSError, ValueError, KeyError, TypeError):
-            return Connection(api_key=self.api_key)
+        """Return what ``connection.json`` says, with the API key; the defaults while there is none."""
+        return read_connection(self.folder, self.api_key) or Connection(api_key=self.api_key)
 
     def use(self, saved: Mapping[str, Any]) -> Settings:
         """The settings for a batch from what Stash has saved; the log follows them. Warns once for each change."""

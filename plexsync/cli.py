@@ -6,6 +6,8 @@ import contextlib
 import os
 import sys
 
+from plexsync.core import environment
+
 USAGE = """\
 PlexSync carries scene metadata from Stash to Plex. Without an argument it speaks Stash's protocol on stdin.
 
@@ -21,6 +23,7 @@ The data folder is plugin_data/PlexSync beside Stash's config.yml. Where it is n
 
 def main() -> None:
     """Run one command and end the process with its status: 0, 1 for a finding, 2 for a wrong call."""
+    environment.load_site()
     status = run(sys.argv[1:])
     with contextlib.suppress(OSError):
         sys.stdout.flush()
@@ -37,8 +40,6 @@ def run(words: list[str]) -> int:
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
         print(f"PlexSync does not know: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
-    from plexsync.core import environment
-
     folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else environment.guess_data_dir()
     if command == "status":
         return _status(folder, as_json="json" in options)
@@ -109,9 +110,9 @@ def _check_setup(folder: str) -> int:
 
     from plexsync import requirements
 
-    absent = requirements.names()
+    absent = requirements.missing()
     if absent:
-        print(requirements.sentence(absent))
+        print(requirements.missing_sentence(absent))
         return 1
     from plexsync.app import App
     from plexsync.log import Log

@@ -1,17 +1,18 @@
-"""The door: reads Stash's one document on stdin, chooses hook, task or operation, prints exactly one JSON document.
+"""Stash's entry: read one document from stdin, run a hook, task or operation, print exactly one JSON document.
 
-Loaded by the hook: standard library alone, and for a hook nothing beyond ``event``, ``hook`` and what that needs.
+Loaded by the hook: standard library only, and for a hook nothing but ``core`` and ``hook``.
 """
 
 import gc
 import os
 import sys
 
+from plexsync.core import environment
 from plexsync.core import event as events
 
 
 def main() -> None:
-    """Answer what stands on stdin and end the process with status 0."""
+    """Answer the document on stdin and end the process with status 0."""
     event = events.read(sys.stdin.buffer.read() if sys.stdin else b"")
     if event.problem:
         say(events.to_json("error", event.problem))
@@ -21,17 +22,18 @@ def main() -> None:
         say(hook.handle(event))
     else:
         gc.enable()
+        environment.load_site()
         from plexsync.tasks.dispatch import answer
 
         say(answer(event))
 
 
 def say(document: str) -> None:
-    """Print the document and end at once: an ordinary interpreter exit would cost a hook a sixth of its time."""
+    """Print the document and end the process at once: an ordinary exit would cost a hook a sixth of its time."""
     try:
         sys.stdout.buffer.write(document.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
         sys.stderr.flush()
-    except OSError:  # Stash has gone; the rows are committed
+    except OSError:  # Stash has gone; the row is committed
         pass
     os._exit(0)

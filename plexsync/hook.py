@@ -1,7 +1,7 @@
-"""The hook: validates the event, inserts one row, leaves the connection, wakes the worker. Nothing else.
+"""The hook: validate the event, commit one row, save the connection to Stash, wake the worker. Nothing else.
 
 It runs inside the user's save and may be killed at any instant, so it makes no HTTP call and loads no third-party
-module: the row, committed, is all that counts.
+module. Once the row is committed the edit is safe.
 """
 
 import os
@@ -11,7 +11,7 @@ from plexsync.core import enqueue, environment, wake
 from plexsync.core.event import Event, leave_connection, to_json
 from plexsync.core.sqlite import sqlite3
 
-#: Hook type -> the kind of key that it marks. Others are none of our business.
+#: Hook type -> the kind of key that it queues. Others are ignored.
 KINDS = {
     "Scene.Create.Post": "scene",
     "Scene.Update.Post": "scene",
@@ -24,23 +24,23 @@ KINDS = {
 
 
 def handle(event: Event) -> str:
-    """Queue what the hook event names; the JSON document to answer with."""
+    """Queue what the hook event names. Return the JSON document to print."""
     kind = KINDS.get(event.type)
     if kind is None:
         return to_json("output", "ignored")
     if not event.id:
-        return to_json("error", f"{event.type} came without a usable {kind} id, so nothing was queued.")
-    key = f"{kind}:{event.id}"
+        return to_json("error", f"PlexSync queued nothing: {event.type} came without a valid {kind} id.")
+    key, name = f"{kind}:{event.id}", f"{kind} {event.id}"
     folder = environment.data_dir(event.stash_dir)
     if not folder:
-        return to_json("error", f"Stash did not say where its folder is, so {key} was not queued.")
+        return to_json("error", f"PlexSync did not queue {name}: Stash did not name its folder.")
     try:
         _store(event.type, key, folder)
     except (OSError, ValueError, sqlite3.Error) as error:
-        _wake_to_mend(event, folder)
+        _wake_to_repair(event, folder)
         return to_json(
             "error",
-            f"PlexSync could not queue {key} in {folder} ({error}). Free the disk or allow Stash to write there;"
+            f"PlexSync could not queue {name} in {folder} ({error}). Free disk space, or allow Stash to write there;"
             " the hourly catch-up will then find this edit.",
         )
     try:
@@ -49,12 +49,14 @@ def handle(event: Event) -> str:
         finally:
             wake.wake(folder)
     except OSError as error:
-        return to_json("error", f"PlexSync queued {key} but could not wake its worker: {error}")
+        return to_json(
+            "error", f"PlexSync queued {name} but could not start its worker ({error}). The next edit tries again."
+        )
     return to_json("output", "queued " + key)
 
 
-def _wake_to_mend(event: Event, folder: str) -> None:
-    """A damaged queue is the worker's to mend; without a folder to work in there is nobody to wake."""
+def _wake_to_repair(event: Event, folder: str) -> None:
+    """Wake the worker, which repairs a damaged queue; not where there is no queue file at all."""
     if os.path.isfile(os.path.join(folder, environment.QUEUE_DB)):
         try:
             leave_connection(event, folder)
@@ -64,6 +66,7 @@ def _wake_to_mend(event: Event, folder: str) -> None:
 
 
 def _store(reason: str, key: str, folder: str) -> None:
+    """Commit the row, in a queue that is made where there is none yet."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     now = time.time()
     conn = enqueue.open_made(folder)

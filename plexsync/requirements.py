@@ -1,8 +1,8 @@
-"""A required Python module is missing: the exact pip command, said with the standard library alone."""
+"""The Python packages that PlexSync needs, and what it says and does where one is missing. Standard library alone."""
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import importlib.util
 import os
 import sys
@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 
 from plexsync.core import environment
-from plexsync.log import FileSink
+from plexsync.log import LEVELS, FileSink
+from plexsync.model.errors import StashUnavailable
 from plexsync.queue import schema
-from plexsync.stash import lite
+from plexsync.stash.lite import LiteStash
 from plexsync.state import ledger, pause
 
-#: Module -> package that brings it.
+#: Required module -> the package that contains it. The only list of them.
 PACKAGES = {
     "stashapi": "stashapi",
     "plexapi": "plexapi",
@@ -25,83 +26,71 @@ PACKAGES = {
 }
 
 
-def names() -> list[str]:
-    """The required modules that this Python does not find."""
+def missing() -> list[str]:
+    """Return the required modules that this Python does not find."""
     return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
-def sentence(modules: Sequence[str], *, managed: bool | None = None) -> str:
-    """What is missing and the command that brings it. ``managed``: the system guards its Python (PEP 668)."""
-    guarded = is_managed() if managed is None else managed
-    more = " --break-system-packages" if guarded else ""
-    python = sys.executable or "python3"
-    packages = " ".join(PACKAGES[name] for name in modules)
-    what = "module" if len(modules) == 1 else "modules"
-    return (
-        f"PlexSync is paused: the Python {what} {', '.join(modules)} {'is' if len(modules) == 1 else 'are'} missing."
-        f" Run: {python} -m pip install{more} {packages}"
-    )
+def missing_sentence(modules: Sequence[str], *, managed: bool | None = None) -> str:
+    """Say what is missing and the command that installs it. ``managed``: see ``is_managed``, which None asks."""
+    what, verb = ("module", "is") if len(modules) == 1 else ("modules", "are")
+    command = _pip(modules, managed=is_managed() if managed is None else managed)
+    return f"PlexSync is paused: the Python {what} {', '.join(modules)} {verb} missing. Run: {command}"
+
+
+def broken_sentence(error: Exception) -> str:
+    """Say what cannot be loaded though it is there: the modules without what they need in turn, or PlexSync itself."""
+    if isinstance(error, SyntaxError) or str(getattr(error, "name", "")).startswith("plexsync"):
+        return (
+            f"PlexSync is paused: the plugin's files are incomplete or mixed ({error})."
+            " Reinstall PlexSync under Settings > Plugins; syncing then resumes automatically."
+        )
+    command = _pip(list(PACKAGES), managed=is_managed(), force=True)
+    return f"PlexSync is paused: its Python modules cannot be loaded ({error}). Run: {command}"
 
 
 def is_managed() -> bool:
-    """Whether pip refuses to install into this Python without being told that it is meant."""
+    """Whether the system guards its Python (PEP 668): pip then installs nothing without ``--break-system-packages``."""
     import sysconfig
 
     in_venv = sys.prefix != sys.base_prefix
     return not in_venv and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
 
 
-def broken(error: Exception) -> str:
-    """The same for what is there but cannot be loaded: modules without what they need in turn, or PlexSync itself."""
-    if isinstance(error, SyntaxError) or str(getattr(error, "name", "")).startswith("plexsync"):
-        return (
-            f"PlexSync is paused: the plugin's own files do not fit together ({error})."
-            " Install it again under Settings > Plugins; it goes on by itself."
-        )
-    more = " --break-system-packages" if is_managed() else ""
-    python = sys.executable or "python3"
-    packages = " ".join(PACKAGES.values())
-    return (
-        f"PlexSync is paused: its Python modules cannot be loaded ({error})."
-        f" Run: {python} -m pip install{more} --force-reinstall {packages}"
-    )
+def _pip(modules: Sequence[str], *, managed: bool, force: bool = False) -> str:
+    """Return the command that installs the packages of ``modules`` for this very interpreter."""
+    options = ["--break-system-packages"] * managed + ["--force-reinstall"] * force
+    packages = [PACKAGES[name] for name in modules]
+    return " ".join([sys.executable or "python3", "-m pip install", *options, *packages])
 
 
-def tell(folder: str, now: float, text: str, api_key: str = "") -> None:
-    """Pause with ``text`` in status and log, in Stash's log as well if it answers. Said once while it stands.
+def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None:
+    """Pause with ``sentence`` in status, log and, if it answers, Stash's log; once for as long as it stays the same.
 
-    Edits and wishes until now are answered by this; later ones are a reason to look at once.
+    Edits and wake requests until now are answered by this; later ones start an attempt at once.
     """
     interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
-    standing = pause.Pause(pause.SETUP, now + interval, text, interval=interval, wake=_counters(folder, now))
+    begun = pause.Pause(pause.SETUP, now + interval, sentence, interval=interval, wake=_counters(folder, now))
     conn = ledger.open_state(folder)
     try:
         before = pause.load(conn)
-        pause.store(conn, standing)
+        pause.store(conn, begun)
     finally:
         conn.close()
-    if before is not None and before.problem == text:
+    if before is not None and before.problem == sentence:
         return
     file = FileSink(folder, lambda _: None, time.time)
-    file.write("error", text)
+    file.write("error", sentence)
     file.close()
-    _tell_stash(folder, api_key, text)
+    with contextlib.suppress(StashUnavailable):
+        LiteStash(folder, api_key).tell([{"level": LEVELS["error"], "message": sentence}])
 
 
 def _counters(folder: str, now: float) -> float:
-    """The counter of edits; the wish for a look is fulfilled."""
+    """Return the counter of edits, and answer what was requested until now."""
     conn = schema.open_queue(folder, now)
     try:
         schema.set_meta(conn, "looked", schema.get_meta(conn, "nudge"))
         return schema.get_meta(conn, "wake")
     finally:
         conn.close()
-
-
-def _tell_stash(folder: str, api_key: str, text: str) -> None:
-    query = 'mutation($args: Map) { runPluginOperation(plugin_id: "PlexSync", args: $args) }'
-    lines = [{"level": "e", "message": text}]
-    try:
-        lite.ask_graphql(folder, api_key, {"query": query, "variables": {"args": {"mode": "log", "lines": lines}}})
-    except (lite.Away, OSError, http.client.HTTPException, ValueError):
-        return

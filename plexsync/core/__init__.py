@@ -1,1 +1,1 @@
-"""The hook's closure: events, the data folder, locks, the insert, the wake-up. Imports nothing of PlexSync above it."""
+"""What the hook loads: events, the data folder, locks, the insert, waking the worker. Imports no other package."""

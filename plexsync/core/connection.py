@@ -1,14 +1,68 @@
-"""What the data folder holds for whoever talks to a server: the way to Stash, this installation's name at Plex."""
+"""The data folder's files for whoever talks to a server: the way to Stash, and this installation's name at Plex.
+
+Standard library alone. ``event.leave_connection`` writes the one, ``app`` makes the other.
+"""
 
 from __future__ import annotations
 
 import os
 
 from plexsync.core import environment
+from plexsync.core.event import memory
+from plexsync.core.sqlite import sqlite3
+
+_READ = "SELECT " + ", ".join(f"json_extract(?1, '$.{key}')" for key in ("scheme", "host", "port", "cookie"))
+
+
+class Connection:
+    """How to reach Stash: what the newest hook left in ``connection.json``, and the API key, which is in no file."""
+
+    __slots__ = ("api_key", "cookie", "host", "port", "scheme")
+
+    def __init__(
+        self, scheme: str = "http", host: str = "127.0.0.1", port: int = 9999, cookie: str = "", api_key: str = ""
+    ) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.cookie = cookie
+        self.api_key = api_key
+
+    @property
+    def login(self) -> tuple[str, str, int, str]:
+        """All but the cookie: where Stash is, and by which API key it lets PlexSync in."""
+        return self.scheme, self.host, self.port, self.api_key
+
+    @property
+    def base(self) -> str:
+        """``http://127.0.0.1:9999``"""
+        host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"Connection({self.base})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Connection) and (self.login, self.cookie) == (other.login, other.cookie)
+
+    def __hash__(self) -> int:
+        return hash((self.login, self.cookie))
+
+
+def read_connection(folder: str, api_key: str = "") -> Connection | None:
+    """Return what ``connection.json`` says, with ``api_key``; None while the file is missing or cannot be used."""
+    try:
+        with open(os.path.join(folder, environment.CONNECTION), encoding="utf-8") as file:
+            scheme, host, port, cookie = memory.execute(_READ, (file.read(),)).fetchone()
+    except (OSError, ValueError, sqlite3.Error):
+        return None
+    if not (scheme and host and isinstance(port, int)):
+        return None
+    return Connection(str(scheme), str(host), port, str(cookie or ""), api_key)
 
 
 def client_id(folder: str) -> str:
-    """The installation's identifier, ``""`` while there is none, or only what a power cut left of it."""
+    """Return the installation's identifier, ``""`` while there is none, or only what a power cut left of it."""
     try:
         with open(os.path.join(folder, environment.CLIENT_ID), encoding="ascii") as file:
             found = file.read(200).strip()

@@ -1,7 +1,7 @@
-"""The hook's part of the jobs: the insert of one edit into a ``queue.db`` that is already made.
+"""Insert one edit into an existing ``queue.db``.
 
-A file of its own because a hook that finds no cached bytecode compiles all that it loads: ``jobs.py``, which owns the
-rest, would cost it a fifth of an interpreter's start. Standard library alone.
+Apart from ``queue/jobs.py`` because a hook without cached bytecode compiles all that it loads, and ``jobs.py`` would
+cost it a fifth of an interpreter's start. Standard library only.
 """
 
 import os
@@ -9,13 +9,13 @@ import os
 from plexsync.core import environment
 from plexsync.core.sqlite import sqlite3
 
-#: ``PRAGMA user_version`` of the schema in ``jobs.py``. A file with a higher one was written by a later PlexSync.
+#: ``PRAGMA user_version`` of the schema in ``queue/schema.py``. A later PlexSync writes a higher one.
 SCHEMA_VERSION = 1
 
-#: Edits by hand go before all other jobs.
+#: The priority of edits by hand, ahead of all other jobs.
 BY_HAND = 0
 
-#: How long a statement waits for another process's transaction, in seconds.
+#: Seconds that a statement waits for another process's transaction.
 BUSY_TIMEOUT = 10.0
 
 # In "ON CONFLICT" an edit of a pending row brings it forward, of a dead one revives it, of a leased one only raises
@@ -35,7 +35,7 @@ ON CONFLICT (key) DO UPDATE SET
 
 
 def open_made(folder: str) -> sqlite3.Connection | None:
-    """The queue of the data folder ``folder``, or None where it has to be made first. Raises ``sqlite3.Error``."""
+    """Open the queue in ``folder``; None where it has yet to be made. Raise ``sqlite3.Error``."""
     conn = sqlite3.connect(os.path.join(folder, environment.QUEUE_DB), timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
         if conn.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
@@ -49,7 +49,10 @@ def open_made(folder: str) -> sqlite3.Connection | None:
 
 
 def put(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
-    """One event: make or bring forward the row of ``key`` and raise the wake counter, in one commit."""
+    """Insert the row of ``key`` or bring it forward, and raise the wake counter, in one commit.
+
+    ``now`` and ``due`` are Unix times in seconds. Raise ``sqlite3.Error``.
+    """
     with conn:  # commits, or rolls back what SQLite has not rolled back itself (on a full disk it has)
         conn.execute("BEGIN IMMEDIATE")
         conn.execute(PUT, {"key": key, "reason": reason, "now": now, "due": due, "priority": priority})

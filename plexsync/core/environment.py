@@ -1,9 +1,10 @@
-"""What the environment says: the data folder and the names of its files, and the contract's durations.
+"""The process's environment: the data folder and its files' names, the contract's durations, the site packages.
 
-Loaded by the hook: ``os`` alone. A duration's unusable value (text, negative, not finite) means its default.
+Loaded by the hook: ``os`` and ``sys`` alone. An unusable duration (text, negative, not finite) means the default.
 """
 
 import os
+import sys
 
 QUEUE_DB = "queue.db"
 STATE_DB = "state.db"
@@ -19,7 +20,7 @@ CLIENT_ID = "client_id"
 PREVIEW = "preview.csv"
 UNMATCHED = "unmatched.csv"
 
-#: The plugin's folder, its entry file and its manifest, absolute whatever Stash's working directory is.
+#: The plugin's folder, entry file and manifest: absolute, whatever the working directory of Stash is.
 PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ENTRY = os.path.join(PLUGIN_DIR, "PlexSync.py")
 MANIFEST = os.path.join(PLUGIN_DIR, "PlexSync.yml")
@@ -41,8 +42,20 @@ DEFAULTS = {
 }
 
 
+def load_site() -> None:
+    """Load Python's ``site``, which the manifest's ``-S`` left out: virtual environment, packages, ``.pth`` files.
+
+    Called before anything else in a process that is not a hook. A hook needs none of it, and it would cost a hook from
+    a quarter of an interpreter's start to more than all of it.
+    """
+    if sys.flags.no_site:
+        import site
+
+        site.main()
+
+
 def data_dir(stash_dir: str) -> str:
-    """The data folder for a Stash whose configuration lies in ``stash_dir``; ``""`` when neither tells.
+    """Return the data folder for a Stash whose ``config.yml`` is in ``stash_dir``, ``""`` where that is empty too.
 
     ``PLEXSYNC_DATA_DIR`` overrides.
     """
@@ -53,13 +66,13 @@ def data_dir(stash_dir: str) -> str:
 
 
 def guess_data_dir() -> str:
-    """The data folder for the command line, which gets no word from Stash.
+    """Return the data folder for the command line, where Stash does not name its folder.
 
-    Looks above the plugin's folder (``<stash>/plugins/.../PlexSync``) for one that exists, else Stash's usual home.
+    That is the first one above the plugin's folder (``<stash>/plugins/.../PlexSync``), or the one in ``~/.stash``.
     """
-    found = data_dir("")
-    if found:
-        return found
+    override = data_dir("")
+    if override:
+        return override
     folder = PLUGIN_DIR
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
@@ -69,7 +82,7 @@ def guess_data_dir() -> str:
 
 
 def seconds(name: str) -> float:
-    """The duration ``name`` (a key of ``DEFAULTS``) in seconds; 0 means zero."""
+    """Return the duration ``name`` (a key of ``DEFAULTS``) in seconds; 0 means zero."""
     default = DEFAULTS[name]
     text = os.environ.get(name, "")
     if not text.strip():
@@ -82,20 +95,20 @@ def seconds(name: str) -> float:
 
 
 def timeout(name: str) -> float:
-    """A timeout in seconds. 0 means zero as everywhere, but sockets take nothing below a millisecond for a timeout."""
+    """Return a timeout in seconds, at least a millisecond: to a socket, 0 means "do not block"."""
     return max(seconds(name), 0.001)
 
 
 def horizon() -> float:
-    """How far off a due time can honestly be, in seconds: the longest cap, and a minute. Later is a wrong clock."""
+    """Return how far away a due time can be, in seconds: the longest cap and a minute. Later means a wrong clock."""
     caps = ("PLEXSYNC_SETTLE", "PLEXSYNC_RETRY_CAP", "PLEXSYNC_MISSING_CAP", "PLEXSYNC_BREAKER_RESET_CAP")
     return max(seconds(name) for name in caps) + 60
 
 
 def replace(path: str, data: bytes, *, sync: bool = False) -> None:
-    """Write a file (mode 0600) so that a reader sees the old one or the new one, never a half. Raises ``OSError``.
+    """Replace a file atomically (mode 0600): a reader sees the old content or the new. Raise ``OSError``.
 
-    ``sync``: it also survives a power cut.
+    ``sync``: the new content also survives a power cut.
     """
     part = f"{path}.{os.getpid()}"
     try:

@@ -1,8 +1,8 @@
-"""What Stash says on stdin, read by SQLite: ``import json`` alone would cost a hook a third of its time.
+"""Read the document on stdin with SQLite: ``import json`` alone would cost a hook a third of its time.
 
-Only ``server_connection`` and ``args.hookContext.id``/``type`` or ``args.mode`` are read; a hook's ``input`` never is,
-because it is not the scene (null-filled, a list, or many megabytes of cover). Standard library alone. Types and ranges
-are checked in SQL, which costs nothing to load.
+Only ``server_connection`` and ``args.hookContext.id``/``type`` or ``args.mode`` are read, never a hook's ``input``,
+which is not the scene (null-filled, a list, or many megabytes of cover). Standard library only. SQL checks types and
+ranges, because that needs no further module.
 """
 
 import os
@@ -21,7 +21,7 @@ WHERE json_valid(?1)
 """
 
 # An integer counts only if `typeof` says so too: what is beyond 63 bits is extracted as a real, `true` as 1.
-# Host: addresses on which a server listens but which nobody can call.
+# Host: addresses that a server listens on but that no client can connect to.
 _CHECK = """
 SELECT
   CASE json_extract(?1, '$[0]') WHEN 'https' THEN 'https' ELSE 'http' END,
@@ -38,16 +38,18 @@ SELECT
   CASE json_type(?1, '$[7]') WHEN 'text' THEN json_extract(?1, '$[7]') ELSE '' END
 """
 
-#: Characters from which on importing ``json`` pays: one cover of many megabytes, which SQLite before 3.45 parses twice.
+#: A document of this many characters (a cover) is worth importing ``json`` for: SQLite before 3.45 parses it twice.
 LARGE = 4_000_000
+
+NOT_JSON = "PlexSync ignored the event: it could not read the JSON on stdin."
 
 memory = sqlite3.connect(":memory:", isolation_level=None)
 
 
 class Event:
-    """One call by Stash. ``problem`` is a sentence when the document is unusable, else ``""``.
+    """One call by Stash. ``problem`` says what is wrong with the document, ``""`` where nothing is.
 
-    ``id`` is the positive id of a hook, or 0 where it is unusable; ``text`` the whole document.
+    ``id`` is a hook's positive id, 0 where it is not valid; ``text`` the whole document.
     """
 
     __slots__ = ("cookie", "host", "id", "is_hook", "mode", "port", "problem", "scheme", "stash_dir", "text", "type")
@@ -62,18 +64,18 @@ class Event:
 
 
 def to_json(key: str, text: str) -> str:
-    """``{"key": "text"}`` as JSON text."""
+    """Return ``{"key": "text"}`` as JSON text."""
     clean = text.encode("utf-8", "replace").decode()
     return str(memory.execute("SELECT json_object(?, ?)", (key, clean)).fetchone()[0])
 
 
 def read(raw: bytes) -> Event:
-    """The event in the bytes ``raw``. Never raises for anything that stdin may hold."""
+    """Return the event in the bytes ``raw``. Never raise, whatever stdin holds."""
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     if not text.strip():
-        return Event(problem="PlexSync got nothing on stdin; start it through Stash, or see --help.")
+        return Event(problem="PlexSync got nothing on stdin. Run it from Stash, or with --help.")
     if "\0" in text:
-        return Event(problem="PlexSync got a NUL character on stdin, so the event was not read.")
+        return Event(problem="PlexSync ignored the event: there is a NUL character on stdin.")
     if len(text) < LARGE:
         try:
             return parse(text)
@@ -83,36 +85,36 @@ def read(raw: bytes) -> Event:
 
 
 def parse(text: str) -> Event:
-    """The event in the JSON ``text``. Raises ``sqlite3.Error`` for what cannot be extracted: a lone surrogate, say."""
-    found = memory.execute(_FIND, (text,)).fetchone()
-    if found is None:
-        return Event(problem="PlexSync could not read the JSON on stdin, so the event was ignored.")
-    values, args, context = found
+    """Return the event in the JSON ``text``. Raise ``sqlite3.Error`` where SQLite cannot extract (lone surrogates)."""
+    row = memory.execute(_FIND, (text,)).fetchone()
+    if row is None:
+        return Event(problem=NOT_JSON)
+    values, args, context = row
     if args != "object":
-        return Event(problem="PlexSync got JSON without args on stdin, so the event was ignored.")
+        return Event(problem="PlexSync ignored the event: the JSON on stdin has no args.")
     event = Event(text)
     checked = memory.execute(_CHECK, (values,)).fetchone()
     event.scheme, event.host, event.port, event.cookie, event.stash_dir, event.id, event.type, event.mode = checked
     event.is_hook = context not in (None, "null")
     if not event.is_hook and not event.mode:
-        event.problem = "PlexSync got args with neither hookContext nor mode; choose a mode such as status."
+        event.problem = "PlexSync did nothing: args has neither hookContext nor mode. Name a mode, such as status."
     return event
 
 
 def parse_slowly(text: str) -> Event:
-    """The event in ``text``, which ``parse`` cannot or should not read. Never raises."""
+    """Return the event in ``text``, which ``parse`` cannot read or would read slowly. Never raise."""
     import json  # a third of a hook's time, for the few events that need it
 
     try:
         event = parse(json.dumps(_slim(json.loads(text, object_pairs_hook=_first))))
     except (ValueError, RecursionError, MemoryError, sqlite3.Error, OverflowError):
-        return Event(problem="PlexSync could not read the JSON on stdin, so the event was ignored.")
+        return Event(problem=NOT_JSON)
     event.text = text
     return event
 
 
 def _slim(document: object) -> object:
-    """The document without a hook's ``input`` and with lone surrogates replaced, so that SQLite can read it."""
+    """Return the document as SQLite can read it: without a hook's ``input``, lone surrogates replaced."""
     if isinstance(document, dict):
         return {_slim(k): _slim(v) for k, v in document.items() if k not in ("input", "inputFields")}
     if isinstance(document, str):
@@ -121,14 +123,14 @@ def _slim(document: object) -> object:
 
 
 def _first(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object: of a key that comes twice the first counts, as it does for SQLite."""
+    """Make a JSON object of ``pairs``: the first of two equal keys counts, as in SQLite."""
     return dict(reversed(pairs))
 
 
 def leave_connection(event: Event, folder: str) -> None:
-    """Write ``connection.json``: how to reach Stash, with the newest caller's cookie. Raises ``OSError``.
+    """Write ``connection.json``: the address of Stash and the newest session cookie. Raise ``OSError``.
 
-    An event without a cookie leaves an older one in place: it may still be good, and nothing else lets the worker in.
+    An event without a cookie leaves an older file as it is: its cookie may still be valid, and the worker has no other.
     """
     path = os.path.join(folder, environment.CONNECTION)
     if not event.cookie and os.path.exists(path):

@@ -1,6 +1,7 @@
-"""Kernel locks on files: freed by the kernel when their holder dies, however it dies.
+"""Kernel locks on files: the kernel frees them when the holder dies, however it dies.
 
-Two functions, one pair for POSIX (flock) here and one for Windows (msvcrt) in ``locks_windows``. Loaded by the hook.
+``try_lock`` and ``unlock`` for POSIX (flock) are here, those for Windows (msvcrt) in ``locks_windows``. Loaded by the
+hook.
 """
 
 import os
@@ -15,7 +16,7 @@ else:
     import fcntl
 
     def try_lock(fd: int) -> bool:
-        """Obtain the lock without waiting; whether it was obtained."""
+        """Try to obtain the lock without waiting; return whether it was obtained."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -23,17 +24,17 @@ else:
         return True
 
     def unlock(fd: int) -> None:
-        """Give the lock up, for every process that shares the open file."""
+        """Release the lock, for every process that shares the open file."""
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def open_lock(path: str) -> int:
-    """A descriptor of the lock file ``path`` (created with mode 0600), not inherited by children."""
+    """Open the lock file ``path`` (made with mode 0600); return a descriptor that children do not inherit."""
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
 def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:
-    """Try for ``patience`` seconds to obtain the lock; whether it was obtained."""
+    """Try for ``patience`` seconds to obtain the lock, every ``pause`` seconds; return whether it was obtained."""
     end = time.monotonic() + patience
     while not try_lock(fd):
         if time.monotonic() >= end:
@@ -45,7 +46,7 @@ def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:
 def write_text(fd: int, text: str) -> None:
     """Replace the lock file's content."""
     os.ftruncate(fd, 0)
-    # Hook and worker share one open file and so one offset: with lseek and write one pid could land behind the other.
+    # Hook and worker share one open file and its offset: with lseek and write, one pid could land behind the other.
     if WINDOWS:
         os.lseek(fd, 0, os.SEEK_SET)
         os.write(fd, text.encode())
@@ -54,6 +55,6 @@ def write_text(fd: int, text: str) -> None:
 
 
 def read_text(fd: int) -> str:
-    """The lock file's content."""
+    """Return the lock file's content."""
     os.lseek(fd, 0, os.SEEK_SET)
     return os.read(fd, 256).decode("ascii", "replace")

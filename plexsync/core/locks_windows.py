@@ -1,13 +1,13 @@
-"""The pair of lock functions for Windows; ``locks.py`` chooses."""
+"""The two lock functions for Windows; ``locks.py`` imports them there."""
 
 import os
 
-#: Windows locks a byte, and a locked byte cannot be read: so one far beyond the text that the file holds.
+#: Windows locks bytes, and nobody can read a locked one: this one lies far beyond the file's text.
 WINDOWS_BYTE = 1 << 30
 
 
 def try_lock(fd: int) -> bool:
-    """Obtain the lock without waiting; whether it was obtained."""
+    """Try to obtain the lock without waiting; return whether it was obtained."""
     import msvcrt
 
     os.lseek(fd, WINDOWS_BYTE, os.SEEK_SET)
@@ -19,7 +19,7 @@ def try_lock(fd: int) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Give the lock up. Raises ``OSError`` where it is not held."""
+    """Release the lock. Raise ``OSError`` where it is not held."""
     import msvcrt
 
     os.lseek(fd, WINDOWS_BYTE, os.SEEK_SET)

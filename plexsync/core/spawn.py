@@ -1,6 +1,7 @@
-"""Starting the background worker, detached from the hook and from Stash; loaded only when none runs.
+"""Start the background worker, detached from the hook and from Stash. Loaded only where none runs.
 
-A child of a hook must hold none of Stash's pipes: Stash reads them to their end before a save is over.
+The worker must not inherit Stash's pipes: a save in Stash is over only when nobody holds them any more. It is started
+without the hook's ``-S``, because it needs the packages.
 """
 
 import os
@@ -13,9 +14,9 @@ DETACHED, NEW_GROUP, BREAKAWAY = 0x00000008, 0x00000200, 0x01000000
 
 
 def start_worker(fd: int, folder: str) -> None:
-    """Start the worker of the data folder ``folder`` and hand it the lock that ``fd`` holds."""
+    """Start the worker of ``folder`` and hand it the lock that ``fd`` holds. Raise ``OSError``."""
     command = [sys.executable or "python3", environment.ENTRY, "worker", "--data-dir", folder]
-    if locks.WINDOWS:  # a lock is not inherited: the worker tries to obtain it for a second
+    if locks.WINDOWS:  # locks are not inherited: the worker tries for a second to obtain it
         locks.unlock(fd)
         detached(command)
         return
@@ -24,7 +25,7 @@ def start_worker(fd: int, folder: str) -> None:
 
 
 def spawn(command: list[str], keep: int) -> int:
-    """Start ``command`` detached, its pid back: own session, devnull for 0-2, and of our descriptors ``keep`` alone."""
+    """Start ``command`` in a session of its own, 0-2 on the null device, inheriting ``keep`` only. Return the pid."""
     os.set_inheritable(keep, True)
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -40,28 +41,24 @@ def spawn(command: list[str], keep: int) -> int:
 
 
 def _leaked(keep: int) -> list[int]:
-    """Descriptors above 2 that a child would inherit although nobody meant it: Stash, or what started it, left them."""
+    """Return the descriptors above 2 that a child would inherit, left open by Stash or by what started Stash."""
     try:
         names = os.listdir("/dev/fd")
     except OSError:
         return []
-    found = []
-    for name in names:
-        fd = int(name) if name.isdigit() else 0
-        if fd > 2 and fd != keep and _inheritable(fd):
-            found.append(fd)
-    return found
+    numbers = [int(name) for name in names if name.isdigit()]
+    return [fd for fd in numbers if fd > 2 and fd != keep and _inheritable(fd)]
 
 
 def _inheritable(fd: int) -> bool:
     try:
         return os.get_inheritable(fd)
-    except OSError:  # the listing's own descriptor, closed by now
+    except OSError:  # that of the listing, closed by now
         return False
 
 
 def detached(command: list[str]) -> None:
-    """Start ``command`` on Windows: no console, no inherited handle, not ended with Stash's job object."""
+    """Start ``command`` on Windows: no console, no inherited handle, outlives Stash's job object. Raise ``OSError``."""
     import subprocess
 
     null, flags = subprocess.DEVNULL, DETACHED | NEW_GROUP

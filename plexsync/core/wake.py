@@ -1,9 +1,9 @@
-"""Waking the one background worker without losing a wake-up; loaded by the hook.
+"""Wake the one background worker without losing a wake-up. Loaded by the hook.
 
 The protocol: a caller commits its rows first, then tries ``worker.lock``. Whoever obtains it hands the locked
-descriptor to the worker that it starts (``spawn.py``), so the lock is never free in between. A file that is locked and
-empty belongs to a worker that is starting or ending, so the caller looks again, as it does when the process that the
-file names is dead; a worker that ends empties the file, unlocks, and looks at the queue once more.
+descriptor to the worker that it starts (``spawn.py``): the lock is never free in between. A locked, empty file belongs
+to a worker that is starting or ending, and the caller tries again, as it does where the process named in the file is
+dead. A worker that ends empties the file, unlocks it, and checks the queue once more.
 """
 
 import os
@@ -11,16 +11,19 @@ import time
 
 from plexsync.core import environment, locks
 
-#: Looks at a locked, empty file, and the pause between them in seconds: 0.4 s, longer than any start or end takes.
-LOOKS = 200
+#: Tries at a locked, empty file, and the seconds between two: 0.4 s in all, longer than any start or end takes.
+TRIES = 200
 PAUSE = 0.002
 
 
 def wake(folder: str) -> bool:
-    """Make sure that a worker for the data folder ``folder`` runs or is about to; whether this call started it."""
+    """Make sure that a worker for ``folder`` runs or is starting; return whether this call started it.
+
+    Raise ``OSError``.
+    """
     fd = locks.open_lock(os.path.join(folder, environment.WORKER_LOCK))
     try:
-        for _ in range(LOOKS):
+        for _ in range(TRIES):
             if locks.try_lock(fd):
                 from plexsync.core import spawn
 
@@ -36,7 +39,7 @@ def wake(folder: str) -> bool:
 
 
 def _is_alive(pid: str) -> bool:
-    """Whether the lock's text names a process: a killed worker leaves its pid to whoever looks at the lock next."""
+    """Return whether the lock file names a living process: a killed worker leaves its pid behind."""
     if locks.WINDOWS or not pid.isdigit():
         return bool(pid)
     try:
@@ -49,7 +52,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def running_pid(folder: str) -> int | None:
-    """The pid of the living worker of this data folder, or None. A starting worker may not have written it yet."""
+    """Return the pid of the living worker of ``folder``; None without one, or where it has not written its pid yet."""
     path = os.path.join(folder, environment.WORKER_LOCK)
     if not os.path.exists(path):
         return None

@@ -89,7 +89,7 @@ class _Life:
     def _work(self) -> str:
         from plexsync import requirements
 
-        if requirements.names():  # also those that are loaded only at need: no scene may pay for them
+        if requirements.missing():  # also those that are loaded only at need: no scene may pay for them
             return self._cannot_load(ImportError())
         try:
             from plexsync.daemon.run import drain
@@ -102,9 +102,9 @@ class _Life:
         """A module is missing or broken: say so with the standard library alone, and look again every minute."""
         from plexsync import requirements
 
-        absent = requirements.names()
-        text = requirements.sentence(absent) if absent else requirements.broken(error)
-        requirements.tell(self._folder, time.time(), text, self._key)
+        absent = requirements.missing()
+        sentence = requirements.missing_sentence(absent) if absent else requirements.broken_sentence(error)
+        requirements.pause_for(self._folder, time.time(), sentence, self._key)
         return "wait"
 
     def _has_due_rows(self) -> bool:

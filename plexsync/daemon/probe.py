@@ -6,21 +6,19 @@ reads no scene; the full worker starts only when this finds a reason.
 
 from __future__ import annotations
 
-import http.client
-import importlib.util
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Callable
 
+from plexsync import requirements
 from plexsync.core import environment
 from plexsync.core.connection import client_id
+from plexsync.model.errors import StashUnavailable
 from plexsync.model.settings import Settings, digest, read_settings, setup_problem
-from plexsync.stash.lite import Away, Refused, ask_stash, fetch
+from plexsync.stash.lite import FETCH_ERRORS, LiteStash, fetch
 from plexsync.state import breaker, counters, pause
-
-MODULES = ("stashapi", "plexapi", "persistqueue", "requests", "unidecode")
 
 
 def look(folder: str, api_key: str = "", clock: Callable[[], float] = time.time) -> bool:
@@ -52,14 +50,15 @@ def _reason(standing: pause.Pause, folder: str, api_key: str, counted: counters.
     """``glance``: only the settings are looked at; for Plex it is not time yet."""
     if standing.kind == pause.LOCAL:
         return True
-    if any(importlib.util.find_spec(name) is None for name in MODULES):
+    if requirements.missing():
         return False
+    stash = LiteStash(folder, api_key)
     try:
-        saved = ask_stash(folder, api_key, counted)
-    except Refused:  # what pauses is something else by now, and the worker says it
-        return standing.kind != pause.STASH
-    except (Away, OSError, http.client.HTTPException, ValueError):
-        return False
+        saved = stash.settings()
+    except StashUnavailable as error:  # a rejected login is another reason to pause than before: the worker says so
+        return error.refused and standing.kind != pause.STASH
+    finally:
+        counted.stash += stash.requests
     if standing.kind == pause.STASH or digest(saved) != standing.settings:
         return True
     if standing.kind == pause.DRY or glance:
@@ -102,7 +101,7 @@ def plex_answers(settings: Settings, standing: pause.Pause, folder: str) -> bool
     }
     try:
         status, body = fetch(settings.plex_url, "GET", where, headers, None, verify=not settings.skip_tls_verify)
-    except (OSError, http.client.HTTPException, ValueError):
+    except FETCH_ERRORS:
         return False
     if standing.kind == pause.SETUP:
         return status == 200 and b"MediaContainer" in body

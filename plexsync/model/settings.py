@@ -1,6 +1,6 @@
 """The user's settings: one table of every key, and reading whatever Stash has saved for them.
 
-Nothing here disables the plugin: what cannot be used becomes its default and one warning. Must not know HTTP.
+Nothing here disables the plugin: a value that cannot be used becomes the default and one warning. Must not know HTTP.
 No sentence made here contains the token, or an address that could contain one.
 """
 
@@ -24,26 +24,21 @@ DEFAULT_PORT = 32400
 DEFAULT_MAX_TAGS = 100
 DEFAULT_MAX_RETRIES = 8
 _WHERE = "Settings > Plugins > PlexSync"
-_URL_FORM = f"the address of your Plex server like {DEFAULT_URL}"
+_TOKEN_BOX = f"{_WHERE} > Plex token"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting: its key and type in Stash, its default as people read it, and what it does.
+    """One setting: its key and type in Stash, and the name that Stash's page shows (the manifest's ``displayName``).
 
-    ``help`` is the manifest's description, default and format first, at most 110 characters. ``highest``: of a number,
-    whose lowest is 1.
+    ``default`` and ``highest`` are a number's; the lowest is 1.
     """
 
     name: str
     type: Literal["STRING", "NUMBER", "BOOLEAN"]
-    default: str
-    help: str
+    display_name: str
+    default: int = 0
     highest: int = 0
-
-
-def _switch(name: str, text: str) -> Key:
-    return Key(name, "BOOLEAN", "off", f"Default off. {text}")
 
 
 #: Source of a scene's stash ids (the endpoint's host; ``none``: it has no stash id) -> key of its tag's id.
@@ -61,36 +56,30 @@ SKIP_KEYS = {
     for name in ("actors", "background", "collection", "date", "genres", "poster", "studio", "summary", "title")
 }
 KEYS = (
-    Key("plexUrl", "STRING", DEFAULT_URL, f"Default {DEFAULT_URL}. Base URL of the Plex server."),
-    Key("plexToken", "STRING", "-", "Required. Your X-Plex-Token; it travels in a header only."),
-    Key("plexLibraries", "STRING", "", "Default all movie-type libraries. Library names, separated by commas."),
-    Key("plexPathMap", "STRING", "", "Default none. stash prefix => plex prefix, several separated by semicolons."),
-    _switch("plexSkipTlsVerify", "Accept any certificate from Plex."),
-    Key("plexHost", "STRING", "-", "Of version 0.1; used only while plexUrl is empty. Use plexUrl instead."),
-    Key("plexPort", "STRING", "-", "Of version 0.1; used only while plexUrl is empty. Use plexUrl instead."),
-    _switch("matchLowConfidence", "Also write to low-confidence matches instead of leaving them for review."),
-    _switch("missingIgnore", "A scene that is not in Plex is done instead of waited for."),
-    _switch("missingScan", "Ask Plex to scan the folder of a scene that it does not have."),
-    _switch("keepPlexEdits", "Leave a field alone that a person edited in Plex."),
-    *(_switch(key, f"Do not sync the {name}.") for name, key in SKIP_KEYS.items()),
-    _switch("skipUnorganized", "Sync only scenes that are marked organized."),
-    _switch("cleanTitles", "Send titles transliterated to ASCII; Stash's own titles are not touched."),
-    _switch("tagStashIDs", "Tag scenes in Stash by the source of their stash ids."),
+    Key("plexUrl", "STRING", "Plex address"),
+    Key("plexToken", "STRING", "Plex token"),
+    Key("plexLibraries", "STRING", "Plex libraries"),
+    Key("plexPathMap", "STRING", "Path map"),
+    Key("plexSkipTlsVerify", "BOOLEAN", "Accept any certificate"),
+    Key("plexHost", "STRING", "Plex host (version 0.1)"),
+    Key("plexPort", "STRING", "Plex port (version 0.1)"),
+    Key("matchLowConfidence", "BOOLEAN", "Write uncertain matches"),
+    Key("missingIgnore", "BOOLEAN", "Do not wait for missing files"),
+    Key("missingScan", "BOOLEAN", "Ask Plex to scan missing files"),
+    Key("keepPlexEdits", "BOOLEAN", "Keep edits made in Plex"),
+    *(Key(key, "BOOLEAN", f"Skip {name}") for name, key in SKIP_KEYS.items()),
+    Key("skipUnorganized", "BOOLEAN", "Organized scenes only"),
+    Key("cleanTitles", "BOOLEAN", "Plain titles"),
+    Key("tagStashIDs", "BOOLEAN", "Tag scenes by stash-box"),
     *(
-        Key(key, "STRING", "", f"Default found or created by name. Tag id for stash ids of source {source}.")
+        Key(key, "STRING", f"Tag id: {'no stash-box' if source == 'none' else source}")
         for source, key in TAG_KEYS.items()
     ),
-    Key("maxTags", "NUMBER", str(DEFAULT_MAX_TAGS), f"Default {DEFAULT_MAX_TAGS}. At most this many genres.", 1000),
-    Key(
-        "maxRetries",
-        "NUMBER",
-        str(DEFAULT_MAX_RETRIES),
-        f"Default {DEFAULT_MAX_RETRIES}. Attempts before a scene's own failure makes it a dead letter.",
-        100,
-    ),
-    _switch("logDebug", "Log verbosely."),
-    _switch("logHidePaths", "Replace paths, file names and titles in the log by stable pseudonyms."),
-    _switch("dryRun", "Write nothing to Plex; the log says what would be written."),
+    Key("maxTags", "NUMBER", "Maximum genres", DEFAULT_MAX_TAGS, 1000),
+    Key("maxRetries", "NUMBER", "Maximum attempts", DEFAULT_MAX_RETRIES, 100),
+    Key("logDebug", "BOOLEAN", "Verbose log"),
+    Key("logHidePaths", "BOOLEAN", "Hide names in the log"),
+    Key("dryRun", "BOOLEAN", "Dry run"),
 )
 _NO_TAGS = MappingProxyType(dict.fromkeys(TAG_KEYS, ""))
 _SWITCH_WORDS = {
@@ -100,9 +89,19 @@ _SWITCH_WORDS = {
 _BY_NAME = {key.name: key for key in KEYS}
 
 
+def display_name(key: str) -> str:
+    """Return the name under which Stash's page shows the setting ``key``; every message uses it."""
+    return _BY_NAME[key].display_name
+
+
+def _both_names(key: str) -> str:
+    """Return ``"Path map" (plexPathMap)``."""
+    return f'"{display_name(key)}" ({key})'
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, validated. A default value stands for what is not set.
+    """Every setting, validated; the default where nothing is set.
 
     ``plex_url`` has no trailing slash and is ``""`` if ``url_problem`` says why; ``plex_token`` is ``""`` if it is not
     set, or ``token_problem`` says why it cannot be used. ``path_map``: pairs (stash prefix, plex prefix).
@@ -133,18 +132,18 @@ class Settings:
 
     @property
     def fingerprint(self) -> str:
-        """64 hex digits that differ when any setting does, the token included; they reveal none of them."""
+        """Return 64 hex digits that differ when any setting does, the token included; they reveal none of them."""
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         values.update(skip=sorted(self.skip), stash_id_tags=sorted(self.stash_id_tags.items()))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def setup_problem(settings: Settings) -> str | None:
-    """The sentence for the user when these settings alone keep PlexSync from working, else None."""
+    """Return the sentence for the user when these settings alone keep PlexSync from working, else None."""
     if settings.token_problem or settings.url_problem:
         return settings.token_problem or settings.url_problem
     if not settings.plex_token:
-        return f"PlexSync is paused: no Plex token is set. Paste your X-Plex-Token into {_WHERE} > plexToken."
+        return f"PlexSync is paused: no Plex token is set. Paste your X-Plex-Token into {_TOKEN_BOX}."
     return None
 
 
@@ -156,7 +155,7 @@ def require_setup(settings: Settings) -> None:
 
 
 def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str, ...]]:
-    """The settings that Stash has saved (``None``: none ever) and one sentence for each that could not be used.
+    """Return the settings that Stash has saved (None: none ever), and one sentence for each that could not be used.
 
     Never raises, whatever the map holds.
     """
@@ -204,38 +203,36 @@ class _Reader:
         text = _plain(value).strip().lower() if isinstance(value, (str, int, float)) else value
         if text is None or (isinstance(text, str) and text in _SWITCH_WORDS):
             return text is not None and _SWITCH_WORDS[text]
-        self.refuse(name, "on or off is accepted", "off is used")
+        self.warn_of_value(name, "off", "Turn it on or off")
         return False
 
     def number(self, name: str) -> int:
         key = _BY_NAME[name]
-        default = int(key.default)
-        value = self.raw.get(name)
-        number = _whole(value)
+        number = _whole(self.raw.get(name))
         if number == 0:
-            return default
+            return key.default
         if number is not None and 1 <= number <= key.highest:
             return number
-        self.refuse(name, f"a whole number from 1 to {key.highest} is accepted", f"the default {default} is used")
-        return default
+        self.warn_of_value(name, f"the default {key.default}", f"Enter a whole number from 1 to {key.highest}")
+        return key.default
 
     def text(self, name: str) -> str:
-        """The value without blanks around it; a whole number counts as text, 0 as not set."""
+        """Return the value without blanks around it; a whole number counts as text, 0 as not set."""
         value = self.raw.get(name, "")
         if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0):
             return ""
         if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and not _is_huge(value)):
             return str(value).strip()
-        self.refuse(name, "a text is accepted", "it counts as not set")
+        self.warn_of_value(name, "the default", "Enter a text")
         return ""
 
-    def refuse(self, name: str, accepted: str, used: str) -> None:
-        """One warning about the value of ``name``, which is shown unless it is the token."""
-        shown = "not usable" if name == "plexToken" else self.shown(self.raw.get(name))
-        self.warnings.append(f"Setting {name} is {shown}, but {accepted}: {used}.")
+    def warn_of_value(self, name: str, used: str, what_to_do: str) -> None:
+        """Warn of the value of ``name``, which is shown unless it is the token."""
+        shown = "this value" if name == "plexToken" else self.shown(self.raw.get(name))
+        self.warnings.append(f"using {used} for {_both_names(name)}: {shown} is not accepted. {what_to_do}.")
 
     def shown(self, value: object) -> str:
-        """``value`` for a sentence: short, on one line, and not if it contains the token."""
+        """Return ``value`` for a sentence: short, on one line, and not if it contains the token."""
         if not isinstance(value, (str, int, float)):
             return f"a {type(value).__name__}"
         text = _plain(value)
@@ -246,11 +243,11 @@ class _Reader:
     def warn_of_unknown(self) -> None:
         for name in self.raw:
             if name not in _BY_NAME:
-                self.warnings.append(f"Setting {self.shown(name)} is unknown to this version of PlexSync and ignored.")
+                self.warnings.append(f"skipped setting {self.shown(name)}: it is unknown to this version of PlexSync.")
 
 
 def _plain(value: str | float) -> str:
-    """``value`` as text; a whole number of thousands of digits, which Python refuses to print, as words."""
+    """Return ``value`` as text; a whole number of thousands of digits, which Python refuses to print, as words."""
     return "a huge number" if isinstance(value, int) and _is_huge(value) else str(value)
 
 
@@ -259,7 +256,7 @@ def _is_huge(value: int) -> bool:
 
 
 def _whole(value: object) -> int | None:
-    """The whole number that ``value`` is or spells, 0 for nothing, None for anything else."""
+    """Return the whole number that ``value`` is or spells, 0 for nothing, None for anything else."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return 0
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -274,13 +271,13 @@ def _whole(value: object) -> int | None:
 
 
 def _token(read: _Reader) -> tuple[str, str]:
-    """The token, or ``""``, and the sentence that says why it cannot be sent. Neither shows it."""
+    """Return the token or ``""``, and the sentence that says why it cannot be sent; the sentence does not show it."""
     token = read.text("plexToken")
     if all(char.isprintable() and ord(char) < 256 for char in token):
         return token, ""
     return "", (
-        "PlexSync is paused: the Plex token has characters that no token has (a line break, say). "
-        f"Paste your X-Plex-Token again into {_WHERE} > plexToken."
+        "PlexSync is paused: the Plex token contains characters that no token has, such as a line break."
+        f" Paste your X-Plex-Token again into {_TOKEN_BOX}."
     )
 
 
@@ -296,9 +293,8 @@ def _path_map(read: _Reader) -> tuple[tuple[str, str], ...]:
         if len(sides) == 2 and all(sides):
             pairs.append((sides[0], sides[1]))
         else:  # not shown: a path, which logHidePaths would have to hide
-            read.warnings.append(
-                f"Part {number} of setting plexPathMap is not of the form 'stash prefix => plex prefix' and ignored."
-            )
+            setting = _both_names("plexPathMap")
+            read.warnings.append(f"skipped part {number} of {setting}: enter it as stash prefix => plex prefix.")
     return tuple(pairs)
 
 
@@ -308,17 +304,19 @@ def _tag_id(read: _Reader, name: str) -> str:
         return ""
     if text.isascii() and text.isdigit():
         return text
-    read.refuse(name, "the id of a tag, a whole number, is accepted", "the tag is found or created by name")
+    read.warn_of_value(name, "the default tag", "Enter the id of a tag, a whole number")
     return ""
 
 
 def _address(read: _Reader) -> tuple[str, str, bool]:
-    """Plex's base URL or ``""``, the sentence that says why there is none, and whether any certificate will do."""
+    """Return Plex's base URL or ``""``, the sentence why there is none, and whether any certificate is accepted."""
     text = read.text("plexUrl")
     if text:
         url = _base_url(text if "://" in text else f"http://{text}")
         if url and "://" not in text:
-            read.warnings.append(f"Setting plexUrl has no http:// or https://: {read.shown(url)} is used.")
+            read.warnings.append(
+                f"using {read.shown(url)} for {_both_names('plexUrl')}: http:// or https:// is missing."
+            )
         return url, "" if url else _url_problem("plexUrl"), False
     host, port = read.text("plexHost"), read.text("plexPort")
     if not host and port in ("", "0"):
@@ -327,26 +325,29 @@ def _address(read: _Reader) -> tuple[str, str, bool]:
     if not url:
         return "", _url_problem("plexHost"), False
     read.warnings.append(
-        f"Settings plexHost and plexPort are those of version 0.1: {read.shown(url)} is used, with any certificate; "
-        "set plexUrl instead."
+        f"using {read.shown(url)} with any certificate, from {_both_names('plexHost')} and {_both_names('plexPort')}."
+        f' Set "{display_name("plexUrl")}" instead.'
     )
     return url, "", True
 
 
 def _url_problem(name: str) -> str:
-    return f"PlexSync is paused: {name} cannot be used. Set {_WHERE} > plexUrl to {_URL_FORM}, with nothing after it."
+    return (
+        f'PlexSync is paused: "{display_name(name)}" cannot be used as an address. Set {_WHERE} >'
+        f" {display_name('plexUrl')} to the address of your Plex server like {DEFAULT_URL}, with nothing after it."
+    )
 
 
 def _port(read: _Reader, text: str) -> int:
     port = _whole(text) or DEFAULT_PORT
     if _whole(text) is None or not 1 <= port <= 65535:
-        read.refuse("plexPort", "a whole number from 1 to 65535 is accepted", f"{DEFAULT_PORT} is used")
+        read.warn_of_value("plexPort", str(DEFAULT_PORT), "Enter a whole number from 1 to 65535")
         return DEFAULT_PORT
     return port
 
 
 def _old_url(host: str, port: int) -> str:
-    """0.1's host, into which people also put a scheme or a port, and port as a base URL; ``""`` if it is none."""
+    """Return 0.1's host, which may contain a scheme or a port, and port as a base URL; ``""`` if it is none."""
     scheme, separator, rest = host.partition("://")
     rest = rest if separator else host
     if rest.count(":") > 1 and not rest.startswith("["):
@@ -359,7 +360,7 @@ def _old_url(host: str, port: int) -> str:
 
 
 def _base_url(text: str) -> str:
-    """``text`` as scheme, host, port and path, without trailing slash; ``""`` if it is no address of a Plex server.
+    """Return scheme, host, port and path without trailing slash; ``""`` if ``text`` is no address of a Plex server.
 
     What could carry a secret (a name and password, a query, a fragment) is none.
     """
@@ -400,5 +401,5 @@ def _is_host(host: str) -> bool:
 
 
 def digest(saved: Mapping[str, Any]) -> str:
-    """A digest of what Stash has saved for PlexSync, token included; tells whether it changed and nothing else."""
+    """Return a digest of what Stash has saved for PlexSync, token included; it reveals only whether that changed."""
     return hashlib.sha256(json.dumps(saved, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()

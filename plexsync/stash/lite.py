@@ -1,87 +1,94 @@
-"""Stash asked with the standard library alone: for the waiter, the probe, and where packages are missing."""
+"""Stash asked with the standard library alone: by the probe, and where Python packages are missing."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from plexsync.core import environment
-from plexsync.state import counters
-
-QUERY = 'query { configuration { plugins(include: ["PlexSync"]) } }'
+from plexsync.core.connection import Connection, read_connection
+from plexsync.model.errors import StashUnavailable
+from plexsync.stash.queries import RUN_OPERATION, SETTINGS, log_arguments
+from plexsync.stash.reading import plugin_settings
 
 #: Bytes of an answer that are read: settings are far shorter, and of Plex's row only the beginning counts.
 MOST = 1_000_000
 
-
-class Away(Exception):
-    """Stash did not answer as it should."""
-
-
-class Refused(Away):
-    """Stash lets us in neither with its ApiKey nor with the cookie."""
+#: What ``fetch`` raises where there is no answer.
+FETCH_ERRORS = (OSError, http.client.HTTPException, ValueError)
 
 
-def ask_stash(folder: str, api_key: str, counted: counters.Stats) -> Mapping[str, Any]:
-    """What the user saved for PlexSync; a stale ApiKey is refused where the cookie may still do.
+class LiteStash:
+    """Stash, by the newest connection that anybody left in ``folder``. ``requests``: how many were sent so far.
 
-    Raises ``Away``, ``OSError``, ``http.client.HTTPException`` or ``ValueError`` when Stash does not tell.
+    The questions raise ``StashUnavailable``; ``refused``: neither API key nor session cookie is accepted.
     """
-    counted.stash += 1
-    try:
-        data = ask_graphql(folder, api_key, {"query": QUERY})
-    except Refused:
-        if not api_key:
-            raise
-        counted.stash += 1
-        data = ask_graphql(folder, "", {"query": QUERY})
-    configuration = data.get("configuration")
-    plugins = configuration.get("plugins") if isinstance(configuration, dict) else None
-    if not isinstance(plugins, dict):
-        raise Away("Stash answered without its plugins")
-    saved = plugins.get("PlexSync")
-    return saved if isinstance(saved, dict) else {}
+
+    def __init__(self, folder: str, api_key: str = "") -> None:
+        self.requests = 0
+        self._folder = folder
+        self._api_key = api_key
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what the user saved for PlexSync; where the API key is stale, the cookie may still do."""
+        query = f"query {{ {SETTINGS} }}"
+        try:
+            data = self.ask(query)
+        except StashUnavailable as error:
+            if not (error.refused and self._api_key):
+                raise
+            self._api_key = ""
+            data = self.ask(query)
+        saved = plugin_settings(data)
+        if saved is None:
+            raise StashUnavailable("PlexSync cannot read Stash's answer: plugins is missing")
+        return saved
+
+    def tell(self, lines: Sequence[Mapping[str, str]]) -> None:
+        """Show ``lines`` in Stash's log, through the plugin's own ``log`` operation."""
+        self.ask(RUN_OPERATION, log_arguments(lines))
+
+    def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the ``data`` of a GraphQL answer."""
+        self.requests += 1
+        connection = read_connection(self._folder, self._api_key)
+        if connection is None:
+            raise StashUnavailable("no call by Stash has said yet how to reach it")
+        body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()
+        try:
+            status, text = fetch(connection.base, "POST", "/graphql", _headers(connection), body, verify=False)
+            answer = json.loads(text) if status == 200 else {}
+        except FETCH_ERRORS as error:
+            raise StashUnavailable(f"Stash is unreachable at {connection.base} ({type(error).__name__})") from None
+        if status in (401, 403) or 300 <= status < 400:
+            raise StashUnavailable(f"Stash rejected the login (status {status})", refused=True)
+        if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
+            raise StashUnavailable(f"Stash answered a query with status {status} and no data")
+        data: dict[str, Any] = answer["data"]
+        return data
 
 
-def ask_graphql(folder: str, api_key: str, question: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``data`` of an answer of Stash, by the newest connection that anybody left. Raises as ``ask_stash``."""
-    url, cookie = _stash(folder)
+def _headers(connection: Connection) -> dict[str, str]:
+    """Return the headers of a question; with an API key the cookie stays away."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    if api_key:
-        headers["ApiKey"] = api_key
-    elif cookie:
-        headers["Cookie"] = f"session={cookie}"
-    status, body = fetch(url, "POST", "/graphql", headers, json.dumps(question).encode(), verify=False)
-    if status in (401, 403) or 300 <= status < 400:
-        raise Refused(f"Stash answered with status {status}")
-    answer = json.loads(body) if status == 200 else {}
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
-        raise Away(f"Stash answered with status {status}")
-    data: dict[str, Any] = answer["data"]
-    return data
-
-
-def _stash(folder: str) -> tuple[str, str]:
-    """Stash's address and the newest cookie."""
-    with open(os.path.join(folder, environment.CONNECTION), encoding="utf-8") as file:
-        where = json.load(file)
-    if not isinstance(where, dict):
-        raise Away("nobody left a way to Stash")
-    host = str(where.get("host") or "127.0.0.1")
-    name = f"[{host}]" if ":" in host else host
-    url = f"{where.get('scheme') or 'http'}://{name}:{int(where.get('port') or 9999)}"
-    return url, str(where.get("cookie") or "")
+    if connection.api_key:
+        headers["ApiKey"] = connection.api_key
+    elif connection.cookie:
+        headers["Cookie"] = f"session={connection.cookie}"
+    return headers
 
 
 def fetch(
     base: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None, *, verify: bool
 ) -> tuple[int, bytes]:
-    """Status and body of one request with the contract's timeouts; no redirect is followed."""
+    """Return status and body of one request with the contract's timeouts; no redirect is followed.
+
+    Raises one of ``FETCH_ERRORS``.
+    """
     parts = urlsplit(base)
     connect = environment.timeout("PLEXSYNC_CONNECT_TIMEOUT")
     host, port = parts.hostname or "localhost", parts.port

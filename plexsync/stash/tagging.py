@@ -1,6 +1,6 @@
-"""``tagStashIDs``: scenes in Stash get a tag for each stash-box that they are known to, as 0.1 did.
+"""``tagStashIDs``: give scenes in Stash a tag for each stash-box that knows them, as 0.1 did.
 
-Only adds, only where missing, so that the hook which the edit fires finds nothing more to do. Knows nothing of Plex.
+Only adds, and only where missing: the hook that the edit fires then finds nothing more to do. Knows nothing of Plex.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from plexsync.log import Log
 from plexsync.model.scene import Scene
-from plexsync.model.settings import TAG_KEYS, Settings
+from plexsync.model.settings import TAG_KEYS, Settings, display_name
 from plexsync.stash.api import TAGGED_AT_ONCE, Stash, StashRefused
 from plexsync.state import ledger
 
@@ -21,15 +21,15 @@ NAME = "stash-box: {}"
 
 
 def sources(scene: Scene) -> frozenset[str]:
-    """The keys of ``TAG_KEYS`` that a scene's stash ids mean; ``none`` where it has no stash id."""
+    """Return the keys of ``TAG_KEYS`` that a scene's stash ids mean; ``none`` where it has no stash id."""
     if not scene.stash_ids:
         return frozenset(("none",))
-    hosts = {_host(one.endpoint) for one in scene.stash_ids}
+    hosts = {_host(stash_id.endpoint) for stash_id in scene.stash_ids}
     return frozenset(hosts & TAG_KEYS.keys() - {"none"})
 
 
 def _host(endpoint: str) -> str:
-    """``stashdb.org`` of ``https://www.StashDB.org:443/graphql``, also without a scheme."""
+    """Return ``stashdb.org`` of ``https://www.StashDB.org:443/graphql``, also without a scheme."""
     text = endpoint.strip()
     try:
         host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
@@ -44,7 +44,7 @@ def tag(
     """Add the tags that are missing: one request for each source. Raises ``StashUnavailable``.
 
     A scene's tags in ``scenes`` stay as they were read: the edit's own hook brings the new ones to Plex. ``conn``
-    (``state.db``) remembers which tag was warned of, so that it happens once for each change of its setting.
+    (``state.db``) remembers which tag was warned of: once for each change of the setting.
     """
     wanted: dict[str, list[Scene]] = {}
     for scene in scenes:
@@ -52,16 +52,17 @@ def tag(
             wanted.setdefault(source, []).append(scene)
     warned: dict[str, str] = ledger.get(conn, "tag_warned", {}) if conn else {}
     before = dict(warned)
-    for source, found in sorted(wanted.items()):
+    for source, known in sorted(wanted.items()):
         given = settings.stash_id_tags.get(source, "")
         try:
-            if _tag(stash, source, given, found, log):
+            if _tag(stash, source, given, known, log):
                 warned.pop(source, None)
         except StashRefused as error:
             if warned.get(source) != given:
+                setting = display_name(TAG_KEYS[source])
                 log.warning(
-                    f"could not tag scenes by {source}: {error}. Check {TAG_KEYS[source]} in Settings > Plugins >"
-                    " PlexSync; syncing goes on without it."
+                    f'failed to tag scenes by {source}: {error}. Check "{setting}" in Settings > Plugins > PlexSync;'
+                    " syncing continues without this tag."
                 )
             warned[source] = given
     if conn and warned != before:
@@ -69,23 +70,23 @@ def tag(
 
 
 def _tag(stash: Stash, source: str, given: str, scenes: Sequence[Scene], log: Log) -> bool:
-    """Tag the scenes of one source; whether any was."""
+    """Tag the scenes of one source; whether any was tagged."""
     name = NAME.format(source)
     if not given and all(_has_name(scene, name) for scene in scenes):
         return False
     tag_id = int(given) if given else stash.tag_id(name)
-    missing = [scene.id for scene in scenes if all(one.id != tag_id for one in scene.tags)]
+    missing = [scene.id for scene in scenes if all(tag.id != tag_id for tag in scene.tags)]
     parts = (missing[at : at + TAGGED_AT_ONCE] for at in range(0, len(missing), TAGGED_AT_ONCE))
     number = sum(_add(stash, part, tag_id) for part in parts)
     if number:
-        log.info("tagged scenes", source=source, number=number)
+        log.info("tagged scenes in Stash", source=source, number=number)
     return number > 0
 
 
 def _add(stash: Stash, scene_ids: Sequence[int], tag_id: int) -> int:
-    """Tag a portion; how many scenes were tagged.
+    """Tag a portion and return how many scenes were tagged.
 
-    One scene that is gone makes Stash refuse it whole: then each is asked for alone, unless it is the tag that is gone.
+    One scene that is gone makes Stash reject the portion: then each is tagged alone, unless it is the tag that is gone.
     """
     try:
         stash.add_tag(scene_ids, tag_id)
@@ -102,4 +103,4 @@ def _add(stash: Stash, scene_ids: Sequence[int], tag_id: int) -> int:
 
 
 def _has_name(scene: Scene, name: str) -> bool:
-    return any(one.name.casefold() == name.casefold() for one in scene.tags)
+    return any(tag.name.casefold() == name.casefold() for tag in scene.tags)

@@ -1,4 +1,4 @@
-"""The line to Stash: address, session, timeouts, and every fault as one typed error. Knows no question.
+"""HTTP transport to Stash: session, timeouts, and every fault as one typed error. Knows no queries.
 
 Over stashapi, whose constructor asks twice (version, ApiKey) before the first answer; its schema listing is left out.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -17,6 +16,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from stashapi.stashapp import StashInterface
 
+from plexsync.core.connection import Connection
 from plexsync.model.errors import StashUnavailable
 
 logging.getLogger("stashapi").setLevel(logging.CRITICAL)
@@ -24,47 +24,27 @@ urllib3.disable_warnings(
     urllib3.exceptions.InsecureRequestWarning
 )  # Stash's own certificate is nearly always self-signed
 
-#: Characters of Stash's own words that an error repeats.
-SAID = 300
+#: Characters of Stash's own message that an error repeats.
+MESSAGE_CHARACTERS = 300
 
 
 class StashRefused(StashUnavailable):
-    """Stash answered, with an error in ``errors``. ``invalid``: it does not know something that was asked for."""
+    """Stash answered with ``errors``. ``invalid``: it does not know a field, filter or type of the query."""
 
     def __init__(self, message: str, *, invalid: bool = False) -> None:
         super().__init__(message)
         self.invalid = invalid
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """How to reach Stash: what the newest hook left in ``connection.json``, and the ApiKey, which lies in no file."""
-
-    scheme: str = "http"
-    host: str = "127.0.0.1"
-    port: int = 9999
-    cookie: str = ""
-    api_key: str = ""
-
-    @property
-    def base(self) -> str:
-        """``http://127.0.0.1:9999``"""
-        host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
-        return f"{self.scheme}://{host}:{self.port}"
-
-    def __repr__(self) -> str:
-        return f"Connection({self.base})"
-
-
 class _KeepOurCookie(DefaultCookiePolicy):
-    """Stash refreshes its cookie in every answer; kept beside ours, the old one would be sent first."""
+    """Keep Stash from replacing our cookie: it sends one in every answer, and the older of two would be sent first."""
 
     def set_ok(self, cookie: Any, request: Any) -> bool:
         return False
 
 
 class _Adapter(HTTPAdapter):
-    """Timeouts on every request, and a typed error for every answer that is not what was asked for."""
+    """Puts timeouts on every request, and raises a typed error for every answer that is not what was asked for."""
 
     def __init__(self, timeout: tuple[float | None, float | None], sent: Callable[[], None]) -> None:
         super().__init__()
@@ -83,22 +63,22 @@ class _Adapter(HTTPAdapter):
 
 
 def read_json(content: bytes) -> Any:
-    """The JSON in an answer; raises ``ValueError``.
+    """Return the JSON in an answer; raise ``ValueError`` where there is none.
 
-    Bytes that are no UTF-8 (of an old file's name, say) become U+FFFD: one scene must not make a whole answer useless.
+    Bytes that are not UTF-8 (in the name of an old file, say) become U+FFFD: one scene must not spoil a whole answer.
     Lone surrogates, which neither SQLite nor a URL takes, go.
     """
-    found = json.loads(content.decode("utf-8", "replace"))
+    answer = json.loads(content.decode("utf-8", "replace"))
     if b"\\ud" in content or b"\\uD" in content:
-        found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "ignore"))
-    return found
+        answer = json.loads(json.dumps(answer, ensure_ascii=False).encode("utf-8", "ignore"))
+    return answer
 
 
 def _problem(response: requests.Response, *, cover: bool) -> StashUnavailable | None:
     status, kind = response.status_code, response.headers.get("Content-Type", "")
-    what = "a cover" if cover else "a question"
+    what = "the request for a cover" if cover else "a query"
     if status in (401, 403) or 300 <= status < 400:
-        return StashUnavailable(f"Stash refused PlexSync's login for {what} (status {status})", refused=True)
+        return StashUnavailable(f"Stash rejected the login for {what} (status {status})", refused=True)
     if status >= 500 or (status >= 400 and cover):
         return StashUnavailable(f"Stash answered {what} with status {status}")
     if not cover and "json" not in kind:
@@ -107,7 +87,7 @@ def _problem(response: requests.Response, *, cover: bool) -> StashUnavailable | 
 
 
 class _Silent:
-    """The logger that stashapi wants: its lines hold addresses and whole queries, ours say it in a sentence."""
+    """The logger that stashapi wants. Its lines hold addresses and whole queries; our errors are one sentence."""
 
     def _ignore(self, *_: object) -> None:
         return None
@@ -116,7 +96,7 @@ class _Silent:
 
 
 class _Interface(StashInterface):  # type: ignore[misc]
-    """stashapi with timeouts, typed errors, and no schema listing (we write our own fragments)."""
+    """stashapi with timeouts, typed errors, and no schema listing (``queries`` has the fragments)."""
 
     def __init__(self, connection: Connection, prepare: Callable[[requests.Session], None]) -> None:
         self._prepare = prepare
@@ -132,18 +112,19 @@ class _Interface(StashInterface):  # type: ignore[misc]
         super().__init__(details, verify_ssl=False)
 
     def stash_version(self) -> Any:
-        """The constructor's first call: the session gets its timeouts before anything is sent."""
+        """Prepare the session first: this is the constructor's first request, and needs the timeouts already."""
         self._prepare(self.s)
         return super().stash_version()
 
     def _handle_GQL_response(self, response: requests.Response) -> dict[str, Any]:
-        """The ``data``. stashapi's own raises a bare ``Exception`` for an answer without it."""
+        """Return the ``data``. stashapi's own raises a bare ``Exception`` for an answer without it."""
         body = read_json(response.content)
         if body.get("errors"):
-            said = "; ".join(str(one.get("message")) for one in body["errors"])
-            if "database is locked" in said:
+            messages = "; ".join(str(error.get("message")) for error in body["errors"])
+            if "database is locked" in messages:
                 raise StashUnavailable("Stash's database is busy")
-            raise StashRefused(f"Stash refused a question: {said[:SAID]}", invalid=response.status_code == 422)
+            invalid = response.status_code == 422
+            raise StashRefused(f"Stash returned an error: {messages[:MESSAGE_CHARACTERS]}", invalid=invalid)
         return dict(body["data"])
 
     def _get_fragments_introspection(self, *_: Any, **__: Any) -> dict[str, str]:
@@ -151,11 +132,11 @@ class _Interface(StashInterface):  # type: ignore[misc]
 
 
 def nothing() -> None:
-    """What is done after an answer unless somebody wants to know."""
+    """Do nothing: what is called after an answer unless somebody wants to know."""
 
 
 class Link:
-    """One connection to Stash. Built lazily: the first question pays for stashapi's constructor.
+    """One connection to Stash. Built lazily: the first query pays for stashapi's constructor.
 
     ``connect_timeout`` and ``read_timeout`` in seconds, 0 for none. ``requests``: how many were sent so far. ``heard``
     is called after each answer.
@@ -170,24 +151,24 @@ class Link:
         self._covers: requests.Session | None = None
 
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The ``data`` of a GraphQL answer.
+        """Return the ``data`` of a GraphQL answer.
 
-        Raises ``StashUnavailable``, and ``StashRefused`` where Stash answered with an error in ``errors``.
+        Raises ``StashUnavailable``, or ``StashRefused`` where Stash answered with ``errors``.
         """
         try:
             if self._interface is None:
                 self._interface = _Interface(self.connection, self._prepare)
             answer = dict(self._interface.call_GQL(query, dict(variables or {})))
         except requests.RequestException as error:
-            raise StashUnavailable(f"Stash does not answer at {self.connection.base}: {_kind(error)}") from None
+            raise StashUnavailable(f"Stash is unreachable at {self.connection.base} ({_reason(error)})") from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            raise StashUnavailable(f"Stash at {self.connection.base} answered what PlexSync cannot read") from None
+            raise StashUnavailable(f"PlexSync cannot read the answer of Stash at {self.connection.base}") from None
         self.heard()
         return answer
 
     def renew(self, connection: Connection) -> bool:
-        """Go on with a newer cookie, without connecting anew; False if it is another Stash or another key."""
-        if replace(connection, cookie="") != replace(self.connection, cookie=""):
+        """Use a newer cookie without reconnecting; False if it is another Stash or another API key."""
+        if connection.login != self.connection.login:
             return False
         if connection.cookie != self.connection.cookie and self._interface is not None and not connection.api_key:
             self._interface.s.cookies.clear()
@@ -196,7 +177,7 @@ class Link:
         return True
 
     def cover(self, scene_id: int) -> tuple[bytes, str]:
-        """The cover's bytes and content type. No redirect is followed: it would be the login page."""
+        """Return the cover's bytes and content type. No redirect is followed: it would be the login page."""
         url = f"{self.connection.base}/scene/{scene_id}/screenshot"
         headers = {"ApiKey": self.connection.api_key} if self.connection.api_key else {}
         if self.connection.cookie and not headers:
@@ -208,7 +189,7 @@ class Link:
         try:
             answer = self._covers.get(url, headers=headers, allow_redirects=False)
         except (requests.RequestException, ValueError) as error:
-            raise StashUnavailable(f"Stash did not send the cover of scene {scene_id}: {_kind(error)}") from None
+            raise StashUnavailable(f"Stash did not send the cover of scene {scene_id} ({_reason(error)})") from None
         return answer.content, answer.headers.get("Content-Type", "")
 
     def close(self) -> None:
@@ -228,9 +209,9 @@ class Link:
         self.requests += 1
 
 
-def _kind(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
-        return "it took too long"
+        return "timeout"
     if isinstance(error, requests.exceptions.SSLError):
-        return "the encrypted connection failed"
+        return "the TLS connection failed"
     return "the connection failed" if isinstance(error, requests.ConnectionError) else type(error).__name__

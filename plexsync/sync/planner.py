@@ -21,7 +21,7 @@ from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library, Refresh
 from plexsync.stash.api import Stash
-from plexsync.stash.files import Twins
+from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
 from plexsync.sync.edit import EditPlan, plan
 
@@ -91,7 +91,7 @@ class Planner:
     ) -> None:
         self._clock = clock
         self._refreshed = float("-inf")
-        self._twins = Twins(clock)
+        self._stash_files = StashFiles(clock)
         self._scanned: dict[tuple[int, str], float] = {}
         self.sections: tuple[Section, ...] = ()
         self.stash = stash
@@ -103,11 +103,11 @@ class Planner:
     @property
     def listing_seconds(self) -> float:
         """Seconds spent so far on listing Stash's files for many batches."""
-        return self._twins.seconds
+        return self._stash_files.seconds
 
     def close(self) -> None:
         """Forget what was listed."""
-        self._twins.close()
+        self._stash_files.close()
 
     @property
     def machine(self) -> str:
@@ -188,8 +188,8 @@ class Planner:
     def _rivals(
         self, names: Collection[str], alike: Collection[tuple[int, float]], scenes: Sequence[Scene]
     ) -> dict[str, tuple[Rival, ...]]:
-        told = self._twins.named(self.stash, names, scenes) if names else []
-        told += self._twins.alike(self.stash, alike, scenes) if alike else []
+        told = self._stash_files.with_names(self.stash, names, scenes) if names else []
+        told += self._stash_files.alike(self.stash, alike, scenes) if alike else []
         found: dict[str, list[Rival]] = {name_key(name): [] for name in names}
         for scene_id, file in told:
             found.setdefault(name_key(file.path), []).append(Rival(scene_id, file))

@@ -1,6 +1,6 @@
 """Check setup: whether Plex, token, libraries and paths fit, and how many scenes match, in plain words.
 
-Reads only. What is wrong is a finding, told as data, not an error.
+Reads only. What is wrong is a finding in the answer, not an error.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from plexsync.log import Log
 from plexsync.matching import path_map
 from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
-from plexsync.model.settings import Settings, read_settings, setup_problem
+from plexsync.model.settings import Settings, display_name, read_settings, setup_problem
 from plexsync.plex.sections import choose
 from plexsync.state import ledger
 from plexsync.status import counted
 
-#: Scenes in the sample, and reasons that are told of those that do not match.
+#: Scenes in the sample, and how many of those that do not match are listed with their reason.
 SAMPLE, REASONS = 50, 3
 
 
-class Checkup:
+class Findings:
     """Collects findings, each one line; ``ok`` is False once one of them keeps PlexSync from working."""
 
     def __init__(self, log: Log) -> None:
@@ -35,111 +35,116 @@ class Checkup:
         self._log = log
 
     def good(self, line: str) -> None:
-        """Something that works."""
+        """Add something that works."""
         self.lines.append(line)
         self._log.info(line)
 
-    def note(self, line: str) -> None:
-        """Something to look at; PlexSync works all the same."""
+    def warn(self, line: str) -> None:
+        """Add something to look at; PlexSync works all the same."""
         self.lines.append(line)
         self._log.warning(line)
 
     def bad(self, line: str) -> None:
-        """Something to put right; nothing more is checked."""
+        """Add something that the user has to fix; nothing more is checked."""
         self.ok = False
         self.lines.append(line)
         self._log.error(line)
 
     def result(self) -> dict[str, Any]:
-        """``{"ok": ..., "lines": [...], ...facts}``; the last line is the verdict, or what has to be put right."""
+        """Return ``{"ok": ..., "lines": [...], ...facts}``; the last line is the verdict, or what has to be fixed."""
         sample = self.facts.get("sample", {"scenes": 0, "matched": 0})
         if self.ok and 2 * sample["matched"] < sample["scenes"]:
-            self.note("Check setup: Plex can be used, but most scenes find no item there; the lines before say why.")
+            self.warn("Check setup: PlexSync works, but most scenes match no item in Plex. The other lines say why.")
         elif self.ok:
-            self.good("Check setup: everything fits.")
+            self.good("Check setup: all checks passed.")
         return {"ok": self.ok, "lines": self.lines, **self.facts}
 
 
 def run(app: App) -> dict[str, Any]:
-    """Check everything and tell it, line by line, in the log and in the result."""
-    found = Checkup(app.log)
+    """Check everything; return the findings and log them line by line."""
+    findings = Findings(app.log)
     try:
-        _all(app, found)
+        _check(app, findings)
     except StashUnavailable as error:
-        found.bad(f"{error}. Open a page of Stash, so that PlexSync learns how to reach it.")
+        findings.bad(f"{error}. Open any page of Stash: PlexSync then learns how to reach it.")
     except PlexSyncError as error:
-        found.bad(str(error))
-    return found.result()
+        findings.bad(str(error))
+    return findings.result()
 
 
-def _all(app: App, found: Checkup) -> None:
+def _check(app: App, findings: Findings) -> None:
     saved = app.stash.settings()
     settings, warnings = read_settings(saved)
-    ledger.put(app.state.conn, "warned", list(warnings))  # told here, so that nobody tells them once more
+    ledger.put(app.state.conn, "warned", list(warnings))  # they are findings here, and need no second warning
     app.use(saved)
-    found.good("Stash answers.")
+    findings.good("Stash answers.")
     for sentence in warnings:
-        found.note(sentence)
+        findings.warn(sentence[:1].upper() + sentence[1:])
     problem = setup_problem(settings)
     if problem:
-        found.bad(problem)
+        findings.bad(problem)
         return
-    _plex(app, settings, found)
+    _check_plex(app, settings, findings)
     scenes = app.stash.sample(SAMPLE)
     if not scenes:
-        found.good("Stash has no scenes yet.")
+        findings.good("Stash has no scenes yet.")
         return
-    _sample(app, scenes, settings, found)
-    _paths(app, settings, found)
+    _check_sample(app, scenes, settings, findings)
+    _check_paths(app, settings, findings)
 
 
-def _plex(app: App, settings: Settings, found: Checkup) -> None:
+def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     began = time.perf_counter()
     identity = app.client.connect()
     ms = int((time.perf_counter() - began) * 1000)
-    found.facts["plex"] = {"version": identity.version, "ms": ms, "platform": identity.platform}
-    found.good(f"Plex {identity.version} answers in {ms} ms and accepts the token.")
+    findings.facts["plex"] = {"version": identity.version, "ms": ms, "platform": identity.platform}
+    findings.good(f"Plex {identity.version} answers in {ms} ms and accepts the token.")
     sections = app.client.sections()
     if not sections:
         raise SetupError(
-            "Plex has no library of the type Movies; PlexSync writes to such libraries only. Make one in Plex.",
+            "Plex has no library of the type Movies, and PlexSync writes to no other type. Create one in Plex.",
             code="library",
         )
     names = ", ".join(section.title for section in sections)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
-    found.good(f"Libraries of the type Movies: {names}. Used: {used}.")
-    fresh = app.planner.refresh(missing=True)
-    for sentence in fresh.warnings if fresh else ():
-        found.note(f"Plex shows something odd: {sentence}")
+    findings.good(f"Libraries of the type Movies: {names}. Used: {used}.")
+    refresh = app.planner.refresh(missing=True)
+    for sentence in refresh.warnings if refresh else ():
+        findings.warn(f"Unexpected data in Plex: {sentence}")
     counts = app.planner.library.counts()
-    found.facts["libraries"] = counts
-    found.good("Indexed: " + ", ".join(f"{name} {counted(number, 'item')}" for name, number in counts.items()) + ".")
+    findings.facts["libraries"] = counts
+    indexed = ", ".join(f"{name} {counted(number, 'item')}" for name, number in counts.items())
+    findings.good(f"Indexed: {indexed}.")
 
 
-def _sample(app: App, scenes: Sequence[Scene], settings: Settings, found: Checkup) -> None:
-    matches = app.planner.match(scenes)
-    lost = [one for one in matches.values() if not matching.write_targets(one, settings.match_low_confidence)]
-    matched = len(scenes) - len(lost)
-    kinds = Counter("low_confidence" if one.verdict == "low" else "not_in_plex" for one in lost)
-    found.facts["sample"] = {"scenes": len(scenes), "matched": matched, "reasons": dict(kinds)}
-    tell = found.good if matched else found.note
-    tell(
-        f"Of {counted(len(scenes), 'scene')} tried, {matched} match an item in Plex ({100 * matched // len(scenes)} %),"
-        f" {kinds['not_in_plex']} are not in Plex, {kinds['low_confidence']} are not certain."
+def _check_sample(app: App, scenes: Sequence[Scene], settings: Settings, findings: Findings) -> None:
+    matches = app.planner.match(scenes).values()
+    unmatched = [match for match in matches if not matching.write_targets(match, settings.match_low_confidence)]
+    matched = len(scenes) - len(unmatched)
+    reasons = Counter("low_confidence" if match.verdict == "low" else "not_in_plex" for match in unmatched)
+    findings.facts["sample"] = {"scenes": len(scenes), "matched": matched, "reasons": dict(reasons)}
+    add = findings.good if matched else findings.warn
+    add(
+        f"Of {counted(len(scenes), 'sampled scene')}, {matched} match an item in Plex"
+        f" ({100 * matched // len(scenes)} %), {reasons['not_in_plex']} are not in Plex,"
+        f" {reasons['low_confidence']} are uncertain."
     )
-    for one in lost[:REASONS]:
-        found.good(f"No sure match: {one.reason}")
+    for match in unmatched[:REASONS]:
+        findings.good(f"No certain match: {match.reason}")
 
 
-def _paths(app: App, settings: Settings, found: Checkup) -> None:
-    """The path map that the matches of the sample, and earlier ones, have taught."""
+def _check_paths(app: App, settings: Settings, findings: Findings) -> None:
+    """Suggest the path map that was learned from the matches of the sample and earlier ones."""
     suggested = path_map.suggestion(app.planner.learned())
-    found.facts["path_map"] = suggested
+    findings.facts["path_map"] = suggested
     if not suggested:
-        found.good("No path map to suggest: the paths agree, or too few files match to learn from.")
+        findings.good("No path map to suggest: the paths agree, or too few files match to learn from.")
     elif settings.log_hide_paths:
-        found.good("A path map was learned; logHidePaths keeps it out of the log.")
+        findings.good(f'A path map was learned. "{display_name("logHidePaths")}" keeps it out of the log.')
     elif settings.path_map:
-        found.good(f"The path map is as you set it; learned from matches: {suggested}")
+        findings.good(f"Your path map is in use. Learned from matches: {suggested}")
     else:
-        found.good(f"PlexSync has learned how paths differ. To make it certain, paste into plexPathMap: {suggested}")
+        setting = display_name("plexPathMap")
+        findings.good(
+            f'PlexSync has learned how paths differ. To make it permanent, paste into "{setting}": {suggested}'
+        )

@@ -1,4 +1,4 @@
-"""Tasks and operations as Stash calls them: finds the mode's room, and turns whatever happens into one JSON document.
+"""Tasks and operations as Stash calls them: find the mode's module, and turn whatever happens into one JSON document.
 
 The quick operations need the standard library alone; only the modes that talk to a server load more.
 """
@@ -16,61 +16,46 @@ from plexsync.core import event as events
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
 from plexsync.tasks import operations
-
-Args = dict[str, Any]
+from plexsync.tasks.call import BUTTONS, Args
 
 #: Modes that run until their work is done, in ``sync.py``; the others are answered at once by ``operations.py``.
 TASKS = ("sync_all", "sync_recent", "process_queue", "process_dlq", "preview", "check_setup")
 
-#: Mode -> the name of its button in Stash.
-BUTTONS = {
-    "sync_all": "Sync all",
-    "sync_recent": "Sync recent",
-    "process_queue": "Process queue",
-    "process_dlq": "Process DLQ",
-    "check_setup": "Check setup",
-    "preview": "Preview",
-    "status": "Show status",
-    "clear_dlq": "Clear DLQ",
-    "clear_queue": "Clear queue",
-}
-
 
 def answer(event: events.Event) -> str:
-    """The JSON document for a task or operation: ``{"output": ...}`` or ``{"error": "one sentence"}``.
+    """Return the JSON document for a task or operation: ``{"output": ...}`` or ``{"error": "one sentence"}``.
 
-    The reason why a button could not do its work is in the log too: Stash shows it a green tick either way.
+    The reason why a button failed is in the log too: Stash shows it a green tick either way.
     """
     try:
-        found = _answer(event)
+        document = _answer(event)
     except Exception as error:  # the edge of every button: Python's own report would show what the error's text holds
-        found = _fault(event.mode, error)
-    if "error" in found and event.mode in BUTTONS:
-        Log([StderrSink()]).error(f"could not finish {BUTTONS[event.mode]}: {found['error']}")
-    return json.dumps(found, ensure_ascii=False)
+        document = _internal_error(event.mode, error)
+    if "error" in document and event.mode in BUTTONS:
+        Log([StderrSink()]).error(f"failed to run {BUTTONS[event.mode]}: {document['error']}")
+    return json.dumps(document, ensure_ascii=False)
 
 
-def _fault(mode: str, error: Exception) -> Args:
-    """What is left to say of a bug of ours: its kind, and in the log where it is."""
+def _internal_error(mode: str, error: Exception) -> Args:
+    """Return the kind of a bug of ours, and log where it is."""
     Log([StderrSink()]).trace(error)
-    kind = type(error).__name__
-    return {"error": f"PlexSync failed at {mode} by a fault of its own ({kind}); the log's lines before say where."}
+    return {"error": f"Internal error in {mode} ({type(error).__name__}). This is a bug; the log has the traceback."}
 
 
 def _answer(event: events.Event) -> Args:
     mode = event.mode
-    quick = operations.MODES.get(mode)
-    if quick is None and mode not in TASKS:
+    operation = operations.MODES.get(mode)
+    if operation is None and mode not in TASKS:
         known = ", ".join(sorted({*operations.MODES, *TASKS}))
-        return {"error": f"PlexSync does not know the mode {mode[:40]!r}. It knows: {known}."}
+        return {"error": f"Unknown mode {mode[:40]!r}. PlexSync knows: {known}."}
     folder = environment.data_dir(event.stash_dir)
     if not folder:
-        return {"error": f"Stash did not say where its folder is, so {mode} could not be run."}
+        return {"error": f"Stash did not say where its folder is, so {mode} was not run."}
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if mode != "log":
             events.leave_connection(event, folder)
-        return _guarded(quick or _task(mode), folder, _args(event.text))
+        return _guarded(operation or _task(mode), folder, _args(event.text))
     except OSError as error:
         return {"error": f"PlexSync cannot use its data folder {folder} ({error}). Allow Stash to write there."}
 
@@ -83,30 +68,30 @@ def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
     except sqlite3.OperationalError as error:
         return {
             "error": f"PlexSync's database in {folder} cannot be used ({error})."
-            " Free the disk, or allow Stash to write there."
+            " Free disk space, or allow Stash to write there."
         }
     except sqlite3.Error as error:
-        wake.wake(folder)  # only the worker, which holds the lock, may mend a damaged file
+        wake.wake(folder)  # only the worker, which holds the lock, may repair a damaged file
         return {
-            "error": f"PlexSync's database in {folder} is damaged ({error}). The background worker saves what it can"
-            " and makes a new one; try again in a minute."
+            "error": f"PlexSync's database in {folder} is damaged ({error})."
+            " The background worker is repairing it; try again in a minute."
         }
     except ImportError:
         from plexsync import requirements
 
-        absent = requirements.names()
+        absent = requirements.missing()
         if not absent:
             raise
-        return {"error": requirements.sentence(absent)}
+        return {"error": requirements.missing_sentence(absent)}
 
 
 def _task(mode: str) -> Callable[[str, Args], Any]:
     def run(folder: str, args: Args) -> Any:
         from plexsync import requirements
 
-        absent = requirements.names()
+        absent = requirements.missing()
         if absent:
-            raise PlexSyncError(requirements.sentence(absent))
+            raise PlexSyncError(requirements.missing_sentence(absent))
         from plexsync.tasks import sync
 
         return sync.run(mode, folder, args)
@@ -115,6 +100,6 @@ def _task(mode: str) -> Callable[[str, Args], Any]:
 
 
 def _args(text: str) -> Args:
-    """The call's args. The text was found to be JSON before."""
-    found = json.loads(text.encode("utf-8", "replace").decode("utf-8"), strict=False).get("args")
-    return found if isinstance(found, dict) else {}
+    """Return the call's args; ``{}`` if they are no object. The text is known to be JSON."""
+    args = json.loads(text.encode("utf-8", "replace").decode("utf-8"), strict=False).get("args")
+    return args if isinstance(args, dict) else {}

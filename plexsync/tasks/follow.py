@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from plexsync.core import wake
 from plexsync.queue import bulk, schema
 from plexsync.state import pause
+from plexsync.tasks.call import ProgressBar
 
-DONE, AWAY, STASH_AWAY, PROBLEM = "done", "away", "stash away", "problem"
-
-#: Seconds between two looks at the rows, and between two looks at whether a worker is there.
-LOOK, KEEP_AWAKE = 0.1, 1.0
-#: A look reads an index row for each that is left: after one that took long, so many times as long nothing is done.
-LEISURE = 20
+#: Seconds between two counts of the rows, and between two checks that a worker runs.
+COUNT_INTERVAL, WAKE_INTERVAL = 0.1, 1.0
+#: Counting reads an index row for each row that is left: after a slow count, sleep this many times as long as it took.
+REST = 20
 #: Starts of a worker without a single row settled in between, after which the task gives up on it.
 STARTS = 5
 
 
+class Ending(Enum):
+    """Why a task stops following."""
+
+    DONE = auto()
+    PLEX_AWAY = auto()
+    STASH_AWAY = auto()
+    PROBLEM = auto()
+
+
 class Ended(NamedTuple):
-    """Why following ended; ``sentence``: what stands in the way."""
+    """Why following ended; ``sentence``: what the user has to fix."""
 
-    kind: str
+    ending: Ending
     sentence: str = ""
-
-
-class Progress(Protocol):
-    """Shows progress."""
-
-    def progress(self, done: float) -> None:
-        """0 to 1."""
 
 
 class Clock(Protocol):
@@ -46,44 +48,49 @@ class Clock(Protocol):
         """Sleeps so many seconds."""
 
 
-def follow(folder: str, conn: sqlite3.Connection, mark: str, total: int, progress: Progress, world: Clock) -> Ended:
-    """Wait until each row of ``mark`` is settled or put back, or the worker is paused; why it ended."""
+def follow(folder: str, conn: sqlite3.Connection, task_id: str, total: int, bar: ProgressBar, world: Clock) -> Ended:
+    """Wait until each row of the task is settled or put back, or the worker is paused; return why it ended."""
     since = world.clock()
-    nudge = schema.raise_counter(conn, "nudge")
+    request = schema.raise_counter(conn, "nudge")
     state = pause.connect(folder)
-    starts, awake, last, shown = 0, float("-inf"), total, 0.0
+    starts, woken_at, last, shown = 0, float("-inf"), total, 0.0
     try:
         while True:
             began = world.clock()
-            left = bulk.left(conn, mark, since)
+            left = bulk.left(conn, task_id, since)
             took = world.clock() - began
             if not left:
-                return Ended(DONE)
+                return Ended(Ending.DONE)
             if left != last:
                 starts, last = 0, left
             done = 1.0 - left / max(total, left)
             if done > shown:  # a row that was put back and is worked on again counts once more
                 shown = done
-                progress.progress(shown)
+                bar.progress(shown)
             state = state if pause.is_file(state) else _reopened(state, folder)
-            if schema.get_meta(conn, "looked") >= nudge:
-                standing = pause.load(state)
-                if standing is not None and standing.kind in _KINDS:
-                    return Ended(_KINDS[standing.kind], standing.problem)
-            if world.clock() - awake >= KEEP_AWAKE:
-                awake = world.clock()
+            if schema.get_meta(conn, "looked") >= request:
+                paused = pause.load(state)
+                if paused is not None and paused.kind in _ENDINGS:
+                    return Ended(_ENDINGS[paused.kind], paused.problem)
+            if world.clock() - woken_at >= WAKE_INTERVAL:
+                woken_at = world.clock()
                 starts += wake.wake(folder)
                 if starts > STARTS:
-                    return Ended(PROBLEM, "PlexSync's background worker does not start; plexsync.log may say why.")
-            world.sleep(min(max(LOOK, LEISURE * took), KEEP_AWAKE))
+                    return Ended(Ending.PROBLEM, "The background worker does not start. See plexsync.log.")
+            world.sleep(min(max(COUNT_INTERVAL, REST * took), WAKE_INTERVAL))
     finally:
         state.close()
 
 
-_KINDS = {pause.PLEX: AWAY, pause.STASH: STASH_AWAY, pause.SETUP: PROBLEM, pause.LOCAL: PROBLEM}
+_ENDINGS = {
+    pause.PLEX: Ending.PLEX_AWAY,
+    pause.STASH: Ending.STASH_AWAY,
+    pause.SETUP: Ending.PROBLEM,
+    pause.LOCAL: Ending.PROBLEM,
+}
 
 
 def _reopened(state: sqlite3.Connection, folder: str) -> sqlite3.Connection:
-    """The worker may have made the file only now."""
+    """Connect again: the worker may have made the file only now."""
     state.close()
     return pause.connect(folder)

@@ -1,4 +1,4 @@
-"""What is answered at once, live from the databases: status, dead letters, wake-ups. Standard library alone."""
+"""The operations that are answered at once, live from the databases. Standard library alone."""
 
 from __future__ import annotations
 
@@ -9,23 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from plexsync import status as reports
-from plexsync.core import environment
-from plexsync.core import wake as waking
+from plexsync import status
+from plexsync.core import environment, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
-from plexsync.queue import dead_letters as letters
-from plexsync.queue import jobs, schema
-from plexsync.status import counted
+from plexsync.queue import dead_letters, jobs, schema
+from plexsync.tasks.call import Args
 
-Args = dict[str, Any]
-
-#: Levels that the worker may hand over for Stash's log, and the most lines of one call.
+#: Levels of the lines that the worker hands over for Stash's log, and the most lines of one call.
 LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
 MOST_LINES = 500
 
 #: Dead letters of one answer: ten times as many take longer than a second to write down.
-MOST_LETTERS = 10_000
+MOST_DEAD_LETTERS = 10_000
 
 
 @contextmanager
@@ -37,27 +33,27 @@ def _queue(folder: str) -> Iterator[sqlite3.Connection]:
         conn.close()
 
 
-def status(folder: str, args: Args) -> dict[str, Any]:
-    """The contract's status object, and the same in words in the log: in Stash the last line stands on top."""
-    found = reports.status(folder, time.time())
+def show_status(folder: str, args: Args) -> dict[str, Any]:
+    """Return the contract's status object; log it in words, last line first, because Stash's log page is reversed."""
+    report = status.status(folder, time.time())
     sink = StderrSink()
     log = Log([sink])
-    for line in reversed(reports.words(found)):
+    for line in reversed(status.words(report)):
         log.info(line)
     sink.progress(1.0)
-    return found
+    return report
 
 
-def dead_letters(folder: str, args: Args) -> dict[str, Any]:
-    """``{"items": [...]}``, the newest first; ``more``: how many older ones are not listed, where there are any."""
+def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
+    """Return ``{"items": [...]}``, the newest first; ``more``: how many older ones are not listed, if any."""
     with _queue(folder) as conn:
-        found = letters.dead_letters(conn, MOST_LETTERS)
-        more = sum(letters.by_reason(conn).values()) - len(found) if len(found) == MOST_LETTERS else 0
-    items = {"items": [_letter(row) for row in found]}
+        rows = dead_letters.dead_letters(conn, MOST_DEAD_LETTERS)
+        more = sum(dead_letters.by_reason(conn).values()) - len(rows) if len(rows) == MOST_DEAD_LETTERS else 0
+    items = {"items": [_dead_letter(row) for row in rows]}
     return items | {"more": more} if more > 0 else items
 
 
-def _letter(row: tuple[Any, ...]) -> dict[str, Any]:
+def _dead_letter(row: tuple[Any, ...]) -> dict[str, Any]:
     number, key, reason, message, attempts, first, last, candidates = row
     kind, _, ident = str(key or "").partition(":")
     return {
@@ -67,55 +63,57 @@ def _letter(row: tuple[Any, ...]) -> dict[str, Any]:
         "reason": reason or "retries_exhausted",
         "message": message or "",
         "attempts": attempts,
-        "first_seen": reports.moment(first),
-        "last_seen": reports.moment(last),
+        "first_seen": status.moment(first),
+        "last_seen": status.moment(last),
         "candidates": json.loads(candidates) if candidates else [],
     }
 
 
-def retry(folder: str, args: Args) -> dict[str, Any]:
-    """Put dead letters back with a clean slate, and wake the worker."""
+def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
+    """Put dead letters back with no attempt counted, and wake the worker."""
     with _queue(folder) as conn:
-        number = letters.retry(conn, _ids(args), time.time())
+        number = dead_letters.retry(conn, _ids(args), time.time())
         schema.raise_counter(conn, "nudge")
-    waking.wake(folder)
+    wake.wake(folder)
     return {"retried": number}
 
 
-def discard(folder: str, args: Args) -> dict[str, Any]:
-    """Forget dead letters."""
+def discard_dead_letters(folder: str, args: Args) -> dict[str, Any]:
+    """Delete dead letters."""
     with _queue(folder) as conn:
-        return {"discarded": letters.discard(conn, _ids(args))}
+        return {"discarded": dead_letters.discard(conn, _ids(args))}
 
 
 def _ids(args: Args) -> list[int]:
-    """The ``ids`` of a call; numbers may come as text."""
+    """Return the ``ids`` of a call; numbers may come as text."""
     raw = args.get("ids")
     if not isinstance(raw, list):
-        raise PlexSyncError('PlexSync needs the ids of dead letters, as {"ids": [1, 2]}; dead_letters lists them.')
-    found: list[int] = []
-    for one in raw:
-        text = str(one).strip()
-        if isinstance(one, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise PlexSyncError(f"PlexSync cannot use {text[:20]!r} as the id of a dead letter; nothing was changed.")
-        found.append(int(text))
-    return found
+        raise PlexSyncError(
+            'The ids of dead letters are missing. Send them as {"ids": [1, 2]}; the mode dead_letters lists them.'
+        )
+    ids: list[int] = []
+    for value in raw:
+        text = str(value).strip()
+        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise PlexSyncError(f"{text[:20]!r} cannot be the id of a dead letter. Nothing was changed.")
+        ids.append(int(text))
+    return ids
 
 
-def wake(folder: str, args: Args) -> dict[str, Any]:
-    """Start the worker if there is something to do; make a paused or waiting one look at once."""
+def wake_worker(folder: str, args: Args) -> dict[str, Any]:
+    """Start the worker if there is something to do; make a paused or waiting one try at once."""
     with _queue(folder) as conn:
         schema.raise_counter(conn, "nudge")
-        number = jobs.counts(conn)
-        needed = number["pending"] + number["waiting"] + number["in_progress"] > 0
+        counts = jobs.counts(conn)
+        needed = counts["pending"] + counts["waiting"] + counts["in_progress"] > 0
         needed = needed or jobs.catchup_due(conn, time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
-    running = waking.running_pid(folder) is not None
-    started = waking.wake(folder) if needed and not running else False
+    running = wake.running_pid(folder) is not None
+    started = wake.wake(folder) if needed and not running else False
     return {"started": started, "running": running or started}
 
 
-def log(folder: str, args: Args) -> dict[str, Any]:
-    """Print lines that the background worker hands over, so that they reach Stash's log."""
+def print_lines(folder: str, args: Args) -> dict[str, Any]:
+    """Print the lines that the background worker hands over: what a plugin prints gets into Stash's log."""
     sink = StderrSink()
     raw = args.get("lines")
     lines = [line for line in raw if isinstance(line, dict)] if isinstance(raw, list) else []
@@ -125,33 +123,33 @@ def log(folder: str, args: Args) -> dict[str, Any]:
 
 
 def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
-    """Forget all dead letters."""
+    """Delete all dead letters."""
     with _queue(folder) as conn:
-        number = letters.clear_dead(conn)
-    return _cleared(f"cleared {counted(number, 'dead letter')}; a scene comes back when it is edited again", number)
+        number = dead_letters.clear_dead(conn)
+    return _cleared("dead letter", number)
 
 
 def clear_queue(folder: str, args: Args) -> dict[str, Any]:
-    """Forget all pending and waiting jobs."""
+    """Delete all pending and waiting jobs."""
     with _queue(folder) as conn:
-        number = letters.clear_pending(conn, time.time())
-    return _cleared(f"cleared {counted(number, 'pending job')}; a scene comes back when it is edited again", number)
+        number = dead_letters.clear_pending(conn, time.time())
+    return _cleared("pending job", number)
 
 
-def _cleared(line: str, number: int) -> dict[str, Any]:
+def _cleared(what: str, number: int) -> dict[str, Any]:
     sink = StderrSink()
-    Log([sink]).info(line)
+    Log([sink]).info(f"cleared {status.counted(number, what)}. A scene is queued again when it is edited.")
     sink.progress(1.0)
     return {"cleared": number}
 
 
 MODES: dict[str, Callable[[str, Args], Any]] = {
-    "status": status,
-    "dead_letters": dead_letters,
-    "retry": retry,
-    "discard": discard,
-    "wake": wake,
-    "log": log,
+    "status": show_status,
+    "dead_letters": list_dead_letters,
+    "retry": retry_dead_letters,
+    "discard": discard_dead_letters,
+    "wake": wake_worker,
+    "log": print_lines,
     "clear_dlq": clear_dlq,
     "clear_queue": clear_queue,
 }

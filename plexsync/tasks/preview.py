@@ -1,6 +1,6 @@
-"""What Sync all would change, field by field, as two files; reads both servers, writes to neither, leaves no job.
+"""Write what Sync all would change to two files. Reads both servers, writes to neither, leaves no job.
 
-Works page by page, like the worker's batches, with the same matching and the same difference.
+Works page by page, like the worker's batches, with the same matching and the same comparison.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from plexsync import matching
 from plexsync.app import App
@@ -21,9 +21,12 @@ from plexsync.model.item import Item
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, require_setup
 from plexsync.plex.images import check_cover, image_digest
-from plexsync.stash.api import SCENE, Stash, read_scene
+from plexsync.stash.api import Stash
+from plexsync.stash.queries import SCENE
+from plexsync.stash.reading import read_scene
 from plexsync.sync import covers
 from plexsync.sync.planner import Planner, Target
+from plexsync.tasks.call import ProgressBar
 
 #: Scenes in one request to Stash and one to Plex.
 PAGE = 250
@@ -32,38 +35,31 @@ COLUMNS = ("scene_id", "scene_title", "rating_key", "confidence", "evidence", "f
 UNMATCHED_COLUMNS = ("scene_id", "scene_title", "path", "reason", "candidates")
 
 
-class Progress(Protocol):
-    """Shows progress."""
-
-    def progress(self, done: float) -> None:
-        """0 to 1."""
+CsvRow = tuple[object, ...]
 
 
-def run(app: App, progress: Progress) -> dict[str, Any]:
-    """Write ``preview.csv`` and ``unmatched.csv``; the counts. Raises ``PlexSyncError`` with one sentence."""
+def run(app: App, bar: ProgressBar) -> dict[str, Any]:
+    """Write ``preview.csv`` and ``unmatched.csv``, return the counts. Raises ``PlexSyncError`` with one sentence."""
     settings = app.use(app.stash.settings())
     require_setup(settings)
     try:
         app.planner.refresh(missing=True)
-        counts = _Preview(app.planner, settings, progress).write(app.folder, app.stash)
+        counts = _Preview(app.planner, settings, bar).write(app.folder, app.stash)
     except PlexBusy as error:
         raise PlexUnavailable(str(error)) from None
     folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder
     files = f"{environment.PREVIEW} and {environment.UNMATCHED} in {folder}"
-    app.log.info(f"finished Preview: nothing was written to Plex, see {files}", **counts)
+    app.log.info(f"finished Preview: nothing was written to Plex; see {files}", **counts)
     return {**counts, "files": [environment.PREVIEW, environment.UNMATCHED]}
-
-
-Row = tuple[object, ...]
 
 
 class _Preview:
     """One run, under one copy of the settings."""
 
-    def __init__(self, planner: Planner, settings: Settings, progress: Progress) -> None:
+    def __init__(self, planner: Planner, settings: Settings, bar: ProgressBar) -> None:
         self._planner = planner
         self._settings = settings
-        self._progress = progress
+        self._bar = bar
         self._counts = dict.fromkeys(
             ("scenes", "changed", "unchanged", "unmatched", "low_confidence", "skipped", "fields"), 0
         )
@@ -73,14 +69,14 @@ class _Preview:
         names = (environment.PREVIEW, environment.UNMATCHED)
         try:
             with ExitStack() as stack:
-                changes, lost = (csv.writer(stack.enter_context(_fresh(folder, name))) for name in names)
+                changes, unmatched = (csv.writer(stack.enter_context(_fresh(folder, name))) for name in names)
                 changes.writerow(COLUMNS)
-                lost.writerow(UNMATCHED_COLUMNS)
+                unmatched.writerow(UNMATCHED_COLUMNS)
                 for page in stash.pages({}, SCENE, PAGE):
-                    rows, missing = self._page([read_scene(raw) for raw in page])
-                    changes.writerows(rows)
-                    lost.writerows(missing)
-                    self._progress.progress(min(1.0, self._counts["scenes"] / max(total, 1)))
+                    changed_rows, unmatched_rows = self._page([read_scene(raw) for raw in page])
+                    changes.writerows(changed_rows)
+                    unmatched.writerows(unmatched_rows)
+                    self._bar.progress(min(1.0, self._counts["scenes"] / max(total, 1)))
             for name in names:
                 os.replace(_part(folder, name), os.path.join(folder, name))
         finally:
@@ -89,66 +85,69 @@ class _Preview:
                     os.unlink(_part(folder, name))
         return self._counts
 
-    def _page(self, scenes: Sequence[Scene]) -> tuple[list[Row], list[Row]]:
+    def _page(self, scenes: Sequence[Scene]) -> tuple[list[CsvRow], list[CsvRow]]:
+        """Return the rows of both files for one page of scenes."""
         wanted = [scene for scene in scenes if scene.organized or not self._settings.skip_unorganized]
         self._counts["scenes"] += len(scenes)
         self._counts["skipped"] += len(scenes) - len(wanted)
-        found = self._planner.match(wanted)
-        items = self._read(found)
-        moved = [scene for scene in wanted if not self._all_there(found[scene.id], items)]
+        matches = self._planner.match(wanted)
+        items = self._read(matches)
+        moved = [scene for scene in wanted if not self._all_there(matches[scene.id], items)]
         if moved:
-            found |= self._again(moved, found, items)
-            items |= self._read({scene.id: found[scene.id] for scene in moved})
+            matches |= self._match_again(moved, matches, items)
+            items |= self._read({scene.id: matches[scene.id] for scene in moved})
         records = self._planner.state.records(self._planner.machine, items)
-        rows: list[Row] = []
-        lost: list[Row] = []
+        changes: list[CsvRow] = []
+        unmatched: list[CsvRow] = []
         for scene in wanted:
-            match = found[scene.id]
+            match = matches[scene.id]
             targets = [
-                self._planner.plan(scene, one, items[one.rating_key], records.get(one.rating_key))
-                for one in self._chosen(match)
-                if self._is_there(one, items)
+                self._planner.plan(scene, candidate, items[candidate.rating_key], records.get(candidate.rating_key))
+                for candidate in self._chosen(match)
+                if self._is_there(candidate, items)
             ]
             if targets:
-                rows += self._changes(targets)
+                changes += self._changes(targets)
             else:
-                lost.append(_unmatched(scene, match))
+                unmatched.append(_unmatched(scene, match))
                 self._counts["low_confidence" if match.verdict == "low" else "unmatched"] += 1
-        return rows, lost
+        return changes, unmatched
 
     def _chosen(self, match: Match) -> tuple[Candidate, ...]:
         return matching.write_targets(match, self._settings.match_low_confidence)
 
-    def _read(self, found: Mapping[int, Match]) -> dict[int, Item]:
-        return self._planner.read(one for match in found.values() for one in self._chosen(match))
+    def _read(self, matches: Mapping[int, Match]) -> dict[int, Item]:
+        return self._planner.read(candidate for match in matches.values() for candidate in self._chosen(match))
 
     def _is_there(self, candidate: Candidate, items: Mapping[int, Item]) -> bool:
         item = items.get(candidate.rating_key)
         return item is not None and matching.confirm(candidate, item)
 
     def _all_there(self, match: Match, items: Mapping[int, Item]) -> bool:
-        return all(self._is_there(one, items) for one in self._chosen(match))
+        return all(self._is_there(candidate, items) for candidate in self._chosen(match))
 
-    def _again(self, moved: Sequence[Scene], found: Mapping[int, Match], items: Mapping[int, Item]) -> dict[int, Match]:
-        """What the worker does when an item is gone or holds another file: forget it, look again, match again."""
+    def _match_again(
+        self, moved: Sequence[Scene], matches: Mapping[int, Match], items: Mapping[int, Item]
+    ) -> dict[int, Match]:
+        """Do as the worker when an item is gone or holds another file: forget it, refresh the index, match again."""
         planner = self._planner
         for scene in moved:
-            for one in self._chosen(found[scene.id]):
-                if not self._is_there(one, items):
-                    planner.library.forget(one.rating_key)
+            for candidate in self._chosen(matches[scene.id]):
+                if not self._is_there(candidate, items):
+                    planner.library.forget(candidate.rating_key)
         planner.stale()
         planner.refresh(missing=True)
         return planner.match(moved)
 
-    def _changes(self, targets: Sequence[Target]) -> list[Row]:
-        """The rows of one scene, which may be written to several items."""
-        rows = [_row(one, *field) for one in targets for field in (*_fields(one), *self._images(one))]
+    def _changes(self, targets: Sequence[Target]) -> list[CsvRow]:
+        """Return the rows of one scene, which may be written to several items."""
+        rows = [_row(target, *field) for target in targets for field in (*_fields(target), *self._images(target))]
         self._counts["changed" if rows else "unchanged"] += 1
         self._counts["fields"] += len(rows)
         return rows
 
     def _images(self, target: Target) -> Iterable[tuple[str, str, str]]:
-        """The images that would be uploaded, by hash."""
+        """Yield the images that would be uploaded, by hash."""
         if not covers.is_due(target, target.record):
             return
         try:
@@ -172,14 +171,16 @@ def _plain(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else "; ".join(value)
 
 
-def _row(target: Target, field: str, old: str, new: str) -> Row:
+def _row(target: Target, field: str, old: str, new: str) -> CsvRow:
     scene, candidate = target.scene, target.candidate
     evidence = candidate.evidence.value
     return scene.id, scene.title, candidate.rating_key, candidate.confidence.value, evidence, field, old, new
 
 
-def _unmatched(scene: Scene, match: Match) -> Row:
-    candidates = json.dumps([one.as_dict() for one in match.items], ensure_ascii=False) if match.items else ""
+def _unmatched(scene: Scene, match: Match) -> CsvRow:
+    candidates = (
+        json.dumps([candidate.as_dict() for candidate in match.items], ensure_ascii=False) if match.items else ""
+    )
     return scene.id, scene.title, scene.files[0].path if scene.files else "", match.reason, candidates
 
 

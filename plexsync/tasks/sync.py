@@ -1,7 +1,7 @@
 """The buttons: a task marks scenes, wakes the worker, follows its rows and shows that as progress. It never drains.
 
-A task ends by itself and never waits for Plex to come back; what it marked and the worker did not do yet is then handed
-over. Stop (SIGKILL) makes the worker drop it.
+A task ends by itself and never waits for Plex: what it marked and the worker has not done yet is then handed over.
+Stop (SIGKILL) makes the worker drop that instead.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from plexsync.core import environment, locks, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
 from plexsync.queue import bulk, dead_letters, schema
-from plexsync.stash.api import stash_text
-from plexsync.tasks import check_setup, follow, preview
-
-Args = dict[str, Any]
+from plexsync.stash.queries import stash_text
+from plexsync.tasks import check_setup, preview
+from plexsync.tasks.call import BUTTONS, Args
+from plexsync.tasks.follow import Ended, Ending, follow
 
 #: Hours of "recent" where the call does not say.
 RECENT_HOURS = 24.0
 
 
 class Task:
-    """One run of a task: its mark, its log with progress, what it needs."""
+    """One run of a task: its id, its log with progress, what it needs."""
 
-    def __init__(self, folder: str, args: Args, mark: str, *, world: World | None = None) -> None:
+    def __init__(self, folder: str, args: Args, task_id: str, *, world: World | None = None) -> None:
         self.folder = folder
         self.args = args
-        self.mark = mark
+        self.task_id = task_id
         self.world = world or World()
         self.sink = StderrSink()
         self.log = Log([self.sink])
@@ -47,78 +47,86 @@ class Task:
 
 
 def run(mode: str, folder: str, args: Args) -> Any:
-    """Run the task ``mode``; its output. Raises ``PlexSyncError`` with one sentence."""
+    """Run the task ``mode`` and return its output. Raises ``PlexSyncError`` with one sentence."""
     task = Task(folder, args, f"{os.getpid()}-{time.time_ns()}")
     try:
         task.sink.progress(0.0)
-        output = _MODES[mode](task)
+        output = _run(task, mode)
         task.sink.progress(1.0)
         return output
     finally:
         task.close()
 
 
-def sync(task: Task, mark: Callable[[Task], int], name: str) -> Args:
-    """Mark, wake the worker, follow it, and tell how it ended.
+def _run(task: Task, mode: str) -> Any:
+    if mode == "preview":
+        return preview.run(task.app, task.sink)
+    if mode == "check_setup":
+        return check_setup.run(task.app)
+    return mark_and_follow(task, _MARKERS[mode], BUTTONS[mode])
 
-    However the task ends by itself, what it marked is the background worker's own from then on.
+
+def mark_and_follow(task: Task, mark: Callable[[Task], int], name: str) -> Args:
+    """Mark rows, wake the worker, follow it, and report how it ended.
+
+    However the task ends by itself, what it marked belongs to the background worker from then on.
     """
-    with _task_lock(task.folder, task.mark):
+    with _task_lock(task.folder, task.task_id):
         try:
             bulk.drop_stopped(task.conn, task.folder, task.world.sleep)  # or this task would take them for its own
             total = mark(task)
-            ended = follow.follow(task.folder, task.conn, task.mark, total, task.sink, task.world)
+            ended = follow(task.folder, task.conn, task.task_id, total, task.sink, task.world)
         finally:
-            if bulk.hand_over(task.conn, task.mark):
+            if bulk.hand_over(task.conn, task.task_id):
                 wake.wake(task.folder)
-    output: Args = {"marked": total, **bulk.outcomes(task.conn, task.mark)}
-    bulk.forget(task.conn, task.mark)
-    return _told(task, name, output, ended)
+    output: Args = {"marked": total, **bulk.outcomes(task.conn, task.task_id)}
+    bulk.forget(task.conn, task.task_id)
+    return _report(task, name, output, ended)
 
 
 @contextmanager
-def _task_lock(folder: str, mark: str) -> Iterator[None]:
-    """Hold ``task.lock`` with the mark in it: while it is held, what the task marked is wanted."""
+def _task_lock(folder: str, task_id: str) -> Iterator[None]:
+    """Hold ``task.lock`` with the task's id in it: while it is held, what the task marked is wanted."""
     fd = locks.open_lock(os.path.join(folder, environment.TASK_LOCK))
     try:
         if not locks.wait_lock(fd, 1.0):
-            raise PlexSyncError("Another PlexSync task is running; start this one again when it has ended.")
-        locks.write_text(fd, mark)
+            raise PlexSyncError("Another PlexSync task is running. Start this one when that has finished.")
+        locks.write_text(fd, task_id)
         yield
         locks.write_text(fd, "")
     finally:
         os.close(fd)
 
 
-def _told(task: Task, name: str, output: Args, ended: follow.Ended) -> Args:
-    """The result in one line: Stash shows a green tick whatever came of it, and stdout to nobody."""
-    goes_on = "The background worker goes on when it is back."
-    if ended.kind == follow.AWAY:
+def _report(task: Task, name: str, output: Args, ended: Ended) -> Args:
+    """Log the result in one line: Stash shows a green tick whatever happened, and stdout to nobody."""
+    resumes = "The rest continues automatically when it is reachable again."
+    if ended.ending is Ending.PLEX_AWAY:
         output["plex"] = "away"
-        task.log.warning(f"ended {name}: Plex is away. {goes_on}", **output)
-    elif ended.kind == follow.STASH_AWAY:
+        task.log.warning(f"ended {name}: Plex is unreachable. {resumes}", **output)
+    elif ended.ending is Ending.STASH_AWAY:
         output["stash"] = "away"
-        why = ended.sentence or f"Stash does not answer the background worker. {goes_on}"
+        why = ended.sentence or f"The background worker cannot reach Stash. {resumes}"
         task.log.warning(f"ended {name}: {why}", **output)
-    elif ended.kind == follow.PROBLEM:
-        raise PlexSyncError(f"{ended.sentence} What is not done yet goes on by itself once that is put right.")
+    elif ended.ending is Ending.PROBLEM:
+        raise PlexSyncError(f"{ended.sentence} The rest continues automatically once this is fixed.")
     else:
         task.log.info(f"finished {name}", **output)
     return output
 
 
 def _mark_all(task: Task) -> int:
-    return _mark(task, task.app.stash.ids({}), "Sync all")
+    return _mark(task, task.app.stash.ids({}), BUTTONS["sync_all"])
 
 
 def _mark_recent(task: Task) -> int:
-    """The scenes that were updated in the last hours."""
+    """Mark the scenes that were updated in the last hours."""
     since = task.world.clock() - _hours(task) * 3600
     pages = (
         [int(raw["id"]) for raw in page if _is_since(raw.get("updated_at"), since)]
         for page in task.app.stash.changed("scene", stash_text(since))
     )
-    return _mark(task, pages, "Sync recent")
+    return _mark(task, pages, BUTTONS["sync_recent"])
 
 
 def _hours(task: Task) -> float:
@@ -128,7 +136,8 @@ def _hours(task: Task) -> float:
     except (TypeError, ValueError):
         hours = -1.0
     if not 0 < hours <= 24 * 366 * 100:
-        task.log.warning(f"used {RECENT_HOURS:g} hours: hours is {str(raw)[:20]!r}, but a number above 0 is accepted")
+        shown = f"hours={str(raw)[:20]!r}"
+        task.log.warning(f"using {RECENT_HOURS:g} hours: {shown} is not accepted. Use a number above 0.")
         return RECENT_HOURS
     return hours
 
@@ -144,29 +153,27 @@ def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
     total = 0
     for page in pages:
         keys = [f"scene:{scene_id}" for scene_id in page]
-        bulk.mark_many(task.conn, keys, reason, task.mark, task.world.clock(), task.world.sleep)
+        bulk.mark_many(task.conn, keys, reason, task.task_id, task.world.clock(), task.world.sleep)
         total += len(keys)
     return total
 
 
 def _mark_due(task: Task) -> int:
-    """Everything that is due now, without owning it."""
+    """Mark everything that is due now, without owning it."""
     now = task.world.clock()
     orphans = wake.running_pid(task.folder) is None
     far = now + environment.horizon()
-    return bulk.mark_due(task.conn, task.mark, now, far, task.world.sleep, orphans=orphans)
+    return bulk.mark_due(task.conn, task.task_id, now, far, task.world.sleep, orphans=orphans)
 
 
 def _mark_dead(task: Task) -> int:
-    """Every dead letter, put back with a clean slate."""
-    return dead_letters.retry_all(task.conn, task.world.clock(), task.mark, sleep=task.world.sleep)
+    """Put every dead letter back with no attempt counted."""
+    return dead_letters.retry_all(task.conn, task.world.clock(), task.task_id, sleep=task.world.sleep)
 
 
-_MODES: dict[str, Callable[[Task], Any]] = {
-    "sync_all": lambda task: sync(task, _mark_all, "Sync all"),
-    "sync_recent": lambda task: sync(task, _mark_recent, "Sync recent"),
-    "process_queue": lambda task: sync(task, _mark_due, "Process queue"),
-    "process_dlq": lambda task: sync(task, _mark_dead, "Process DLQ"),
-    "preview": lambda task: preview.run(task.app, task.sink),
-    "check_setup": lambda task: check_setup.run(task.app),
+_MARKERS: dict[str, Callable[[Task], int]] = {
+    "sync_all": _mark_all,
+    "sync_recent": _mark_recent,
+    "process_queue": _mark_due,
+    "process_dlq": _mark_dead,
 }

@@ -25,7 +25,8 @@ from plexsync.model.paths import base_name
 from plexsync.model.scene import epoch, file_signature
 from plexsync.model.settings import Settings
 from plexsync.queue import dead_letters, jobs, schema
-from plexsync.stash.api import StashRefused, stash_text
+from plexsync.stash.api import StashRefused
+from plexsync.stash.queries import stash_text
 from plexsync.state import ledger
 
 #: Seconds in which every written scene is compared once with what was last wished, a portion at a time.

@@ -1,13 +1,16 @@
-"""What several files of this folder share: PlexSync's client on the file's own Stash."""
+"""What the integration tests share: the background process between two servers, and PlexSync's client on a Stash."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from plexsync.stash.api import Connection, Stash
+from plexsync.core.connection import Connection
+from plexsync.stash.api import Stash
 from tests.servers.stash import StashServer
+from tests.support.in_process import Bench
 
 
 @pytest.fixture
@@ -18,3 +21,10 @@ def stash(server: StashServer) -> Iterator[Stash]:
     server.log.clear()
     yield made
     made.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Stash, Plex, the background process in this one, and the contract's own durations."""
+    with Bench(tmp_path) as made:
+        yield made

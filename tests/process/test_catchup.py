@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-from tests.support.plugin import PLUGIN, rows, wait_for
+from tests.support.installation import Installation
+from tests.support.processes import rows, until
 
 NUMBER = 6
 
 
 @pytest.fixture
-def plex() -> Iterator[PlexServer]:
-    """A Plex with one library of some films."""
-    with PlexServer() as server:
-        server.add_section("Films", key=1)
-        for number in range(1, NUMBER + 1):
-            server.add_item(1, file=f"/media/{number}.mp4", size=number, duration_ms=60_000, rating_key=100 + number)
-        yield server
+def stash(here: Installation) -> StashServer:
+    """A Stash whose films are all in Plex."""
+    for number in range(1, NUMBER + 1):
+        here.film(f"old {number}")
+    return here.stash
 
 
 @pytest.fixture
-def stash(tmp_path: Path, plex: PlexServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StashServer]:
-    """A Stash with the same films, the plugin, and short durations."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    with StashServer(tmp_path / "stash", PLUGIN) as server:
-        server.env = {"PLEXSYNC_SETTLE": "0.1"}
-        server.configure(plexUrl=plex.url, plexToken=plex.token, skipPoster=True, skipBackground=True)
-        for number in range(1, NUMBER + 1):
-            server.add_scene(f"old {number}", files=[(f"/media/{number}.mp4", number, 60.0)])
-        yield server
+def plex(here: Installation) -> PlexServer:
+    """The Plex with the same films."""
+    return here.plex
 
 
 def titles(plex: PlexServer, *wanted: str) -> Callable[[], bool]:
     """Whether the first items have these titles by now."""
-    return lambda: [plex.items[101 + at].title for at in range(len(wanted))] == list(wanted)
+    return lambda: [plex.items[100 + at].title for at in range(len(wanted))] == list(wanted)
 
 
 def status(stash: StashServer) -> dict[str, Any]:
@@ -56,8 +48,8 @@ def test_lost_hooks_are_made_up_for_when_the_worker_starts(stash: StashServer, p
     stash.update_scene(2, title="the plugin was off")
     stash.plugin_enabled = True
     stash.update_scene(3, title="edited")
-    wait_for(titles(plex, "its hook was killed", "the plugin was off", "edited"))
-    wait_for(lambda: rows(stash.data_dir) == [])
+    until(titles(plex, "its hook was killed", "the plugin was off", "edited"))
+    until(lambda: rows(stash.data_dir) == [])
 
 
 def test_a_living_worker_catches_up_by_itself(stash: StashServer, plex: PlexServer) -> None:
@@ -65,14 +57,14 @@ def test_a_living_worker_catches_up_by_itself(stash: StashServer, plex: PlexServ
     stash.env["PLEXSYNC_CATCHUP"] = "1"
     performer = stash.add_performer("Ada")
     stash.update_scene(1, title="first", performers=[performer])
-    wait_for(titles(plex, "first"))
-    wait_for(lambda: rows(stash.data_dir) == [])
+    until(titles(plex, "first"))
+    until(lambda: rows(stash.data_dir) == [])
     stash.auto_tag(2, [stash.add_tag("found")])
-    wait_for(lambda: plex.items[102].genres == ["found"])
-    wait_for(lambda: rows(stash.data_dir) == [])
+    until(lambda: plex.items[101].genres == ["found"])
+    until(lambda: rows(stash.data_dir) == [])
     stash.update_performer(performer, "Grace", hook=False)
-    wait_for(lambda: plex.items[101].actors == ["Grace"])
-    wait_for(lambda: rows(stash.data_dir) == [])
+    until(lambda: plex.items[100].actors == ["Grace"])
+    until(lambda: rows(stash.data_dir) == [])
 
 
 def test_tagging_comes_to_rest(stash: StashServer, plex: PlexServer) -> None:
@@ -82,9 +74,9 @@ def test_tagging_comes_to_rest(stash: StashServer, plex: PlexServer) -> None:
         known = [("https://stashdb.org/graphql", "x")] if number % 2 else []
         stash.update_scene(number, title=f"new {number}", stash_ids=known)
     names = ["stash-box: stashdb.org", "stash-box: none"]
-    wait_for(lambda: [plex.items[100 + one].genres for one in range(1, NUMBER + 1)] == [[one] for one in names * 3])
-    wait_for(lambda: rows(stash.data_dir) == [])
-    wait_for(lambda: not status(stash)["queue"]["pending"])
+    until(lambda: [plex.items[100 + at].genres for at in range(NUMBER)] == [[one] for one in names * 3])
+    until(lambda: rows(stash.data_dir) == [])
+    until(lambda: not status(stash)["queue"]["pending"])
     assert [len(one.tags) for one in stash.scenes.values()] == [1] * NUMBER
     totals = status(stash)["totals"]
     assert totals["synced"] + totals["unchanged"] <= 2 * NUMBER
@@ -98,12 +90,12 @@ def test_scenes_are_tagged_though_plex_is_away(stash: StashServer, plex: PlexSer
     stash.configure(tagStashIDs=True)
     plex.stop()
     stash.update_scene(1, title="away", stash_ids=[("https://fansdb.cc/graphql", "x")])
-    wait_for(lambda: stash.scenes[1].tags != [])
-    wait_for(lambda: status(stash)["breaker"]["state"] != "closed")
+    until(lambda: stash.scenes[1].tags != [])
+    until(lambda: status(stash)["breaker"]["state"] != "closed")
     stash.update_scene(2, title="later")
-    wait_for(lambda: stash.scenes[2].tags != [])
+    until(lambda: stash.scenes[2].tags != [])
     assert status(stash)["queue"]["dead"] == 0
     plex.start()
-    wait_for(titles(plex, "away", "later"))
-    wait_for(lambda: plex.items[101].genres == ["stash-box: fansdb.cc"] and plex.items[102].genres != [])
-    wait_for(lambda: rows(stash.data_dir) == [])
+    until(titles(plex, "away", "later"))
+    until(lambda: plex.items[100].genres == ["stash-box: fansdb.cc"] and plex.items[101].genres != [])
+    until(lambda: rows(stash.data_dir) == [])

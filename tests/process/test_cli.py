@@ -6,17 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from plexsync import __version__, cli
-from plexsync.core import enqueue, locks
+from plexsync.core import enqueue
 from plexsync.core.environment import data_dir
 from plexsync.queue import schema
-from tests.support.plugin import PLUGIN, worker_lives
-from tests.support.site import SHORT, Site, site
+from tests.support import interpreters
+from tests.support.installation import SHORT, Installation
+from tests.support.processes import PLUGIN, worker_held, worker_lives
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -31,13 +31,6 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         env=clean | SHORT | env,
     )
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Site]:
-    """Stash and Plex."""
-    with site(tmp_path) as made:
-        yield made
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
@@ -98,15 +91,15 @@ def test_status_of_something_broken(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"PlexSync's databases in {tmp_path} cannot be read (file is not a database)")
 
 
-def test_check_setup(here: Site) -> None:
+def test_check_setup(here: Installation) -> None:
     """``check-setup`` prints the findings; status 0 if all is well, 1 if something has to be put right."""
-    here.pair("New")
+    here.film("New")
     here.stash.run_operation({"mode": "status"})
     done = run("check-setup", "--data-dir", str(here.folder))
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "Stash answers."
-    assert lines[-1] == "Check setup: everything fits."
+    assert lines[-1] == "Check setup: all checks passed."
     assert here.plex.token not in done.stdout
     here.plex.stop()
     done = run("check-setup", "--data-dir", str(here.folder))
@@ -115,7 +108,7 @@ def test_check_setup(here: Site) -> None:
     here.stash.stop()
     done = run("check-setup", "--data-dir", str(here.folder))
     assert done.returncode == 1
-    assert "Open a page of Stash" in done.stdout
+    assert "Open any page of Stash" in done.stdout
 
 
 def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -126,10 +119,12 @@ def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
     assert done.stderr.startswith("PlexSync cannot use its data folder")
 
 
-def test_check_setup_without_modules(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [[], ["-S"]], ids=["as usual", "-S"])
+def test_check_setup_without_modules(tmp_path: Path, flags: list[str]) -> None:
     """Without its modules the check says which command brings them."""
+    python = interpreters.bare(tmp_path / "python")
     done = subprocess.run(
-        [sys.executable, "-S", "-s", str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
+        [str(python), *flags, str(PLUGIN), "check-setup", "--data-dir", str(tmp_path)],
         check=False,
         capture_output=True,
         text=True,
@@ -139,25 +134,20 @@ def test_check_setup_without_modules(tmp_path: Path) -> None:
     assert "-m pip install" in done.stdout
 
 
-def test_worker(here: Site) -> None:
+def test_worker(here: Installation) -> None:
     """``worker`` is the background worker in the foreground; a second one says that there is one, and ends."""
-    scene, _ = here.pair("New")
-    here.folder.mkdir(parents=True)
-    fd = locks.open_lock(str(here.folder / "worker.lock"))
-    assert locks.try_lock(fd)
-    locks.write_text(fd, str(os.getpid()))
-    assert here.stash.run_hook("Scene.Update.Post", scene).output == f"queued scene:{scene}"
-    done = run("worker", "--data-dir", str(here.folder))
-    assert (done.returncode, done.stderr) == (0, "A PlexSync worker for this data folder runs already.\n")
-    locks.unlock(fd)
-    os.close(fd)
+    scene, _ = here.film("New")
+    with worker_held(here.folder):
+        assert here.stash.run_hook("Scene.Update.Post", scene).output == f"queued scene:{scene}"
+        done = run("worker", "--data-dir", str(here.folder))
+        assert (done.returncode, done.stderr) == (0, "A PlexSync worker for this data folder runs already.\n")
     done = run("worker", "--data-dir", str(here.folder), PLEXSYNC_IDLE_EXIT="0")
     assert done.returncode == 0
-    assert (here.titles(), here.queued()) == (["New"], [])
+    assert (here.titles(), here.rows()) == (["New"], [])
     assert not worker_lives(here.folder)
 
 
-def test_the_data_folder_is_found(here: Site, tmp_path: Path) -> None:
+def test_the_data_folder_is_found(here: Installation, tmp_path: Path) -> None:
     """Beside Stash's plugins the command line finds the data folder by itself."""
     assert data_dir(str(here.stash.dir)) == str(here.folder)
     plugins = here.stash.dir / "plugins" / "community"

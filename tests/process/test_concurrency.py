@@ -5,66 +5,53 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from plexsync.core import enqueue
 from plexsync.queue import jobs
 from tests.servers.plex_http import Request
-from tests.support.pair import Pair
-from tests.support.plugin import rows
-from tests.support.waiting import until
+from tests.support.installation import Installation
+from tests.support.processes import rows, until
 
 WORKERS = 8
 SCENES = 2_000
 
 
-@pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """Both servers, no film yet."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    with Pair(tmp_path) as made:
-        yield made
-
-
-def test_eight_workers_do_2000_jobs_once(pair: Pair) -> None:
+def test_eight_workers_do_2000_jobs_once(here: Installation) -> None:
     """Of eight workers started at the same instant one drains the queue: each item gets exactly one edit, no error."""
-    pair.plex.modes.edits_move_clocks = False
+    here.plex.modes.edits_move_clocks = False
     for _ in range(SCENES):
-        pair.film()
-    pair.connect()
-    conn = pair.queue()
+        here.film()
+    here.connect()
+    conn = here.queue()
     now = time.time()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in pair.films], "test", now, enqueue.BY_HAND)
+    jobs.put_many(conn, [f"scene:{film.scene}" for film in here.films], "test", now, enqueue.BY_HAND)
     conn.close()
-    started = [pair.start_worker() for _ in range(WORKERS)]
-    until(lambda: rows(pair.folder) == [], seconds=120, what="an empty queue")
-    pair.stash.end_worker()
+    started = [here.start_worker() for _ in range(WORKERS)]
+    until(lambda: rows(here.folder) == [], seconds=120, what="an empty queue")
+    here.stash.end_worker()
     ends = [(*process.communicate(timeout=20), process.returncode) for process in started]
     losers = [end for end in ends if end[1]]
     assert [end[2] for end in ends] == [0] * WORKERS
     assert [err for _, err, _ in losers] == [b"A PlexSync worker for this data folder runs already.\n"] * (WORKERS - 1)
-    assert Counter(one.param("id") for one in pair.plex.writes()) == {str(film.item): 1 for film in pair.films}
-    assert [pair.title(film) for film in pair.films] == [pair.stash.scenes[film.scene].title for film in pair.films]
-    assert pair.status()["totals"] == {"synced": SCENES, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
-    assert '"level": "error"' not in pair.log()
+    assert Counter(one.param("id") for one in here.plex.writes()) == {str(film.item): 1 for film in here.films}
+    assert [here.title(film) for film in here.films] == [here.stash.scenes[film.scene].title for film in here.films]
+    assert here.status()["totals"] == {"synced": SCENES, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
+    assert '"level": "error"' not in here.log()
 
 
-def test_hooks_during_sync_all(pair: Pair) -> None:
+def test_hooks_during_sync_all(here: Installation) -> None:
     """Scenes edited by several people while Sync all writes every scene arrive as they were saved last."""
-    films = [pair.film() for _ in range(60)]
-    pair.plex.modes.edit_delay = 0.01
-    task = pair.stash.start_task("sync_all")
-    until(pair.plex.writes, what="the first edit of Sync all")
+    films = [here.film() for _ in range(60)]
+    here.plex.modes.edit_delay = 0.01
+    task = here.stash.start_task("sync_all")
+    until(here.plex.writes, what="the first edit of Sync all")
     failed: list[BaseException] = []
 
     def person(number: int) -> None:
         try:
             for take in range(3):
                 for film in films[number::12]:
-                    pair.edit(film, f"Person {number}, take {take}")
+                    here.edit(film, f"Person {number}, take {take}")
         except BaseException as error:
             failed.append(error)
 
@@ -76,26 +63,26 @@ def test_hooks_during_sync_all(pair: Pair) -> None:
     ended = task.wait(60)
     assert (failed, ended.error) == ([], None)
     assert ended.output["marked"] == len(films)
-    pair.settles()
-    assert [pair.title(film) for film in films] == [pair.stash.scenes[film.scene].title for film in films]
-    assert pair.title(films[0]) == "Person 0, take 2"
-    status = pair.status()
+    here.settles()
+    assert [here.title(film) for film in films] == [here.stash.scenes[film.scene].title for film in films]
+    assert here.title(films[0]) == "Person 0, take 2"
+    status = here.status()
     assert (status["queue"]["dead"], status["totals"]["retried"]) == (0, 0)
 
 
-def test_an_edit_of_the_scene_that_is_being_written(pair: Pair) -> None:
+def test_an_edit_of_the_scene_that_is_being_written(here: Installation) -> None:
     """An edit that comes while Plex is given the one before is written too, although its row was there already."""
-    film = pair.film()
+    film = here.film()
     edited = threading.Event()
 
     def meanwhile(request: Request) -> None:
         if not edited.is_set():
             edited.set()
-            pair.edit(film, "second")
+            here.edit(film, "second")
 
-    pair.plex.before_write = meanwhile
-    pair.edit(film, "first")
-    pair.arrives(film, "second")
+    here.plex.before_write = meanwhile
+    here.edit(film, "first")
+    here.arrives(film, "second")
     assert edited.is_set()
-    assert [one.param("title.value") for one in pair.plex.writes()] == ["first", "second"]
-    assert pair.status()["totals"] == {"synced": 2, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
+    assert [one.param("title.value") for one in here.plex.writes()] == ["first", "second"]
+    assert here.status()["totals"] == {"synced": 2, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}

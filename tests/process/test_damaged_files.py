@@ -7,7 +7,6 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ import pytest
 from plexsync import repair
 from plexsync.core import enqueue, environment
 from plexsync.queue import jobs, schema
-from tests.support.pair import Pair
-from tests.support.plugin import rows, worker_lives
-from tests.support.waiting import until
+from tests.support.installation import Installation
+from tests.support.processes import rows, until, worker_lives
 
 #: What may be left of a small file.
 GARBAGE = {
@@ -28,14 +26,6 @@ GARBAGE = {
     "a list": b"[]",
     "odd values": b'{"scheme": 7, "port": "x", "1": true, "2": NaN, "3": [], "4": 1e999, "99999999999999999999": 1}',
 }
-
-
-@pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """Both servers, no film yet."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    with Pair(tmp_path) as made:
-        yield made
 
 
 def damage(path: Path, where: str) -> None:
@@ -51,46 +41,46 @@ def damage(path: Path, where: str) -> None:
         file.write(b"\xa5" * (100 if where == "head" else size))
 
 
-def kept(pair: Pair, name: str) -> list[str]:
+def kept(here: Installation, name: str) -> list[str]:
     """The names under which damaged files were kept."""
-    return [path.name for path in pair.folder.glob(f"{name}.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
+    return [path.name for path in here.folder.glob(f"{name}.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
 
 
 @pytest.mark.parametrize("where", ["head", "rows"])
-def test_a_damaged_queue(pair: Pair, where: str) -> None:
+def test_a_damaged_queue(here: Installation, where: str) -> None:
     """The hook says that it could not queue, a worker saves what it can and recommends Sync recent, and all arrive."""
-    films = [pair.film(f"New {number}") for number in range(200)]
-    conn = pair.queue()
+    films = [here.film(f"New {number}") for number in range(200)]
+    conn = here.queue()
     jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
     conn.close()
-    damage(pair.folder / environment.QUEUE_DB, where)
-    result = pair.stash.update_scene(films[0].scene, title="edited")
+    damage(here.folder / environment.QUEUE_DB, where)
+    result = here.stash.update_scene(films[0].scene, title="edited")
     assert (result.returncode, result.stderr, list(json.loads(result.stdout))) == (0, "", ["error"])
     assert result.error is not None
-    assert result.error.startswith(f"PlexSync could not queue scene:{films[0].scene} in {pair.folder} (")
-    until(lambda: kept(pair, environment.QUEUE_DB), what="a damaged queue set aside")
-    until(lambda: "found queue.db damaged" in pair.log(), what="a word in the log")
-    assert "Run Sync recent" in pair.log()
+    assert result.error.startswith(f"PlexSync could not queue scene {films[0].scene} in {here.folder} (")
+    until(lambda: kept(here, environment.QUEUE_DB), what="a damaged queue set aside")
+    until(lambda: "found queue.db damaged" in here.log(), what="a word in the log")
+    assert "Run Sync recent" in here.log()
     until(
-        lambda: [line for line in pair.stash.plugin_log if "Sync recent" in line.message], what="a word in Stash's log"
+        lambda: [line for line in here.stash.plugin_log if "Sync recent" in line.message], what="a word in Stash's log"
     )
-    recent = pair.stash.run_task("sync_recent")
+    recent = here.stash.run_task("sync_recent")
     assert recent.error is None
-    pair.settles()
-    assert [pair.title(film) for film in films] == ["edited", *(f"New {number}" for number in range(1, 200))]
-    assert len(pair.plex.writes()) == len(films)
+    here.settles()
+    assert [here.title(film) for film in films] == ["edited", *(f"New {number}" for number in range(1, 200))]
+    assert len(here.plex.writes()) == len(films)
 
 
-def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
+def test_rows_are_saved_out_of_a_damaged_queue(here: Installation) -> None:
     """Jobs of a table half of which cannot be read go on, dead letters stay dead, and the status tells the numbers."""
-    films = [pair.film(f"New {number}") for number in range(300)]
-    pair.plex.stop()
-    conn = pair.queue()
+    films = [here.film(f"New {number}") for number in range(300)]
+    here.plex.stop()
+    conn = here.queue()
     jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), enqueue.BY_HAND)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected', message = 'why' WHERE _id > 290")
     schema.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
     conn.close()
-    path = pair.folder / environment.QUEUE_DB
+    path = here.folder / environment.QUEUE_DB
     conn = sqlite3.connect(path)
     conn.execute("PRAGMA journal_mode=DELETE")
     size = conn.execute("PRAGMA page_size").fetchone()[0]
@@ -99,39 +89,39 @@ def test_rows_are_saved_out_of_a_damaged_queue(pair: Pair) -> None:
     with path.open("r+b") as file:
         file.seek(leaf * size)
         file.write(b"\xa5" * size)
-    pair.connect()
-    process = pair.start_worker()
-    until(lambda: kept(pair, environment.QUEUE_DB), what="a damaged queue set aside")
-    until(lambda: len(rows(pair.folder)) > 200, what="the rows that could be read")
-    assert pair.status()["queue"]["dead"] == 10
-    pair.stash.end_worker()
+    here.connect()
+    process = here.start_worker()
+    until(lambda: kept(here, environment.QUEUE_DB), what="a damaged queue set aside")
+    until(lambda: len(rows(here.folder)) > 200, what="the rows that could be read")
+    assert here.status()["queue"]["dead"] == 10
+    here.stash.end_worker()
     process.communicate(timeout=20)
 
 
 @pytest.mark.parametrize("where", ["head", "rows"])
-def test_a_damaged_state(pair: Pair, where: str) -> None:
+def test_a_damaged_state(here: Installation, where: str) -> None:
     """A state that cannot be read is kept under another name, the log says what that means, and edits arrive."""
-    films = [pair.film(f"New {number}") for number in range(3)]
-    pair.edit(films[0], "before")
-    pair.arrives(films[0], "before")
-    until((pair.folder / environment.TIMESTAMPS).exists, what="the exported times")
-    pair.stash.end_worker()
-    damage(pair.folder / environment.STATE_DB, where)
-    pair.edit(films[0], "after")
-    pair.arrives(films[0], "after")
-    assert len(kept(pair, environment.STATE_DB)) == 1
-    assert "found state.db damaged" in pair.log()
-    until(lambda: [line for line in pair.stash.plugin_log if "state.db damaged" in line.message], what="Stash's log")
-    assert pair.stash.run_task("sync_all").error is None
-    assert [pair.title(film) for film in films] == ["after", "New 1", "New 2"]
-    assert pair.status()["problem"] is None
+    films = [here.film(f"New {number}") for number in range(3)]
+    here.edit(films[0], "before")
+    here.arrives(films[0], "before")
+    until((here.folder / environment.TIMESTAMPS).exists, what="the exported times")
+    here.stash.end_worker()
+    damage(here.folder / environment.STATE_DB, where)
+    here.edit(films[0], "after")
+    here.arrives(films[0], "after")
+    assert len(kept(here, environment.STATE_DB)) == 1
+    assert "found state.db damaged" in here.log()
+    until(lambda: [line for line in here.stash.plugin_log if "state.db damaged" in line.message], what="Stash's log")
+    assert here.stash.run_task("sync_all").error is None
+    assert [here.title(film) for film in films] == ["after", "New 1", "New 2"]
+    assert here.status()["problem"] is None
 
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
-def test_small_files_that_hold_garbage(pair: Pair, garbage: bytes) -> None:
+def test_small_files_that_hold_garbage(here: Installation, garbage: bytes) -> None:
     """Half-written files of any kind keep no edit from arriving, and are whole again afterwards."""
-    film = pair.film()
-    pair.folder.mkdir(parents=True, mode=0o700)
+    film = here.film()
+    here.folder.mkdir(parents=True, mode=0o700)
     names = (
         environment.CONNECTION,
         environment.TIMESTAMPS,
@@ -140,59 +130,59 @@ def test_small_files_that_hold_garbage(pair: Pair, garbage: bytes) -> None:
         environment.METRICS,
     )
     for name in names:
-        (pair.folder / name).write_bytes(garbage)
-    pair.edit(film, "whole again")
-    pair.arrives(film, "whole again")
-    until(lambda: (pair.folder / environment.TIMESTAMPS).read_bytes() != garbage, what="the exported times")
-    assert set(json.loads((pair.folder / environment.TIMESTAMPS).read_text("utf-8"))) == {str(film.scene)}
-    assert json.loads((pair.folder / environment.CONNECTION).read_text("utf-8"))["port"] == pair.stash.port
-    assert pair.plex.client_identifiers == {(pair.folder / environment.CLIENT_ID).read_text("ascii")}
-    assert uuid.UUID(pair.plex.client_identifiers.pop()).version == 4
+        (here.folder / name).write_bytes(garbage)
+    here.edit(film, "whole again")
+    here.arrives(film, "whole again")
+    until(lambda: (here.folder / environment.TIMESTAMPS).read_bytes() != garbage, what="the exported times")
+    assert set(json.loads((here.folder / environment.TIMESTAMPS).read_text("utf-8"))) == {str(film.scene)}
+    assert json.loads((here.folder / environment.CONNECTION).read_text("utf-8"))["port"] == here.stash.port
+    assert here.plex.client_identifiers == {(here.folder / environment.CLIENT_ID).read_text("ascii")}
+    assert uuid.UUID(here.plex.client_identifiers.pop()).version == 4
     for name in (environment.STATUS, environment.METRICS):
-        until(lambda name=name: (pair.folder / name).read_bytes() != garbage, what=f"a new {name}")  # type: ignore[misc]
-    assert json.loads((pair.folder / environment.STATUS).read_text("utf-8"))["version"] == "1.1.0"
-    assert "Traceback" not in pair.log()
+        until(lambda name=name: (here.folder / name).read_bytes() != garbage, what=f"a new {name}")  # type: ignore[misc]
+    assert json.loads((here.folder / environment.STATUS).read_text("utf-8"))["version"] == "1.1.0"
+    assert "Traceback" not in here.log()
 
 
-def test_a_connection_of_garbage_is_asked_for(pair: Pair) -> None:
+def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     """A worker that cannot read how to reach Stash says so, keeps its jobs, and the next edit lets it in."""
-    film = pair.film()
-    conn = pair.queue()
+    film = here.film()
+    conn = here.queue()
     enqueue.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
     conn.close()
-    (pair.folder / environment.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
-    process = pair.start_worker()
-    until(lambda: worker_lives(pair.folder), what="the worker")
-    pair.edit(film, "let in")
-    pair.arrives(film, "let in")
-    pair.stash.end_worker()
+    (here.folder / environment.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
+    process = here.start_worker()
+    until(lambda: worker_lives(here.folder), what="the worker")
+    here.edit(film, "let in")
+    here.arrives(film, "let in")
+    here.stash.end_worker()
     assert process.communicate(timeout=20)[1] == b""
 
 
-def test_what_killed_processes_left_is_swept(pair: Pair) -> None:
+def test_what_killed_processes_left_is_swept(here: Installation) -> None:
     """A hook killed half-way leaves its part of connection.json, cookie and all: the next start removes it, if old."""
-    film = pair.film()
-    pair.folder.mkdir(parents=True)
+    film = here.film()
+    here.folder.mkdir(parents=True)
     old = time.time() - repair.PART_SECONDS - 1
     left = ("connection.json.4711", "status.json.5", "sync_timestamps.json.99999", "metrics.prom.7", "client_id.12")
     for name in left:
-        (pair.folder / name).write_text("secret", "utf-8")
-        os.utime(pair.folder / name, (old, old))
+        (here.folder / name).write_text("secret", "utf-8")
+        os.utime(here.folder / name, (old, old))
     others = {"connection.json.old": old, "client_id.12b": old, "notes.txt.5": old, "connection.json.4712": time.time()}
     for name, at in others.items():
-        (pair.folder / name).write_text("mine", "utf-8")
-        os.utime(pair.folder / name, (at, at))
-    pair.edit(film, "swept")
-    pair.arrives(film, "swept")
-    found = {path.name for path in pair.folder.iterdir()}
+        (here.folder / name).write_text("mine", "utf-8")
+        os.utime(here.folder / name, (at, at))
+    here.edit(film, "swept")
+    here.arrives(film, "swept")
+    found = {path.name for path in here.folder.iterdir()}
     assert not found & set(left)
     assert found >= set(others)
 
 
-def test_two_data_folders_never_mix(tmp_path: Path, pair: Pair) -> None:
+def test_two_data_folders_never_mix(tmp_path: Path, here: Installation) -> None:
     """Two Stashes on one machine, each with its Plex: every edit reaches its own Plex, by a worker of its own."""
-    with Pair(tmp_path / "other", token="other-token") as other:
-        films = {one: [one.film() for _ in range(3)] for one in (pair, other)}
+    with Installation(tmp_path / "other", token="other-token") as other:
+        films = {one: [one.film() for _ in range(3)] for one in (here, other)}
         for take in ("first", "second"):
             for one, several in films.items():
                 for film in several:

@@ -16,13 +16,12 @@ import pytest
 
 from tests.servers.stash import StashServer
 from tests.support.hook_events import at, hook
-from tests.support.plugin import rows, wait_for, with_stub_worker, worker_lives, workers
+from tests.support.processes import rows, until, with_stub_worker, worker_lives, workers
 
 
 @pytest.fixture
-def stash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StashServer]:
+def stash(tmp_path: Path) -> Iterator[StashServer]:
     """A Stash that PlexSync has never met, with a plugin whose worker is a stub."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     script = with_stub_worker(tmp_path / "stash" / "plugins" / "PlexSync")
     with StashServer(tmp_path / "stash", script) as server:
         yield server
@@ -36,7 +35,7 @@ def identity(path: str | Path | int) -> list[int]:
 
 def only_worker(stash: StashServer) -> dict[str, Any]:
     """The one worker there is, once it has told of itself."""
-    wait_for(lambda: workers(stash.data_dir))
+    until(lambda: workers(stash.data_dir))
     (said,) = workers(stash.data_dir)
     return said
 
@@ -59,7 +58,7 @@ def test_what_leaked_into_the_hook_ends_there(stash: StashServer) -> None:
     """A descriptor that Stash, or what started it, left inheritable is closed in the worker."""
     reading, writing = os.pipe()
     done = subprocess.run(
-        [stash.python, str(stash.plugin_script)],
+        stash.launcher.command(),
         input=at(stash.dir, hook(1, "Scene.Update.Post")),
         capture_output=True,
         check=True,
@@ -88,10 +87,10 @@ def test_two_hooks_start_one_worker(stash: StashServer) -> None:
         assert stash.run_hook("Scene.Update.Post", number).output == f"queued scene:{number}"
     only_worker(stash)
     (stash.data_dir / "stop").touch()
-    wait_for(lambda: not worker_lives(stash.data_dir))
+    until(lambda: not worker_lives(stash.data_dir))
     (stash.data_dir / "stop").unlink()
     assert stash.run_hook("Scene.Update.Post", 3).output == "queued scene:3"
-    wait_for(lambda: len(workers(stash.data_dir)) == 2)
+    until(lambda: len(workers(stash.data_dir)) == 2)
     assert len(rows(stash.data_dir)) == 3
 
 
@@ -100,9 +99,9 @@ def test_a_killed_worker_is_replaced(stash: StashServer) -> None:
     stash.run_hook("Scene.Update.Post", 1)
     first = only_worker(stash)
     os.kill(first["pid"], signal.SIGKILL)
-    wait_for(lambda: not worker_lives(stash.data_dir))
+    until(lambda: not worker_lives(stash.data_dir))
     stash.run_hook("Scene.Update.Post", 2)
-    wait_for(lambda: len(workers(stash.data_dir)) == 2)
+    until(lambda: len(workers(stash.data_dir)) == 2)
     assert (stash.data_dir / "worker.lock").read_text("ascii") != str(first["pid"])
 
 
@@ -113,10 +112,8 @@ def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) 
         path = tmp_path / f"{number}.json"
         path.write_bytes(at(stash.dir, hook(number, "Scene.Update.Post")))
         with path.open("rb") as stdin:
-            command = [stash.python, str(stash.plugin_script)]
-            running.append(
-                subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
-            )
+            command, pipe = stash.launcher.command(), subprocess.PIPE
+            running.append(subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, cwd="/"))
     ends = [(*process.communicate(timeout=60), process.returncode) for process in running]
     assert ends == [(b'{"output":"queued scene:%d"}' % number, b"", 0) for number in range(1, 201)]
     assert {key for (key,) in rows(stash.data_dir)} == {f"scene:{number}" for number in range(1, 201)}
@@ -133,7 +130,7 @@ def test_a_hook_killed_on_a_cold_folder_breaks_nothing(stash: StashServer) -> No
         rows(stash.data_dir)
         assert stash.run_hook("Scene.Update.Post", 2).output == "queued scene:2"
         assert set(rows(stash.data_dir)) >= {("scene:2",), ("scene:1",)} if killed.output else {("scene:2",)}
-        wait_for(lambda: workers(stash.data_dir))
+        until(lambda: workers(stash.data_dir))
         assert worker_lives(stash.data_dir)
         assert stash.end_worker()
     stash.env = {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.pair import Film, Pair
+from tests.support.installation import Film, Installation
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 ODD_NAMES = (
@@ -147,30 +145,28 @@ CASES = (
 
 
 @pytest.fixture(params=[True, False], ids=["Plex appends tags", "Plex replaces tags"])
-def pair(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+def here(request: pytest.FixtureRequest, here: Installation) -> Installation:
     """Both servers; Plex does with a list of tags what it may do."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    with Pair(tmp_path) as made:
-        made.plex.modes.tags_append = request.param
-        yield made
+    here.plex.modes.tags_append = request.param
+    return here
 
 
-def film(pair: Pair, case: Case) -> Film:
+def film(here: Installation, case: Case) -> Film:
     """The case's scene, never seen by PlexSync."""
     fields = dict(case.stash)
-    known = {one.name: one.id for one in pair.stash.performers.values()}
+    known = {one.name: one.id for one in here.stash.performers.values()}
     if "performers" in fields:
-        fields["performers"] = [known.get(name) or pair.stash.add_performer(name) for name in fields["performers"]]
+        fields["performers"] = [known.get(name) or here.stash.add_performer(name) for name in fields["performers"]]
     if "tags" in fields:
-        fields["tags"] = [pair.stash.add_tag(name) for name in fields["tags"]]
+        fields["tags"] = [here.stash.add_tag(name) for name in fields["tags"]]
     if "studio" in fields:
-        fields["studio"] = pair.stash.add_studio(fields["studio"])
-    return pair.film(fields.pop("title", ""), **fields)
+        fields["studio"] = here.stash.add_studio(fields["studio"])
+    return here.film(fields.pop("title", ""), **fields)
 
 
-def check(pair: Pair, one: Film, case: Case) -> None:
+def check(here: Installation, one: Film, case: Case) -> None:
     """Plex shows what the case says."""
-    shown = pair.plex.items[one.item].visible()
+    shown = here.plex.items[one.item].visible()
     assert {name: shown[name] for name in case.plex} == case.plex, case.name
     for name, beginning in case.begins.items():
         whole = case.stash["details"]
@@ -179,35 +175,35 @@ def check(pair: Pair, one: Film, case: Case) -> None:
         assert whole.startswith(shown[name]), case.name
 
 
-def test_hostile_metadata(pair: Pair) -> None:
+def test_hostile_metadata(here: Installation) -> None:
     """Everything arrives as the design's rules clean it, nothing dies, and syncing all again writes nothing at all."""
-    films = [film(pair, case) for case in CASES]
-    ended = pair.stash.run_task("sync_all")
+    films = [film(here, case) for case in CASES]
+    ended = here.stash.run_task("sync_all")
     assert (ended.error, ended.output["synced"]) == (None, len(CASES))
     for one, case in zip(films, CASES, strict=True):
-        check(pair, one, case)
-    assert not pair.plex.disaster
-    assert pair.plex.largest_request_line <= 8_000
-    status = pair.status()
+        check(here, one, case)
+    assert not here.plex.disaster
+    assert here.plex.largest_request_line <= 8_000
+    status = here.status()
     assert (status["queue"]["dead"], status["totals"]["retried"], status["problem"]) == (0, 0, None)
-    before = pair.plex.snapshot()
-    pair.plex.clear_log()
-    again = pair.stash.run_task("sync_all")
+    before = here.plex.snapshot()
+    here.plex.clear_log()
+    again = here.stash.run_task("sync_all")
     assert (again.error, again.output) == (None, {"marked": len(CASES), "unchanged": len(CASES)})
-    assert (pair.plex.writes(), pair.plex.snapshot()) == ([], before)
-    assert "Traceback" not in pair.log()
+    assert (here.plex.writes(), here.plex.snapshot()) == ([], before)
+    assert "Traceback" not in here.log()
 
 
-def test_odd_names_go_as_they_came(pair: Pair) -> None:
+def test_odd_names_go_as_they_came(here: Installation) -> None:
     """Names with commas, quotes, brackets and percent signs can be taken away again, one by one, and the rest stays."""
     case = next(case for case in CASES if case.name.startswith("signs"))
-    one = film(pair, case)
-    kept = [tag.id for tag in pair.stash.tags.values() if tag.name in ("a, b", "50% off")]
-    pair.edit(one, "all of them")
-    pair.arrives(one, "all of them")
-    assert len(pair.plex.items[one.item].genres) == len(ODD_NAMES)
-    pair.stash.change_scene(one.scene, tags=kept, performers=[])
-    pair.edit(one, "two of them")
-    pair.arrives(one, "two of them")
-    item = pair.plex.items[one.item]
+    one = film(here, case)
+    kept = [tag.id for tag in here.stash.tags.values() if tag.name in ("a, b", "50% off")]
+    here.edit(one, "all of them")
+    here.arrives(one, "all of them")
+    assert len(here.plex.items[one.item].genres) == len(ODD_NAMES)
+    here.stash.change_scene(one.scene, tags=kept, performers=[])
+    here.edit(one, "two of them")
+    here.arrives(one, "two of them")
+    item = here.plex.items[one.item]
     assert (sorted(item.genres), item.actors) == (["50% off", "a, b"], [])

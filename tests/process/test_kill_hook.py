@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import until
-from tests.support.world import World
+from tests.support.process_model import World
+from tests.support.processes import until
 
 #: Where the hook dies -> whether its row is in the queue, and how the worker comes to run.
 POINTS = {
@@ -29,7 +29,7 @@ def test_killed_hook(tmp_path: Path, point: str) -> None:
     queued, way = POINTS[point]
     with World(tmp_path) as world:
         world.arm(point)
-        killed = world.edit(1)
+        killed = world.save(1)
         assert killed.returncode == -9
         assert killed.stdout == ""
         if way:  # else a worker runs, and may be done with it already
@@ -42,10 +42,10 @@ def test_killed_hook(tmp_path: Path, point: str) -> None:
 def test_killed_hook_of_a_known_scene(tmp_path: Path) -> None:
     """A worker lives and the hook of a later edit dies before its commit: catch-up carries that edit too."""
     with World(tmp_path, PLEXSYNC_CATCHUP="1") as world:
-        world.edit(1)
+        world.save(1)
         world.check()
         world.arm("hook before commit")
-        assert world.edit(1).returncode == -9
+        assert world.save(1).returncode == -9
         world.restart("wake", spare=3)
         world.check()
 
@@ -66,7 +66,7 @@ def test_killed_task(tmp_path: Path, point: str) -> None:
     """Sync all is stopped: edits that waited arrive, what the task had marked is dropped, and the next one does it."""
     with World(tmp_path) as world:
         world.plex.stop()
-        world.edit(1)
+        world.save(1)
         world.arm(point)
         assert world.stash.run_task("sync_all").returncode == -9
         world.plex.start()
@@ -84,7 +84,7 @@ def test_process_queue_takes_up_what_a_dead_worker_left(tmp_path: Path) -> None:
     """With nothing in the queue but a dead worker's batch, Process queue starts a worker and follows it to the end."""
     with World(tmp_path) as world:
         world.arm("worker before a PUT")
-        world.edit(1)
+        world.save(1)
         world.await_death("worker before a PUT")
         until(lambda: {status for (status,) in world.rows("status")} == {2})
         assert world.stash.run_task("process_queue").output == {"marked": 1, "synced": 1}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.waiting import until
-from tests.support.world import World
+from tests.support.process_model import World
+from tests.support.processes import until
 
 #: Where the worker dies while it carries an edit of two scenes to Plex -> how the next one is started.
 AT_WORK = {
@@ -40,8 +40,8 @@ def test_killed_at_work(tmp_path: Path, point: str) -> None:
     with World(tmp_path) as world:
         world.plex.modes.fewer_rows = 3
         world.arm(point)
-        world.edit(1)
-        world.edit(2)
+        world.save(1)
+        world.save(2)
         world.await_death(point)
         assert {attempts for (attempts,) in world.rows("attempts")} <= {0}
         world.restart(AT_WORK[point], spare=3)
@@ -55,7 +55,7 @@ def test_killed_while_plex_writes(tmp_path: Path, moment: str, method: str) -> N
     """Dead while Plex has the request in hand, which it carries out all the same: the edit is not sent again."""
     with World(tmp_path) as world:
         killed = world.kill_at_write(moment, method)
-        world.edit(1)
+        world.save(1)
         until(lambda: killed, what="the worker's death")
         world.restart("hook", spare=3)
         world.check()
@@ -67,7 +67,7 @@ def test_killed_while_plex_is_away(tmp_path: Path) -> None:
     with World(tmp_path) as world:
         world.plex.stop()
         world.arm("waiter waiting")
-        world.edit(1)
+        world.save(1)
         world.await_death("waiter waiting")
         world.restart("wake", spare=3)
         until(lambda: world.stash.run_operation({"mode": "status"}).output["breaker"]["state"] != "closed")
@@ -82,7 +82,7 @@ def test_killed_while_ending(tmp_path: Path, point: str) -> None:
     """Dead on its way out, with the lock or just without it: the next edit finds no obstacle."""
     with World(tmp_path, PLEXSYNC_IDLE_EXIT="0") as world:
         world.arm(point)
-        world.edit(1)
+        world.save(1)
         world.await_death(point)
         world.restart("hook", spare=3)
         world.check()
@@ -103,7 +103,7 @@ def test_killed_in_fan_out(tmp_path: Path) -> None:
     """Dead while a renamed performer is made into jobs: every scene of theirs gets the new name."""
     with World(tmp_path) as world:
         for number in (1, 2):
-            world.edit(number, performers=[world.performers[0]])
+            world.save(number, performers=[world.performers[0]])
         world.check()
         world.arm("worker after fan-out")
         world.stash.update_performer(world.performers[0], "Renamed")
@@ -117,7 +117,7 @@ def test_killed_at_random_instants(tmp_path: Path) -> None:
     chance = random.Random(23)
     with World(tmp_path) as world:
         for deaths in (4, 2):
-            world.edit(1)
+            world.save(1)
             for _ in range(deaths):
                 time.sleep(chance.uniform(0, 0.05))
                 world.kill_worker()

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from plexsync.core import enqueue, locks
+from plexsync.core import enqueue
 from plexsync.queue import schema
 from tests.servers.stash_hooks import parse_log_line
-from tests.support.plugin import PLUGIN, worker_lives
-from tests.support.site import Site, good, site
-from tests.support.waiting import until
+from tests.support import interpreters
+from tests.support.installation import Installation, good
+from tests.support.processes import PLUGIN, until, worker_held, worker_lives
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -33,25 +32,21 @@ CALLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Site]:
+def here(tmp_path: Path) -> Iterator[Installation]:
     """Stash and Plex; catch-up is as often as a test can wait for."""
-    with site(tmp_path, PLEXSYNC_CATCHUP="1") as made:
+    with Installation(tmp_path, PLEXSYNC_CATCHUP="1") as made:
         yield made
 
 
 @pytest.fixture
-def held(here: Site) -> Iterator[Site]:
+def held(here: Installation) -> Iterator[Installation]:
     """The same with a worker that seems to live: this test holds its lock."""
-    here.folder.mkdir(parents=True, mode=0o700)
-    fd = locks.open_lock(str(here.folder / "worker.lock"))
-    assert locks.try_lock(fd)
-    locks.write_text(fd, str(os.getpid()))
-    yield here
-    os.close(fd)
+    with worker_held(here.folder):
+        yield here
 
 
 @pytest.mark.parametrize("mode", CALLS)
-def test_no_third_party_module(held: Site, mode: str) -> None:
+def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) -> None:
     """Each quick operation runs in an interpreter that has the standard library alone, and loads nothing else."""
     code = (
         "import os, sys\n"
@@ -63,7 +58,7 @@ def test_no_third_party_module(held: Site, mode: str) -> None:
         f"runpy.run_path({str(PLUGIN)!r}, run_name='__main__')\n"
     )
     document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
-    command = [sys.executable, "-I", "-S", "-c", code]
+    command = [str(interpreters.bare(tmp_path / "python")), "-I", "-S", "-c", code]
     done = subprocess.run(command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=60)
     assert list(json.loads(done.stdout)) == ["output"]
     loaded = {name.split(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}
@@ -72,7 +67,7 @@ def test_no_third_party_module(held: Site, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", CALLS)
-def test_on_a_cold_folder(here: Site, mode: str) -> None:
+def test_on_a_cold_folder(here: Installation, mode: str) -> None:
     """The very first call of PlexSync on a machine may be any operation: it answers, and asks nobody anything."""
     good(here.stash.run_operation({"mode": mode, **CALLS[mode]}))
     assert here.plex.log == []
@@ -81,16 +76,16 @@ def test_on_a_cold_folder(here: Site, mode: str) -> None:
     assert oct(here.folder.stat().st_mode & 0o777) == "0o700"
 
 
-def test_unknown(held: Site) -> None:
+def test_unknown(held: Installation) -> None:
     """An unknown mode, or none, is an error in one sentence with status 0."""
-    for args, says in (({"mode": "dance"}, "does not know the mode 'dance'"), ({}, "neither hookContext nor mode")):
+    for args, says in (({"mode": "dance"}, "Unknown mode 'dance'"), ({}, "neither hookContext nor mode")):
         found = held.stash.run_operation(args)
         assert (found.returncode, found.stderr) == (0, "")
         assert says in str(found.error)
         assert list(json.loads(found.stdout)) == ["error"]
 
 
-def test_status_after_a_hook(held: Site) -> None:
+def test_status_after_a_hook(held: Installation) -> None:
     """In a hook's fresh folder the status counts its job, and every time is ISO 8601 in UTC."""
     held.stash.run_hook("Scene.Update.Post", 1)
     said = held.call("status")
@@ -105,16 +100,16 @@ def test_status_after_a_hook(held: Site) -> None:
     assert letter["scene_id"] == 1
 
 
-def test_lines_reach_stash(held: Site) -> None:
+def test_lines_reach_stash(held: Installation) -> None:
     """What the worker hands over comes out in Stash's log, at its level."""
     held.call("log", lines=[{"level": "i", "message": "finished a drain"}, {"level": "e", "message": "é"}])
     assert held.stash.plugin_log == [("info", "finished a drain"), ("error", "é")]
     assert parse_log_line(b"\x01w\x02x") == ("warning", "x")
 
 
-def test_retry_and_discard(here: Site) -> None:
+def test_retry_and_discard(here: Installation) -> None:
     """A retried letter is worked on again at once, a discarded one is gone; an id may come as text."""
-    scene, _ = here.pair("New")
+    scene, _ = here.film("New")
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     for key in (f"scene:{scene}", "scene:99"):
@@ -127,9 +122,9 @@ def test_retry_and_discard(here: Site) -> None:
     assert here.call("dead_letters") == {"items": []}
 
 
-def test_wake_starts_and_wakes(here: Site) -> None:
+def test_wake_starts_and_wakes(here: Installation) -> None:
     """``wake`` starts the worker for what is overdue; a paused one looks at once instead of at its time."""
-    scene, _ = here.pair("New")
+    scene, _ = here.film("New")
     here.stash.env["PLEXSYNC_BREAKER_RESET"] = "500"
     here.stash.configure(plexToken="")
     assert here.stash.run_hook("Scene.Update.Post", scene).output
@@ -146,7 +141,7 @@ def test_wake_starts_and_wakes(here: Site) -> None:
     until(lambda: schema.get_meta(conn, "catchup") > 1, what="the catch-up")
 
 
-def caught_up(here: Site) -> None:
+def caught_up(here: Installation) -> None:
     """Let a catch-up begin and end."""
     conn = schema.open_queue(str(here.folder), 0)
     before = schema.get_meta(conn, "catchup")
@@ -155,12 +150,12 @@ def caught_up(here: Site) -> None:
     conn.close()
 
 
-def test_forgotten_letters_stay_away(here: Site) -> None:
+def test_forgotten_letters_stay_away(here: Installation) -> None:
     """A discarded or cleared letter is not found again by catch-up, until its scene is edited, hook or no hook."""
     scenes = []
     for name in ("a", "b"):
         here.plex.add_item(1, file=f"/other/{name}.mp4", size=8, duration_ms=700_000)
-        scenes.append(here.stash.create_scene("Doubtful", files=[(f"/media/{name}.mp4", 7, 9.0)]).id)
+        scenes.append(here.stash.create_scene("Doubtful", files=[(f"/films/{name}.mp4", 7, 9.0)]).id)
     until(lambda: len(here.call("dead_letters")["items"]) == 2, what="the dead letters")
     one, other = here.call("dead_letters")["items"]
     assert one["reason"] == other["reason"] == "low_confidence"
@@ -168,16 +163,16 @@ def test_forgotten_letters_stay_away(here: Site) -> None:
     assert here.call("clear_dlq") == {"cleared": 1}
     for _ in range(2):
         caught_up(here)
-    assert here.queued() == []
+    assert here.rows() == []
     until(lambda: here.stash.store.stamp() > here.stash.scenes[scenes[1]].updated_at, what="another second")
     for scene in scenes:
         here.stash.update_scene(scene, hook=False, title="Edited")
-    until(lambda: [status for (status,) in here.queued("status")] == [9, 9], what="the edits' letters")
+    until(lambda: [status for (status,) in here.rows("status")] == [9, 9], what="the edits' letters")
 
 
-def test_what_killed_the_worker_stays_away(here: Site) -> None:
+def test_what_killed_the_worker_stays_away(here: Installation) -> None:
     """A letter of a scene that no job ever finished, once discarded, is not revived either."""
-    here.stash.add_scene("New", files=[("/media/x.mp4", 7, 9.0)])
+    here.stash.add_scene("New", files=[("/films/x.mp4", 7, 9.0)])
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     enqueue.put(conn, "scene:1", "x", time.time(), 1)
@@ -185,12 +180,12 @@ def test_what_killed_the_worker_stays_away(here: Site) -> None:
     (letter,) = here.call("dead_letters")["items"]
     assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}
     caught_up(here)
-    assert here.queued() == []
+    assert here.rows() == []
 
 
-def test_a_cleared_queue_stays_away(here: Site) -> None:
+def test_a_cleared_queue_stays_away(here: Installation) -> None:
     """Clear queue forgets even an edit of this very second; the next edit of the scene is delivered."""
-    scene, _ = here.pair("Before")
+    scene, _ = here.film("Before")
     here.plex.stop()
     here.stash.env["PLEXSYNC_SETTLE"] = "60"
     here.stash.update_scene(scene, title="Cleared")
@@ -198,20 +193,20 @@ def test_a_cleared_queue_stays_away(here: Site) -> None:
     here.plex.start()
     for _ in range(2):
         caught_up(here)
-    assert (here.titles(), here.queued()) == (["1"], [])
+    assert (here.titles(), here.rows()) == (["film1"], [])
     here.stash.env["PLEXSYNC_SETTLE"] = "0.1"
     here.stash.update_scene(scene, title="Edited")
     until(lambda: here.titles() == ["Edited"], what="the next edit")
 
 
-def test_check_setup(here: Site) -> None:
+def test_check_setup(here: Installation) -> None:
     """As an operation the check answers with its lines; trouble with Plex is a finding, not an error."""
-    here.pair("New")
+    here.film("New")
     said = here.call("check_setup")
     assert said["ok"]
-    assert said["lines"][-1] == "Check setup: everything fits."
+    assert said["lines"][-1] == "Check setup: all checks passed."
     here.plex.stop()
     said = here.call("check_setup")
     assert not said["ok"]
     assert said["lines"][-1].startswith("Nothing answers at")
-    assert here.queued() == []
+    assert here.rows() == []

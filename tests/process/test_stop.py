@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from plexsync.core import enqueue
-from plexsync.queue import schema
 from tests.servers.stash_jobs import Task
-from tests.support.site import Site, site
-from tests.support.waiting import until
+from tests.support.installation import Installation
+from tests.support.processes import until
 
 SCENES = 12
 DROPPED = "dropped what a stopped task had marked"
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Site]:
+def here(here: Installation) -> Installation:
     """Twelve scenes, and a Plex that takes a quarter of a second for each edit."""
-    with site(tmp_path) as made:
-        made.pairs(SCENES)
-        made.plex.modes.edit_delay = 0.25
-        yield made
+    here.new_films(SCENES)
+    here.plex.modes.edit_delay = 0.25
+    return here
 
 
-def begun(here: Site, mode: str = "sync_all") -> Task:
+def begun(here: Installation, mode: str = "sync_all") -> Task:
     """A task of which Plex has carried out the first edit."""
     task = here.stash.start_task(mode)
     until(lambda: any(title.startswith("New") for title in here.titles()), what="the first edit")
@@ -40,16 +35,16 @@ def stopped(task: Task) -> None:
     assert task.status == "CANCELLED"
 
 
-def new(here: Site) -> int:
+def new(here: Installation) -> int:
     """How many titles have arrived."""
     return sum(title.startswith("New") for title in here.titles())
 
 
-def test_stop(here: Site) -> None:
+def test_stop(here: Installation) -> None:
     """The worker finishes the edit under way, drops the rest with one line in the log, and lives on."""
     stopped(begun(here))
     sent = len(here.plex.writes())
-    until(lambda: here.queued() == [], what="dropping the rest")
+    until(lambda: here.rows() == [], what="dropping the rest")
     assert len(here.plex.writes()) <= sent + 2
     assert new(here) < SCENES
     until(lambda: DROPPED in here.said(), what="the line in Stash's log")
@@ -59,21 +54,20 @@ def test_stop(here: Site) -> None:
     assert new(here) == SCENES
 
 
-def test_an_edit_of_a_marked_scene_survives(here: Site) -> None:
+def test_an_edit_of_a_marked_scene_survives(here: Installation) -> None:
     """A scene edited while the task runs, or after Stop, is somebody's edit and is delivered; others are dropped."""
     task = begun(here)
     assert here.stash.update_scene(SCENES, title="New, edited before").error is None
     stopped(task)
     assert here.stash.update_scene(SCENES - 1, title="New, edited after").error is None
     until(lambda: here.titles()[-2:] == ["New, edited after", "New, edited before"], what="the edits")
-    until(lambda: here.queued() == [], what="dropping the rest")
+    until(lambda: here.rows() == [], what="dropping the rest")
     assert new(here) < SCENES
 
 
-def test_edits_that_were_waiting_survive(here: Site) -> None:
+def test_edits_that_were_waiting_survive(here: Installation) -> None:
     """What was queued before the task began is not its own: Stop of Process queue leaves it to the worker."""
-    here.folder.mkdir(parents=True)
-    conn = schema.open_queue(str(here.folder), 0)
+    conn = here.queue()
     for number in range(1, SCENES + 1):
         enqueue.put(conn, f"scene:{number}", "x", 1, 1)
     stopped(begun(here, "process_queue"))
@@ -82,10 +76,9 @@ def test_edits_that_were_waiting_survive(here: Site) -> None:
     assert DROPPED not in here.said()
 
 
-def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
+def test_dead_letters_put_back_are_never_dropped(here: Installation) -> None:
     """Process DLQ gives dead letters a new start; Stop ends the bar, not their start."""
-    here.folder.mkdir(parents=True)
-    conn = schema.open_queue(str(here.folder), 0)
+    conn = here.queue()
     for number in range(1, SCENES + 1):
         enqueue.put(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
@@ -95,33 +88,35 @@ def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
     assert DROPPED not in here.said()
 
 
-def test_dead_letters_that_sync_all_met_are_never_dropped(here: Site) -> None:
+def test_dead_letters_that_sync_all_met_are_never_dropped(here: Installation) -> None:
     """Sync all gives the dead letters of its scenes a new start too; Stop drops what it marked anew, and not those."""
-    here.folder.mkdir(parents=True)
-    conn = schema.open_queue(str(here.folder), 0)
+    conn = here.queue()
     enqueue.put(conn, f"scene:{SCENES}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(begun(here))
     until(lambda: here.titles()[-1] == f"New {SCENES}", what="the dead letter")
-    until(lambda: here.queued() == [], what="dropping the rest")
+    until(lambda: here.rows() == [], what="dropping the rest")
     assert new(here) < SCENES
 
 
-def test_stop_while_plex_is_away(here: Site) -> None:
+def test_stop_while_plex_is_away(here: Installation) -> None:
     """A task stopped before it could hand over leaves nothing for the time when Plex is back."""
-    here.plex.stop()
+    here.plex.fault("stall")  # the worker cannot tell that Plex is away before the task is dead
     task = here.stash.start_task("sync_all")
-    until(lambda: len(here.queued()) == SCENES, what="marking")
+    until(lambda: len(here.rows()) == SCENES and here.plex.log, what="marking, and a request that hangs")
     stopped(task)
+    here.plex.clear_faults()
+    here.plex.stop()
+    here.plex.release()
     here.plex.start()
     assert here.call("wake")["running"]
-    until(lambda: here.queued() == [], what="dropping")
+    until(lambda: here.rows() == [], what="dropping")
     assert here.plex.writes() == []
 
 
-def test_the_next_task_takes_over_nothing(here: Site) -> None:
+def test_the_next_task_takes_over_nothing(here: Installation) -> None:
     """Process queue right after Stop does not take what the stopped task left for its own."""
     stopped(begun(here))
     here.task("process_queue")
-    until(lambda: here.queued() == [], what="dropping the rest")
+    until(lambda: here.rows() == [], what="dropping the rest")
     assert new(here) < SCENES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.servers.plex import PlexServer
-from tests.servers.stash import StashServer
-from tests.support.plugin import PLUGIN, rows, wait_for, worker_lives
+from tests.support.installation import Installation, Seconds
+from tests.support.processes import until, worker_lives
 
 JPEG = b"\xff\xd8\xff\xe0 cover"
 TOKEN = "t0ken-of-the-owner"
@@ -29,25 +28,19 @@ SWITCHES = {
 }
 
 
-class Site:
-    """A Stash with the plugin, a Plex, and the same films in both."""
+class Site(Installation):
+    """An installation that syncs covers, whose Plex has series too."""
 
-    def __init__(self, folder: Path, append: bool) -> None:
-        self.plex = PlexServer(TOKEN)
-        self.plex.modes.tags_append = append
-        self.plex.add_section("Films", key=5, locations=("/films",))
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, token=TOKEN, images=True, PLEXSYNC_BREAKER_RESET="1", PLEXSYNC_BREAKER_RESET_CAP="1")
         self.plex.add_section("Series", key=6, type="show")
-        self.stash = StashServer(folder / "stash", PLUGIN)
-        self.stash.env = {"PLEXSYNC_SETTLE": "0.05", "PLEXSYNC_RETRY_BASE": "0.1", "PLEXSYNC_BREAKER_RESET": "1"}
-        # Stash's times have whole seconds: every one is another.
-        seconds, begin = itertools.count(), datetime.now(UTC)
-        self.stash.now = lambda: begin + timedelta(seconds=next(seconds))
+        self.stash.now = Seconds()
 
-    def film(self, name: str = "a", **item: Any) -> tuple[int, Any]:
-        """A scene with its file in Plex: the scene's id, the item."""
+    def untitled(self, name: str = "a", **item: Any) -> tuple[int, Any]:
+        """A scene without a title, with its file in Plex: the scene's id, the item."""
         path, size = f"/films/{name}/{name}.mp4", 1_000_000 + len(self.plex.items)
         scene = self.stash.add_scene("", files=[(path, size, 60.0)])
-        return scene, self.plex.add_item(5, path, size, 60_000, **item)
+        return scene, self.plex.add_item(1, path, size, 60_000, **item)
 
     def whole(self, cover: bytes | None = None) -> dict[str, Any]:
         """Something for every field."""
@@ -62,14 +55,10 @@ class Site:
             "cover": cover,
         }
 
-    def settled(self) -> None:
-        """Wait until the queue is empty."""
-        wait_for(lambda: rows(self.stash.data_dir) == [])
-
     def save(self, scene: int, **changes: Any) -> None:
         """An edit in Stash, and what comes of it."""
         assert self.stash.update_scene(scene, **changes).output == f"queued scene:{scene}"
-        self.settled()
+        self.settles()
 
     def sent(self) -> int:
         """Edits and uploads so far."""
@@ -80,39 +69,31 @@ class Site:
         before = self.sent()
         for scene in scenes:
             self.stash.update_scene(scene)
-        self.settled()
+        self.settles()
         return self.sent() == before
 
 
-@pytest.fixture(params=[True, False], ids=["append", "replace"])
-def both(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Once for each way in which Plex may take a list. No test ever edits a whole section, or puts a token in a URL."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    made = Site(tmp_path, request.param)
-    with made.plex as plex, made.stash as stash:
-        stash.configure(plexUrl=plex.url, plexToken=TOKEN)
-        yield made
-        assert not plex.disaster
-        assert len(plex.client_identifiers) == 1
-        assert all(TOKEN not in one.target and one.header("X-Plex-Token") == TOKEN for one in plex.log)
-
-
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A Plex that appends."""
-    monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
-    made = Site(tmp_path, append=True)
-    with made.plex as plex, made.stash as stash:
-        stash.configure(plexUrl=plex.url, plexToken=TOKEN)
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Both servers. No test ever edits a whole section, or puts a token in a URL."""
+    with Site(tmp_path) as made:
         yield made
-        plex.release()
-        assert not plex.disaster
+        assert not made.plex.disaster
+        assert len(made.plex.client_identifiers) == 1
+        assert all(TOKEN not in one.target and one.header("X-Plex-Token") == TOKEN for one in made.plex.log)
+
+
+@pytest.fixture(params=[True, False], ids=["append", "replace"])
+def both(request: pytest.FixtureRequest, site: Site) -> Site:
+    """Once for each way in which Plex may take a list."""
+    site.plex.modes.tags_append = request.param
+    return site
 
 
 def test_every_field_by_its_rule(both: Site) -> None:
     """Filled, changed, cleared and filled again: every field is exactly what it should be, and locked, each time."""
     site, plex = both, both.plex
-    scene, item = site.film(
+    scene, item = site.untitled(
         studio="X", summary="gone", actors=("Gone",), genres=("ALPHA", "Old"), collections=("Theirs",)
     )
     site.save(scene, **site.whole())
@@ -154,7 +135,7 @@ def test_every_switch_leaves_its_field_alone(both: Site) -> None:
     """Each skip switch keeps its own field as it is, and no other; switched off again, the field arrives."""
     site, stash = both, both.stash
     full = site.whole(JPEG)
-    films = {switch: site.film(switch, title="a", collections=("Theirs",)) for switch in SWITCHES}
+    films = {switch: site.untitled(switch, title="a", collections=("Theirs",)) for switch in SWITCHES}
     fields = dict(SWITCHES.values())
     for switch, (scene, item) in films.items():
         stash.configure(**{name: name == switch for name in SWITCHES})
@@ -166,7 +147,7 @@ def test_every_switch_leaves_its_field_alone(both: Site) -> None:
     stash.configure(**dict.fromkeys(SWITCHES, False))
     for scene, _ in films.values():
         stash.update_scene(scene)
-    site.settled()
+    site.settles()
     assert all(getattr(item, field) != empty for _, item in films.values() for field, empty in fields.items())
     assert site.quiet(*(scene for scene, _ in films.values()))
 
@@ -176,8 +157,8 @@ def test_a_second_sync_writes_nothing_whatever_plex_makes_of_it(both: Site) -> N
     site, plex = both, both.plex
     plex.modes.capitalise_collections = True
     plex.modes.keep_differently = lambda field, value: value[:12].strip() if field in ("title", "genre") else value
-    site.film("b", genres=("SEA", "aLPHA"), actors=("bO",), collections=("sTUDIO",))
-    scene, item = site.film()
+    site.untitled("b", genres=("SEA", "aLPHA"), actors=("bO",), collections=("sTUDIO",))
+    scene, item = site.untitled()
     stash = site.stash
     tags = [stash.add_tag(name) for name in ("sea", "Alpha", "a tag that is too long for this server")]
     studio, actor = stash.add_studio("studio"), stash.add_performer("Bo")
@@ -193,7 +174,7 @@ def test_a_second_sync_writes_nothing_whatever_plex_makes_of_it(both: Site) -> N
 
 def test_max_tags_and_clean_titles(site: Site) -> None:
     """At most ``maxTags`` genres go, in their order, and ``cleanTitles`` sends an ASCII title that is then equal."""
-    scene, item = site.film()
+    scene, item = site.untitled()
     site.stash.configure(maxTags=2, cleanTitles=True)
     site.save(scene, title="\u201cCaf\u00e9\u201d", tags=[site.stash.add_tag(name) for name in "cab"])
     assert (item.title, item.genres) == ('"Cafe"', ["a", "b"])
@@ -204,8 +185,8 @@ def test_max_tags_and_clean_titles(site: Site) -> None:
 def test_pictures_by_their_bytes(site: Site) -> None:
     """Uploaded once, not again after other edits, again when the bytes change; what is no picture never is."""
     stash, plex = site.stash, site.plex
-    scene, item = site.film()
-    other, bare = site.film("b")
+    scene, item = site.untitled()
+    other, bare = site.untitled("b")
     site.save(other, title="B")
     assert (plex.uploads(), bare.locked & {"thumb", "art"}) == ([], set())
     site.save(scene, title="A", cover=JPEG)
@@ -233,20 +214,20 @@ def test_pictures_by_their_bytes(site: Site) -> None:
 
 def test_a_login_page_is_no_poster(site: Site) -> None:
     """A web page in place of the cover is not uploaded; the cover follows by itself once Stash sends it."""
-    scene, item = site.film()
+    scene, item = site.untitled()
     site.stash.change_scene(scene, cover=b"<!DOCTYPE html><html>login</html>", cover_type="text/html")
     site.stash.update_scene(scene, title="A")
-    wait_for(lambda: item.title == "A" and site.stash.count("screenshot") >= 2)
+    until(lambda: item.title == "A" and site.stash.count("screenshot") >= 2)
     assert site.plex.uploads() == []
     site.stash.scenes[scene].cover, site.stash.scenes[scene].cover_type = JPEG, "image/jpeg"
-    site.settled()
+    site.settles()
     assert site.plex.images[item.selected_poster] == JPEG
 
 
 def test_a_persons_edits_in_plex(both: Site) -> None:
     """With keepPlexEdits a field that a person changed and locked stays, our own is updated; without, Stash wins."""
     site, plex = both, both.plex
-    scene, item = site.film()
+    scene, item = site.untitled()
     studio = site.stash.add_studio("S")
     site.stash.configure(keepPlexEdits=True)
     site.save(scene, title="Ours", details="Ours", tags=[site.stash.add_tag("G")], studio=studio, date="2024-01-01")
@@ -266,10 +247,10 @@ def test_a_persons_edits_in_plex(both: Site) -> None:
 def test_the_right_items_and_no_others(both: Site) -> None:
     """Both items of a scene with two files are written; a twin by name, a same-named show and trash never are."""
     site, plex = both, both.plex
-    plex.add_item(5, "/films/x/cut.mp4", 10, 60_000, rating_key=101)
-    plex.add_item(5, "/films/y/cut.mp4", 20, 90_000, rating_key=102)
-    plex.add_item(5, "/films/z/cut.mp4", 30, 30_000, rating_key=103, genres=("Keep",), collections=("Keep",))
-    plex.add_item(5, "/films/x/cut.mp4", 10, 60_000, rating_key=104, trashed=True)
+    plex.add_item(1, "/films/x/cut.mp4", 10, 60_000, rating_key=101)
+    plex.add_item(1, "/films/y/cut.mp4", 20, 90_000, rating_key=102)
+    plex.add_item(1, "/films/z/cut.mp4", 30, 30_000, rating_key=103, genres=("Keep",), collections=("Keep",))
+    plex.add_item(1, "/films/x/cut.mp4", 10, 60_000, rating_key=104, trashed=True)
     plex.add_item(6, "/films/x/cut.mp4", 10, 60_000, rating_key=105)
     before = plex.snapshot()
     scene = site.stash.add_scene("", files=[("/data/x/cut.mp4", 10, 60.0), ("/data/y/cut.mp4", 20, 90.0)])
@@ -285,12 +266,12 @@ def test_the_right_items_and_no_others(both: Site) -> None:
 
 def test_one_identity_over_restarts(site: Site) -> None:
     """The client identifier is made once and stays over workers; the token is in a header, in no URL and in no file."""
-    scene, item = site.film()
+    scene, item = site.untitled()
     site.save(scene, title="First")
     (first,) = site.plex.client_identifiers
     assert first == (site.stash.data_dir / "client_id").read_text("ascii")
     site.stash.end_worker()
-    wait_for(lambda: not worker_lives(site.stash.data_dir))
+    until(lambda: not worker_lives(site.stash.data_dir))
     site.plex.clear_log()
     site.save(scene, title="Second")
     assert item.title == "Second"
@@ -304,12 +285,12 @@ def test_a_redirect_is_never_followed(site: Site) -> None:
     with PlexServer(TOKEN) as elsewhere:
         site.plex.redirect_target = elsewhere.url + "/library/sections/5/all"
         site.plex.fault("redirect_302", method="PUT")
-        scene, item = site.film()
+        scene, item = site.untitled()
         site.stash.update_scene(scene, title="New")
-        wait_for(lambda: "redirect" in str(site.stash.run_operation({"mode": "status"}).output["problem"]))
+        until(lambda: "redirect" in str(site.stash.run_operation({"mode": "status"}).output["problem"]))
         assert elsewhere.log == []
-        assert (item.title, rows(site.stash.data_dir)) == ("a", [(f"scene:{scene}",)])
+        assert (item.title, site.rows()) == ("a", [(f"scene:{scene}",)])
         site.plex.clear_faults()
-        site.settled()
+        site.settles()
         assert item.title == "New"
         assert elsewhere.log == []

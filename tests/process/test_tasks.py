@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from plexsync.core import enqueue, locks
-from plexsync.queue import schema
-from tests.support.site import Site, last, site
-from tests.support.waiting import until
+from tests.support.installation import Installation, last
+from tests.support.processes import until
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Site]:
-    """Stash, Plex, and nothing in them."""
-    with site(tmp_path) as made:
-        yield made
-
-
-def queue(here: Site) -> Any:
-    """The queue, for arranging it."""
-    here.folder.mkdir(parents=True, exist_ok=True)
-    return schema.open_queue(str(here.folder), 0)
-
-
-def read(here: Site, name: str) -> Any:
+def read(here: Installation, name: str) -> Any:
     """A JSON file of the data folder."""
     return json.loads((here.folder / name).read_text("utf-8"))
 
 
-def test_sync_all(here: Site) -> None:
+def test_sync_all(here: Installation) -> None:
     """Every scene is compared, only differences are written, the bar moves, and one line tells the counts."""
-    here.pairs(40)
+    here.new_films(40)
     result = here.task("sync_all")
     assert result.output == {"marked": 40, "synced": 40}
     assert here.titles() == [f"New {number}" for number in range(1, 41)]
     assert result.progress[0] == 0
     assert last(result) == ("info", "finished Sync all marked=40 synced=40")
-    assert here.queued() == []
+    assert here.rows() == []
     here.plex.clear_log()
     assert here.task("sync_all").output == {"marked": 40, "unchanged": 40}
     assert here.plex.writes() == []
@@ -53,7 +36,7 @@ def test_sync_all(here: Site) -> None:
     assert "plexsync_jobs_total" in (here.folder / "metrics.prom").read_text("utf-8")
 
 
-def test_an_empty_stash(here: Site) -> None:
+def test_an_empty_stash(here: Installation) -> None:
     """Without a scene, a due job or a dead letter each task ends at once, its bar full."""
     for mode, name in (("sync_all", "Sync all"), ("process_queue", "Process queue"), ("process_dlq", "Process DLQ")):
         result = here.task(mode)
@@ -62,66 +45,66 @@ def test_an_empty_stash(here: Site) -> None:
         assert last(result).message == f"finished {name} marked=0"
 
 
-def test_sync_recent(here: Site) -> None:
+def test_sync_recent(here: Installation) -> None:
     """Only scenes updated in the last hours are marked; hours may be text, and what is no number is told and 24."""
     now = datetime.now(UTC)
     for hours in (1, 20, 30, 300):
-        here.pair(f"New {hours}", updated_at=now - timedelta(hours=hours))
+        here.film(f"New {hours}", updated_at=now - timedelta(hours=hours))
     assert here.task("sync_recent", hours="2").output == {"marked": 1, "synced": 1}
     odd = here.task("sync_recent", hours="many")
     assert odd.output == {"marked": 2, "synced": 1, "unchanged": 1}
-    assert odd.log[0] == ("warning", "used 24 hours: hours is 'many', but a number above 0 is accepted")
+    assert odd.log[0] == ("warning", "using 24 hours: hours='many' is not accepted. Use a number above 0.")
     assert here.task("sync_recent", hours=31).output == {"marked": 3, "synced": 1, "unchanged": 2}
-    assert here.titles() == ["New 1", "New 20", "New 30", "4"]
+    assert here.titles() == ["New 1", "New 20", "New 30", "film4"]
 
 
-def test_process_queue(here: Site) -> None:
+def test_process_queue(here: Installation) -> None:
     """What is due is worked off; what is due later, waits or is dead stays as it is."""
-    pairs = here.pairs(3)
-    conn = queue(here)
-    for scene, _ in pairs:
+    films = here.new_films(3)
+    conn = here.queue()
+    for scene, _ in films:
         enqueue.put(conn, f"scene:{scene}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET due = ? WHERE key = 'scene:2'", (datetime.now().timestamp() + 100,))
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected' WHERE key = 'scene:3'")
     assert here.task("process_queue").output == {"marked": 1, "synced": 1}
-    assert here.titles() == ["New 1", "2", "3"]
-    assert here.queued("key, status") == [("scene:2", 1), ("scene:3", 9)]
+    assert here.titles() == ["New 1", "film2", "film3"]
+    assert here.rows("key, status") == [("scene:2", 1), ("scene:3", 9)]
 
 
-def test_process_dlq(here: Site) -> None:
+def test_process_dlq(here: Installation) -> None:
     """Every dead letter gets a new start; what fails again is dead again, and the counts say so."""
-    here.pairs(1)
-    doubtful = here.stash.add_scene("Doubtful", files=[("/media/x.mp4", 7, 9.0)])
+    here.new_films(1)
+    doubtful = here.stash.add_scene("Doubtful", files=[("/films/x.mp4", 7, 9.0)])
     here.plex.add_item(1, file="/other/x.mp4", size=8, duration_ms=700_000)
-    conn = queue(here)
+    conn = here.queue()
     for scene in (1, doubtful):
         enqueue.put(conn, f"scene:{scene}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, attempts = 7, reason = 'retries_exhausted'")
     result = here.task("process_dlq")
     assert result.output == {"marked": 2, "synced": 1, "dead": 1}
-    assert here.queued("key, status, reason") == [(f"scene:{doubtful}", 9, "low_confidence")]
+    assert here.rows("key, status, reason") == [(f"scene:{doubtful}", 9, "low_confidence")]
 
 
-def test_plex_refuses(here: Site) -> None:
+def test_plex_refuses(here: Installation) -> None:
     """With Plex away the scenes are marked, output and log say so, the task ends; when Plex is back they arrive."""
-    here.pairs(3)
+    here.new_films(3)
     here.plex.stop()
     result = here.task("sync_all")
     assert result.output == {"marked": 3, "plex": "away"}
-    message = "ended Sync all: Plex is away. The background worker goes on when it is back. marked=3 plex=away"
-    assert last(result) == ("warning", message)
-    assert here.queued("bulk") == [(0,), (0,), (0,)]
+    message = "ended Sync all: Plex is unreachable. The rest continues automatically when it is reachable again."
+    assert last(result) == ("warning", f"{message} marked=3 plex=away")
+    assert here.rows("bulk") == [(0,), (0,), (0,)]
     assert here.task("process_queue").output["plex"] == "away"
     assert here.call("status")["breaker"]["state"] != "closed"
     here.plex.start()
     until(lambda: here.titles() == ["New 1", "New 2", "New 3"], what="what the task left")
-    until(lambda: here.queued() == [], what="the end of the jobs")
+    until(lambda: here.rows() == [], what="the end of the jobs")
 
 
 def test_plex_hangs(tmp_path: Path) -> None:
     """A Plex that accepts and never answers costs a task no more than the timeouts of five tries."""
-    with site(tmp_path, PLEXSYNC_CONNECT_TIMEOUT="0.3", PLEXSYNC_READ_TIMEOUT="0.3") as here:
-        here.pairs(2)
+    with Installation(tmp_path, PLEXSYNC_CONNECT_TIMEOUT="0.3", PLEXSYNC_READ_TIMEOUT="0.3") as here:
+        here.new_films(2)
         here.plex.fault("stall")
         assert here.task("sync_all").output == {"marked": 2, "plex": "away"}
         assert here.plex.count() <= 15
@@ -134,42 +117,42 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
     "bad token": ({"plexToken": "wrong"}, "Plex rejected the token (401)"),
     "unknown library": ({"plexLibraries": "Cinema"}, "Cinema"),
-    "bad address": ({"plexUrl": "ftp://plex"}, "plexUrl"),
+    "bad address": ({"plexUrl": "ftp://plex"}, "Plex address"),
 }
 
 
-def test_what_has_to_be_put_right(here: Site) -> None:
+def test_what_has_to_be_put_right(here: Installation) -> None:
     """No token, a wrong one, an unknown library: the error is a sentence, the jobs stay, and go on once it is right."""
-    pairs = here.pairs(2)
+    films = here.new_films(2)
     good = dict(here.stash.plugin_settings)
     for round_, (settings, says) in enumerate(PROBLEMS.values()):
-        for scene, _ in pairs:
+        for scene, _ in films:
             here.stash.change_scene(scene, title=f"{scene}, round {round_}")
         here.stash.save_settings("PlexSync", good | settings)
         result = here.task("sync_all")
         assert says in str(result.error)
-        assert str(result.error).endswith("What is not done yet goes on by itself once that is put right.")
-        assert here.queued("status, bulk") == [(1, 0), (1, 0)]
+        assert str(result.error).endswith("The rest continues automatically once this is fixed.")
+        assert here.rows("status, bulk") == [(1, 0), (1, 0)]
         assert says in here.call("status")["problem"]
         here.stash.save_settings("PlexSync", good)
         until(lambda: here.titles() == [f"1, round {round_}", f"2, round {round_}"], what="going on by itself")  # noqa: B023
         assert until(lambda: here.call("status")["problem"] is None)
 
 
-def test_only_one_task_at_a_time(here: Site) -> None:
+def test_only_one_task_at_a_time(here: Installation) -> None:
     """While another task holds the lock, a second one says so within moments instead of waiting for it."""
     here.folder.mkdir(parents=True)
     fd = locks.open_lock(str(here.folder / "task.lock"))
     assert locks.try_lock(fd)
     result = here.task("process_queue")
-    assert result.error == "Another PlexSync task is running; start this one again when it has ended."
-    assert last(result).message == f"could not finish Process queue: {result.error}"
+    assert result.error == "Another PlexSync task is running. Start this one when that has finished."
+    assert last(result).message == f"failed to run Process queue: {result.error}"
     locks.unlock(fd)
 
 
-def test_quick_buttons(here: Site) -> None:
+def test_quick_buttons(here: Installation) -> None:
     """Show status, Clear DLQ and Clear queue are tasks too: a document, a full bar, the result in the log."""
-    conn = queue(here)
+    conn = here.queue()
     for number in range(1, 4):
         enqueue.put(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'invalid' WHERE key = 'scene:3'")
@@ -178,10 +161,10 @@ def test_quick_buttons(here: Site) -> None:
     assert last(status).message.startswith("Queue: 2 pending") or "oldest" in last(status).message
     assert here.task("clear_dlq").output == {"cleared": 1}
     assert last(here.task("clear_queue")).message.startswith("cleared 2 pending jobs")
-    assert here.queued() == []
+    assert here.rows() == []
 
 
-def test_without_modules(here: Site, tmp_path: Path) -> None:
+def test_without_modules(here: Installation, tmp_path: Path) -> None:
     """A task that lacks its modules names them and the command that brings them."""
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec "{here.stash.python}" -E -s -S "$@"\n', "utf-8")

@@ -12,21 +12,22 @@ import pytest
 
 from plexsync.core import enqueue
 from plexsync.queue import stock
-from tests.support.life import (
+from tests.support.installation import Installation
+from tests.support.processes import (
     bare_resident,
     children,
     ends,
     pid_of,
     resident,
     role,
+    rows,
     ticks,
     told_to_end,
+    until,
     waiter_of,
+    worker_lives,
     writes_of,
 )
-from tests.support.pair import Pair
-from tests.support.plugin import rows, worker_lives
-from tests.support.waiting import until
 
 #: Seconds in which a process that is told to end has ended, whatever it was doing; a second, and a busy machine's more.
 SOON = 4.0
@@ -34,59 +35,61 @@ SOON = 4.0
 
 def test_it_is_small_while_it_waits_and_wakes_by_itself(tmp_path: Path) -> None:
     """An edit starts one process; done, it is 20 MB (10 over a bare interpreter) and asks nobody; an edit wakes it."""
-    with Pair(tmp_path) as pair:
-        film = pair.film()
-        pair.edit(film, "First")
-        pair.arrives(film, "First")
-        pid = waiter_of(pair)
-        assert (pair.folder / "worker.lock").read_text("ascii") == str(pid)
+    with Installation(tmp_path) as here:
+        film = here.film()
+        here.edit(film, "First")
+        here.arrives(film, "First")
+        pid = waiter_of(here)
+        assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
         assert os.getsid(pid) == pid
         assert resident(pid) <= bare_resident() + 10_000
-        asked, before, began = len(pair.plex.log) + len(pair.stash.log), ticks(pid), time.monotonic()
+        asked, before, began = len(here.plex.log) + len(here.stash.log), ticks(pid), time.monotonic()
         until(lambda: time.monotonic() - began > 1.5)
-        assert len(pair.plex.log) + len(pair.stash.log) == asked
+        assert len(here.plex.log) + len(here.stash.log) == asked
         assert ticks(pid) - before <= 15
         assert children(pid) == []
-        pair.edit(film, "Second")
-        pair.arrives(film, "Second")
-        assert waiter_of(pair) == pid
-        assert writes_of(pair, film) == 2
+        here.edit(film, "Second")
+        here.arrives(film, "Second")
+        assert waiter_of(here) == pid
+        assert writes_of(here, film) == 2
 
 
 def test_it_ends_with_an_empty_queue_alone(tmp_path: Path) -> None:
     """``PLEXSYNC_IDLE_EXIT`` after the queue ran empty it ends; a scene that Plex lacks keeps it for as long."""
-    with Pair(tmp_path, PLEXSYNC_IDLE_EXIT="0", PLEXSYNC_MISSING_BASE="0.2", PLEXSYNC_MISSING_CAP="0.2") as pair:
-        film = pair.film(in_plex=False)
-        pair.edit(film, "Waited for")
-        pid = pid_of(pair)
+    with Installation(
+        tmp_path, PLEXSYNC_IDLE_EXIT="0", PLEXSYNC_MISSING_BASE="0.2", PLEXSYNC_MISSING_CAP="0.2"
+    ) as here:
+        film = here.film(in_plex=False)
+        here.edit(film, "Waited for")
+        pid = pid_of(here)
         for _ in range(3):
-            asked = len(pair.plex.log)
-            until(lambda asked=asked: len(pair.plex.log) > asked, what="another attempt")  # type: ignore[misc]
-        assert worker_lives(pair.folder)
-        assert pid_of(pair) == pid
-        item = pair.plex.add_item(1, file="/films/1/film1.mp4", size=1_000_001, duration_ms=60_000)
-        until(lambda: pair.plex.items[item.rating_key].title == "Waited for", what="the title in Plex")
-        ends(pair)
-        assert rows(pair.folder) == []
+            asked = len(here.plex.log)
+            until(lambda asked=asked: len(here.plex.log) > asked, what="another attempt")  # type: ignore[misc]
+        assert worker_lives(here.folder)
+        assert pid_of(here) == pid
+        item = here.plex.add_item(1, file="/films/1/film1.mp4", size=1_000_001, duration_ms=60_000)
+        until(lambda: here.plex.items[item.rating_key].title == "Waited for", what="the title in Plex")
+        ends(here)
+        assert rows(here.folder) == []
 
 
 def test_no_hook_is_lost_while_it_ends(tmp_path: Path) -> None:
     """Hooks that come at every moment of becoming the waiter and of ending are all delivered, without another event."""
     chance = random.Random(11)
-    with Pair(tmp_path, PLEXSYNC_IDLE_EXIT="0", PLEXSYNC_SETTLE="0") as pair:
-        films = [pair.film() for _ in range(4)]
+    with Installation(tmp_path, PLEXSYNC_IDLE_EXIT="0", PLEXSYNC_SETTLE="0") as here:
+        films = [here.film() for _ in range(4)]
         titles = dict.fromkeys(films, "")
-        lock = pair.folder / "worker.lock"
+        lock = here.folder / "worker.lock"
         for number in range(16):
             film = films[number % 4]
             titles[film] = f"Title {number}"
-            pair.edit(film, titles[film])
+            here.edit(film, titles[film])
             moment = ("worker", "waiter", "")[number % 3]
             until(lambda moment=moment: _is_near(lock, moment), what=moment or "the end")  # type: ignore[misc]
             time.sleep(chance.uniform(0, 0.03))
-        until(lambda: all(pair.title(film) == title for film, title in titles.items()), what="every title")
-        ends(pair)
-        assert rows(pair.folder) == []
+        until(lambda: all(here.title(film) == title for film, title in titles.items()), what="every title")
+        ends(here)
+        assert rows(here.folder) == []
 
 
 def _is_near(lock: Path, moment: str) -> bool:
@@ -98,100 +101,100 @@ def _is_near(lock: Path, moment: str) -> bool:
 
 def test_told_to_end_while_it_waits(tmp_path: Path) -> None:
     """SIGTERM ends the waiter at once and leaves a free lock, an empty file and no pid."""
-    with Pair(tmp_path) as pair:
-        film = pair.film()
-        pair.edit(film, "Title")
-        pair.arrives(film, "Title")
-        pid = waiter_of(pair)
-        assert told_to_end(pair, pid) < SOON
-        assert (pair.folder / "worker.lock").read_text("ascii") == ""
-        assert pair.status()["worker"] == {"running": False, "pid": None}
+    with Installation(tmp_path) as here:
+        film = here.film()
+        here.edit(film, "Title")
+        here.arrives(film, "Title")
+        pid = waiter_of(here)
+        assert told_to_end(here, pid) < SOON
+        assert (here.folder / "worker.lock").read_text("ascii") == ""
+        assert here.status()["worker"] == {"running": False, "pid": None}
 
 
 def test_told_to_end_while_a_write_hangs(tmp_path: Path) -> None:
     """SIGTERM in the middle of a PUT puts the batch back as it was; the next hook's worker delivers it."""
-    with Pair(tmp_path) as pair:
-        film = pair.film()
-        pair.plex.fault("stall", method="PUT")
-        pair.edit(film, "Hangs")
-        until(lambda: pair.plex.requests("PUT"), what="the write")
-        assert told_to_end(pair, pid_of(pair)) < SOON
-        assert rows(pair.folder, "key, status, attempts, takebacks") == [(f"scene:{film.scene}", stock.READY, 0, 0)]
-        pair.plex.clear_faults()
-        pair.plex.release()
-        other = pair.film()
-        pair.edit(other, "Other")
-        pair.arrives(film, "Hangs")
-        pair.arrives(other, "Other")
+    with Installation(tmp_path) as here:
+        film = here.film()
+        here.plex.fault("stall", method="PUT")
+        here.edit(film, "Hangs")
+        until(lambda: here.plex.requests("PUT"), what="the write")
+        assert told_to_end(here, pid_of(here)) < SOON
+        assert rows(here.folder, "key, status, attempts, takebacks") == [(f"scene:{film.scene}", stock.READY, 0, 0)]
+        here.plex.clear_faults()
+        here.plex.release()
+        other = here.film()
+        here.edit(other, "Other")
+        here.arrives(film, "Hangs")
+        here.arrives(other, "Other")
 
 
 def test_killed_while_a_write_hangs(tmp_path: Path) -> None:
     """After SIGKILL the next hook's worker takes the batch back and does it; no attempt is spent."""
-    with Pair(tmp_path) as pair:
-        film = pair.film()
-        pair.plex.fault("stall", method="PUT")
-        pair.edit(film, "Hangs")
-        until(lambda: pair.plex.requests("PUT"), what="the write")
-        os.kill(pid_of(pair), signal.SIGKILL)
-        ends(pair)
-        assert rows(pair.folder, "status") == [(stock.LEASED,)]
-        pair.plex.clear_faults()
-        pair.plex.release()
-        other = pair.film()
-        pair.edit(other, "Other")
-        pair.arrives(film, "Hangs")
-        pair.arrives(other, "Other")
-        assert pair.status()["totals"]["retried"] == 0
+    with Installation(tmp_path) as here:
+        film = here.film()
+        here.plex.fault("stall", method="PUT")
+        here.edit(film, "Hangs")
+        until(lambda: here.plex.requests("PUT"), what="the write")
+        os.kill(pid_of(here), signal.SIGKILL)
+        ends(here)
+        assert rows(here.folder, "status") == [(stock.LEASED,)]
+        here.plex.clear_faults()
+        here.plex.release()
+        other = here.film()
+        here.edit(other, "Other")
+        here.arrives(film, "Hangs")
+        here.arrives(other, "Other")
+        assert here.status()["totals"]["retried"] == 0
 
 
 def test_a_look_dies_with_its_waiter(tmp_path: Path) -> None:
     """While Plex is away a look is a process of its own: it holds no lock, and SIGTERM ends both."""
-    with Pair(tmp_path) as pair:
-        film = pair.film()
-        pair.plex.stop()
-        pair.edit(film, "Later")
-        pid = waiter_of(pair)
-        pair.plex.fault("stall")
-        pair.plex.start()
-        until(lambda: pair.plex.log, what="a look")
+    with Installation(tmp_path) as here:
+        film = here.film()
+        here.plex.stop()
+        here.edit(film, "Later")
+        pid = waiter_of(here)
+        here.plex.fault("stall")
+        here.plex.start()
+        until(lambda: here.plex.log, what="a look")
         (child,) = children(pid)
         assert role(child) == "look"
         held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
         assert not [path for path in held if "worker.lock" in path]
-        assert told_to_end(pair, pid) < SOON
+        assert told_to_end(here, pid) < SOON
         until(lambda: role(child) == "", SOON, what="the end of the look")
-        pair.plex.clear_faults()
-        pair.plex.release()
-        pair.edit(film, "Now")
-        pair.arrives(film, "Now")
+        here.plex.clear_faults()
+        here.plex.release()
+        here.edit(film, "Now")
+        here.arrives(film, "Now")
 
 
 @pytest.mark.parametrize("idle", [True, False])
 def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
     """A queue that a later version made is left to it: a waiter ends, and a worker that is started does nothing."""
-    with Pair(tmp_path) as pair:
-        film = pair.film()
+    with Installation(tmp_path) as here:
+        film = here.film()
         if idle:
-            pair.edit(film, "Before")
-            pair.arrives(film, "Before")
-            waiter_of(pair)
-        pair.connect()
-        conn = pair.queue()
+            here.edit(film, "Before")
+            here.arrives(film, "Before")
+            waiter_of(here)
+        here.connect()
+        conn = here.queue()
         conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
         if not idle:
             enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
-            worker = pair.start_worker()
+            worker = here.start_worker()
             worker.communicate(timeout=30)
             assert worker.returncode == 0
-        ends(pair)
-        assert rows(pair.folder, "status") == ([] if idle else [(stock.READY,)])
-        assert len(pair.plex.log) == 0 or idle
+        ends(here)
+        assert rows(here.folder, "status") == ([] if idle else [(stock.READY,)])
+        assert len(here.plex.log) == 0 or idle
         conn.close()
 
 
 def test_two_data_folders_never_mix(tmp_path: Path) -> None:
     """Two Stashes on one machine have two processes, two queues, and each its own Plex."""
-    with Pair(tmp_path / "a") as one, Pair(tmp_path / "b") as two:
+    with Installation(tmp_path / "a") as one, Installation(tmp_path / "b") as two:
         first, second = one.film(), two.film()
         one.edit(first, "Of one")
         two.edit(second, "Of two")

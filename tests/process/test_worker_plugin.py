@@ -12,10 +12,8 @@ import pytest
 
 from plexsync.core import enqueue
 from plexsync.queue import jobs, stock
-from tests.support.life import children, ends, pid_of, private_plugin, role, told_to_end, waiter_of
-from tests.support.pair import Pair
-from tests.support.plugin import rows
-from tests.support.waiting import until
+from tests.support.installation import Installation
+from tests.support.processes import children, ends, pid_of, private_plugin, role, rows, told_to_end, until, waiter_of
 
 #: What makes the private copy quick: still for 0.3 s is updated, missing for 1 s is gone.
 QUICK = {"LOOK": 0.1, "STILL": 0.3, "GONE": 1.0}
@@ -37,86 +35,86 @@ def marked(mark: Path) -> list[int]:
 
 def test_an_update_while_it_waits(tmp_path: Path) -> None:
     """Files that changed and are still again are what the same process, with the same lock, goes on with."""
-    with Pair(tmp_path) as pair:
-        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
-        film = pair.film()
-        pair.edit(film, "Old")
-        pair.arrives(film, "Old")
-        pid = waiter_of(pair)
+    with Installation(tmp_path) as here:
+        plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
+        film = here.film()
+        here.edit(film, "Old")
+        here.arrives(film, "Old")
+        pid = waiter_of(here)
         updated(plugin, tmp_path / "mark")
         until(lambda: marked(tmp_path / "mark"), what="the new version")
         assert set(marked(tmp_path / "mark")) == {pid}
-        assert (pair.folder / "worker.lock").read_text("ascii") == str(pid)
-        pair.edit(film, "New")
-        pair.arrives(film, "New")
-        assert waiter_of(pair) == pid
+        assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
+        here.edit(film, "New")
+        here.arrives(film, "New")
+        assert waiter_of(here) == pid
 
 
 def test_an_update_while_it_works(tmp_path: Path) -> None:
     """Between two batches the worker makes way for its new version; nothing is sent twice and no attempt is spent."""
-    with Pair(tmp_path) as pair:
-        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
-        films = [pair.film() for _ in range(60)]
-        pair.plex.modes.edit_delay = 0.02
-        pair.connect()
-        conn = pair.queue()
+    with Installation(tmp_path) as here:
+        plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
+        films = [here.film() for _ in range(60)]
+        here.plex.modes.edit_delay = 0.02
+        here.connect()
+        conn = here.queue()
         jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "hook", 0, 0)
         conn.close()
-        worker = pair.start_worker()
-        until(pair.plex.writes, what="the first write")
+        worker = here.start_worker()
+        until(here.plex.writes, what="the first write")
         updated(plugin, tmp_path / "mark")
         until(lambda: marked(tmp_path / "mark"), what="the new version")
-        pair.settles()
+        here.settles()
         assert set(marked(tmp_path / "mark")) == {worker.pid}
-        assert len(pair.plex.writes()) == 60
-        assert pair.status()["totals"] == {"synced": 60, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
-        told_to_end(pair, worker.pid)
+        assert len(here.plex.writes()) == 60
+        assert here.status()["totals"] == {"synced": 60, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
+        told_to_end(here, worker.pid)
         worker.communicate()
 
 
 def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
     """An update that first removes everything is waited for, and edits that wait go out with the new version."""
-    with Pair(tmp_path) as pair:
-        plugin = private_plugin(pair, tmp_path / "plugin", LOOK=0.1, STILL=0.3, GONE=60.0)
-        film = pair.film()
-        pair.edit(film, "Before")
-        pair.arrives(film, "Before")
-        pid = waiter_of(pair)
+    with Installation(tmp_path) as here:
+        plugin = private_plugin(here, tmp_path / "plugin", LOOK=0.1, STILL=0.3, GONE=60.0)
+        film = here.film()
+        here.edit(film, "Before")
+        here.arrives(film, "Before")
+        pid = waiter_of(here)
         shutil.move(plugin, tmp_path / "away")
-        pair.stash.update_scene(film.scene, hook=False, title="Waits")
-        conn, began = pair.queue(), time.monotonic()
+        here.stash.update_scene(film.scene, hook=False, title="Waits")
+        conn, began = here.queue(), time.monotonic()
         enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
         conn.close()
         until(lambda: time.monotonic() > began + 1.5)
-        assert pair.title(film) == "Before"
+        assert here.title(film) == "Before"
         assert role(pid) == "waiter"
         updated(tmp_path / "away", tmp_path / "mark")
         shutil.move(tmp_path / "away", plugin)
-        pair.arrives(film, "Waits")
+        here.arrives(film, "Waits")
         assert set(marked(tmp_path / "mark")) == {pid}
 
 
 def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
     """A plugin that was removed leaves no process behind; its rows stay for the next one."""
-    with Pair(tmp_path, PLEXSYNC_SETTLE="30") as pair:
-        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
-        film = pair.film()
-        pair.edit(film, "Waits")
-        waiter_of(pair)
+    with Installation(tmp_path, PLEXSYNC_SETTLE="30") as here:
+        plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
+        film = here.film()
+        here.edit(film, "Waits")
+        waiter_of(here)
         shutil.rmtree(plugin)
-        ends(pair)
-        assert rows(pair.folder, "key, status") == [(f"scene:{film.scene}", stock.READY)]
+        ends(here)
+        assert rows(here.folder, "key, status") == [(f"scene:{film.scene}", stock.READY)]
 
 
 def test_a_disabled_plugin_ends_it(tmp_path: Path) -> None:
     """A user who disables the plugin in Stash is asked for by the next catch-up, and nothing is sent after it."""
-    with Pair(tmp_path, PLEXSYNC_CATCHUP="1") as pair:
-        film = pair.film()
-        pair.edit(film, "Title")
-        pair.arrives(film, "Title")
-        pair.stash.plugin_enabled = False
-        ends(pair)
-        assert "the plugin is disabled" in pair.log()
+    with Installation(tmp_path, PLEXSYNC_CATCHUP="1") as here:
+        film = here.film()
+        here.edit(film, "Title")
+        here.arrives(film, "Title")
+        here.stash.plugin_enabled = False
+        ends(here)
+        assert "the plugin is disabled" in here.log()
 
 
 #: Hides the modules that a file names from Python, as if they had never been installed.
@@ -150,72 +148,72 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
     hidden = tmp_path / "hidden"
     (tmp_path / "hide" / "sitecustomize.py").write_text(HIDE.format(path=str(hidden)), "utf-8")
     hidden.write_text(modules, "ascii")
-    with Pair(tmp_path, PYTHONPATH=str(tmp_path / "hide")) as pair:
-        film = pair.film()
-        pair.edit(film, "First")
-        problem = until(lambda: pair.status()["problem"], what="a problem")
+    with Installation(tmp_path, PYTHONPATH=str(tmp_path / "hide")) as here:
+        film = here.film()
+        here.edit(film, "First")
+        problem = until(lambda: here.status()["problem"], what="a problem")
         assert said in problem
         assert f"{sys.executable} -m pip install" in problem
         assert problem.endswith(f" {packages}")
         until(
-            lambda: [line for line in pair.stash.plugin_log if (line.level, line.message) == ("error", problem)],
+            lambda: [line for line in here.stash.plugin_log if (line.level, line.message) == ("error", problem)],
             what="a line in Stash",
         )
-        pid = waiter_of(pair)
+        pid = waiter_of(here)
         began = time.monotonic()
         until(lambda: role(pid) != "waiter" or time.monotonic() - began > 1.2)
         assert role(pid) == "waiter"  # and no circle of trying and failing
-        pair.edit(film, "Second")
-        until(lambda: len(rows(pair.folder)) == 1)
-        assert rows(pair.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
-        assert pair.log().count(problem) == 1
-        assert len([line for line in pair.stash.plugin_log if (line.level, line.message) == ("error", problem)]) == 1
-        assert pair.plex.log == []
+        here.edit(film, "Second")
+        until(lambda: len(rows(here.folder)) == 1)
+        assert rows(here.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
+        assert here.log().count(problem) == 1
+        assert len([line for line in here.stash.plugin_log if (line.level, line.message) == ("error", problem)]) == 1
+        assert here.plex.log == []
         hidden.unlink()
-        pair.arrives(film, "Second")
-        assert waiter_of(pair) == pid
-        assert pair.status()["problem"] is None
+        here.arrives(film, "Second")
+        assert waiter_of(here) == pid
+        assert here.status()["problem"] is None
 
 
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("import plexsync.nowhere", "files do not fit together (No module named 'plexsync.nowhere')"),
-        ("def half(", "files do not fit together ("),
+        ("import plexsync.nowhere", "plugin's files are incomplete or mixed (No module named 'plexsync.nowhere')"),
+        ("def half(", "plugin's files are incomplete or mixed ("),
         ("import xmlrpc.nowhere", "cannot be loaded (No module named 'xmlrpc.nowhere')"),
     ],
 )
 def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said: str) -> None:
     """A half-written plugin, or a module without what it needs, is told; the process waits instead of vanishing."""
-    with Pair(tmp_path) as pair:
-        plugin = private_plugin(pair, tmp_path / "plugin", **QUICK)
+    with Installation(tmp_path) as here:
+        plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         running = plugin / "plexsync" / "daemon" / "run.py"
         whole = running.read_text("utf-8")
         running.write_text(broken, "utf-8")
-        film = pair.film()
-        pair.edit(film, "Title")
-        problem = until(lambda: pair.status()["problem"], what="a problem")
+        film = here.film()
+        here.edit(film, "Title")
+        problem = until(lambda: here.status()["problem"], what="a problem")
         assert said in problem
-        pid = waiter_of(pair)
+        pid = waiter_of(here)
         running.write_text(whole, "utf-8")
-        pair.arrives(film, "Title")
-        assert pid_of(pair) == pid
+        here.arrives(film, "Title")
+        assert pid_of(here) == pid
         assert os.getsid(pid) == pid
 
 
 def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
     """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
-    with Pair(tmp_path) as pair:
-        quick = private_plugin(pair, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
+    with Installation(tmp_path) as here:
+        quick = private_plugin(here, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
         text = quick.read_text("utf-8").replace('{"worker": 60.0, "waiter": 5.0}', '{"worker": 0.2, "waiter": 0.2}')
         quick.write_text(text, "utf-8")
-        film = pair.film()
-        pair.edit(film, "First")
-        pair.arrives(film, "First")
-        pid = waiter_of(pair)
-        (pair.folder / "state.db").write_bytes(b"no database " * 1000)
-        pair.edit(film, "Second")
-        pair.arrives(film, "Second")
-        assert pid_of(pair) == pid
-        assert list(pair.folder.glob("state.db.damaged-*"))
-        assert children(waiter_of(pair)) == []
+        film = here.film()
+        here.edit(film, "First")
+        here.arrives(film, "First")
+        pid = waiter_of(here)
+        (here.folder / "state.db").write_bytes(b"no database " * 1000)
+        here.edit(film, "Second")
+        here.arrives(film, "Second")
+        assert pid_of(here) == pid
+        assert list(here.folder.glob("state.db.damaged-*"))
+        assert children(waiter_of(here)) == []

@@ -7,6 +7,8 @@ what the plugin does.
 from __future__ import annotations
 
 import fcntl
+import functools
+import importlib.util
 import json
 import os
 import re
@@ -19,6 +21,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.support import manifest, start
+
+#: The project's own manifest, and the program that enters what ``-S`` keeps out.
+MANIFEST = Path(__file__).parents[2] / "PlexSync.yml"
+START = Path(start.__file__)
 
 LINE_LIMIT = 64 * 1024  # bytes; the scanner that Stash reads stderr with gives up on a longer line
 _LEVELS = {"t": "trace", "d": "debug", "i": "info", "w": "warning", "e": "error", "p": "progress"}
@@ -225,6 +233,34 @@ def _pump(descriptor: int, over: threading.Event, take: Callable[[bytes], bool])
             return True
 
 
+@functools.cache
+def _exec(path: Path) -> list[str]:
+    """The manifest's ``exec``."""
+    words: list[str] = manifest.read(path.read_text("utf-8"))["exec"]
+    return words
+
+
+def plugin_command(script: Path, python: str) -> list[str]:
+    """The command that Stash makes of ``exec`` in the manifest beside ``script``, with the interpreter ``python``.
+
+    A test's stub without a manifest is started as the project's own says.
+    """
+    beside = script.with_suffix(".yml")
+    first, *words = _exec(beside if beside.exists() else MANIFEST)
+    command = [python, *(word.replace("{pluginDir}", str(script.parent)) for word in words)]
+    assert (first, command[-1]) == ("python3", str(script))
+    return command
+
+
+def entered(command: list[str], env: Mapping[str, str]) -> list[str]:
+    """The command with ``start.py`` in front of its script, where ``env`` asks for coverage or for crash points."""
+    if not any(env.get(name) for name in (*start.MEASURE, start.CRASH)):
+        return command
+    found = importlib.util.find_spec("coverage")
+    folder = str(Path(found.origin).parents[1]) if found is not None and found.origin else ""
+    return [*command[:-1], str(START), folder, command[-1]]
+
+
 @dataclass(slots=True)
 class Launcher:
     """How to start the plugin ``script``; ``connection`` gives a fresh ``server_connection`` for each start."""
@@ -245,10 +281,14 @@ class Launcher:
                 on_line(line)
 
         document = stdin_document(self.connection(), args)
-        process = PluginProcess([self.python(), str(self.script)], document, self.environment(), both)
+        process = PluginProcess(self.command(), document, self.environment(), both)
         self.running = [one for one in self.running if one.process.poll() is None]
         self.running.append(process)
         return process
+
+    def command(self) -> list[str]:
+        """The plugin's command, as the manifest says it."""
+        return entered(plugin_command(self.script, self.python()), self.environment())
 
     def environment(self) -> dict[str, str]:
         """Stash's own environment with the parent of the plugin's folder on ``PYTHONPATH``."""

@@ -138,7 +138,8 @@ TASK = document({"mode": "sync_all"})
 OPERATION = document({"mode": "status"})
 
 GOOD = hook(1, "Scene.Update.Post")
-NO_ID, NO_JSON, NO_ARGS, NO_MODE = "without a usable scene id", "could not read the JSON", "without args", "nor mode"
+NO_ID, NO_JSON, NO_ARGS, NO_MODE = "without a valid scene id", "could not read the JSON", "has no args", "nor mode"
+NO_FOLDER = "did not name its folder"
 EVENTS = [
     Vector("rating only", hook(scene(rating100=60)), "scene:1"),
     Vector("details cleared", hook(scene(details="")), "scene:1"),
@@ -186,10 +187,10 @@ EVENTS = [
     Vector("a lone surrogate in the type", hook(1, "Scene.\ud83d.Post"), "", "ignored"),
     Vector("the key args twice", GOOD[:-1] + b', "args": {"mode": "status"}}', "scene:1"),
     Vector("no cookie", hook(1, "Scene.Update.Post", SessionCookie=None), "scene:1"),
-    Vector("folder missing", hook(1, "Scene.Update.Post", Dir=None), "", "did not say where"),
-    Vector("folder empty", hook(1, "Scene.Update.Post", Dir=""), "", "did not say where"),
-    Vector("folder of another kind", hook(1, "Scene.Update.Post", Dir=[DIR]), "", "did not say where"),
-    Vector("no connection", b'{"args": {"hookContext": {"id": 1, "type": "Tag.Merge.Post"}}}', "", "did not say where"),
+    Vector("folder missing", hook(1, "Scene.Update.Post", Dir=None), "", NO_FOLDER),
+    Vector("folder empty", hook(1, "Scene.Update.Post", Dir=""), "", NO_FOLDER),
+    Vector("folder of another kind", hook(1, "Scene.Update.Post", Dir=[DIR]), "", NO_FOLDER),
+    Vector("no connection", b'{"args": {"hookContext": {"id": 1, "type": "Tag.Merge.Post"}}}', "", NO_FOLDER),
     Vector("the address of all interfaces", hook(1, "Scene.Update.Post", Host="0.0.0.0"), "scene:1"),
     Vector("IPv6", hook(1, "Scene.Update.Post", Host="::"), "scene:1"),
     Vector("a LAN address over TLS", hook(1, "Scene.Update.Post", Host="192.168.1.5", Scheme="https"), "scene:1"),

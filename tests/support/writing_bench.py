@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from plexsync import matching
+from plexsync.core.connection import Connection
 from plexsync.log import Log
 from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
-from plexsync.stash.api import Connection, Stash
+from plexsync.stash.api import Stash
 from plexsync.state.ledger import Record, State, open_state
 from plexsync.sync.planner import Planner, Target
 from plexsync.sync.writer import Work, Writer
-from tests.servers.plex import PlexServer
-from tests.servers.stash import StashServer
+from tests.support.in_process import Stage
 
 SIZE = 7_000_000
 JPEG = b"\xff\xd8\xff\xe0 a cover"
@@ -28,43 +26,42 @@ class Killed(BaseException):
     """The worker ends here, as by SIGKILL: nothing may catch it."""
 
 
-class WritingBench:
-    """One data folder. ``now`` moves only by hand; ``lines``: (level, text) of the log; ``streak``: (item, well)."""
+class WritingBench(Stage):
+    """The first item gets rating key 100. ``link`` and ``client`` are the ways to Stash and Plex; ``streak``: (item,
+    well)."""
 
-    def __init__(self, folder: Path, plex: PlexServer, stash: StashServer) -> None:
-        self.folder, self.plex, self.stash = folder, plex, stash
-        self.now = 1_700_000_000.0
-        self.lines: list[tuple[str, str]] = []
+    section = 5
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.streak: list[tuple[int, bool]] = []
         self.in_a_row = 0
         self.unwanted: set[int] = set()
-        self.settings = Settings(plex_url=plex.url, plex_token=plex.token, skip=frozenset({"poster", "background"}))
-        self.link = Stash(Connection(port=stash.port, cookie=stash.new_cookie()), 2, 2)
-        self.client = PlexClient(plex.url, plex.token, client_id="bench", connect_timeout=2, read_timeout=2)
-        self.state = State(open_state(str(folder)))
-        self.log = Log([self])
-        self.log.debug_on = True
-        self.planner = self.new_planner()
 
-    def close(self) -> None:
-        """Close connections and files."""
+    def __enter__(self) -> Self:
+        super().__enter__()
+        url, token = self.plex.url, self.plex.token
+        self.settings = Settings(plex_url=url, plex_token=token, skip=frozenset({"poster", "background"}))
+        self.link = Stash(Connection(port=self.stash.port, cookie=self.stash.new_cookie()), 2, 2)
+        self.client = PlexClient(url, token, client_id="bench", connect_timeout=2, read_timeout=2)
+        self.state = State(open_state(str(self.folder)))
+        self.writer_log = Log([self.log])
+        self.writer_log.debug_on = True
+        self.planner = self.new_planner()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.link.close()
         self.client.close()
         self.state.conn.close()
-
-    def write(self, level: str, line: str) -> None:
-        """A line of the log."""
-        self.lines.append((level, line))
+        super().__exit__()
+        assert not self.plex.disaster
 
     def warnings(self) -> list[str]:
         """The warnings since the last call."""
-        found = [text for level, text in self.lines if level == "warning"]
-        self.lines.clear()
-        return found
-
-    def clock(self) -> float:
-        """Now."""
-        return self.now
+        texts = self.log.of("warning")
+        self.log.lines.clear()
+        return texts
 
     def new_planner(self, **settings: Any) -> Planner:
         """A planner as after a restart, or under other settings; it becomes the bench's."""
@@ -78,7 +75,7 @@ class WritingBench:
         """A scene whose file lies at the same path in Plex; the item is ``item(scene)``."""
         path = f"/films/{name}/{name}.mp4"
         if not any(part.file == path for item in self.plex.items.values() for part in item.parts):
-            self.plex.add_item(5, path, SIZE + len(self.plex.items), 60_000)
+            self.plex.add_item(self.section, path, SIZE + len(self.plex.items), 60_000)
         size = next(part.size for item in self.plex.items.values() for part in item.parts if part.file == path)
         return self.stash.add_scene(**{"title": f"Title of {name}", "files": [(path, size, 60.0)], **fields})
 
@@ -111,7 +108,7 @@ class WritingBench:
         """Write what was planned."""
         return Writer(
             self.planner,
-            self.log,
+            self.writer_log,
             pace=lambda seconds: None,
             wanted_still=lambda target: target.scene.id not in self.unwanted,
             streak=self._note,
@@ -145,17 +142,3 @@ class WritingBench:
             return State(conn).records(self.planner.machine, [rating_key])[rating_key]
         finally:
             conn.close()
-
-
-@contextmanager
-def writing_bench(folder: Path) -> Iterator[WritingBench]:
-    """A bench with one library, ``/films`` in section 5; the first item gets rating key 100."""
-    with PlexServer() as plex, StashServer(folder / "stash") as stash:
-        plex.add_section("Films", key=5, locations=("/films",))
-        bench = WritingBench(folder, plex, stash)
-        try:
-            yield bench
-        finally:
-            plex.release()
-            bench.close()
-            assert not plex.disaster

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "dist" / "PlexSync.zip"
-TOP = ("LICENSE", "PlexSync.py", "PlexSync.yml", "README.md", "plexsync.js", "requirements.txt")
+TOP = ("LICENSE", "PlexSync.py", "PlexSync.yml", "README.md", "requirements.txt")
 
 #: Stash unpacks with the modes of the zip; a mode of 0 would leave files that only their owner can read.
 MODE = 0o100644 << 16
@@ -23,7 +23,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 def plugin_files(root: Path = ROOT) -> list[str]:
     """The plugin's files, relative to ``root`` with ``/``, sorted."""
     modules = [path.relative_to(root).as_posix() for path in (root / "plexsync").rglob("*.py")]
-    return sorted([*TOP, *modules])
+    page = [path.relative_to(root).as_posix() for path in (root / "ui").rglob("*") if path.is_file()]
+    return sorted([*TOP, *modules, *page])
 
 
 def changed(path: Path) -> tuple[int, int, int, int, int, int]:

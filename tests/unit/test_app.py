@@ -13,11 +13,11 @@ import pytest
 from plexsync import app as composition
 from plexsync.app import App, own_client_id, worker_log
 from plexsync.core import environment
+from plexsync.core.connection import Connection
 from plexsync.log import Log, StashSink
-from plexsync.stash.api import Connection
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-from tests.support.desk import Lines
+from tests.support.in_process import Lines
 
 
 @pytest.fixture

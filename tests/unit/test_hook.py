@@ -125,9 +125,9 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
         (edit("/s", ""), {"output": "ignored"}),
         (
             edit("/s", "Tag.Merge.Post", 0),
-            {"error": "Tag.Merge.Post came without a usable tag id, so nothing was queued."},
+            {"error": "PlexSync queued nothing: Tag.Merge.Post came without a valid tag id."},
         ),
-        (edit(""), {"error": "Stash did not say where its folder is, so scene:5 was not queued."}),
+        (edit(""), {"error": "PlexSync did not queue scene 5: Stash did not name its folder."}),
     ],
     ids=["unknown type", "no type", "no id", "no folder"],
 )
@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path, woken: list[str], name:
     (tmp_path / "\udcff").touch()
     answer = json.loads(hook.handle(edit(tmp_path / name)))
     assert list(answer) == ["error"]
-    assert answer["error"].startswith(f"PlexSync could not queue scene:5 in {tmp_path}")
+    assert answer["error"].startswith(f"PlexSync could not queue scene 5 in {tmp_path}")
     assert answer["error"].endswith("the hourly catch-up will then find this edit.")
     assert woken == []
 
@@ -163,7 +163,7 @@ def test_a_queue_that_is_none_is_told(tmp_path: Path, woken: list[str], kind: st
         with sqlite3.connect(data / environment.QUEUE_DB) as conn:
             conn.execute("PRAGMA user_version = 99")
     answer = json.loads(hook.handle(edit(tmp_path)))
-    assert answer["error"].startswith("PlexSync could not queue scene:5 in ")
+    assert answer["error"].startswith("PlexSync could not queue scene 5 in ")
     assert "\n" not in answer["error"]
 
 
@@ -245,7 +245,7 @@ def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, wok
     data = tmp_path / "plugin_data" / "PlexSync"
     (data / environment.CONNECTION / "in the way").mkdir(parents=True)
     answer = json.loads(hook.handle(edit(tmp_path, cookie="x")))
-    assert answer["error"].startswith("PlexSync queued scene:5 but could not wake its worker: ")
+    assert answer["error"].startswith("PlexSync queued scene 5 but could not start its worker (")
     assert rows(data) == [("scene:5",)]
     assert woken == [str(data)]
 
@@ -258,7 +258,8 @@ def test_a_worker_that_cannot_be_woken_is_told(tmp_path: Path, folder: Path, mon
 
     monkeypatch.setattr(wake, "wake", refuse)
     answer = json.loads(hook.handle(edit(tmp_path)))
-    assert answer == {"error": "PlexSync queued scene:5 but could not wake its worker: no more processes"}
+    said = "PlexSync queued scene 5 but could not start its worker (no more processes). The next edit tries again."
+    assert answer == {"error": said}
     assert rows(folder) == [("scene:5",)]
 
 

@@ -15,7 +15,7 @@ from plexsync.core import enqueue, environment, locks
 from plexsync.log import Log
 from plexsync.queue import dead_letters, jobs, schema, stock
 from plexsync.repair import mend_queue, open_state, set_aside
-from tests.support.desk import Lines
+from tests.support.in_process import Lines
 from tests.support.queue_tools import NOW, change, keys, made, put, scenes
 
 #: Bytes of a page of SQLite's, as every build has it by default.

@@ -36,7 +36,7 @@ TEXT = "PlexSync is paused: the Python module plexapi is missing. Run: something
 )
 def test_the_sentence_has_the_exact_command(modules: list[str], managed: bool, wanted: str) -> None:
     """The command names this very interpreter, the packages (not the modules), and what a guarded Python wants."""
-    text = requirements.sentence(modules, managed=managed)
+    text = requirements.missing_sentence(modules, managed=managed)
     assert text == "PlexSync is paused: " + wanted.format(python=sys.executable)
 
 
@@ -44,7 +44,7 @@ def test_the_sentence_has_the_exact_command(modules: list[str], managed: bool, w
 def test_modules_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, managed: bool) -> None:
     """Where all are there and one does not load, the command installs all of them anew."""
     monkeypatch.setattr(requirements, "is_managed", lambda: managed)
-    text = requirements.broken(ImportError("No module named 'urllib3'"))
+    text = requirements.broken_sentence(ImportError("No module named 'urllib3'"))
     guard = " --break-system-packages" if managed else ""
     assert "(No module named 'urllib3')" in text
     assert text.endswith(
@@ -58,20 +58,20 @@ def test_modules_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, managed:
 )
 def test_a_plugin_that_is_half_there(error: Exception) -> None:
     """Where PlexSync's own files are at fault, no package is blamed."""
-    text = requirements.broken(error)
+    text = requirements.broken_sentence(error)
     assert f"({error})" in text
-    assert "Install it again under Settings > Plugins" in text
+    assert "Reinstall PlexSync under Settings > Plugins" in text
     assert "pip" not in text
 
 
 def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here nothing is missing; with an empty search path all of ours are."""
-    assert requirements.names() == []
+    assert requirements.missing() == []
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "path_importer_cache", {})
     for name in requirements.PACKAGES:
         monkeypatch.delitem(sys.modules, name, raising=False)
-    assert requirements.names() == ["stashapi", "plexapi", "persistqueue", "requests", "unidecode"]
+    assert requirements.missing() == ["stashapi", "plexapi", "persistqueue", "requests", "unidecode"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_guarded_python(
     if marked:
         (tmp_path / "EXTERNALLY-MANAGED").touch()
     assert requirements.is_managed() is managed
-    assert ("--break-system-packages" in requirements.sentence(["plexapi"])) is managed
+    assert ("--break-system-packages" in requirements.missing_sentence(["plexapi"])) is managed
 
 
 def standing(folder: Path) -> pause.Pause:
@@ -112,11 +112,11 @@ def connect(folder: Path, stash: StashServer, cookie: str = "") -> None:
 def test_it_is_said_once(tmp_path: Path) -> None:
     """Status and log have the sentence, each minute anew a pause begins, and the log has it once while it stands."""
     for later in (0, 60):
-        requirements.tell(str(tmp_path), NOW + later, TEXT)
+        requirements.pause_for(str(tmp_path), NOW + later, TEXT)
         found = standing(tmp_path)
         assert (found.kind, found.problem, found.until) == (pause.SETUP, TEXT, NOW + later + 60)
     assert lines(tmp_path) == [TEXT]
-    requirements.tell(str(tmp_path), NOW, TEXT + " else")
+    requirements.pause_for(str(tmp_path), NOW, TEXT + " else")
     assert lines(tmp_path) == [TEXT, TEXT + " else"]
 
 
@@ -125,7 +125,7 @@ def test_earlier_edits_are_no_reason_to_try_at_once(tmp_path: Path) -> None:
     conn = made(tmp_path)
     enqueue.put(conn, "scene:1", "hook", NOW, NOW)
     schema.raise_counter(conn, "nudge")
-    requirements.tell(str(tmp_path), NOW, TEXT)
+    requirements.pause_for(str(tmp_path), NOW, TEXT)
     assert standing(tmp_path).wake == schema.get_meta(conn, "wake") == 1
     assert schema.get_meta(conn, "looked") == schema.get_meta(conn, "nudge") == 1
     assert jobs.counts(conn)["pending"] == 1
@@ -138,7 +138,7 @@ def test_stash_is_told(tmp_path: Path, key: str) -> None:
         stash.credentials = ("somebody", "secret")
         stash.api_key = "the-api-key"
         connect(tmp_path, stash, "" if key else stash.new_cookie())
-        requirements.tell(str(tmp_path), NOW, TEXT, key)
+        requirements.pause_for(str(tmp_path), NOW, TEXT, key)
         (asked,) = stash.requests_for("runPluginOperation")
         wanted = {"mode": "log", "lines": [{"level": "e", "message": TEXT}]}
         assert asked.variables == {"args": wanted}
@@ -156,6 +156,6 @@ def test_a_stash_that_does_not_listen(tmp_path: Path, fault: str) -> None:
             connect(tmp_path, stash)
         if fault == "nowhere":
             stash.stop()
-        requirements.tell(str(tmp_path), NOW, TEXT)
+        requirements.pause_for(str(tmp_path), NOW, TEXT)
     assert standing(tmp_path).problem == TEXT
     assert lines(tmp_path) == [TEXT]

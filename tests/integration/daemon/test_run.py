@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,82 +17,82 @@ from plexsync.daemon.process import Terminated
 from plexsync.queue import schema
 from plexsync.state import ledger, pause
 from plexsync.worker.loop import DISABLED, WAIT, Worker
-from tests.support.desk import BEGIN, Desk, desk
+from tests.support.in_process import Bench
+from tests.support.queue_tools import NOW
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Desk]:
-    """Both servers and a data folder; the desk's own connections are not used."""
-    with desk(tmp_path) as made:
-        schema.set_meta(made.queue.conn, "catchup", BEGIN)
-        yield made
+def bench(bench: Bench) -> Bench:
+    """Both servers and a data folder; the bench's own worker is not used."""
+    schema.set_meta(bench.conn, "catchup", NOW)
+    return bench
 
 
-def drain(room: Desk, *, fresh: bool = False, key: str = "") -> tuple[str, str]:
+def drain(bench: Bench, *, fresh: bool = False, key: str = "") -> tuple[str, str]:
     """One turn."""
-    world = World(clock=lambda: room.at, sleep=room.sleep)
+    world = World(clock=lambda: bench.now, sleep=bench.sleep)
     try:
-        return run.drain(str(room.folder), key, PluginFiles(read=dict), fresh=fresh, world=world)
+        return run.drain(str(bench.folder), key, PluginFiles(read=dict), fresh=fresh, world=world)
     finally:
         gc.collect()  # or the base class's finaliser may run in a server's thread, which is not the connection's
 
 
-def standing(room: Desk) -> pause.Pause | None:
+def standing(bench: Bench) -> pause.Pause | None:
     """What pauses."""
-    conn = ledger.open_state(str(room.folder))
+    conn = ledger.open_state(str(bench.folder))
     try:
         return pause.load(conn)
     finally:
         conn.close()
 
 
-def log(room: Desk) -> list[str]:
+def log(bench: Bench) -> list[str]:
     """The messages in the worker's log."""
-    return [json.loads(line)["message"] for line in (room.folder / environment.LOG).read_text("utf-8").splitlines()]
+    return [json.loads(line)["message"] for line in (bench.folder / environment.LOG).read_text("utf-8").splitlines()]
 
 
-def test_a_turn(room: Desk) -> None:
+def test_a_turn(bench: Bench) -> None:
     """What is due is done; the key that Stash told comes back for the next turn."""
-    room.stash.api_key = "the-api-key"
-    scene, item = room.pair("Title")
-    room.hook(f"scene:{scene}")
-    assert drain(room) == (WAIT, "the-api-key")
-    assert room.title(item) == "Title"
-    assert standing(room) is None
+    bench.stash.api_key = "the-api-key"
+    scene, item = bench.named("Title")
+    bench.hook(f"scene:{scene}")
+    assert drain(bench) == (WAIT, "the-api-key")
+    assert bench.title(item) == "Title"
+    assert standing(bench) is None
 
 
-def test_a_later_plexsyncs_queue(room: Desk) -> None:
+def test_a_later_plexsyncs_queue(bench: Bench) -> None:
     """A queue of a later version is left alone, and the process ends."""
-    scene, _ = room.pair("Title")
-    room.hook(f"scene:{scene}")
-    room.queue.conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
-    assert drain(room, key="key") == (DISABLED, "key")
-    assert room.plex.log == []
-    assert "later PlexSync" in log(room)[-1]
+    scene, _ = bench.named("Title")
+    bench.hook(f"scene:{scene}")
+    bench.conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
+    assert drain(bench, key="key") == (DISABLED, "key")
+    assert bench.plex.log == []
+    assert "later PlexSync" in log(bench)[-1]
 
 
-def test_a_fault_of_its_own_is_a_pause(room: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the loop raises, the process stays: a minute's pause, told in log and status, and where from."""
 
     def fail(self: Worker) -> str:
         raise KeyError("nobody thought of it")
 
-    scene, item = room.pair("Title")
-    room.hook(f"scene:{scene}")
+    scene, item = bench.named("Title")
+    bench.hook(f"scene:{scene}")
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "drain", fail)
-        assert drain(room, key="key") == (WAIT, "key")
-    found = standing(room)
+        assert drain(bench, key="key") == (WAIT, "key")
+    found = standing(bench)
     assert found is not None
-    assert (found.kind, found.until) == (pause.LOCAL, BEGIN + 60)
+    assert (found.kind, found.until) == (pause.LOCAL, NOW + 60)
     assert "KeyError" in found.problem
-    assert any(line.startswith("traced") for line in log(room))
-    assert drain(room)[0] == WAIT
-    assert room.title(item) == "Title"
-    assert standing(room) is None
+    assert any(line.startswith("traced") for line in log(bench))
+    assert drain(bench)[0] == WAIT
+    assert bench.title(item) == "Title"
+    assert standing(bench) is None
 
 
-def test_told_to_end_is_no_fault(room: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_told_to_end_is_no_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM passes through, and nothing pauses because of it."""
 
     def end(self: Worker) -> str:
@@ -101,8 +100,8 @@ def test_told_to_end_is_no_fault(room: Desk, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Worker, "drain", end)
     with pytest.raises(Terminated):
-        drain(room)
-    assert standing(room) is None
+        drain(bench)
+    assert standing(bench) is None
 
 
 def spoil(path: Path, table: str) -> None:
@@ -117,49 +116,49 @@ def spoil(path: Path, table: str) -> None:
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-def test_a_queue_that_is_no_database(room: Desk, fresh: bool) -> None:
+def test_a_queue_that_is_no_database(bench: Bench, fresh: bool) -> None:
     """A broken queue is mended before anything is leased, in whatever turn it is found."""
-    room.queue.close()
-    (room.folder / environment.QUEUE_DB).write_bytes(b"nothing " * 2000)
-    assert drain(room, fresh=fresh)[0] == WAIT
-    assert len(list(room.folder.glob("queue.db.damaged-*"))) == 1
-    assert standing(room) is None
+    bench.conn.close()
+    (bench.folder / environment.QUEUE_DB).write_bytes(b"nothing " * 2000)
+    assert drain(bench, fresh=fresh)[0] == WAIT
+    assert len(list(bench.folder.glob("queue.db.damaged-*"))) == 1
+    assert standing(bench) is None
 
 
 @pytest.mark.parametrize("table", ["seen", "written"])
-def test_damage_that_shows_at_work(room: Desk, table: str) -> None:
+def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
     """A state that breaks in the middle of work pauses for a minute; the turn after it finds and mends the damage."""
-    scene, item = room.pair("Title")
-    room.app.open_state()
-    room.app.close()
-    spoil(room.folder / environment.STATE_DB, table)
-    room.hook(f"scene:{scene}")
-    assert drain(room)[0] == WAIT
-    found = standing(room)
+    scene, item = bench.named("Title")
+    bench.app.open_state()
+    bench.app.close()
+    spoil(bench.folder / environment.STATE_DB, table)
+    bench.hook(f"scene:{scene}")
+    assert drain(bench)[0] == WAIT
+    found = standing(bench)
     assert found is not None
     assert found.kind == pause.LOCAL
     assert "malformed" in found.problem
-    room.sleep(60)
-    assert drain(room)[0] == WAIT
-    assert len(list(room.folder.glob("state.db.damaged-*"))) == 1
-    assert room.title(item) == "Title"
-    assert standing(room) is None
-    assert room.keys() == []
+    bench.sleep(60)
+    assert drain(bench)[0] == WAIT
+    assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1
+    assert bench.title(item) == "Title"
+    assert standing(bench) is None
+    assert bench.keys() == []
 
 
-def test_a_pause_that_cannot_be_read_or_stored(room: Desk) -> None:
+def test_a_pause_that_cannot_be_read_or_stored(bench: Bench) -> None:
     """Where the damage hits the pauses themselves the caller is told, and a fresh turn mends them."""
-    scene, item = room.pair("Title")
-    pause.store(room.app.state.conn, None)
-    room.app.close()
-    spoil(room.folder / environment.STATE_DB, "meta")
-    room.hook(f"scene:{scene}")
-    assert drain(room)[0] == WAIT
-    assert len(list(room.folder.glob("state.db.damaged-*"))) == 1
-    assert room.title(item) == "Title"
+    scene, item = bench.named("Title")
+    pause.store(bench.app.state.conn, None)
+    bench.app.close()
+    spoil(bench.folder / environment.STATE_DB, "meta")
+    bench.hook(f"scene:{scene}")
+    assert drain(bench)[0] == WAIT
+    assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1
+    assert bench.title(item) == "Title"
 
 
-def test_a_machine_that_lets_nothing_be_noted(room: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_lets_nothing_be_noted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not even a pause can be stored the caller is told, and every file is closed."""
 
     def full(*_: object) -> None:
@@ -168,4 +167,4 @@ def test_a_machine_that_lets_nothing_be_noted(room: Desk, monkeypatch: pytest.Mo
     monkeypatch.setattr(Worker, "drain", full)
     monkeypatch.setattr(pause, "store", full)
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        drain(room)
+        drain(bench)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from plexsync.stash.api import MOST_BROKEN, PAGE, Stash, StashRefused
+from plexsync.stash.api import Stash
+from plexsync.stash.listing import MOST_BROKEN, PAGE
+from plexsync.stash.transport import StashRefused
 from tests.servers.stash import StashServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -11,8 +11,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from plexsync.core.connection import Connection
 from plexsync.model.errors import StashUnavailable
-from plexsync.stash.api import Connection, Stash
+from plexsync.stash.api import Stash
 from tests.servers.stash import StashServer
 from tests.servers.stash_http import PLACEHOLDER
 
@@ -90,7 +91,7 @@ def test_a_refused_login_says_so(server: StashServer, how: dict[str, str]) -> No
     server.add_scene(cover=b"jpeg")
     stash = connect(server, **how)
     for question in (stash.settings, lambda: stash.cover(1)):
-        with pytest.raises(StashUnavailable, match="refused PlexSync's login") as caught:
+        with pytest.raises(StashUnavailable, match="rejected the login") as caught:
             question()
         assert caught.value.refused
     assert server.count("/login") == 0

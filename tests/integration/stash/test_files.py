@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.core.connection import Connection
 from plexsync.model.scene import Scene, SceneFile
-from plexsync.stash.api import Connection, Stash
-from plexsync.stash.files import CHECKED, LASTS, PAUSE, QUESTIONS, Twins
+from plexsync.stash.api import Stash
+from plexsync.stash.files import CHECKED, LASTS, PAUSE, QUESTIONS, StashFiles
 from tests.servers.stash import StashServer
 
 NAMES = ["a.mp4", "B.MP4"]
@@ -47,9 +48,9 @@ def clock(server: StashServer) -> Clock:
 
 
 @pytest.fixture
-def twins(clock: Clock) -> Iterator[Twins]:
+def stash_files(clock: Clock) -> Iterator[StashFiles]:
     """Nothing asked so far."""
-    made = Twins(clock)
+    made = StashFiles(clock)
     yield made
     made.close()
 
@@ -59,15 +60,15 @@ def batch(stash: Stash, *ids: int) -> list[Scene]:
     return list(stash.batch(ids)[1].values())
 
 
-def listed(twins: Twins, stash: Stash, server: StashServer) -> None:
+def listed(stash_files: StashFiles, stash: Stash, server: StashServer) -> None:
     """As many batches as it takes until there is a listing that is used."""
     for _ in range(QUESTIONS + 1):
-        twins.named(stash, NAMES, batch(stash, 1, 3))
+        stash_files.with_names(stash, NAMES, batch(stash, 1, 3))
     server.log.clear()
-    twins.named(stash, NAMES, batch(stash, 1, 3))
+    stash_files.with_names(stash, NAMES, batch(stash, 1, 3))
     assert questions(server) == 0
     server.log.clear()
-    clock = twins._clock
+    clock = stash_files._clock
     assert isinstance(clock, Clock)
     clock.now += CHECKED
 
@@ -77,11 +78,11 @@ def questions(server: StashServer) -> int:
     return sum("MATCHES_REGEX" in str(one.variables) for one in server.log)
 
 
-def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """The question is put a dozen times; then one listing answers with the very same, for one small request a batch."""
-    asked = [twins.named(stash, NAMES, batch(stash, 1)) for _ in range(QUESTIONS)]
+    asked = [stash_files.with_names(stash, NAMES, batch(stash, 1)) for _ in range(QUESTIONS)]
     assert (questions(server), server.count("findFiles")) == (QUESTIONS, 0)
-    told = [twins.named(stash, NAMES, batch(stash, 1)) for _ in range(100)]
+    told = [stash_files.with_names(stash, NAMES, batch(stash, 1)) for _ in range(100)]
     assert asked + told == [stash.files_named(NAMES)] * (QUESTIONS + 100)
     assert [scene for scene, _ in told[0]] == [1, 2, 3, 4]
     assert questions(server) == QUESTIONS + 1
@@ -90,13 +91,13 @@ def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash,
 
 
 def test_whether_anything_moved_is_asked_now_and_then(
-    server: StashServer, stash: Stash, twins: Twins, clock: Clock
+    server: StashServer, stash: Stash, stash_files: StashFiles, clock: Clock
 ) -> None:
     """Batches within two seconds share one look at whether Stash's files moved."""
-    listed(twins, stash, server)
+    listed(stash_files, stash, server)
     for seconds, asked in ((0.0, 1), (CHECKED - 0.1, 1), (0.1, 2), (-1.0, 3)):
         clock.now += seconds
-        twins.named(stash, NAMES, batch(stash, 1))
+        stash_files.with_names(stash, NAMES, batch(stash, 1))
         assert server.count("findFiles") == asked
     assert questions(server) == 0
 
@@ -117,35 +118,35 @@ def test_whether_anything_moved_is_asked_now_and_then(
         pytest.param(lambda server: server.reassign_file(2, 1), id="a file came to a scene of the batch"),
     ],
 )
-def test_a_change_in_stash_is_seen(server: StashServer, stash: Stash, twins: Twins, change: Change) -> None:
+def test_a_change_in_stash_is_seen(server: StashServer, stash: Stash, stash_files: StashFiles, change: Change) -> None:
     """Whatever comes, goes or moves after the listing, the next answer is what Stash itself would say."""
-    listed(twins, stash, server)
+    listed(stash_files, stash, server)
     change(server)
-    assert twins.named(stash, NAMES, batch(stash, 1, 3)) == stash.files_named(NAMES)
+    assert stash_files.with_names(stash, NAMES, batch(stash, 1, 3)) == stash.files_named(NAMES)
 
 
-def test_a_listing_grows_old(server: StashServer, stash: Stash, twins: Twins, clock: Clock) -> None:
+def test_a_listing_grows_old(server: StashServer, stash: Stash, stash_files: StashFiles, clock: Clock) -> None:
     """A renamed folder moves no time in Stash, so a listing counts for half a minute; then it is made anew."""
-    listed(twins, stash, server)
+    listed(stash_files, stash, server)
     server.store.file(2)[1].path = "/renamed/a.mp4"
     clock.now += LASTS - CHECKED
-    assert "/renamed/a.mp4" in [file.path for _, file in twins.named(stash, NAMES, batch(stash, 1))]
+    assert "/renamed/a.mp4" in [file.path for _, file in stash_files.with_names(stash, NAMES, batch(stash, 1))]
     assert questions(server) == 1
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, PAUSE])
 def test_batches_far_apart_are_asked_about_alone(
-    server: StashServer, stash: Stash, twins: Twins, clock: Clock, seconds: float
+    server: StashServer, stash: Stash, stash_files: StashFiles, clock: Clock, seconds: float
 ) -> None:
     """Single edits never pay for a listing, nor does a clock that jumps back keep an old one alive."""
-    listed(twins, stash, server)
+    listed(stash_files, stash, server)
     for number in range(1, 4):
         clock.now += seconds
-        twins.named(stash, NAMES, batch(stash, 1))
+        stash_files.with_names(stash, NAMES, batch(stash, 1))
         assert (questions(server), server.count("findFiles")) == (number, 0)
 
 
-def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, twins: Twins, clock: Clock) -> None:
+def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, stash_files: StashFiles, clock: Clock) -> None:
     """Where a listing takes long it is used for a few times as long: it costs a fifth of the time at most."""
 
     class Slow(Stash):
@@ -154,17 +155,17 @@ def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, twins: 
             yield from super().files()
 
     slow = Slow(Connection(port=server.port), 5, 10)
-    listed(twins, slow, server)
+    listed(stash_files, slow, server)
     clock.now += 57
-    twins.named(slow, NAMES, batch(slow, 1))
+    stash_files.with_names(slow, NAMES, batch(slow, 1))
     assert questions(server) == 0
     clock.now += 2
-    twins.named(slow, NAMES, batch(slow, 1))
+    stash_files.with_names(slow, NAMES, batch(slow, 1))
     assert questions(server) == 1
     slow.close()
 
 
-def test_a_change_while_listing_voids_it(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_a_change_while_listing_voids_it(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """A listing during which something came is not used."""
 
     class Busy(Stash):
@@ -174,39 +175,41 @@ def test_a_change_while_listing_voids_it(server: StashServer, stash: Stash, twin
 
     busy = Busy(Connection(port=server.port), 5, 10)
     for _ in range(QUESTIONS + 3):
-        assert twins.named(busy, NAMES, batch(busy, 1)) == busy.files_named(NAMES)
+        assert stash_files.with_names(busy, NAMES, batch(busy, 1)) == busy.files_named(NAMES)
     assert questions(server) == 2 * (QUESTIONS + 3)
     busy.close()
 
 
-def test_what_changed_this_second_may_change_again(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_what_changed_this_second_may_change_again(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """Stash's times are whole seconds: right after a change nothing is listed that a second change could outdate."""
     server.move_file(5, "/d5/e.mp4")
     for _ in range(2 * QUESTIONS):
-        twins.named(stash, NAMES, batch(stash, 1))
+        stash_files.with_names(stash, NAMES, batch(stash, 1))
     assert questions(server) == 2 * QUESTIONS
 
 
-def test_a_row_that_cannot_be_read_voids_the_listing(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_a_row_that_cannot_be_read_voids_the_listing(
+    server: StashServer, stash: Stash, stash_files: StashFiles
+) -> None:
     """A listing with a gap is not used: the row that Stash cannot read may be the twin."""
     server.broken = {5}
     for _ in range(10 * QUESTIONS):
-        assert [scene for scene, _ in twins.named(stash, NAMES, batch(stash, 1))] == [1, 2, 3, 4]
+        assert [scene for scene, _ in stash_files.with_names(stash, NAMES, batch(stash, 1))] == [1, 2, 3, 4]
     assert questions(server) == 10 * QUESTIONS
     assert server.count("findFiles") == 3  # tried ever more seldom: after 13, 25 and 49 batches
 
 
-def test_an_older_stash_is_asked_each_time(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_an_older_stash_is_asked_each_time(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """A Stash that cannot tell whether files changed is asked for every batch, and not tried again."""
     server.forget("Query", "findFiles")
     for _ in range(3 * QUESTIONS):
-        twins.named(stash, NAMES, batch(stash, 1))
+        stash_files.with_names(stash, NAMES, batch(stash, 1))
     assert questions(server) == 3 * QUESTIONS
     assert server.count("findFiles") == 1
 
 
 def test_without_room_for_the_table_it_asks(
-    server: StashServer, stash: Stash, twins: Twins, monkeypatch: pytest.MonkeyPatch
+    server: StashServer, stash: Stash, stash_files: StashFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A temporary folder that is full costs time, and no answer."""
 
@@ -215,11 +218,11 @@ def test_without_room_for_the_table_it_asks(
 
     monkeypatch.setattr("plexsync.stash.files.sqlite3.connect", full)
     for _ in range(2 * QUESTIONS):
-        twins.named(stash, NAMES, batch(stash, 1))
+        stash_files.with_names(stash, NAMES, batch(stash, 1))
     assert questions(server) == 2 * QUESTIONS
 
 
-def test_a_table_that_found_no_room_is_given_back(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_a_table_that_found_no_room_is_given_back(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """What filled the temporary folder is not kept: a hook's insert may need the very space."""
 
     class Full(Stash):
@@ -229,14 +232,14 @@ def test_a_table_that_found_no_room_is_given_back(server: StashServer, stash: St
 
     stash = Full(Connection(port=server.port), 5, 10)
     for _ in range(QUESTIONS + 2):
-        twins.named(stash, NAMES, batch(stash, 1))
+        stash_files.with_names(stash, NAMES, batch(stash, 1))
     assert questions(server) == QUESTIONS + 2
-    assert twins._table is None
+    assert stash_files._table is None
     stash.close()
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["asked", "listed"])
-def test_files_alike_are_found(server: StashServer, stash: Stash, twins: Twins, many: bool) -> None:
+def test_files_alike_are_found(server: StashServer, stash: Stash, stash_files: StashFiles, many: bool) -> None:
     """Asked or listed, the files of a size that last as long are told, whatever their names; the batch's own too."""
     for size, seconds in ((7, 60.0), (7, 60.9), (7, 62.5), (8, 60.0), (7, 3600.2), (7, 0.0)):
         server.add_scene(
@@ -245,29 +248,29 @@ def test_files_alike_are_found(server: StashServer, stash: Stash, twins: Twins, 
     for number in range(7, 13):
         server.store.file(number)[1].updated_at = server.scenes[1].updated_at
     if many:
-        listed(twins, stash, server)
+        listed(stash_files, stash, server)
     server.log.clear()
-    found = twins.alike(stash, [(7, 60.2), (9, 60.0)], batch(stash, 7))
+    found = stash_files.alike(stash, [(7, 60.2), (9, 60.0)], batch(stash, 7))
     assert sorted((scene, file.path) for scene, file in found) == [
         (7, "/t/7-60.0.mp4"), (8, "/t/7-60.9.mp4"), (12, "/t/7-0.0.mp4"),
     ]  # fmt: skip
     assert sum("BETWEEN" in str(one.variables) for one in server.log) == (0 if many else 1)
 
 
-def test_many_durations_are_listed_at_once(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_many_durations_are_listed_at_once(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """A folder of renamed files does not make Stash look through its library for each of them."""
     wanted = [(number, float(number)) for number in range(1, 101)]
     server.add_scene(files=[("/t/x.mp4", 50, 50.5)])
     server.store.file(7)[1].updated_at = server.scenes[1].updated_at
-    assert [scene for scene, _ in twins.alike(stash, wanted, [])] == [1, 2, 7]
+    assert [scene for scene, _ in stash_files.alike(stash, wanted, [])] == [1, 2, 7]
     assert sum("BETWEEN" in str(one.variables) for one in server.log) == 0
 
 
-def test_durations_are_asked_some_at_a_time(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_durations_are_asked_some_at_a_time(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """Where nothing can be listed, the questions are put in requests of a bearable size, each file told once."""
     server.forget("Query", "findFiles")
     wanted = [(1, 1.0), *((number, float(number)) for number in range(10, 60))]
-    assert [scene for scene, _ in twins.alike(stash, wanted, [])] == [1]
+    assert [scene for scene, _ in stash_files.alike(stash, wanted, [])] == [1]
     assert sum("BETWEEN" in str(one.variables) for one in server.log) == 3
 
 
@@ -275,21 +278,21 @@ def test_durations_are_asked_some_at_a_time(server: StashServer, stash: Stash, t
     "change", [lambda server: server.reassign_file(1, 5), lambda server: server.reassign_file(2, 1)]
 )
 def test_a_file_that_changed_its_scene_is_seen_alike(
-    server: StashServer, stash: Stash, twins: Twins, change: Change
+    server: StashServer, stash: Stash, stash_files: StashFiles, change: Change
 ) -> None:
     """A listing by which a file of the batch is another scene's is not believed, for sizes either."""
-    listed(twins, stash, server)
+    listed(stash_files, stash, server)
     change(server)
-    found = twins.alike(stash, [(1, 1.5), (2, 1.5)], batch(stash, 1, 3))
+    found = stash_files.alike(stash, [(1, 1.5), (2, 1.5)], batch(stash, 1, 3))
     assert {(scene, file.id) for scene, file in found} == {
         (number, one.id) for number, scene in server.scenes.items() for one in scene.files if one.size in (1, 2)
     }
 
 
-def test_many_names_are_looked_up_at_once(server: StashServer, stash: Stash, twins: Twins) -> None:
+def test_many_names_are_looked_up_at_once(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """A batch whose scenes have more files than a statement takes variables is answered whole."""
     names = [*NAMES, *(f"{number}.mp4" for number in range(1500))]
     server.add_scene(files=[("/m/1400.mp4", 1, 1)])
     server.store.file(7)[1].updated_at = server.scenes[1].updated_at
-    listed(twins, stash, server)
-    assert twins.named(stash, names, []) == stash.files_named(names)
+    listed(stash_files, stash, server)
+    assert stash_files.with_names(stash, names, []) == stash.files_named(names)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from plexsync.model.scene import Scene
-from plexsync.stash.api import PAGE, Stash
+from plexsync.stash.api import Stash
+from plexsync.stash.listing import PAGE
 from tests.servers.stash import StashServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,15 +10,14 @@ import pytest
 from plexsync.model.errors import PlexBusy, PlexUnavailable, Rejected, StashUnavailable
 from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
 from plexsync.sync import writer
-from tests.support.writing_bench import JPEG, WritingBench, writing_bench
+from tests.support.writing_bench import JPEG, WritingBench
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[WritingBench]:
+def bench(bench: WritingBench) -> WritingBench:
     """Planner and writer between a Stash and a Plex, poster and background switched on."""
-    with writing_bench(tmp_path) as made:
-        made.new_planner(skip=frozenset())
-        yield made
+    bench.new_planner(skip=frozenset())
+    return bench
 
 
 def test_a_cover_goes_after_its_locks(bench: WritingBench) -> None:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from plexsync.model.errors import Rejected
-from tests.support.writing_bench import WritingBench, writing_bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[WritingBench]:
-    """Planner and writer between a Stash and a Plex."""
-    with writing_bench(tmp_path) as made:
-        yield made
+from tests.support.writing_bench import WritingBench
 
 
 @pytest.fixture(params=[True, False], ids=["append", "replace"])

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from plexsync.state.ledger import Record
 from plexsync.sync.planner import FRESH, SCAN_PAUSE
-from tests.support.writing_bench import WritingBench, writing_bench
+from tests.support.writing_bench import WritingBench
 
 SECTIONS = r"^/library/sections$"
 LISTING = r"^/library/sections/5/all$"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[WritingBench]:
-    """Planner and writer between a Stash and a Plex."""
-    with writing_bench(tmp_path) as made:
-        yield made
 
 
 def moved(bench: WritingBench, *names: str) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +9,7 @@ import pytest
 from plexsync.model.errors import ItemGone, PlexBusy, PlexUnavailable, Rejected
 from plexsync.model.fields import fingerprint
 from tests.servers.plex_http import Request
-from tests.support.writing_bench import Killed, WritingBench, writing_bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[WritingBench]:
-    """Planner and writer between a Stash and a Plex."""
-    with writing_bench(tmp_path) as made:
-        yield made
+from tests.support.writing_bench import Killed, WritingBench
 
 
 @pytest.fixture(params=[True, False], ids=["append", "replace"])

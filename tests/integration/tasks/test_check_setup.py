@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plexsync.tasks import check_setup
-from tests.support.desk import Desk, desk
+from tests.support.in_process import Bench
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Desk]:
-    """Stash, Plex, and an empty library."""
-    with desk(tmp_path) as made:
-        yield made
-
-
-def moved(here: Desk, count: int = 8) -> None:
+def moved(bench: Bench, count: int = 8) -> None:
     """Scenes whose files Plex sees under another mount."""
     for number in range(count):
         rest, size = f"Studio {number % 3}/film {number}.mp4", 5000 + number
-        here.plex.add_item(1, file=f"/media/films/{rest}", size=size, duration_ms=60_000)
-        here.stash.add_scene(f"Film {number}", files=[(f"/data/{rest}", size, 60.0)])
+        bench.plex.add_item(1, file=f"/media/films/{rest}", size=size, duration_ms=60_000)
+        bench.stash.add_scene(f"Film {number}", files=[(f"/data/{rest}", size, 60.0)])
 
 
-def told(here: Desk) -> dict[str, Any]:
+def told(bench: Bench) -> dict[str, Any]:
     """The result; each of its lines is in the log once, nothing else is, and nothing was written to Plex."""
-    here.log.lines.clear()
-    found = check_setup.run(here.app)
-    assert [text for _, text in here.log.lines] == found["lines"]
+    bench.log.lines.clear()
+    found = check_setup.run(bench.app)
+    assert [text for _, text in bench.log.lines] == found["lines"]
     assert len(set(found["lines"])) == len(found["lines"])
     assert all(
         (line[0].isupper() or line.startswith("plex")) and line.rstrip().endswith((".", "films"))
         for line in found["lines"]
     )
-    assert here.plex.writes() == here.plex.uploads() == []
-    assert here.keys() == []
-    assert found["ok"] is not bool(here.log.of("error"))
+    assert bench.plex.writes() == bench.plex.uploads() == []
+    assert bench.keys() == []
+    assert found["ok"] is not bool(bench.log.of("error"))
     return found
 
 
-def test_everything_fits(here: Desk) -> None:
+def test_everything_fits(bench: Bench) -> None:
     """Stash, Plex with version and time, token, libraries, index, matches, paths, verdict: one good line each."""
-    here.plex.add_section("Old films", key=2)
-    here.plex.add_section("Music", key=3, type="artist")
-    here.plex.add_item(2, file="/old/x.mp4")
+    bench.plex.add_section("Old films", key=2)
+    bench.plex.add_section("Music", key=3, type="artist")
+    bench.plex.add_item(2, file="/old/x.mp4")
     for number in range(3):
-        here.pair(f"Film {number}")
-    here.stash.configure(plexLibraries="films")
-    found = told(here)
+        bench.named(f"Film {number}")
+    bench.stash.configure(plexLibraries="films")
+    found = told(bench)
     ms = found["plex"]["ms"]
     version = found["plex"]["version"]
     assert found["lines"] == [
@@ -59,93 +50,93 @@ def test_everything_fits(here: Desk) -> None:
         f"Plex {version} answers in {ms} ms and accepts the token.",
         "Libraries of the type Movies: Films, Old films. Used: Films.",
         "Indexed: Films 3 items.",
-        "Of 3 scenes tried, 3 match an item in Plex (100 %), 0 are not in Plex, 0 are not certain.",
+        "Of 3 sampled scenes, 3 match an item in Plex (100 %), 0 are not in Plex, 0 are uncertain.",
         "No path map to suggest: the paths agree, or too few files match to learn from.",
-        "Check setup: everything fits.",
+        "Check setup: all checks passed.",
     ]
     assert found["ok"]
     assert (version, found["plex"]["platform"]) != ("", "")
     assert 0 <= ms < 60_000
     assert found["libraries"] == {"Films": 3}
     assert found["sample"] == {"scenes": 3, "matched": 3, "reasons": {}}
-    assert {level for level, _ in here.log.lines} == {"info"}
+    assert {level for level, _ in bench.log.lines} == {"info"}
 
 
-def test_what_does_not_match(here: Desk) -> None:
+def test_what_does_not_match(bench: Bench) -> None:
     """Scenes without a sure match are counted by kind, and the first few say why; the verdict says so as a warning."""
-    here.pair("Film")
+    bench.named("Film")
     for number in range(3):
-        here.stash.add_scene(f"None {number}", files=[(f"/media/none{number}.mp4", 9, 9.0)])
-    here.plex.add_item(1, file="/other/doubt.mp4", size=77, duration_ms=5_000)
-    here.stash.add_scene("Doubtful", files=[("/media/doubt.mp4", 78, 99.0)])
-    found = told(here)
+        bench.stash.add_scene(f"None {number}", files=[(f"/media/none{number}.mp4", 9, 9.0)])
+    bench.plex.add_item(1, file="/other/doubt.mp4", size=77, duration_ms=5_000)
+    bench.stash.add_scene("Doubtful", files=[("/media/doubt.mp4", 78, 99.0)])
+    found = told(bench)
     assert found["ok"]
     assert found["sample"] == {"scenes": 5, "matched": 1, "reasons": {"not_in_plex": 3, "low_confidence": 1}}
-    assert "Of 5 scenes tried, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are not certain." in found["lines"]
-    reasons = [line for line in found["lines"] if line.startswith("No sure match: ")]
+    assert "Of 5 sampled scenes, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are uncertain." in found["lines"]
+    reasons = [line for line in found["lines"] if line.startswith("No certain match: ")]
     assert len(reasons) == check_setup.REASONS
-    assert here.log.lines[-1] == (
+    assert bench.log.lines[-1] == (
         "warning",
-        "Check setup: Plex can be used, but most scenes find no item there; the lines before say why.",
+        "Check setup: PlexSync works, but most scenes match no item in Plex. The other lines say why.",
     )
-    here.stash.configure(matchLowConfidence=True)
-    assert told(here)["sample"]["matched"] == 2
+    bench.stash.configure(matchLowConfidence=True)
+    assert told(bench)["sample"]["matched"] == 2
 
 
-def test_nothing_matches(here: Desk) -> None:
+def test_nothing_matches(bench: Bench) -> None:
     """Not a single match is a warning of its own; an empty Stash is none."""
-    assert "Stash has no scenes yet." in told(here)["lines"]
-    here.stash.add_scene("None", files=[("/media/none.mp4", 9, 9.0)])
-    told(here)
-    assert [line[:38] for line in here.log.of("warning")] == [
-        "Of 1 scene tried, 0 match an item in P",
-        "Check setup: Plex can be used, but mos",
+    assert "Stash has no scenes yet." in told(bench)["lines"]
+    bench.stash.add_scene("None", files=[("/media/none.mp4", 9, 9.0)])
+    told(bench)
+    assert [line[:38] for line in bench.log.of("warning")] == [
+        "Of 1 sampled scene, 0 match an item in",
+        "Check setup: PlexSync works, but most ",
     ]
 
 
-def test_the_suggested_path_map_works(here: Desk) -> None:
+def test_the_suggested_path_map_works(bench: Bench) -> None:
     """With moved mounts a map is learned, and pasting the suggestion makes every match one by path."""
-    moved(here)
-    found = told(here)
+    moved(bench)
+    found = told(bench)
     assert found["path_map"] == "/data => /media/films"
     assert found["lines"][-2] == (
-        "PlexSync has learned how paths differ. To make it certain, paste into plexPathMap: /data => /media/films"
+        'PlexSync has learned how paths differ. To make it permanent, paste into "Path map": /data => /media/films'
     )
-    here.stash.configure(plexPathMap=found["path_map"])
-    again = told(here)
+    bench.stash.configure(plexPathMap=found["path_map"])
+    again = told(bench)
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
-    assert "The path map is as you set it; learned from matches: /data => /media/films" in again["lines"]
-    matches = here.app.planner.match(here.app.stash.sample(50))
+    assert "Your path map is in use. Learned from matches: /data => /media/films" in again["lines"]
+    matches = bench.app.planner.match(bench.app.stash.sample(50))
     assert {one.evidence.value for match in matches.values() for one in match.items} == {"equal path"}
 
 
-def test_hidden_paths(here: Desk) -> None:
+def test_hidden_paths(bench: Bench) -> None:
     """With logHidePaths the log holds neither paths nor titles; the answer still has the map."""
-    moved(here)
-    here.stash.add_scene("A secret title", files=[("/data/Studio 0/secret.mp4", 9, 9.0)])
-    here.stash.configure(logHidePaths=True, logDebug=True)
-    found = told(here)
-    text = "\n".join(line for _, line in here.log.lines)
+    moved(bench)
+    bench.stash.add_scene("A secret title", files=[("/data/Studio 0/secret.mp4", 9, 9.0)])
+    bench.stash.configure(logHidePaths=True, logDebug=True)
+    found = told(bench)
+    text = "\n".join(line for _, line in bench.log.lines)
     assert not [word for word in ("/data", "/media", "secret", "Film 1", "film 1", "Studio") if word in text]
     assert found["path_map"] == "/data => /media/films"
 
 
-def test_settings_that_cannot_be_used(here: Desk) -> None:
+def test_settings_that_cannot_be_used(bench: Bench) -> None:
     """A setting of no use is told each time the setup is checked, once, and the check goes on."""
-    here.pair("Film")
-    here.stash.configure(maxTags="many")
+    bench.named("Film")
+    bench.stash.configure(maxTags="many")
     for _ in range(2):
-        assert told(here)["ok"]
-        assert [line for line in here.log.of("warning") if "maxTags" in line] == here.log.of("warning")
-        assert len(here.log.of("warning")) == 1
-        here.reopen()
+        assert told(bench)["ok"]
+        assert [line for line in bench.log.of("warning") if "maxTags" in line] == bench.log.of("warning")
+        assert len(bench.log.of("warning")) == 1
+        bench.reopen()
 
 
 SETUP: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
     "a wrong token": ({"plexToken": "wrong"}, 'Plex rejected the token (401). Check "Plex token".'),
     "a token with a newline": ({"plexToken": "a\nb"}, "characters that no token has"),
-    "no address": ({"plexUrl": "ftp://plex"}, "plexUrl"),
+    "no address": ({"plexUrl": "ftp://plex"}, "Plex address"),
     "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "Use http://, or correct the port."),
     "another path": ({"plexUrl": "{url}/web"}, "404"),
     "an unknown library": ({"plexLibraries": "Films, Cinema"}, "Cinema"),
@@ -153,14 +144,14 @@ SETUP: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", SETUP)
-def test_what_has_to_be_put_right(here: Desk, name: str) -> None:
+def test_what_has_to_be_put_right(bench: Bench, name: str) -> None:
     """Each wrong setting is the last line, as an error, in words that name the setting."""
     settings, says = SETUP[name]
-    filled = {key: text.format(port=here.plex.port, url=here.plex.url) for key, text in settings.items()}
-    here.stash.configure(**filled)
-    found = told(here)
+    filled = {key: text.format(port=bench.plex.port, url=bench.plex.url) for key, text in settings.items()}
+    bench.stash.configure(**filled)
+    found = told(bench)
     assert not found["ok"]
-    assert here.log.lines[-1] == ("error", found["lines"][-1])
+    assert bench.log.lines[-1] == ("error", found["lines"][-1])
     assert says in found["lines"][-1]
 
 
@@ -180,51 +171,51 @@ PLACES = {"root": "^/$", "libraries": "^/library/sections$", "listing": "/all$"}
         *((fault, place) for place in ("libraries", "listing") for fault in ("500", "404", "stall", "html_200")),
     ],
 )
-def test_every_failure_is_a_finding(here: Desk, monkeypatch: pytest.MonkeyPatch, fault: str, place: str) -> None:
+def test_every_failure_is_a_finding(bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: str, place: str) -> None:
     """However Plex fails, and wherever, it is one error line at the end, never a traceback."""
     monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.3")
-    here.pair("Film")
-    here.plex.fault(fault, path=PLACES[place])
-    found = told(here)
+    bench.named("Film")
+    bench.plex.fault(fault, path=PLACES[place])
+    found = told(bench)
     assert not found["ok"]
-    assert here.log.lines[-1] == ("error", found["lines"][-1])
+    assert bench.log.lines[-1] == ("error", found["lines"][-1])
     assert "Plex" in found["lines"][-1]
-    here.plex.release()
+    bench.plex.release()
 
 
 @pytest.mark.parametrize("mode", ["expired_498", "refused_401"])
-def test_a_token_that_is_no_longer_good(here: Desk, mode: str) -> None:
+def test_a_token_that_is_no_longer_good(bench: Bench, mode: str) -> None:
     """An expired or refused token is told as such."""
-    here.plex.modes.token_mode = mode
-    assert "token" in told(here)["lines"][-1]
+    bench.plex.modes.token_mode = mode
+    assert "token" in told(bench)["lines"][-1]
 
 
-def test_no_library_of_movies(here: Desk) -> None:
+def test_no_library_of_movies(bench: Bench) -> None:
     """A Plex with music alone is told that PlexSync writes to movie libraries only."""
-    here.plex.sections.clear()
-    here.plex.add_section("Music", key=3, type="artist")
-    assert told(here)["lines"][-1].startswith("Plex has no library of the type Movies")
+    bench.plex.sections.clear()
+    bench.plex.add_section("Music", key=3, type="artist")
+    assert told(bench)["lines"][-1].startswith("Plex has no library of the type Movies")
 
 
-def test_plex_is_away(here: Desk) -> None:
+def test_plex_is_away(bench: Bench) -> None:
     """Nothing at the address is a finding that names the setting."""
-    here.plex.stop()
-    assert told(here)["lines"] == [
+    bench.plex.stop()
+    assert told(bench)["lines"] == [
         "Stash answers.",
         'Nothing answers at "Plex address". Check that Plex is running there.',
     ]
 
 
-def test_stash_is_away(here: Desk) -> None:
+def test_stash_is_away(bench: Bench) -> None:
     """A Stash that cannot be asked, as on the command line without any hook before, says how to help."""
-    here.stash.stop()
-    found = told(here)
+    bench.stash.stop()
+    found = told(bench)
     assert not found["ok"]
-    assert found["lines"][-1].endswith("Open a page of Stash, so that PlexSync learns how to reach it.")
+    assert found["lines"][-1].endswith("Open any page of Stash: PlexSync then learns how to reach it.")
 
 
-def test_odd_characters_in_a_listing(here: Desk) -> None:
+def test_odd_characters_in_a_listing(bench: Bench) -> None:
     """What Plex cannot spell does not stop the check."""
-    here.pair("Film")
-    here.plex.modes.bad_char_ref = True
-    assert told(here)["ok"]
+    bench.named("Film")
+    bench.plex.modes.bad_char_ref = True
+    assert told(bench)["ok"]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plexsync.model.errors import PlexSyncError, PlexUnavailable, SetupError
 from plexsync.tasks import preview
-from tests.support.desk import Desk, desk
+from tests.support.in_process import Bench
 
 COVER = b"\xff\xd8\xff\xe0 a cover"
 SHA1 = hashlib.sha1(COVER, usedforsecurity=False).hexdigest()
@@ -37,27 +35,26 @@ class Bar:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Desk]:
-    """A desk whose library holds one scene of every kind."""
-    with desk(tmp_path) as made:
-        furnish(made)
-        yield made
+def bench(bench: Bench) -> Bench:
+    """A bench whose library holds one scene of every kind."""
+    furnish(bench)
+    return bench
 
 
-def furnish(here: Desk) -> None:
+def furnish(bench: Bench) -> None:
     """Scenes that differ, that are equal, without a match, doubtful, unorganized, with covers and with two items."""
-    stash, plex = here.stash, here.plex
+    stash, plex = bench.stash, bench.plex
     people = [stash.add_performer(name) for name in ("Zoë", "Ada, the first")]
     tags = [stash.add_tag(name) for name in ("b; c", "A")]
     whole: dict[str, Any] = {
         "details": "One.\n\nTwo, \"quoted\"; three.", "date": "2024-05", "studio": stash.add_studio("Acme"),
         "performers": people, "tags": tags, "organized": True,
     }  # fmt: skip
-    plex.edit_item(here.pair("Everything, at once", cover=COVER, **whole)[1], title="everything")
-    plex.edit_item(here.pair("Only the title", organized=True)[1], title="only")
-    here.pair("4", organized=True)  # the item's title already
-    plex.edit_item(here.pair("Edited in Plex", **whole)[1], summary="by a person", locked={"summary"})
-    plex.edit_item(here.pair("Not organized")[1], title="not")
+    plex.edit_item(bench.named("Everything, at once", cover=COVER, **whole)[1], title="everything")
+    plex.edit_item(bench.named("Only the title", organized=True)[1], title="only")
+    bench.named("4", organized=True)  # the item's title already
+    plex.edit_item(bench.named("Edited in Plex", **whole)[1], summary="by a person", locked={"summary"})
+    plex.edit_item(bench.named("Not organized")[1], title="not")
     stash.add_scene("Nowhere", files=[("/media/none.mp4", 9, 9.0)], organized=True)
     stash.add_scene("No file")
     plex.add_item(1, file="/other/doubt.mp4", size=77, duration_ms=5_000)
@@ -68,40 +65,40 @@ def furnish(here: Desk) -> None:
     stash.add_scene("Two versions", files=both, cover=COVER, organized=True)
 
 
-def rows(here: Desk, name: str = "preview.csv") -> list[dict[str, str]]:
+def rows(bench: Bench, name: str = "preview.csv") -> list[dict[str, str]]:
     """What a file of the preview says."""
-    with (here.folder / name).open(encoding="utf-8", newline="") as file:
+    with (bench.folder / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def look(here: Desk) -> dict[str, Any]:
+def look(bench: Bench) -> dict[str, Any]:
     """Run the preview; everything that it must not change is compared."""
-    before = here.plex.snapshot()
+    before = bench.plex.snapshot()
     bar = Bar()
-    output = preview.run(here.app, bar)
-    assert (here.plex.writes(), here.plex.uploads(), here.plex.snapshot()) == ([], [], before)
-    assert here.keys() == []
-    assert here.app.state.written_scenes() == set()
+    output = preview.run(bench.app, bar)
+    assert (bench.plex.writes(), bench.plex.uploads(), bench.plex.snapshot()) == ([], [], before)
+    assert bench.keys() == []
+    assert bench.app.state.written_scenes() == set()
     assert bar.seen == sorted(bar.seen)
     assert bar.seen[-1] == 1
-    assert not list(here.folder.glob("*.part"))
+    assert not list(bench.folder.glob("*.part"))
     return output
 
 
-def sync_all(here: Desk) -> None:
+def sync_all(bench: Bench) -> None:
     """What Sync all does, by the real worker."""
-    for number in here.stash.scenes:
-        here.hook(f"scene:{number}")
-    here.work()
+    for number in bench.stash.scenes:
+        bench.hook(f"scene:{number}")
+    bench.work()
 
 
-def sent(here: Desk) -> set[tuple[str, str]]:
+def sent(bench: Bench) -> set[tuple[str, str]]:
     """(rating key, field) of everything that was written, images included."""
     found = set()
-    for put in here.plex.writes():
+    for put in bench.plex.writes():
         fields = {name.split(".")[0].split("[")[0] for name, _ in put.query if not name.endswith(".locked")}
         found |= {(str(put.param("id")), field) for field in fields - {"type", "id", "X-Plex-Token"}}
-    for upload in here.plex.uploads():
+    for upload in bench.plex.uploads():
         *_, key, element = upload.path.split("/")
         found.add((key, {"posters": "poster", "arts": "background"}[element]))
     return found
@@ -122,15 +119,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_what_it_says_is_what_is_written(here: Desk, name: str) -> None:
+def test_what_it_says_is_what_is_written(bench: Bench, name: str) -> None:
     """Each row comes true when Sync all runs, nothing else is written, and afterwards the preview is empty."""
-    here.stash.configure(**{"skipPoster": False, "skipBackground": False} | SETTINGS[name])
-    output = look(here)
-    said = rows(here)
-    before = here.plex.snapshot()
-    sync_all(here)
-    after = here.plex.snapshot()
-    assert sent(here) == {(row["rating_key"], row["field"]) for row in said}
+    bench.stash.configure(**{"skipPoster": False, "skipBackground": False} | SETTINGS[name])
+    output = look(bench)
+    said = rows(bench)
+    before = bench.plex.snapshot()
+    sync_all(bench)
+    after = bench.plex.snapshot()
+    assert sent(bench) == {(row["rating_key"], row["field"]) for row in said}
     assert len(said) == output["fields"] > 0
     for row in said:
         shown, key = SHOWN[row["field"]], int(row["rating_key"])
@@ -138,39 +135,39 @@ def test_what_it_says_is_what_is_written(here: Desk, name: str) -> None:
         if row["field"] not in ("poster", "background"):
             assert plain(before[key][shown]) == row["old"]
     assert {int(row["rating_key"]) for row in said} == {key for key in after if after[key] != before[key]}
-    lost = {int(row["scene_id"]) for row in rows(here, "unmatched.csv")}
-    assert lost == set(here.stash.scenes) - here.app.state.written_scenes() - skipped(here)
-    again = preview.run(here.app, Bar())
-    assert (rows(here), again["changed"]) == ([], 0)
+    lost = {int(row["scene_id"]) for row in rows(bench, "unmatched.csv")}
+    assert lost == set(bench.stash.scenes) - bench.app.state.written_scenes() - skipped(bench)
+    again = preview.run(bench.app, Bar())
+    assert (rows(bench), again["changed"]) == ([], 0)
 
 
-def skipped(here: Desk) -> set[int]:
+def skipped(bench: Bench) -> set[int]:
     """The scenes that skipUnorganized leaves out, and the one that Plex has as it is."""
-    off = not here.stash.plugin_settings.get("skipUnorganized")
-    return {number for number, one in here.stash.scenes.items() if (one.title == "4") or not (one.organized or off)}
+    off = not bench.stash.plugin_settings.get("skipUnorganized")
+    return {number for number, one in bench.stash.scenes.items() if (one.title == "4") or not (one.organized or off)}
 
 
-def test_counts_and_log(here: Desk) -> None:
+def test_counts_and_log(bench: Bench) -> None:
     """Every scene is counted once, and the log's line says the counts and where the files are."""
-    here.stash.configure(skipPoster=False, skipBackground=False)
-    output = look(here)
+    bench.stash.configure(skipPoster=False, skipBackground=False)
+    output = look(bench)
     counts = {"scenes": 9, "changed": 5, "unchanged": 1, "unmatched": 2, "low_confidence": 1, "skipped": 0}
     assert {name: output[name] for name in counts} == counts
     assert output["files"] == ["preview.csv", "unmatched.csv"]
-    line = here.log.of("info")[-1]
+    line = bench.log.of("info")[-1]
     assert line.startswith(
-        f"finished Preview: nothing was written to Plex, see preview.csv and unmatched.csv in {here.folder}"
+        f"finished Preview: nothing was written to Plex; see preview.csv and unmatched.csv in {bench.folder}"
     )
     assert line.endswith("changed=5 unchanged=1 unmatched=2 low_confidence=1 skipped=0 fields=23")
 
 
-def test_the_files(here: Desk) -> None:
+def test_the_files(bench: Bench) -> None:
     """UTF-8 with a header: one row a changed field, old and new, and for the rest reason and candidates as JSON."""
-    here.stash.configure(skipPoster=False, skipBackground=True)
-    look(here)
-    raw = (here.folder / "preview.csv").read_bytes()
+    bench.stash.configure(skipPoster=False, skipBackground=True)
+    look(bench)
+    raw = (bench.folder / "preview.csv").read_bytes()
     assert raw.decode("utf-8").splitlines()[0] == "scene_id,scene_title,rating_key,confidence,evidence,field,old,new"
-    of_first = {row["field"]: row for row in rows(here) if row["scene_id"] == "1"}
+    of_first = {row["field"]: row for row in rows(bench) if row["scene_id"] == "1"}
     assert of_first["title"] == {
         "scene_id": "1", "scene_title": "Everything, at once", "rating_key": "100", "confidence": "high",
         "evidence": "equal path", "field": "title", "old": "everything", "new": "Everything, at once",
@@ -179,9 +176,9 @@ def test_the_files(here: Desk) -> None:
     assert of_first["actor"]["new"] == "Zoë; Ada, the first"
     assert of_first["originallyAvailableAt"]["new"] == "2024-05-01"
     assert of_first["poster"]["new"] == SHA1
-    raw = (here.folder / "unmatched.csv").read_bytes()
+    raw = (bench.folder / "unmatched.csv").read_bytes()
     assert raw.decode("utf-8").splitlines()[0] == "scene_id,scene_title,path,reason,candidates"
-    lost = {row["scene_title"]: row for row in rows(here, "unmatched.csv")}
+    lost = {row["scene_title"]: row for row in rows(bench, "unmatched.csv")}
     assert set(lost) == {"Nowhere", "No file", "Doubtful"}
     assert (lost["Nowhere"]["path"], lost["Nowhere"]["candidates"]) == ("/media/none.mp4", "")
     assert "not in Plex" in lost["Nowhere"]["reason"]
@@ -190,94 +187,94 @@ def test_the_files(here: Desk) -> None:
     assert "/other/doubt.mp4" in json.dumps(candidate)
 
 
-def test_hidden_names(here: Desk) -> None:
+def test_hidden_names(bench: Bench) -> None:
     """With logHidePaths the files hold titles, which is their purpose, and the log holds counts only."""
-    here.stash.configure(logHidePaths=True, logDebug=True)
-    look(here)
-    text = "\n".join(line for _, line in here.log.lines)
-    words = [one.title for one in here.stash.scenes.values() if len(one.title) > 1]
-    assert not [word for word in [*words, "/media", "Acme", str(here.folder)] if word in text]
+    bench.stash.configure(logHidePaths=True, logDebug=True)
+    look(bench)
+    text = "\n".join(line for _, line in bench.log.lines)
+    words = [one.title for one in bench.stash.scenes.values() if len(one.title) > 1]
+    assert not [word for word in [*words, "/media", "Acme", str(bench.folder)] if word in text]
     assert "see preview.csv and unmatched.csv in PlexSync's data folder scenes=9" in text
-    assert "Only the title" in (here.folder / "preview.csv").read_text("utf-8")
+    assert "Only the title" in (bench.folder / "preview.csv").read_text("utf-8")
 
 
-def test_dry_run_changes_nothing_about_it(here: Desk) -> None:
+def test_dry_run_changes_nothing_about_it(bench: Bench) -> None:
     """Under dryRun the preview says what would be written without it."""
-    look(here)
-    plain_run = rows(here)
-    here.stash.configure(dryRun=True)
-    look(here)
-    assert rows(here) == plain_run != []
+    look(bench)
+    plain_run = rows(bench)
+    bench.stash.configure(dryRun=True)
+    look(bench)
+    assert rows(bench) == plain_run != []
 
 
-def test_an_item_that_is_gone(here: Desk) -> None:
+def test_an_item_that_is_gone(bench: Bench) -> None:
     """What the index still has but Plex no longer, or under another number, is matched again as the worker does."""
-    preview.run(here.app, Bar())
-    here.plex.remove_item(101)
-    old = here.plex.items[100]
-    here.plex.rekey(100, 900)
-    here.sleep(1)
-    look(here)
+    preview.run(bench.app, Bar())
+    bench.plex.remove_item(101)
+    old = bench.plex.items[100]
+    bench.plex.rekey(100, 900)
+    bench.sleep(1)
+    look(bench)
     assert old.rating_key == 900
-    assert {row["rating_key"] for row in rows(here) if row["scene_id"] == "1"} == {"900"}
-    (lost,) = (row for row in rows(here, "unmatched.csv") if row["scene_title"] == "Only the title")
+    assert {row["rating_key"] for row in rows(bench) if row["scene_id"] == "1"} == {"900"}
+    (lost,) = (row for row in rows(bench, "unmatched.csv") if row["scene_title"] == "Only the title")
     assert "not in Plex" in lost["reason"]
 
 
-def test_many_pages(here: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page by page it says the same, and the bar moves with each page."""
-    look(here)
-    whole = rows(here), rows(here, "unmatched.csv")
+    look(bench)
+    whole = rows(bench), rows(bench, "unmatched.csv")
     monkeypatch.setattr(preview, "PAGE", 2)
     bar = Bar()
-    preview.run(here.app, bar)
-    assert (rows(here), rows(here, "unmatched.csv")) == whole
+    preview.run(bench.app, bar)
+    assert (rows(bench), rows(bench, "unmatched.csv")) == whole
     assert bar.seen == pytest.approx([2 / 9, 4 / 9, 6 / 9, 8 / 9, 1])
 
 
 @pytest.mark.parametrize("cover", [b"", b"<svg></svg>", None])
-def test_covers_that_cannot_be_sent(here: Desk, cover: bytes | None) -> None:
+def test_covers_that_cannot_be_sent(bench: Bench, cover: bytes | None) -> None:
     """A placeholder, an empty cover, or one that Stash does not give is no change."""
-    here.stash.configure(skipPoster=False, skipBackground=False)
+    bench.stash.configure(skipPoster=False, skipBackground=False)
     for number in (1, 9):
-        here.stash.change_scene(number, cover=cover or b"", cover_type="image/svg+xml" if cover else "image/jpeg")
+        bench.stash.change_scene(number, cover=cover or b"", cover_type="image/svg+xml" if cover else "image/jpeg")
     if cover is None:
-        here.stash.fault("status_500", None, "/screenshot")
-    look(here)
-    assert not [row for row in rows(here) if row["field"] in ("poster", "background")]
+        bench.stash.fault("status_500", None, "/screenshot")
+    look(bench)
+    assert not [row for row in rows(bench) if row["field"] in ("poster", "background")]
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [({"plexToken": ""}, "no Plex token is set"), ({"plexToken": "x"}, "401"), ({"plexLibraries": "None"}, "None")],
 )
-def test_setup_problems(here: Desk, settings: dict[str, Any], says: str) -> None:
+def test_setup_problems(bench: Bench, settings: dict[str, Any], says: str) -> None:
     """What has to be put right is one sentence, and the files of the last preview stay."""
-    look(here)
-    before = rows(here)
-    here.stash.configure(**settings)
+    look(bench)
+    before = rows(bench)
+    bench.stash.configure(**settings)
     with pytest.raises(SetupError, match=says):
-        preview.run(here.app, Bar())
-    assert rows(here) == before
+        preview.run(bench.app, Bar())
+    assert rows(bench) == before
 
 
 @pytest.mark.parametrize("fault", ["503_xml", "500", "reset", "html_200", "empty_200"])
-def test_plex_fails(here: Desk, fault: str) -> None:
+def test_plex_fails(bench: Bench, fault: str) -> None:
     """A Plex that fails at the start or half-way is one sentence; no half-written file is left."""
-    look(here)
-    before = rows(here)
+    look(bench)
+    before = rows(bench)
     for path in (None, "/library/metadata"):
-        here.app.drop_connections()
-        here.plex.fault(fault, path=path)
+        bench.app.drop_connections()
+        bench.plex.fault(fault, path=path)
         with pytest.raises(PlexSyncError):
-            preview.run(here.app, Bar())
-        here.plex.clear_faults()
-        assert rows(here) == before
-        assert not list(here.folder.glob("*.part"))
+            preview.run(bench.app, Bar())
+        bench.plex.clear_faults()
+        assert rows(bench) == before
+        assert not list(bench.folder.glob("*.part"))
 
 
-def test_plex_is_away(here: Desk) -> None:
+def test_plex_is_away(bench: Bench) -> None:
     """With Plex away there is nothing to compare with, and the sentence says so."""
-    here.plex.stop()
+    bench.plex.stop()
     with pytest.raises(PlexUnavailable, match="Nothing answers at"):
-        preview.run(here.app, Bar())
+        preview.run(bench.app, Bar())

@@ -51,7 +51,7 @@ class Theatre:
 
     def mark(self, *numbers: int) -> int:
         """Mark scenes as Sync all does."""
-        bulk.mark_many(self.task.conn, [f"scene:{one}" for one in numbers], "x", self.task.mark, self.at, self.sleep)
+        bulk.mark_many(self.task.conn, [f"scene:{one}" for one in numbers], "x", self.task.task_id, self.at, self.sleep)
         return len(numbers)
 
     def pause(self, kind: str, problem: str = "") -> None:
@@ -79,12 +79,16 @@ def theatre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Theatre
 @pytest.mark.parametrize(
     ("kind", "problem", "line"),
     [
-        (pause.PLEX, "", "Plex is away. The background worker goes on when it is back. marked=2 plex=away"),
+        (
+            pause.PLEX,
+            "",
+            "Plex is unreachable. The rest continues automatically when it is reachable again. marked=2 plex=away",
+        ),
         (
             pause.STASH,
             "",
             (
-                "Stash does not answer the background worker. The background worker goes on when it is back."
+                "The background worker cannot reach Stash. The rest continues automatically when it is reachable again."
                 " marked=2 stash=away"
             ),
         ),
@@ -94,11 +98,11 @@ def theatre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Theatre
 def test_paused(theatre: Theatre, kind: str, problem: str, line: str) -> None:
     """A pause ends the task with a warning that says who is away; its rows are handed over to the worker."""
     theatre.steps = [lambda: theatre.pause(kind, problem)]
-    output = sync.sync(theatre.task, lambda task: theatre.mark(1, 2), "Sync all")
+    output = sync.mark_and_follow(theatre.task, lambda task: theatre.mark(1, 2), "Sync all")
     assert output == {"marked": 2, ("plex" if kind == pause.PLEX else "stash"): "away"}
     assert theatre.said() == [f"w ended Sync all: {line}"]
     assert keys(theatre.conn, "bulk = 0 AND status = 1") == scenes(2)
-    assert bulk.outcomes(theatre.conn, theatre.task.mark) == {}
+    assert bulk.outcomes(theatre.conn, theatre.task.task_id) == {}
 
 
 @pytest.mark.parametrize("kind", [pause.SETUP, pause.LOCAL])
@@ -106,9 +110,9 @@ def test_a_problem(theatre: Theatre, kind: str) -> None:
     """What has to be put right is the task's error; its rows are handed over all the same, and its counts forgotten."""
     theatre.steps = [lambda: theatre.pause(kind, "PlexSync is paused: the disk is full.")]
     with pytest.raises(PlexSyncError) as caught:
-        sync.sync(theatre.task, lambda task: theatre.mark(1, 2), "Sync all")
+        sync.mark_and_follow(theatre.task, lambda task: theatre.mark(1, 2), "Sync all")
     assert str(caught.value) == (
-        "PlexSync is paused: the disk is full. What is not done yet goes on by itself once that is put right."
+        "PlexSync is paused: the disk is full. The rest continues automatically once this is fixed."
     )
     assert keys(theatre.conn, "bulk = 0 AND status = 1") == scenes(2)
 
@@ -121,7 +125,7 @@ def test_stash_fails_half_way(theatre: Theatre) -> None:
         raise StashUnavailable("Stash does not answer")
 
     with pytest.raises(StashUnavailable):
-        sync.sync(theatre.task, fail, "Sync all")
+        sync.mark_and_follow(theatre.task, fail, "Sync all")
     assert keys(theatre.conn, "bulk = 0") == scenes(2)
     assert bulk.drop_stopped(theatre.conn, str(theatre.folder)) == 0
     assert theatre.woken == 1
@@ -137,7 +141,7 @@ def test_what_a_stopped_task_left_is_dropped_first(theatre: Theatre) -> None:
     change(conn, "scene:4", status=stock.READY)
     change(conn, "scene:1", status=stock.LEASED)
     theatre.steps = [lambda: conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:4'")]
-    assert sync.sync(theatre.task, sync._mark_due, "Process queue") == {"marked": 1}
+    assert sync.mark_and_follow(theatre.task, sync._mark_due, "Process queue") == {"marked": 1}
     assert keys(conn) == ["scene:1"]
     assert job(conn, "scene:1")["mark"] == "dead"
 
@@ -149,7 +153,7 @@ def test_while_it_runs_its_mark_is_held(theatre: Theatre) -> None:
         lambda: seen.append(bulk.running_mark(str(theatre.folder))),
         lambda: theatre.conn.execute("DELETE FROM ack_queue_default"),
     ]
-    sync.sync(theatre.task, lambda task: theatre.mark(1), "Sync all")
+    sync.mark_and_follow(theatre.task, lambda task: theatre.mark(1), "Sync all")
     assert seen == ["9-9"]
     assert bulk.running_mark(str(theatre.folder)) == ""
     assert (theatre.folder / "task.lock").read_text("ascii") == ""
@@ -178,7 +182,7 @@ def test_hours(theatre: Theatre, raw: object, hours: float, warned: bool) -> Non
     theatre.task.args = {"hours": raw}
     assert sync._hours(theatre.task) == hours
     lines = theatre.said()
-    assert lines == ([f"w used 24 hours: hours is {str(raw)!r}, but a number above 0 is accepted"] if warned else [])
+    assert lines == ([f"w using 24 hours: hours={str(raw)!r} is not accepted. Use a number above 0."] if warned else [])
 
 
 def test_no_hours(theatre: Theatre) -> None:

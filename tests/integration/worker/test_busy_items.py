@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plexsync.state.breaker import Breaker
-from tests.support.workbench import Bench, Film
+from tests.support.in_process import Bench, Film
 
 #: Where a fault lets every probe and listing pass: on edits, and on the full items that are read before them.
 WHERE: dict[str, dict[str, Any]] = {"edits": {"method": "PUT"}, "items": {"path": r"/library/metadata/"}}
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench where an item's own failure is tried again after a minute."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", "60")
-    with Bench(tmp_path) as made:
-        yield made
+    return bench
 
 
 def scenes(films: list[Film]) -> list[int]:

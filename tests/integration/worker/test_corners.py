@@ -16,14 +16,7 @@ from plexsync.queue import jobs, schema
 from plexsync.stash.api import Stash
 from plexsync.state import pause
 from plexsync.state.ledger import open_state
-from tests.support.workbench import Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
+from tests.support.in_process import Bench
 
 
 def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None:
@@ -168,7 +161,7 @@ def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
     bench.edit(bench.film().scene)
     bench.plex.fault("503_xml")
     bench.turn()
-    conn = open_state(bench.folder)
+    conn = open_state(str(bench.folder))
     pause.store(conn, None)
     conn.close()
     before = len(bench.plex.at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,7 @@ from plexsync.core import enqueue, environment, locks
 from plexsync.queue import bulk, jobs, schema
 from plexsync.sync import throttle
 from tests.servers.plex import Request
-from tests.support.workbench import Bench, Film
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
+from tests.support.in_process import Bench, Film
 
 
 def order(bench: Bench) -> list[int]:
@@ -47,7 +39,7 @@ def test_an_edit_during_the_write_of_its_scene_is_written_too(bench: Bench, mome
 
     def meanwhile(request: Request) -> None:
         setattr(bench.plex, moment, None)
-        conn = schema.open_queue(bench.folder, bench.now)
+        conn = schema.open_queue(str(bench.folder), bench.now)
         bench.stash.change_scene(film.scene, title="Second")
         enqueue.put(conn, f"scene:{film.scene}", "Scene.Update.Post", bench.now, bench.now + 2)
         conn.close()
@@ -67,7 +59,7 @@ def test_an_edit_during_the_write_survives_whatever_comes_of_it(bench: Bench) ->
     bench.plex.modes.reject_values["title"] = "First"
 
     def meanwhile(request: Request) -> None:
-        conn = schema.open_queue(bench.folder, bench.now)
+        conn = schema.open_queue(str(bench.folder), bench.now)
         bench.stash.change_scene(film.scene, title="Second")
         enqueue.put(conn, f"scene:{film.scene}", "Scene.Update.Post", bench.now, bench.now)
         conn.close()
@@ -115,7 +107,7 @@ def test_a_slow_batch_is_cut_short_for_an_edit_by_hand(bench: Bench, priority: i
         bench.now += 4.0
         if not saved:
             saved.append(bench.now)
-            conn = schema.open_queue(bench.folder, bench.now)
+            conn = schema.open_queue(str(bench.folder), bench.now)
             enqueue.put(conn, f"scene:{by_hand.scene}", "Scene.Update.Post", bench.now, bench.now + 2)
             conn.close()
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from plexsync.core import enqueue, environment
-from tests.support.workbench import Bench, Film
+from tests.support.in_process import Bench, Film
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench where a failure is tried again after a minute, three times in all."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", "60")
-    with Bench(tmp_path) as made:
-        made.stash.configure(maxRetries=3)
-        yield made
+    bench.stash.configure(maxRetries=3)
+    return bench
 
 
 def break_record(bench: Bench, film: Film) -> None:
@@ -35,7 +33,7 @@ def test_a_bug_of_ours_costs_the_scene_that_meets_it_an_attempt(bench: Bench) ->
     bench.edit(*[film.scene for film in films])
     bench.turn()
     break_record(bench, films[1])
-    bench.lines.clear()
+    bench.log.lines.clear()
     for film in films:
         bench.edit(film.scene, title=f"New {film.scene}")
     bench.turn()

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from plexsync.state import pause
 from plexsync.state.ledger import State, open_state
-from tests.support.workbench import Bench, Film
+from tests.support.in_process import Bench, Film
 
 #: Seconds of an item's first pause in these tests.
 BASE = 60.0
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench where an item's own failure is tried again after a minute."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", str(BASE))
-    with Bench(tmp_path) as made:
-        yield made
+    return bench
 
 
 def edit(bench: Bench, films: list[Film]) -> None:
@@ -180,7 +177,7 @@ def test_an_item_that_is_gone_is_forgotten_and_its_file_matched_again(bench: Ben
     assert bench.plex.items[new].title == "Second"
     assert bench.titles(films[1:]) == ["Third"]
     assert bench.count("pending") == bench.count("dead") == 0
-    db = State(open_state(bench.folder))
+    db = State(open_state(str(bench.folder)))
     assert set(db.records(bench.plex.machine, [films[0].item, new])) == {new}
     db.conn.close()
 

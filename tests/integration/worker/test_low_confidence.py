@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from plexsync.queue import dead_letters
-from tests.support.workbench import Bench, Film
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
+from tests.support.in_process import Bench, Film
 
 
 def unsure(bench: Bench) -> Film:
@@ -85,7 +76,7 @@ def test_it_is_told_again_only_once_for_each_look(bench: Bench) -> None:
     """A day without change: the letter stays as it is, and Plex is looked at once an hour."""
     film = unsure(bench)
     bench.live(10)
-    bench.lines.clear()
+    bench.log.lines.clear()
     bench.plex.at.clear()
     bench.live(6 * 3600 + 60)
     assert bench.said("gave up") == []

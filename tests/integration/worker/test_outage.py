@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,18 +11,17 @@ import pytest
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.ledger import State, open_state
-from tests.support.workbench import Bench
+from tests.support.in_process import Bench
 
 #: The contract's probe intervals in seconds, each in force after the one before failed.
 INTERVALS = (60, 120, 240, 480, 600, 600, 600)
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench where a request that hangs is given up soon."""
     monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
-    with Bench(tmp_path) as made:
-        yield made
+    return bench
 
 
 class Outage(NamedTuple):
@@ -155,7 +153,7 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
     """A worker that starts while it is open sends nothing, and one that starts after four failures counts on."""
     film = bench.film()
     bench.edit(film.scene)
-    db = State(open_state(bench.folder))
+    db = State(open_state(str(bench.folder)))
     db.breaker = Breaker(failures=4, retry_at=bench.now)
     bench.plex.fault("503_xml")
     bench.turn()
@@ -200,7 +198,7 @@ def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench
     films = bench.films(2)
     bench.edit(films[0].scene, films[1].scene)
     del bench.stash.scenes[films[1].scene]
-    db = State(open_state(bench.folder))
+    db = State(open_state(str(bench.folder)))
     db.breaker = Breaker(failures=3)
     bench.plex.fault("503_xml")
     bench.turn()

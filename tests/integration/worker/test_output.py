@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,14 +12,7 @@ import pytest
 from plexsync.core import enqueue, environment
 from plexsync.queue import schema
 from tests.servers.plex import Request
-from tests.support.workbench import ACTIONS, Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
+from tests.support.in_process import ACTIONS, Bench
 
 
 class Reader:
@@ -101,7 +93,7 @@ def test_every_line_begins_with_an_action(bench: Bench) -> None:
     bench.live(200)
     bench.plex.modes.token_mode = "required"
     bench.live(4000)
-    first = {line.split()[0].rstrip(":") for _, line in bench.lines}
+    first = {line.split()[0].rstrip(":") for _, line in bench.log.lines}
     assert first <= ACTIONS
     assert {"wrote", "compared", "put", "gave", "dropped", "noticed", "finished", "found", "paused", "went"} <= first
     assert {"skipped", "would", "could", "queued"} <= first
@@ -116,7 +108,7 @@ def test_a_line_about_a_scene_names_it(bench: Bench) -> None:
     bench.turn()
     bench.edit(films[0].scene)
     bench.turn()
-    about = [line for _, line in bench.lines if re.match(r"(wrote|put|gave|skipped|dropped|compared|would) ", line)]
+    about = [line for _, line in bench.log.lines if re.match(r"(wrote|put|gave|skipped|dropped|compared|would) ", line)]
     assert len(about) >= 7
     assert all(re.search(r" scene=\d+( |$)", line) for line in about)
 
@@ -128,10 +120,10 @@ def test_one_line_a_scene_at_info(bench: Bench) -> None:
     bench.plex.fault("400", method="PUT", query=rf"id={films[2].item}&.*summary")
     bench.plex.fault("504", method="PUT", query=f"id={films[3].item}&")
     bench.turn()
-    named = [re.search(r" scene=(\d+)", line) for level, line in bench.lines if level != "debug"]
+    named = [re.search(r" scene=(\d+)", line) for level, line in bench.log.lines if level != "debug"]
     assert sorted(int(found[1]) for found in named if found) == sorted(film.scene for film in films)
     assert bench.said("wrote scene", f"scene={films[0].scene} ", 'title="film1 -> Film 1"', 'summary=" -> Words."')
-    assert bench.lines[-1] == ("info", "finished a drain jobs=6 synced=4 dead=1 retried=1")
+    assert bench.log.lines[-1] == ("info", "finished a drain jobs=6 synced=4 dead=1 retried=1")
 
 
 def test_a_cover_is_told_in_the_scenes_line(bench: Bench) -> None:
@@ -140,7 +132,7 @@ def test_a_cover_is_told_in_the_scenes_line(bench: Bench) -> None:
     film = bench.film()
     bench.edit(film.scene)
     bench.turn()
-    bench.lines.clear()
+    bench.log.lines.clear()
     bench.now += 5
     bench.edit(film.scene, cover=b"\xff\xd8\xff\xe0 new cover")
     bench.turn()

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from plexsync.queue import jobs
-from tests.support.workbench import Bench
+from tests.support.in_process import Bench
 
 SCENES = 1000
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
 
 
 def test_a_thousand_scenes(bench: Bench) -> None:

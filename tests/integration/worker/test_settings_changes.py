@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from plexsync.core import environment, locks
 from plexsync.queue import bulk, dead_letters, schema
-from tests.support.workbench import Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
+from tests.support.in_process import Bench
 
 
 def test_a_changed_setting_closes_the_breaker(bench: Bench) -> None:
@@ -142,7 +134,7 @@ def test_the_log_follows_the_settings(bench: Bench) -> None:
     bench.edit(film.scene)
     bench.turn()
     assert bench.said("A private title")
-    bench.lines.clear()
+    bench.log.lines.clear()
     bench.stash.configure(logHidePaths=True, logDebug=True)
     bench.edit(film.scene, title="Another private title")
     bench.turn()
@@ -151,11 +143,11 @@ def test_the_log_follows_the_settings(bench: Bench) -> None:
     assert bench.said("private title") == []
     assert bench.said("wrote scene", "title=#")
     assert bench.said("compared scene", f"scene={film.scene} ")
-    bench.lines.clear()
+    bench.log.lines.clear()
     bench.stash.configure(logHidePaths=False, logDebug=False)
     bench.edit(film.scene)
     bench.turn()
-    assert [line for level, line in bench.lines if level == "debug"] == []
+    assert [line for level, line in bench.log.lines if level == "debug"] == []
 
 
 def test_a_worker_of_a_disabled_plugin_ends(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +13,7 @@ from plexsync.queue import schema
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.ledger import open_state
-from tests.support.workbench import Bench
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench with the contract's own durations."""
-    with Bench(tmp_path) as made:
-        yield made
+from tests.support.in_process import Bench
 
 
 class Trouble(NamedTuple):
@@ -90,7 +83,7 @@ def test_everything_pauses_until_it_is_put_right(bench: Bench, trouble: Trouble)
     assert problem.startswith("PlexSync is paused: ")
     assert all(word in problem for word in trouble.words)
     assert "\n" not in problem
-    errors = [line for level, line in bench.lines if level == "error"]
+    errors = [line for level, line in bench.log.lines if level == "error"]
     assert errors == [problem.removeprefix("PlexSync is ")]
     assert [one.status for one in bench.plex.writes() if one.status == 200] == []
     assert bench.breaker == Breaker()
@@ -138,7 +131,7 @@ def test_another_problem_is_another_sentence(bench: Bench) -> None:
     bench.plex.modes.token_mode = "refused_401"
     bench.stash.configure(plexLibraries="")
     bench.live(200)
-    assert [("Nope" in line, "401" in line) for level, line in bench.lines if level == "error"] == [
+    assert [("Nope" in line, "401" in line) for level, line in bench.log.lines if level == "error"] == [
         (True, False), (False, True),
     ]  # fmt: skip
     assert "401" in bench.status()["problem"]
@@ -190,14 +183,14 @@ def test_a_full_disk_is_looked_at_again_every_minute(bench: Bench) -> None:
     film = bench.film()
     bench.edit(film.scene)
     before = bench.job(film.scene)
-    conn = open_state(bench.folder)
+    conn = open_state(str(bench.folder))
     conn.execute("CREATE TRIGGER full BEFORE INSERT ON written BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     bench.live(300)
     standing = bench.pause
     assert standing is not None
     assert (standing.kind, bench.job(film.scene)) == (pause.LOCAL, before)
     assert "this machine could not do it (disk is full)" in bench.status()["problem"]
-    assert len([line for level, line in bench.lines if level == "error"]) == 1
+    assert len([line for level, line in bench.log.lines if level == "error"]) == 1
     assert bench.plex.writes() == []
     conn.execute("DROP TRIGGER full")
     conn.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,111 +14,104 @@ import pytest
 
 from plexsync.app import App
 from plexsync.core import environment, locks
+from plexsync.core.connection import Connection
 from plexsync.queue import bulk, jobs
-from plexsync.stash.api import Connection
 from plexsync.state.ledger import Record, State, open_state
 from plexsync.sync.throttle import Streak
 from plexsync.tasks import follow
 from plexsync.worker.batch import Batch, Tools
-from tests.support.desk import Desk, desk
+from tests.support.in_process import Bench
 from tests.support.queue_tools import NOW, made, scenes
 from tests.unit.queue.test_cost import opcodes
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[Desk]:
-    """A desk with both servers."""
-    with desk(tmp_path) as made:
-        yield made
-
-
-def requests(house: Desk, act: Callable[[], object]) -> tuple[int, int, int]:
+def requests(bench: Bench, act: Callable[[], object]) -> tuple[int, int, int]:
     """How many requests an act makes: to Stash, reads of Plex, writes to Plex."""
-    before = (len(house.stash.log), len(house.plex.reads()), len(house.plex.writes()))
+    before = (len(bench.stash.log), len(bench.plex.reads()), len(bench.plex.writes()))
     act()
-    after = (len(house.stash.log), len(house.plex.reads()), len(house.plex.writes()))
+    after = (len(bench.stash.log), len(bench.plex.reads()), len(bench.plex.writes()))
     stash, reads, writes = (late - early for early, late in zip(before, after, strict=True))
     return stash, reads, writes
 
 
-def sync_all(house: Desk) -> None:
+def sync_all(bench: Bench) -> None:
     """All scenes are marked, and the worker does them."""
-    jobs.put_many(house.queue.conn, [f"scene:{one}" for one in house.stash.scenes], "x", house.at, jobs.BULK)
-    house.work()
-    assert house.keys() == []
+    jobs.put_many(bench.conn, [f"scene:{one}" for one in bench.stash.scenes], "x", bench.now, jobs.BULK)
+    bench.work()
+    assert bench.keys() == []
 
 
-def test_requests_of_nothing_changed(house: Desk) -> None:
+def test_requests_of_nothing_changed(bench: Bench) -> None:
     """An unchanged library costs one question to Stash and one read of Plex for each 200 scenes, and no write."""
     for number in range(10):
-        house.pair(f"film {number}")
-    sync_all(house)
-    few = requests(house, lambda: sync_all(house))
+        bench.named(f"film {number}")
+    sync_all(bench)
+    few = requests(bench, lambda: sync_all(bench))
     for number in range(10, 200):
-        house.pair(f"film {number}")
-    sync_all(house)
-    many = requests(house, lambda: sync_all(house))
+        bench.named(f"film {number}")
+    sync_all(bench)
+    many = requests(bench, lambda: sync_all(bench))
     for number in range(200, 400):
-        house.pair(f"film {number}")
-    sync_all(house)
-    twice = requests(house, lambda: sync_all(house))
+        bench.named(f"film {number}")
+    sync_all(bench)
+    twice = requests(bench, lambda: sync_all(bench))
     assert many == few
     assert (twice[0] - many[0], twice[1] - many[1]) == (1, 1)
     assert twice[2] == 0
 
 
-def test_requests_of_everything_changed(house: Desk) -> None:
+def test_requests_of_everything_changed(bench: Bench) -> None:
     """A library of which every scene changed costs one write a scene, and one read-back more than an unchanged one."""
-    pairs = [house.pair(f"film {number}") for number in range(150)]
-    sync_all(house)
-    quiet = requests(house, lambda: sync_all(house))
+    pairs = [bench.named(f"film {number}") for number in range(150)]
+    sync_all(bench)
+    quiet = requests(bench, lambda: sync_all(bench))
     for scene, _ in pairs:
-        house.stash.change_scene(scene, title=f"Scene {scene}, again")
-    house.at += 60
-    changed = requests(house, lambda: sync_all(house))
+        bench.stash.change_scene(scene, title=f"Scene {scene}, again")
+    bench.now += 60
+    changed = requests(bench, lambda: sync_all(bench))
     assert changed[2] == 150
     assert sum(changed[:2]) - sum(quiet[:2]) <= 3
 
 
-def tools(house: Desk) -> Tools:
+def tools(bench: Bench) -> Tools:
     """What a batch needs, without a worker."""
-    return Tools(house.app, house.queue, Streak(), lambda _: None, lambda _: True, lambda *_, **__: None)
+    return Tools(bench.app, bench.queue, Streak(), lambda _: None, lambda _: True, lambda *_, **__: None)
 
 
-def steps(house: Desk, keys: list[str]) -> int:
+def steps(bench: Bench, keys: list[str]) -> int:
     """Steps of SQLite's machine, in tens, for one batch of these jobs: lease, index, records, settlement."""
-    jobs.put_many(house.queue.conn, keys, "x", house.at, 0)
-    house.app.use(house.app.stash.settings())
-    house.app.planner.refresh()
+    jobs.put_many(bench.conn, keys, "x", bench.now, 0)
+    bench.app.use(bench.app.stash.settings())
+    bench.app.planner.refresh()
 
     def work() -> None:
-        leased = house.queue.lease(len(keys))
-        batch = Batch(tools(house), leased)
+        leased = bench.queue.lease(len(keys))
+        batch = Batch(tools(bench), leased)
         batch.run()
-        house.app.state.see_all(batch.seen(), house.at)
-        house.queue.settle(batch.settled)
+        bench.app.state.see_all(batch.seen(), bench.now)
+        bench.queue.settle(batch.settled)
         assert [one.outcome for one in batch.settled] == ["unchanged"] * len(keys)
 
-    state: sqlite3.Connection = house.app.state.conn
+    state: sqlite3.Connection = bench.app.state.conn
     of_queue: list[int] = []
-    return opcodes(state, lambda: of_queue.append(opcodes(house.queue.conn, work))) + of_queue[0]
+    return opcodes(state, lambda: of_queue.append(opcodes(bench.conn, work))) + of_queue[0]
 
 
-def test_rows_read_for_a_batch(house: Desk) -> None:
+def test_rows_read_for_a_batch(bench: Bench) -> None:
     """Five scenes cost as many steps in both databases beside 1,000 other films as beside ten."""
     for number in range(15):
-        house.pair(f"film {number}")
-    sync_all(house)
-    keys = [f"scene:{one}" for one in list(house.stash.scenes)[:5]]
-    steps(house, keys)
-    few = steps(house, keys)
+        bench.named(f"film {number}")
+    sync_all(bench)
+    keys = [f"scene:{one}" for one in list(bench.stash.scenes)[:5]]
+    steps(bench, keys)
+    few = steps(bench, keys)
     for number in range(15, 1015):
-        house.pair(f"film {number}")
-    sync_all(house)
-    jobs.put_many(house.queue.conn, [f"scene:{one}" for one in range(5000, 6000)], "later", house.at + 900, jobs.BULK)
-    house.app.planner.stale()
-    steps(house, keys)
-    assert steps(house, keys) <= few * 1.1 + 10
+        bench.named(f"film {number}")
+    sync_all(bench)
+    jobs.put_many(bench.conn, [f"scene:{one}" for one in range(5000, 6000)], "later", bench.now + 900, jobs.BULK)
+    bench.app.planner.stale()
+    steps(bench, keys)
+    assert steps(bench, keys) <= few * 1.1 + 10
 
 
 def test_rows_read_for_a_vanished_scene(tmp_path: Path) -> None:
@@ -136,25 +129,25 @@ def test_rows_read_for_a_vanished_scene(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [20, 2500])
-def test_requests_of_a_refresh(house: Desk, size: int) -> None:
+def test_requests_of_a_refresh(bench: Bench, size: int) -> None:
     """Whatever the library's size: one request when nothing moved, three when an item changed or a file is missing.
 
     A missing file also has everything listed, once for each change of the library.
     """
     for number in range(size):
-        house.plex.add_item(
+        bench.plex.add_item(
             1, file=f"/media/film {number}.mp4", size=number + 1, duration_ms=1000, updated_at=9, added_at=9
         )
-    house.app.use(house.app.stash.settings())
-    library = house.app.planner.library
-    assert requests(house, library.refresh)[1] == 1 + -(-size // 1000)
-    assert requests(house, library.refresh)[1] == 1
-    house.plex.edit_item(next(iter(house.plex.items)), tagline="new")
-    assert requests(house, library.refresh)[1] == 3
-    house.at += 60
-    assert requests(house, lambda: library.refresh(missing=True))[1] == 3 + -(-size // 1000)
-    house.at += 60
-    assert requests(house, lambda: library.refresh(missing=True))[1] == 3
+    bench.app.use(bench.app.stash.settings())
+    library = bench.app.planner.library
+    assert requests(bench, library.refresh)[1] == 1 + -(-size // 1000)
+    assert requests(bench, library.refresh)[1] == 1
+    bench.plex.edit_item(next(iter(bench.plex.items)), tagline="new")
+    assert requests(bench, library.refresh)[1] == 3
+    bench.now += 60
+    assert requests(bench, lambda: library.refresh(missing=True))[1] == 3 + -(-size // 1000)
+    bench.now += 60
+    assert requests(bench, lambda: library.refresh(missing=True))[1] == 3
     assert library.counts() == {"Films": size}
 
 
@@ -169,21 +162,21 @@ class CountingApp(App):
         return super().connection()
 
 
-def test_looks_at_the_connection(house: Desk) -> None:
+def test_looks_at_the_connection(bench: Bench) -> None:
     """How often the file with Stash's address is read does not depend on the number of scenes in a batch."""
     for number in range(40):
-        house.pair(f"film {number}")
-    sync_all(house)
-    house.app.close()
-    app = CountingApp(str(house.folder), house.app.log, world=house.app.world)
-    house.app = app
+        bench.named(f"film {number}")
+    sync_all(bench)
+    bench.app.close()
+    app = CountingApp(str(bench.folder), bench.app.log, world=bench.app.world)
+    bench.app = app
     counts = []
     for some in (3, 40):
-        jobs.put_many(house.queue.conn, [f"scene:{one}" for one in list(house.stash.scenes)[:some]], "x", house.at, 0)
+        jobs.put_many(bench.conn, [f"scene:{one}" for one in list(bench.stash.scenes)[:some]], "x", bench.now, 0)
         before = app.looks
-        batch = Batch(tools(house), house.queue.lease(some))
+        batch = Batch(tools(bench), bench.queue.lease(some))
         batch.run()
-        house.queue.settle(batch.settled)
+        bench.queue.settle(batch.settled)
         counts.append(app.looks - before)
     assert counts[0] >= counts[1]
 
@@ -217,7 +210,7 @@ def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> No
     watch = Watch(conn, took)
     ended = follow.follow(str(tmp_path), conn, "t1", 3, SimpleNamespace(progress=lambda done: None), _Awake(watch))
     os.close(lock)
-    assert ended == follow.Ended(follow.DONE)
+    assert ended == follow.Ended(follow.Ending.DONE)
     assert watch.slept == [pytest.approx(pause)]
 
 

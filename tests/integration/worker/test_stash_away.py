@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +11,14 @@ import pytest
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from tests.servers.stash import StashServer
-from tests.support.workbench import Bench
+from tests.support.in_process import Bench
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A bench where a request that hangs is given up soon."""
     monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
-    with Bench(tmp_path) as made:
-        yield made
+    return bench
 
 
 class Absence(NamedTuple):
@@ -100,7 +99,7 @@ def test_a_refusal_is_told_with_what_to_do(bench: Bench) -> None:
     assert problem.startswith("PlexSync is paused: Stash refuses its background worker.")
     assert "Save any scene" in problem
     assert "API key" in problem
-    assert [line for level, line in bench.lines if level == "error"] == [problem.removeprefix("PlexSync is ")]
+    assert [line for level, line in bench.log.lines if level == "error"] == [problem.removeprefix("PlexSync is ")]
 
 
 def test_the_next_hook_lets_the_worker_in_again(bench: Bench) -> None:

@@ -1,9 +1,10 @@
 """Makes a started plugin process kill itself at a named point. Standard library alone; the product knows nothing of it.
 
 Python imports ``sitecustomize`` at its start if this file's folder is on ``PYTHONPATH``, which workers inherit from the
-hook that starts them. ``PLEXSYNC_CRASH`` names a folder. As each module of ``POINTS`` is imported, its functions are
-wrapped; a wrapper that is reached looks there for a file with its point's name, which holds how many kills are left
-and, where only one scene is meant, that scene's id. Whoever counts it down dies by SIGKILL, and the next to come lives.
+hook that starts them; in a process that is started with ``-S``, ``start.py`` imports it. ``PLEXSYNC_CRASH`` names a
+folder. As each module of ``POINTS`` is imported, its functions are wrapped; a wrapper that is reached looks there for a
+file with its point's name, which holds how many kills are left and, where only one scene is meant, that scene's id.
+Whoever counts it down dies by SIGKILL, and the next to come lives.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
-"""Where PlexSync's files lie."""
+"""Where PlexSync's files lie, and how a process that is no hook gets its packages."""
 
 from __future__ import annotations
 
 import os
+import site
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +80,31 @@ def test_else_the_command_line_takes_stashs_home(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert Path(environment.guess_data_dir()) == tmp_path / ".stash" / "plugin_data" / "PlexSync"
+
+
+@pytest.mark.parametrize("executable", [sys.executable, "python3", ""])
+def test_under_the_flag_site_is_loaded_when_asked_for(executable: str) -> None:
+    """With ``-S`` nothing of ``site`` is there until it is asked for, whether Python knows its own path or not."""
+    code = (
+        "import sys\n"
+        "from plexsync.core import environment\n"
+        "assert 'site' not in sys.modules\n"
+        f"sys.executable = {executable!r}\n"
+        "environment.load_site()\n"
+        "print(sys.prefix, sorted(path for path in sys.path if path.endswith('site-packages')))\n"
+        "exit\n"
+    )
+    run = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    packages = sorted(path for path in sys.path if path.endswith("site-packages") and path.startswith(sys.prefix))
+    if executable == sys.executable:
+        assert run.stdout == f"{sys.prefix} {packages}\n"
+    else:
+        assert run.stdout
+
+
+def test_without_the_flag_site_is_not_loaded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that Python has given its packages is left alone."""
+    calls: list[str] = []
+    monkeypatch.setattr(site, "main", lambda: calls.append("main"))
+    environment.load_site()
+    assert calls == []

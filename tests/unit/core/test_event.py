@@ -109,8 +109,8 @@ def test_what_no_reader_can_follow_is_refused(odd: bytes) -> None:
     [
         (GOOD, (1, "Scene.Update.Post", "")),
         (hook_events.hook(None, "Gallery.Update.Post"), (0, "Gallery.Update.Post", "")),
-        (GOOD[:-1], (0, "", "PlexSync could not read the JSON on stdin, so the event was ignored.")),
-        (hook_events.document([]), (0, "", "PlexSync got JSON without args on stdin, so the event was ignored.")),
+        (GOOD[:-1], (0, "", "PlexSync ignored the event: it could not read the JSON on stdin.")),
+        (hook_events.document([]), (0, "", "PlexSync ignored the event: the JSON on stdin has no args.")),
     ],
 )
 def test_a_large_event_reads_as_a_small_one(size: int, raw: bytes, wanted: tuple[int, str, str]) -> None:

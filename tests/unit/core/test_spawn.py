@@ -182,6 +182,24 @@ def test_windows_starts_it_detached(
     os.close(other)
 
 
+@pytest.mark.parametrize("windows", [False, True], ids=["POSIX", "Windows"])
+def test_the_worker_of_a_hook_gets_its_packages(tmp_path: Path, windows: bool) -> None:
+    """The hook's own ``-S`` is not handed on, by neither way of starting: the worker needs ``site``."""
+    code = (
+        "import sys\n"
+        "from plexsync.core import environment, locks, spawn\n"
+        f"locks.WINDOWS = {windows}\n"
+        "spawn.detached = spawn.spawn = lambda command, keep=0: print(sys.flags.no_site, command) or 1\n"
+        f"fd = locks.open_lock({str(tmp_path / 'worker.lock')!r})\n"
+        "assert locks.try_lock(fd)\n"
+        "spawn.start_worker(fd, 'folder')\n"
+    )
+    command = [sys.executable, "-S", "-c", code]
+    said = subprocess.run(command, cwd=environment.PLUGIN_DIR, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"1 [{sys.executable!r}, {environment.ENTRY!r}, 'worker', '--data-dir', 'folder'")
+    assert "-S" not in said
+
+
 def test_windows_says_when_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that Windows refuses in either way is an error, not a worker."""
     monkeypatch.setattr(subprocess, "Popen", Windows(0x208))

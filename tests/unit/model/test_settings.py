@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.model.settings import KEYS, SKIP_KEYS, TAG_KEYS, Key, Settings, read_settings, setup_problem
+from plexsync.model.settings import (
+    KEYS,
+    SKIP_KEYS,
+    TAG_KEYS,
+    Key,
+    Settings,
+    display_name,
+    read_settings,
+    setup_problem,
+)
 
 TOKEN = "Zq8-tokentoken-7X"
 SWITCHES = {
@@ -68,12 +77,20 @@ def test_empty_and_zero_mean_the_default(key: Key, value: object) -> None:
     assert read(**{key.name: value}) == DEFAULT
 
 
+def what_to_do(key: Key) -> tuple[str, ...]:
+    """What the warning asks for."""
+    if key.type == "STRING":
+        return ("Enter a text.",)
+    return ("Turn it on or off.",) if key.type == "BOOLEAN" else (f"Enter a whole number from 1 to {key.highest}.",)
+
+
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 @pytest.mark.parametrize("value", [[], {"a": 1}, ["x"]])
 def test_a_value_of_the_wrong_type_is_the_default_and_one_warning(key: Key, value: object) -> None:
-    """A list or an object never disables anything: the default, and a sentence with key, value and what is accepted."""
-    shown = "not usable" if key.name == "plexToken" else f"a {type(value).__name__}"
-    assert one_warning({key.name: value}, key.name, shown, "accepted") == DEFAULT
+    """A list or an object never disables anything: the default, and a sentence with name, key, value and what to do."""
+    shown = "this value" if key.name == "plexToken" else f"a {type(value).__name__}"
+    wanted = (f'"{key.display_name}" ({key.name})', f"{shown} is not accepted. ", *what_to_do(key))
+    assert one_warning({key.name: value}, *wanted) == DEFAULT
 
 
 @pytest.mark.parametrize(("key", "name"), SWITCHES.items())
@@ -94,7 +111,8 @@ def test_switches_stay_off(key: str, value: object) -> None:
 @pytest.mark.parametrize("key", [*SWITCHES, *SKIP_KEYS.values()])
 def test_an_unclear_switch_is_off_with_one_warning(key: str, value: object, shown: str) -> None:
     """What is neither on nor off is off, and said once with the value."""
-    assert one_warning({key: value}, key, shown, "on or off is accepted") == DEFAULT
+    parts = (key, f'using off for "{display_name(key)}"', shown, "is not accepted. Turn it on or off.")
+    assert one_warning({key: value}, *parts) == DEFAULT
 
 
 @pytest.mark.parametrize(("name", "key"), SKIP_KEYS.items())
@@ -129,7 +147,8 @@ def test_numbers_are_read(key: str, value: object, number: int) -> None:
 def test_numbers_out_of_range_are_the_default_with_one_warning(key: str, value: object, shown: str) -> None:
     """A number that is none, or outside of its range, is the default; the warning names the range and the default."""
     _, default, highest = NUMBERS[key]
-    parts = (f"{key} is {shown}", f"from 1 to {highest} is accepted", f"default {default} is used")
+    name = f'"{display_name(key)}" ({key})'
+    parts = (f"the default {default} for {name}: {shown} is not accepted", f"a whole number from 1 to {highest}.")
     assert one_warning({key: value}, *parts) == DEFAULT
 
 
@@ -178,7 +197,9 @@ def test_path_map_pairs() -> None:
 )
 def test_a_part_of_the_path_map_that_is_none_is_left_out(part: str) -> None:
     """The other pairs still hold; the warning counts the parts and shows no path, which might have to stay hidden."""
-    found = one_warning({"plexPathMap": f"/s => /p;{part}"}, "Part 2", "plexPathMap", "stash prefix => plex prefix")
+    found = one_warning(
+        {"plexPathMap": f"/s => /p;{part}"}, "part 2", '"Path map" (plexPathMap)', "stash prefix => plex prefix"
+    )
     assert found.path_map == (("/s", "/p"),)
     assert "private" not in str(read_settings({"plexPathMap": part})[1])
 
@@ -195,7 +216,7 @@ def test_tag_ids(source: str, key: str) -> None:
 @pytest.mark.parametrize("value", ["My tag", "-3", "1.5", "\u0661", True])
 def test_a_tag_id_that_is_none_is_not_set(key: str, value: object) -> None:
     """A name in place of an id is said once, and the tag is found or created by its usual name."""
-    assert one_warning({key: value}, key, "accepted") == DEFAULT
+    assert one_warning({key: value}, display_name(key), key, "is not accepted. Enter ") == DEFAULT
 
 
 CHANGES: dict[str, Any] = {

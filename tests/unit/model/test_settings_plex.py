@@ -55,7 +55,7 @@ def test_an_unusable_address_pauses_with_one_sentence(value: str) -> None:
     assert found.plex_url == ""
     assert problem == found.url_problem
     assert problem is not None
-    assert "plexUrl cannot be used" in problem
+    assert '"Plex address" cannot be used' in problem
     assert DEFAULT_URL in problem
     assert value.removeprefix("http://") not in problem.replace(DEFAULT_URL, "") or value == "http://"
     assert "secret" not in problem + str(warnings)
@@ -82,7 +82,7 @@ def test_the_keys_of_version_0_1_still_work(host: object, port: object, url: str
     assert (found.plex_url, found.skip_tls_verify, found.url_problem) == (url, True, "")
     assert len(warnings) == 1
     assert "plexHost" in warnings[0]
-    assert "set plexUrl instead" in warnings[0]
+    assert 'Set "Plex address" instead' in warnings[0]
 
 
 def test_the_new_address_wins_over_the_old_keys() -> None:
@@ -96,14 +96,15 @@ def test_an_old_port_that_is_none_is_the_default(port: str) -> None:
     """A port out of range is said once with its value, and 32400 is used."""
     found, warnings = read_settings({"plexHost": "plex", "plexPort": port})
     assert found.plex_url == "https://plex:32400"
-    assert [line for line in warnings if f"plexPort is '{port}'" in line and "from 1 to 65535" in line] == [warnings[0]]
+    wanted = f"(plexPort): '{port}' is not accepted. Enter a whole number from 1 to 65535."
+    assert [line for line in warnings if wanted in line] == [warnings[0]]
     assert len(warnings) == 2
 
 
 def test_an_old_host_that_is_none_pauses() -> None:
     """A host that cannot be one pauses syncing and names the old key."""
     found, _ = read_settings({"plexHost": "a b", "plexToken": "abcdefgh"})
-    assert "plexHost cannot be used" in (setup_problem(found) or "")
+    assert '"Plex host (version 0.1)" cannot be used' in (setup_problem(found) or "")
 
 
 def test_the_token_alone_is_required() -> None:
@@ -120,7 +121,7 @@ def test_a_token_that_no_header_can_carry_pauses_without_showing_it(token: str) 
     found, warnings = read_settings({"plexToken": token})
     problem = setup_problem(found) or ""
     assert (found.plex_token, warnings) == ("", ())
-    assert "the Plex token has characters that no token has" in problem
+    assert "the Plex token contains characters that no token has" in problem
     assert "defg" not in problem
 
 

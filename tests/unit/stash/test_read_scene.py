@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plexsync.core.connection import Connection
 from plexsync.model.scene import Named, Scene, SceneFile, StashId
-from plexsync.stash.api import Connection, read_scene
-from plexsync.stash.api import _literal as literal
+from plexsync.stash.queries import name_pattern as literal
+from plexsync.stash.reading import read_scene
 
 
 @pytest.mark.parametrize(

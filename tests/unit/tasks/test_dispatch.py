@@ -18,6 +18,7 @@ from plexsync.core import wake as core_wake
 from plexsync.model.errors import PlexSyncError
 from plexsync.queue import dead_letters, schema, stock
 from plexsync.tasks import dispatch, operations
+from plexsync.tasks.call import BUTTONS
 from tests.support.queue_tools import NOW, change, job, keys, made, put
 
 QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq", "clear_queue"]
@@ -65,25 +66,25 @@ def logged(text: str) -> list[str]:
 
 def test_every_button_has_its_mode() -> None:
     """The nine buttons are the six tasks and three of the quick operations."""
-    assert set(dispatch.BUTTONS) == {*dispatch.TASKS, "status", "clear_dlq", "clear_queue"}
+    assert set(BUTTONS) == {*dispatch.TASKS, "status", "clear_dlq", "clear_queue"}
     assert sorted(operations.MODES) == sorted(QUICK)
 
 
 def test_unknown_mode(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A mode that does not exist is told, shortened, with those that do; nothing is made and nothing logged."""
     said = ask(tmp_path, "x" * 99)["error"]
-    assert said.startswith(f"PlexSync does not know the mode '{'x' * 40}'. It knows: check_setup, clear_dlq,")
+    assert said.startswith(f"Unknown mode '{'x' * 40}'. PlexSync knows: check_setup, clear_dlq,")
     assert os.listdir(tmp_path) == []
     assert capfd.readouterr().err == ""
 
 
 def test_no_folder(capfd: pytest.CaptureFixture[str]) -> None:
     """Without Stash's folder nothing can be done, and the sentence says so: in the answer and in a button's log."""
-    sentence = "Stash did not say where its folder is, so {} could not be run."
+    sentence = "Stash did not say where its folder is, so {} was not run."
     assert ask("", "wake") == {"error": sentence.format("wake")}
     assert capfd.readouterr().err == ""
     assert ask("", "clear_dlq") == {"error": sentence.format("clear_dlq")}
-    assert logged(capfd.readouterr().err) == [f"e could not finish Clear DLQ: {sentence.format('clear_dlq')}"]
+    assert logged(capfd.readouterr().err) == [f"e failed to run Clear DLQ: {sentence.format('clear_dlq')}"]
 
 
 @pytest.mark.parametrize("mode", [*QUICK, "sync_all", "process_queue"])
@@ -134,7 +135,7 @@ def test_an_error_of_ours_is_one_sentence(folder: Path, capfd: pytest.CaptureFix
     def fail(where: str, args: dict[str, Any]) -> None:
         raise PlexSyncError("Plex is purple.")
 
-    for mode, lines in (("retry", []), ("clear_queue", ["e could not finish Clear queue: Plex is purple."])):
+    for mode, lines in (("retry", []), ("clear_queue", ["e failed to run Clear queue: Plex is purple."])):
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(operations.MODES, mode, fail)
             assert ask(folder.parents[1], mode) == {"error": "Plex is purple."}
@@ -148,9 +149,9 @@ def test_a_missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, absent:
     def fail(where: str, args: dict[str, Any]) -> None:
         raise ImportError("No module named 'plexapi'")
 
-    monkeypatch.setattr(requirements, "names", lambda: absent)
+    monkeypatch.setattr(requirements, "missing", lambda: absent)
     monkeypatch.setitem(operations.MODES, "retry", fail)
-    said = "-m pip install" if absent else "PlexSync failed at retry by a fault of its own (ImportError)"
+    said = "-m pip install" if absent else "Internal error in retry (ImportError). "
     assert said in ask(folder.parents[1], "retry")["error"]
 
 
@@ -164,10 +165,10 @@ def test_a_fault_of_our_own_is_one_sentence(
 
     monkeypatch.setitem(operations.MODES, "clear_dlq", fail)
     said = ask(folder.parents[1], "clear_dlq")["error"]
-    assert said.startswith("PlexSync failed at clear_dlq by a fault of its own (KeyError)")
+    assert said.startswith("Internal error in clear_dlq (KeyError). This is a bug")
     lines = capfd.readouterr().err
     assert "in=fail" in lines
-    assert "could not finish Clear DLQ" in lines
+    assert "failed to run Clear DLQ" in lines
     assert "a title" not in said + lines
 
 
@@ -205,11 +206,11 @@ def test_dead_letters(folder: Path) -> None:
 
 def test_dead_letters_have_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of very many dead letters the newest are listed, with the number of those that are not."""
-    monkeypatch.setattr(operations, "MOST_LETTERS", 1)
+    monkeypatch.setattr(operations, "MOST_DEAD_LETTERS", 1)
     said = ask(folder.parents[1], "dead_letters")["output"]
     assert [one["scene_id"] for one in said["items"]] == [4]
     assert said["more"] == 1
-    monkeypatch.setattr(operations, "MOST_LETTERS", 2)
+    monkeypatch.setattr(operations, "MOST_DEAD_LETTERS", 2)
     assert sorted(ask(folder.parents[1], "dead_letters")["output"]) == ["items"]
 
 
@@ -348,7 +349,7 @@ def test_clear(folder: Path, capfd: pytest.CaptureFixture[str], mode: str, left:
     assert ask(folder.parents[1], mode) == {"output": {"cleared": number}}
     assert keys(made(folder)) == left
     assert logged(capfd.readouterr().err) == [
-        f"i {line}; a scene comes back when it is edited again",
+        f"i {line}. A scene is queued again when it is edited.",
         "p 1.0000",
     ]
 

@@ -13,7 +13,7 @@ from plexsync.core import locks
 from plexsync.queue import bulk, schema, stock
 from plexsync.state import ledger, pause
 from plexsync.tasks import follow
-from plexsync.tasks.follow import Ended
+from plexsync.tasks.follow import Ended, Ending
 from tests.support.queue_tools import NOW, change, keys, leased, made, put, scenes, settle
 
 MARK = "1-2"
@@ -85,7 +85,7 @@ def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str 
 def test_nothing_to_follow(folder: Path) -> None:
     """A task that marked nothing ends at once, without waking anybody."""
     bar, world = Bar(), World()
-    assert follow.follow(str(folder), made(folder), MARK, 0, bar, world) == Ended(follow.DONE)
+    assert follow.follow(str(folder), made(folder), MARK, 0, bar, world) == Ended(Ending.DONE)
     assert (bar.seen, world.slept) == ([], 0)
 
 
@@ -93,7 +93,7 @@ def test_every_row_settled(folder: Path, conn: sqlite3.Connection) -> None:
     """The bar rises with each row that ends, and the task ends with the last."""
     world = World(steps=[lambda number=number: done(conn, number) for number in range(1, 5)])  # type: ignore[misc]
     bar = Bar()
-    assert follow.follow(str(folder), conn, MARK, 4, bar, world) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, bar, world) == Ended(Ending.DONE)
     assert bar.seen == [0.25, 0.5, 0.75]
     assert bulk.outcomes(conn, MARK) == {"synced": 4}
 
@@ -106,7 +106,7 @@ def test_put_back_counts_as_ended(folder: Path, conn: sqlite3.Connection) -> Non
         for number in range(1, 5):
             settle(conn, f"scene:{number}", "later", due=NOW + 30, waiting=NOW if number > 2 else None)
 
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=[later])) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=[later])) == Ended(Ending.DONE)
 
 
 def test_the_bar_never_falls(folder: Path, conn: sqlite3.Connection) -> None:
@@ -124,18 +124,18 @@ def test_the_bar_never_falls(folder: Path, conn: sqlite3.Connection) -> None:
         lambda: done(conn, 3, 4),
     ]
     bar = Bar()
-    assert follow.follow(str(folder), conn, MARK, 4, bar, World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, bar, World(steps=steps)) == Ended(Ending.DONE)
     assert bar.seen == [0.25, 0.5]
 
 
 @pytest.mark.parametrize(
     ("kind", "problem", "ended"),
     [
-        (pause.PLEX, "", Ended(follow.AWAY)),
-        (pause.STASH, "", Ended(follow.STASH_AWAY)),
-        (pause.STASH, "Stash refuses", Ended(follow.STASH_AWAY, "Stash refuses")),
-        (pause.SETUP, "No token.", Ended(follow.PROBLEM, "No token.")),
-        (pause.LOCAL, "Disk full.", Ended(follow.PROBLEM, "Disk full.")),
+        (pause.PLEX, "", Ended(Ending.PLEX_AWAY)),
+        (pause.STASH, "", Ended(Ending.STASH_AWAY)),
+        (pause.STASH, "Stash refuses", Ended(Ending.STASH_AWAY, "Stash refuses")),
+        (pause.SETUP, "No token.", Ended(Ending.PROBLEM, "No token.")),
+        (pause.LOCAL, "Disk full.", Ended(Ending.PROBLEM, "Disk full.")),
     ],
 )
 def test_a_pause_ends_it(folder: Path, conn: sqlite3.Connection, kind: str, problem: str, ended: Ended) -> None:
@@ -153,7 +153,7 @@ def test_an_old_pause_is_looked_into_first(folder: Path, conn: sqlite3.Connectio
         lambda: looked(conn, folder),
         lambda: done(conn, 1, 2, 3, 4),
     ]
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
 
 
 def test_dry_run_is_no_pause(folder: Path, conn: sqlite3.Connection) -> None:
@@ -162,7 +162,7 @@ def test_dry_run_is_no_pause(folder: Path, conn: sqlite3.Connection) -> None:
         lambda: looked(conn, folder, pause.DRY),
         lambda: done(conn, 1, 2, 3, 4),
     ]
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
 
 
 def test_the_worker_is_asked_to_look_once(folder: Path, conn: sqlite3.Connection) -> None:
@@ -191,7 +191,7 @@ def test_a_worker_that_does_not_start(
     monkeypatch.setattr("plexsync.core.spawn.start_worker", start)
     world = World(steps=[lambda: None] * 200)
     ended = follow.follow(str(other), conn, MARK, 4, Bar(), world)
-    assert ended.kind == follow.PROBLEM
+    assert ended.ending is Ending.PROBLEM
     assert "does not start" in ended.sentence
     assert started == 10 if settles else started == follow.STARTS + 1
     assert seconds <= world.at - NOW < seconds + 1
@@ -203,5 +203,5 @@ def test_edits_of_others_do_not_hold_it(folder: Path, conn: sqlite3.Connection) 
         lambda: put(conn, "scene:9", "tag:1"),
         lambda: done(conn, 1, 2, 3, 4),
     ]
-    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(follow.DONE)
+    assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
     assert keys(conn) == ["scene:9", "tag:1"]
