@@ -48,7 +48,7 @@ def open_made(folder: str) -> sqlite3.Connection | None:
     return None
 
 
-def put(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
+def enqueue(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
     """Insert the row of ``key`` or bring it forward, and raise the wake counter, in one commit.
 
     ``now`` and ``due`` are Unix times in seconds. Raise ``sqlite3.Error``.

@@ -18,6 +18,8 @@ from plexsync.model.lifecycle import Next
 TAKE_PATIENCE = 1.0
 #: Seconds for which one that was about to end tries to have the lock back because rows came.
 BACK_PATIENCE = 0.2
+#: Seconds after which ``Terminated`` is raised again where Python swallowed it.
+RAISE_AGAIN = 0.05
 
 
 class Terminated(BaseException):
@@ -145,5 +147,15 @@ def raise_on_signals() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise Terminated
 
+    def swallowed(lost: sys.UnraisableHookArgs) -> None:
+        # Python lets nothing out of a finaliser, and urllib3 closes its connections in one: raise it again outside.
+        if issubclass(lost.exc_type, Terminated):
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN)
+        else:
+            sys.__unraisablehook__(lost)
+
     signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGINT, terminated)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, terminated)
+        sys.unraisablehook = swallowed

@@ -57,7 +57,7 @@ def tag(stash: Stash, scenes: Sequence[Scene], settings: Settings, log: Log, met
             if warned.get(source) != given:
                 setting = display_name(TAG_KEYS[source])
                 log.warning(
-                    f'failed to tag scenes by {source}: {error}. Check "{setting}" in Settings > Plugins > PlexSync;'
+                    f'failed to tag scenes in Stash: {error}. Check "{setting}" in Settings > Plugins > PlexSync;'
                     " syncing continues without this tag."
                 )
             warned[source] = given

@@ -112,7 +112,7 @@ def test_stock_agrees(conn: sqlite3.Connection, tmp_path: Path) -> None:
 
 
 def put_by_hook(conn: sqlite3.Connection, _: JobQueue, __: Any) -> None:
-    enqueue.put(conn, KEY, "Scene.Update.Post", NOW, NOW)
+    enqueue.enqueue(conn, KEY, "Scene.Update.Post", NOW, NOW)
 
 
 def put_by_subclass(_: sqlite3.Connection, ours: JobQueue, __: Any) -> None:
@@ -155,7 +155,7 @@ def test_leased_and_acked_without_the_subclass(
         assert [row[1] for row in jobs.lease(conn, NOW, NOW + environment.horizon(), 10)] == [KEY]
         settle(conn, KEY, to)
         assert job(conn, KEY)["status"] == status
-    enqueue.put(conn, KEY, "edit", NOW, NOW)
+    enqueue.enqueue(conn, KEY, "edit", NOW, NOW)
     jobs.lease(conn, NOW, NOW + 9, 10)
     settle(conn, KEY, "done")
     assert (stock.queue(), ours.size) == ([], 0)

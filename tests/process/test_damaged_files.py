@@ -17,7 +17,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs
 from plexsync.queue.meta import QueueMeta
 from tests.support.installation import Installation
-from tests.support.processes import rows, until, worker_lives
+from tests.support.processes import PATIENCE, rows, until, worker_lives
 
 #: What may be left of a small file.
 GARBAGE = {
@@ -97,7 +97,7 @@ def test_rows_are_saved_out_of_a_damaged_queue(here: Installation) -> None:
     until(lambda: len(rows(here.folder)) > 200, what="the rows that could be read")
     assert here.status()["queue"]["dead"] == 10
     here.stash.end_worker()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("where", ["head", "rows"])
@@ -150,7 +150,7 @@ def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     """A worker that cannot read how to reach Stash says so, keeps its jobs, and the next edit lets it in."""
     film = here.film()
     conn = here.queue()
-    enqueue.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
+    enqueue.enqueue(conn, f"scene:{film.scene}", "test", time.time(), time.time())
     conn.close()
     (here.folder / environment.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
     process = here.start_worker()
@@ -158,7 +158,7 @@ def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     here.edit(film, "let in")
     here.arrives(film, "let in")
     here.stash.end_worker()
-    assert process.communicate(timeout=20)[1] == b""
+    assert process.communicate(timeout=PATIENCE)[1] == b""
 
 
 def test_what_killed_processes_left_is_swept(here: Installation) -> None:

@@ -161,7 +161,7 @@ def test_a_queue_that_stays_locked(
     """Hook and worker give up after the busy timeout, the one with its sentence, the other without losing a job."""
     film = here.film("locked")
     locked.execute("COMMIT")
-    enqueue.put(locked, f"scene:{film.scene}", "test", 0, 0)
+    enqueue.enqueue(locked, f"scene:{film.scene}", "test", 0, 0)
     locked.execute("BEGIN EXCLUSIVE")
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.1)

@@ -19,7 +19,7 @@ from plexsync.queue.meta import QueueMeta
 from tests.servers.stash_hooks import parse_log_line
 from tests.support import interpreters
 from tests.support.installation import Installation, good
-from tests.support.processes import PLUGIN, until, worker_held, worker_lives
+from tests.support.processes import PATIENCE, PLUGIN, until, worker_held, worker_lives
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -60,7 +60,9 @@ def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) ->
     )
     document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
     command = [str(interpreters.bare(tmp_path / "python")), "-I", "-S", "-c", code]
-    done = subprocess.run(command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=60)
+    done = subprocess.run(
+        command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=PATIENCE
+    )
     assert list(json.loads(done.stdout)) == ["output"]
     loaded = {name.split(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}
     assert "plexsync" in loaded
@@ -114,7 +116,7 @@ def test_retry_and_discard(here: Installation) -> None:
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     for key in (f"scene:{scene}", "scene:99"):
-        enqueue.put(conn, key, "x", 1, 1)
+        enqueue.enqueue(conn, key, "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
     assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
@@ -176,7 +178,7 @@ def test_what_killed_the_worker_stays_away(here: Installation) -> None:
     here.stash.add_scene("New", files=[("/films/x.mp4", 7, 9.0)])
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
-    enqueue.put(conn, "scene:1", "x", time.time(), 1)
+    enqueue.enqueue(conn, "scene:1", "x", time.time(), 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'retries_exhausted'")
     (letter,) = here.call("dead_letters")["items"]
     assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}

@@ -84,7 +84,7 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         shutil.move(plugin, tmp_path / "away")
         here.stash.update_scene(film.scene, hook=False, title="Waits")
         conn, began = here.queue(), time.monotonic()
-        enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
+        enqueue.enqueue(conn, f"scene:{film.scene}", "hook", 0, 0)
         conn.close()
         until(lambda: time.monotonic() > began + 1.5)
         assert here.title(film) == "Before"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -37,6 +38,10 @@ from tests.servers.stash_model import Scene
 from tests.support.queue_tools import NOW, job
 
 HOUR, DAY = 3600.0, 86400.0
+
+READ_TIMEOUT = "PLEXSYNC_READ_TIMEOUT"
+#: Real seconds that a request to a server that hangs takes, see ``Stage.give_up_after``; and where none hangs.
+SOON, LATE = 0.3, 30.0
 
 
 class Lines:
@@ -123,6 +128,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.environ.pop(READ_TIMEOUT, None)
         self.plex.release()
         self.plex.stop()
         self.stash.release()
@@ -138,6 +144,11 @@ class Stage:
         """Time passes."""
         self.slept.append(seconds)
         self.now += seconds
+
+    def give_up_after(self, seconds: float) -> None:
+        """Real seconds after which a request that hangs is given up: few while a server hangs, and only then, for on a
+        busy machine one that is well may take as long."""
+        os.environ[READ_TIMEOUT] = str(seconds)
 
     # -- what there is
 
@@ -225,7 +236,7 @@ class Bench(Stage):
 
     def hook(self, key: str) -> None:
         """What a hook leaves: the row of ``key``, due now."""
-        enqueue.put(self.conn, key, "Scene.Update.Post", self.now, self.now)
+        enqueue.enqueue(self.conn, key, "Scene.Update.Post", self.now, self.now)
 
     def rows(self) -> dict[str, tuple[int, int]]:
         """key -> (status, priority) of every row."""

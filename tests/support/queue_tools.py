@@ -23,7 +23,7 @@ def made(folder: Path) -> sqlite3.Connection:
 def put(conn: sqlite3.Connection, *keys: str, now: float = NOW, priority: int = 0) -> None:
     """One edit of each key, due at once."""
     for key in keys:
-        enqueue.put(conn, key, "Scene.Update.Post", now, now, priority)
+        enqueue.enqueue(conn, key, "Scene.Update.Post", now, now, priority)
 
 
 def job(conn: sqlite3.Connection, key: str) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_it_is_said_once(tmp_path: Path) -> None:
 def test_earlier_edits_are_no_reason_to_try_at_once(tmp_path: Path) -> None:
     """The edits and wishes that came before are answered: only a new one has the modules looked for at once."""
     conn = made(tmp_path)
-    enqueue.put(conn, "scene:1", "hook", NOW, NOW)
+    enqueue.enqueue(conn, "scene:1", "hook", NOW, NOW)
     QueueMeta(conn).request_wake()
     requirements.pause_for(str(tmp_path), NOW, TEXT)
     assert standing(tmp_path).edits == QueueMeta(conn).edits == 1

@@ -408,7 +408,7 @@ def test_a_certificate_that_nobody_vouches_for(site: Site, tmp_path: Path, skip:
 
 def test_a_plex_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Plex that takes the request and never answers is away once the time for reading is over."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.2")
+    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "1")
     site.plex.fault("stall")
     site.pause(PLEX, breaker=breaker.Breaker(4))
     assert site.waits() == 60

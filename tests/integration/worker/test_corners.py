@@ -76,7 +76,7 @@ def test_an_older_stash_that_lacks_a_field_pauses_and_costs_nothing(bench: Bench
     film = bench.film(in_plex=False)
     bench.arrives(film.scene, "/elsewhere/film1.mp4")
     bench.edit(film.scene)
-    enqueue.put(bench.conn, "tag:3", "rename", bench.now, bench.now + 1)
+    enqueue.enqueue(bench.conn, "tag:3", "rename", bench.now, bench.now + 1)
     bench.stash.forget("SceneFilterType", "path")
     bench.stash.forget("Tag", "updated_at")
     bench.live(30)
@@ -88,7 +88,7 @@ def test_an_older_stash_that_lacks_a_field_pauses_and_costs_nothing(bench: Bench
 
 def test_a_rename_that_an_older_stash_cannot_tell_waits(bench: Bench) -> None:
     """The same for a tag whose change time that Stash does not know."""
-    enqueue.put(bench.conn, "tag:3", "rename", bench.now, bench.now)
+    enqueue.enqueue(bench.conn, "tag:3", "rename", bench.now, bench.now)
     bench.stash.forget("Tag", "updated_at")
     bench.turn()
     assert bench.conn.execute("SELECT attempts FROM ack_queue_default").fetchone() == (0,)

@@ -43,7 +43,7 @@ def test_an_edit_during_the_write_of_its_scene_is_written_too(bench: Bench, mome
         setattr(bench.plex, moment, None)
         conn = schema.open_queue(str(bench.folder), bench.now)
         bench.stash.change_scene(film.scene, title="Second")
-        enqueue.put(conn, f"scene:{film.scene}", "Scene.Update.Post", bench.now, bench.now + 2)
+        enqueue.enqueue(conn, f"scene:{film.scene}", "Scene.Update.Post", bench.now, bench.now + 2)
         conn.close()
 
     setattr(bench.plex, moment, meanwhile)
@@ -63,7 +63,7 @@ def test_an_edit_during_the_write_survives_whatever_comes_of_it(bench: Bench) ->
     def meanwhile(request: Request) -> None:
         conn = schema.open_queue(str(bench.folder), bench.now)
         bench.stash.change_scene(film.scene, title="Second")
-        enqueue.put(conn, f"scene:{film.scene}", "Scene.Update.Post", bench.now, bench.now)
+        enqueue.enqueue(conn, f"scene:{film.scene}", "Scene.Update.Post", bench.now, bench.now)
         conn.close()
         bench.plex.before_write = None
 
@@ -110,7 +110,7 @@ def test_a_slow_batch_is_cut_short_for_an_edit_by_hand(bench: Bench, priority: i
         if not saved:
             saved.append(bench.now)
             conn = schema.open_queue(str(bench.folder), bench.now)
-            enqueue.put(conn, f"scene:{by_hand.scene}", "Scene.Update.Post", bench.now, bench.now + 2)
+            enqueue.enqueue(conn, f"scene:{by_hand.scene}", "Scene.Update.Post", bench.now, bench.now + 2)
             conn.close()
 
     bench.plex.before_write = save

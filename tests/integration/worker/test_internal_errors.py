@@ -123,7 +123,7 @@ def test_a_rename_that_stash_cannot_tell_fails_alone(bench: Bench, kind: str) ->
     """A performer, studio or tag that Stash refuses pays for itself; the scene beside it is written."""
     film = bench.film()
     bench.edit(film.scene)
-    enqueue.put(bench.conn, f"{kind}:5", "rename", bench.now, bench.now)
+    enqueue.enqueue(bench.conn, f"{kind}:5", "rename", bench.now, bench.now)
     bench.stash.fault("setup_needed", operation=f"find{kind.capitalize()}\\(")
     bench.turn()
     assert bench.titles([film]) == ["Film 1"]

@@ -13,17 +13,10 @@ from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.ledger import State, open_state
-from tests.support.in_process import Bench
+from tests.support.in_process import LATE, SOON, Bench
 
 #: The contract's probe intervals in seconds, each in force after the one before failed.
 INTERVALS = (60, 120, 240, 480, 600, 600, 600)
-
-
-@pytest.fixture
-def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where a request that hangs is given up soon."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
-    return bench
 
 
 class Outage(NamedTuple):
@@ -36,7 +29,13 @@ class Outage(NamedTuple):
 
 def by_fault(kind: str, breaker: bool = True) -> Outage:
     """Every request fails so."""
-    return Outage(kind, lambda bench: bench.plex.fault(kind), breaker)
+    return Outage(kind, lambda bench: fail(bench, kind), breaker)
+
+
+def fail(bench: Bench, kind: str) -> None:
+    """Plex fails so from now on."""
+    bench.give_up_after(SOON if kind == "stall" else LATE)
+    bench.plex.fault(kind)
 
 
 KINDS = ("stall", "reset", "reset_mid_body", "503_xml", "503_json", "500", "502", "504", "429", "408")
@@ -53,6 +52,7 @@ OUTAGES = (
 
 def come_back(bench: Bench) -> None:
     """Plex is well again."""
+    bench.give_up_after(LATE)
     bench.plex.clear_faults()
     bench.plex.release()
     bench.plex.start()
@@ -82,6 +82,7 @@ def test_an_outage_in_the_middle_of_a_batch_repeats_no_write(bench: Bench, kind:
     """What was written before Plex went away is compared, not written again; the rest arrives once."""
     films = bench.films(4)
     bench.edit(*[film.scene for film in films])
+    bench.give_up_after(1.0 if kind == "stall" else LATE)
     bench.plex.after_write = lambda request: bench.plex.fault(kind) if request.param("id") == "101" else None
     bench.live(900)
     assert bench.titles(films[2:]) == ["film3", "film4"]
@@ -230,14 +231,13 @@ def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -
 
 
 @pytest.mark.parametrize("how", ["refused", "503_xml", "stall"])
-def test_an_hour_with_a_thousand_edits(bench: Bench, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_hour_with_a_thousand_edits(bench: Bench, how: str) -> None:
     """1,000 edits of 100 scenes while Plex is away for an hour, no event after it: each scene right, one write each."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
     films = bench.films(100)
     if how == "refused":
         bench.plex.stop()
     else:
-        bench.plex.fault(how)
+        fail(bench, how)
     asked = len(bench.plex.log)
     for number in range(1000):
         bench.edit(films[number * 37 % 100].scene, title=f"edit {number}")
@@ -246,8 +246,7 @@ def test_an_hour_with_a_thousand_edits(bench: Bench, how: str, monkeypatch: pyte
     assert bench.count("dead") == 0
     assert {bench.job(film.scene)["attempts"] for film in films} == {0}
     assert len(bench.plex.log) - asked <= 60 + 5  # the first five are what opens the breaker
-    bench.plex.clear_faults()
-    bench.plex.start()
+    come_back(bench)
     bench.plex.clear_log()
     bench.live(601)
     assert bench.titles(films) == [bench.stash.scenes[film.scene].title for film in films]

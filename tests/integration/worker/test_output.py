@@ -73,7 +73,7 @@ def test_every_line_begins_with_an_action(bench: Bench) -> None:
     twin = bench.film(in_plex=False)
     bench.plex.add_item(1, file="/films/x/film9.mp4", size=5, duration_ms=1000)
     bench.edit(*[film.scene for film in films], twin.scene, bench.film(in_plex=False).scene, 999)
-    enqueue.put(bench.conn, "tag:3", "rename", bench.now, bench.now)
+    enqueue.enqueue(bench.conn, "tag:3", "rename", bench.now, bench.now)
     bench.plex.fault("400", method="PUT", query=f"id={films[1].item}&")
     bench.plex.fault("504", method="PUT", query=f"id={films[2].item}&")
     bench.plex.fault("500", path="/refresh")

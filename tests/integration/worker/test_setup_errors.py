@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from plexsync.model.settings import display_name
 from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
@@ -33,7 +34,10 @@ def by_setting(name: str, wrong: str, *words: str) -> Trouble:
         right[:] = [bench.stash.plugin_settings.get(name, "")]
         bench.stash.configure(**{name: wrong})
 
-    return Trouble(f"{name}={wrong}", begin, lambda bench: bench.stash.configure(**{name: right[0]}), words or (name,))
+    def mend(bench: Bench) -> None:
+        bench.stash.configure(**{name: right[0]})
+
+    return Trouble(f"{name}={wrong}", begin, mend, words or (display_name(name),))
 
 
 def by_mode(mode: str, *words: str) -> Trouble:
@@ -143,7 +147,7 @@ def test_without_edits_the_hourly_catch_up_notices_a_missing_token(bench: Bench)
     bench.stash.configure(plexToken="")
     QueueMeta(bench.conn).caught_up_at = 0
     bench.live(10)
-    assert "plexToken" in bench.status()["problem"]
+    assert display_name("plexToken") in bench.status()["problem"]
     bench.stash.configure(plexToken=right)
     bench.live(61)
     assert bench.status()["problem"] is None

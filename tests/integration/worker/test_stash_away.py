@@ -11,14 +11,7 @@ import pytest
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from tests.servers.stash import StashServer
-from tests.support.in_process import Bench
-
-
-@pytest.fixture
-def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where a request that hangs is given up soon."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
-    return bench
+from tests.support.in_process import LATE, SOON, Bench
 
 
 class Absence(NamedTuple):
@@ -33,11 +26,16 @@ class Absence(NamedTuple):
 def by_mode(mode: str, *, refused: bool = False) -> Absence:
     """Every request fails so."""
 
+    def begin(bench: Bench) -> None:
+        bench.give_up_after(SOON if mode == "hang" else LATE)
+        setattr(bench.stash.modes, mode, True)
+
     def end(bench: Bench) -> None:
+        bench.give_up_after(LATE)
         setattr(bench.stash.modes, mode, False)
         bench.stash.release()
 
-    return Absence(mode, lambda bench: setattr(bench.stash.modes, mode, True), end, refused)
+    return Absence(mode, begin, end, refused)
 
 
 def sign_in(bench: Bench) -> None:
@@ -185,7 +183,7 @@ def test_expansion_waits_for_stash(bench: Bench) -> None:
     bench.edit(film.scene)
     bench.turn()
     bench.stash.performers[person].name = "Ada Lovelace"
-    enqueue.put(bench.conn, f"performer:{person}", "Performer.Update.Post", bench.now, bench.now)
+    enqueue.enqueue(bench.conn, f"performer:{person}", "Performer.Update.Post", bench.now, bench.now)
     bench.stash.stop()
     bench.live(600)
     assert bench.count("pending") == 1

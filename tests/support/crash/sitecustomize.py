@@ -35,8 +35,8 @@ class Point(NamedTuple):
 POINTS = {
     # the hook
     "hook while making the queue": Point("plexsync.queue.schema", "first_contact", "before"),
-    "hook before insert": Point("plexsync.core.enqueue", "put", "before"),
-    "hook before commit": Point("plexsync.core.enqueue", "put", "commit"),
+    "hook before insert": Point("plexsync.core.enqueue", "enqueue", "before"),
+    "hook before commit": Point("plexsync.core.enqueue", "enqueue", "commit"),
     "hook after commit": Point("plexsync.core.event", "leave_connection", "before"),
     "hook before wake-up": Point("plexsync.core.wake", "wake", "before"),
     "hook with the lock": Point("plexsync.core.spawn", "start_worker", "before"),

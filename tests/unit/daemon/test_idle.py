@@ -130,7 +130,7 @@ class Room:
 
     def edit(self, number: int = 1, later: float = 0.0) -> None:
         """A hook's row."""
-        enqueue.put(self.conn, f"scene:{number}", "hook", self.now, self.now + later)
+        enqueue.enqueue(self.conn, f"scene:{number}", "hook", self.now, self.now + later)
 
     def nudge(self) -> None:
         """Somebody wants a look."""

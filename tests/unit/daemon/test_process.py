@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -196,19 +198,40 @@ def test_no_key_needs_no_pipe() -> None:
     assert process.read_key(reader) == ""
 
 
-def test_a_signal_raises_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Signals raise, as in the background process; afterwards all is as it was."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    process.raise_on_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_raises_once(signals: None) -> None:
     """SIGTERM raises wherever the process is; the next one cannot disturb what puts the batch back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        process.raise_on_signals()
-        with pytest.raises(Terminated):
-            signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+class Closing:
+    """Is told to end while it is closed, as a connection may be."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_in_a_finaliser_is_not_lost(signals: None) -> None:
+    """Python swallows what is raised in a finaliser; the process is told to end all the same, a moment later."""
+    closing = [Closing()]
+    closing.clear()
+    with pytest.raises(Terminated):
+        time.sleep(60)
 
 
 def test_settling_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

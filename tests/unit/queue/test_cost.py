@@ -70,14 +70,14 @@ def test_cost_does_not_grow(tmp_path: Path) -> None:
 
     def cost() -> list[int]:
         return [
-            opcodes(conn, lambda: enqueue.put(conn, f"scene:{next(number)}", "x", NOW, NOW)),
-            opcodes(conn, lambda: enqueue.put(conn, "scene:1", "x", NOW, NOW)),
+            opcodes(conn, lambda: enqueue.enqueue(conn, f"scene:{next(number)}", "x", NOW, NOW)),
+            opcodes(conn, lambda: enqueue.enqueue(conn, "scene:1", "x", NOW, NOW)),
             opcodes(conn, lambda: jobs.lease(conn, NOW, NOW + 3660, 10)),
             opcodes(conn, lambda: bulk.drop_stopped(conn, str(tmp_path))),
             opcodes(conn, lambda: jobs.rescue(conn, NOW)),
         ]
 
-    enqueue.put(conn, "scene:1", "x", NOW, NOW)
+    enqueue.enqueue(conn, "scene:1", "x", NOW, NOW)
     cost()
     before = cost()
     jobs.enqueue_many(conn, job_keys(scenes(20_000)[1:]), "x", NOW + 900, 1, lambda _: None)

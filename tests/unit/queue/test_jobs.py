@@ -147,7 +147,7 @@ def test_edit_of_pending(tmp_path: Path) -> None:
     put(conn, "scene:1", priority=2)
     change(conn, "scene:1", due=NOW + 900, attempts=4, rescues=2, waiting=NOW, bulk=1, reason="x", message="y")
     first = job(conn, "scene:1")
-    enqueue.put(conn, "scene:1", "again", NOW + 5, NOW + 7)
+    enqueue.enqueue(conn, "scene:1", "again", NOW + 5, NOW + 7)
     row = job(conn, "scene:1")
     assert (row["due"], row["priority"], row["generation"]) == (NOW + 7, 0, first["generation"] + 1)
     assert (row["attempts"], row["rescues"], row["waiting"], row["bulk"]) == (0, 0, None, 0)
@@ -158,7 +158,7 @@ def test_edit_never_delays(tmp_path: Path) -> None:
     """A later edit, or one of less priority, never puts a pending row back."""
     conn = made(tmp_path)
     put(conn, "scene:1")
-    enqueue.put(conn, "scene:1", "fan-out", NOW + 5, NOW + 500, jobs.FAN_OUT)
+    enqueue.enqueue(conn, "scene:1", "fan-out", NOW + 5, NOW + 500, jobs.FAN_OUT)
     assert (job(conn, "scene:1")["due"], job(conn, "scene:1")["priority"]) == (NOW, 0)
 
 
@@ -168,7 +168,7 @@ def test_edit_of_dead(tmp_path: Path) -> None:
     put(conn, "scene:1")
     leased(conn)
     settle(conn, "scene:1", "dead", reason="rejected", message="no", candidates="[]", attempts=8)
-    enqueue.put(conn, "scene:1", "edit", NOW + 60, NOW + 62, jobs.FAN_OUT)
+    enqueue.enqueue(conn, "scene:1", "edit", NOW + 60, NOW + 62, jobs.FAN_OUT)
     row = job(conn, "scene:1")
     assert (row["status"], row["due"], row["priority"], row["first_seen"]) == (stock.READY, NOW + 62, 1, NOW + 60)
     assert (row["attempts"], row["reason"], row["message"], row["candidates"]) == (0, None, None, None)
@@ -179,7 +179,7 @@ def test_edit_of_leased(tmp_path: Path) -> None:
     conn = made(tmp_path)
     put(conn, "scene:1")
     leased(conn)
-    enqueue.put(conn, "scene:1", "edit", NOW + 1, NOW + 3)
+    enqueue.enqueue(conn, "scene:1", "edit", NOW + 1, NOW + 3)
     row = job(conn, "scene:1")
     assert (row["status"], row["due"], row["generation"], row["leased"]) == (stock.LEASED, NOW, 2, 1)
     assert leased(conn, now=NOW + 10) == []
@@ -274,7 +274,7 @@ def test_error_leaves_no_transaction(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         jobs.settle(conn, [values, {"id": 0, "generation": 1, "to": "nonsense"}], NOW)
     with pytest.raises(sqlite3.Error):
-        enqueue.put(conn, "scene:3", object(), NOW, NOW)  # type: ignore[arg-type]
+        enqueue.enqueue(conn, "scene:3", object(), NOW, NOW)  # type: ignore[arg-type]
     with pytest.raises(sqlite3.Error):
         jobs.enqueue_many(conn, job_keys(["scene:3"]), object(), NOW, 0)  # type: ignore[arg-type]
     put(hook, "scene:4")

@@ -74,7 +74,7 @@ class QueueMachine(RuleBasedStateMachine):
     def edit(self, key: str, settle: float, priority: int) -> None:
         """A hook's edit: the counter rises with it."""
         before = QueueMeta(self.hook).edits
-        enqueue.put(self.hook, key, "edit", self.now, self.now + settle, priority)
+        enqueue.enqueue(self.hook, key, "edit", self.now, self.now + settle, priority)
         self.model.edit(key, self.now + settle, priority)
         assert QueueMeta(self.hook).edits == before + 1
 
