@@ -24,10 +24,10 @@ OLD_KEY = "eyJhbGciOi.StaleApiKey.Tk4LmN6pQ8"
 
 #: In the plugin of these tests: a fault of our own, whose text holds all that the worker knows at that place.
 FAULT = """
-_whole = wanted
+_whole = desired
 
 
-def wanted(scene, settings, **named):
+def desired(scene, settings, **named):
     if scene.title.endswith("boom"):
         raise RuntimeError(f"{settings} {settings.plex_token} {scene}")
     return _whole(scene, settings, **named)
