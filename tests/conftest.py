@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
@@ -27,9 +28,17 @@ FIRST = ("test_secrets", "test_kill", "tests/process/", "test_state_machine")
 LEAST = 8
 
 
+#: How long an example takes says nothing on a busy machine.
+settings.register_profile("plexsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plexsync")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep temporary files in memory where that is possible: SQLite syncs each commit, and a disk takes its time."""
-    if config.option.basetemp is None and os.access(MEMORY, os.W_OK):
+    if not os.access(MEMORY, os.W_OK):
+        return
+    tempfile.tempdir = MEMORY
+    if config.option.basetemp is None:
         base = Path(tempfile.mkdtemp(prefix="plexsync-tests-", dir=MEMORY))
         config.option.basetemp = str(base)
         config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))

@@ -277,7 +277,9 @@ def test_the_environment_places_the_data(tmp_path: Path, woken: list[str], monke
     assert woken == [str(tmp_path / "elsewhere")]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(kind=st.sampled_from([*TRIGGERS, "Gallery.Update.Post", "x\ud800"]), number=st.integers(0, 3), cookie=st.text())
 def test_any_order_of_events_answers_and_keeps_one_row_a_key(
     tmp_path: Path, folder: Path, kind: str, number: int, cookie: str

@@ -183,7 +183,7 @@ def keys(queue: sqlite3.Connection) -> list[str]:
     max_examples=SEEDS,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # a smaller seed is no simpler case
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))
 def test_ten_thousand_malformed_events(queue: sqlite3.Connection, capfd: pytest.CaptureFixture[str], seed: int) -> None:
@@ -205,7 +205,9 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(number=JSON, kind=st.sampled_from([*hook.KINDS]) | JSON, connection=JSON, given=JSON)
 def test_any_json_where_it_does_not_belong(
     queue: sqlite3.Connection, number: Any, kind: Any, connection: Any, given: Any
