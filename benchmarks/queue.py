@@ -2,10 +2,10 @@
 
     python -m benchmarks.queue [scenes]
 
-The inserts are ``enqueue.put``, as a hook makes it: one commit that survives power loss. ``marking`` is what Sync all
-does before the worker begins, in a process of its own, with the pauses that let hooks in. An insert at an empty queue
-and one beside all the rows are made in turn; the ratio is that of the medians. While rows are marked a hook's insert
-may have to wait for one chunk of ``chunks.CHUNK`` rows: its median, its slowest hundredth and its slowest are shown,
+The inserts are ``enqueue.enqueue``, as a hook calls it: one commit that survives power loss. ``marking`` is what Sync
+all does before the worker begins, in a process of its own, with the pauses that let hooks in. An insert at an empty
+queue and one beside all the rows are made in turn; the ratio is that of the medians. While rows are marked a hook's
+insert may have to wait for one chunk of ``db.CHUNK`` rows: its median, its slowest hundredth and its slowest are shown,
 and the slowest hundredth against the same at rest. Then the same for dropping what a stopped task had marked.
 
 Waiting is judged by milliseconds, and where the machine is busy with other things by the ratio to rest. Exit status 1
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from plexsync.core import enqueue
 from plexsync.queue import bulk, schema
+from tests.support.queue_tools import job_keys
 
 SCENES, INSERTS = 100_000, 400
 
@@ -41,7 +42,7 @@ def insert(folder: str, number: int) -> float:
     try:
         now = time.time()
         began = time.perf_counter()
-        enqueue.put(conn, f"scene:{number}", "benchmark", now, now + 2)
+        enqueue.enqueue(conn, f"scene:{number}", "benchmark", now, now + 2)
         return time.perf_counter() - began
     finally:
         conn.close()
@@ -51,7 +52,7 @@ def mark(folder: str, scenes: int) -> None:
     """Mark the scenes as Sync all does, which asks Stash for the next page between two chunks."""
     conn = schema.open_queue(folder, time.time())
     keys = [f"scene:{number}" for number in range(1, scenes + 1)]
-    bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+    bulk.mark_many(conn, job_keys(keys), "Sync all", "benchmark", time.time(), time.sleep)
     conn.close()
 
 

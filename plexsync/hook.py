@@ -74,4 +74,4 @@ def _store(reason: str, key: str, folder: str) -> None:
         from plexsync.queue import schema
 
         conn = schema.open_queue(folder, now)
-    enqueue.put(conn, key, reason, now, now + environment.seconds("PLEXSYNC_SETTLE"))
+    enqueue.enqueue(conn, key, reason, now, now + environment.seconds("PLEXSYNC_SETTLE"))

@@ -46,7 +46,7 @@ HOMES = {
 
 #: What a hook may load of the standard library.
 CORE = {"os", "sys", "time", "gc", "fcntl", "sqlite3", "_sqlite3"}
-#: What modules of ``core`` import within a function besides: another system's, or for events that are rare.
+#: What modules of ``core`` import within a function besides: another system's, or for what is no ordinary event.
 CORE_DEFERRED = {
     "plexsync.core.environment": {"site"},
     "plexsync.core.event": {"json"},

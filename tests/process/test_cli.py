@@ -74,7 +74,7 @@ def test_status(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0].startswith("Queue: 0 pending, ")
     assert not folder.exists()
     folder.mkdir()
-    enqueue.put(schema.open_queue(str(folder), 0), "scene:1", "x", 1, 1)
+    enqueue.enqueue(schema.open_queue(str(folder), 0), "scene:1", "x", 1, 1)
     for done in (
         run("status", "--json", "--data-dir", str(folder)),
         run("status", "--json", PLEXSYNC_DATA_DIR=str(folder)),

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from plexsync.core import enqueue
+from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs
 from tests.servers.plex_http import Request
 from tests.support.installation import Installation
@@ -24,7 +25,7 @@ def test_eight_workers_do_2000_jobs_once(here: Installation) -> None:
     here.connect()
     conn = here.queue()
     now = time.time()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in here.films], "test", now, enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in here.films], "test", now, enqueue.BY_HAND)
     conn.close()
     started = [here.start_worker() for _ in range(WORKERS)]
     until(lambda: rows(here.folder) == [], what="an empty queue")

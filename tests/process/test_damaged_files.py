@@ -13,7 +13,9 @@ import pytest
 
 from plexsync import repair
 from plexsync.core import enqueue, environment
-from plexsync.queue import jobs, schema
+from plexsync.model.job_key import JobKey
+from plexsync.queue import jobs
+from plexsync.queue.meta import QueueMeta
 from tests.support.installation import Installation
 from tests.support.processes import PATIENCE, rows, until, worker_lives
 
@@ -51,7 +53,7 @@ def test_a_damaged_queue(here: Installation, where: str) -> None:
     """The hook says that it could not queue, a worker saves what it can and recommends Sync recent, and all arrive."""
     films = [here.film(f"New {number}") for number in range(200)]
     conn = here.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
     conn.close()
     damage(here.folder / environment.QUEUE_DB, where)
     result = here.stash.update_scene(films[0].scene, title="edited")
@@ -76,9 +78,9 @@ def test_rows_are_saved_out_of_a_damaged_queue(here: Installation) -> None:
     films = [here.film(f"New {number}") for number in range(300)]
     here.plex.stop()
     conn = here.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films], "test", time.time(), enqueue.BY_HAND)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected', message = 'why' WHERE _id > 290")
-    schema.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
+    QueueMeta(conn).started_at = time.time() + 86_400  # catch-up finds nothing: what arrives was saved
     conn.close()
     path = here.folder / environment.QUEUE_DB
     conn = sqlite3.connect(path)
@@ -148,7 +150,7 @@ def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     """A worker that cannot read how to reach Stash says so, keeps its jobs, and the next edit lets it in."""
     film = here.film()
     conn = here.queue()
-    enqueue.put(conn, f"scene:{film.scene}", "test", time.time(), time.time())
+    enqueue.enqueue(conn, f"scene:{film.scene}", "test", time.time(), time.time())
     conn.close()
     (here.folder / environment.CONNECTION).write_bytes(b'{"scheme": "http", "port"')
     process = here.start_worker()

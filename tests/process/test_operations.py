@@ -15,6 +15,7 @@ import pytest
 
 from plexsync.core import enqueue
 from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from tests.servers.stash_hooks import parse_log_line
 from tests.support import interpreters
 from tests.support.installation import Installation, good
@@ -95,7 +96,7 @@ def test_status_after_a_hook(held: Installation) -> None:
     assert said["worker"] == {"running": True, "pid": os.getpid()}
     conn = schema.open_queue(str(held.folder), 0)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
-    schema.set_meta(conn, "catchup", 1_700_000_000)
+    QueueMeta(conn).caught_up_at = 1_700_000_000
     (letter,) = held.call("dead_letters")["items"]
     times = [letter["first_seen"], letter["last_seen"], held.call("status")["last_catchup"]]
     assert all(MOMENT.fullmatch(text) for text in times)
@@ -115,7 +116,7 @@ def test_retry_and_discard(here: Installation) -> None:
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     for key in (f"scene:{scene}", "scene:99"):
-        enqueue.put(conn, key, "x", 1, 1)
+        enqueue.enqueue(conn, key, "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
     assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
@@ -138,17 +139,17 @@ def test_wake_starts_and_wakes(here: Installation) -> None:
     assert here.stash.end_worker()
     assert not worker_lives(here.folder)
     conn = schema.open_queue(str(here.folder), 0)
-    schema.set_meta(conn, "catchup", 1)
+    QueueMeta(conn).caught_up_at = 1
     assert here.call("wake") == {"started": True, "running": True}
-    until(lambda: schema.get_meta(conn, "catchup") > 1, what="the catch-up")
+    until(lambda: QueueMeta(conn).caught_up_at > 1, what="the catch-up")
 
 
 def caught_up(here: Installation) -> None:
     """Let a catch-up begin and end."""
     conn = schema.open_queue(str(here.folder), 0)
-    before = schema.get_meta(conn, "catchup")
+    before = QueueMeta(conn).caught_up_at
     here.call("wake")
-    until(lambda: schema.get_meta(conn, "catchup") > before, what="a catch-up")
+    until(lambda: QueueMeta(conn).caught_up_at > before, what="a catch-up")
     conn.close()
 
 
@@ -177,7 +178,7 @@ def test_what_killed_the_worker_stays_away(here: Installation) -> None:
     here.stash.add_scene("New", files=[("/films/x.mp4", 7, 9.0)])
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
-    enqueue.put(conn, "scene:1", "x", time.time(), 1)
+    enqueue.enqueue(conn, "scene:1", "x", time.time(), 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'retries_exhausted'")
     (letter,) = here.call("dead_letters")["items"]
     assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}

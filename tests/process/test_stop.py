@@ -97,7 +97,7 @@ def test_edits_that_were_waiting_survive(here: Site) -> None:
     """What was queued before the task began is not its own: Stop of Process queue leaves it to the worker."""
     conn = here.queue()
     for number in range(1, SCENES + 1):
-        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
     stopped(here, begun(here, "process_queue"))
     until(lambda: new(here) == SCENES, what="every edit")
     assert DROPPED not in here.said()
@@ -107,7 +107,7 @@ def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
     """Process DLQ gives dead letters a new start; Stop ends the bar, not their start."""
     conn = here.queue()
     for number in range(1, SCENES + 1):
-        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(here, begun(here, "process_dlq"))
     until(lambda: new(here) == SCENES, what="every dead letter")
@@ -117,7 +117,7 @@ def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
 def test_dead_letters_that_sync_all_met_are_never_dropped(here: Site) -> None:
     """Sync all gives the dead letters of its scenes a new start too; Stop drops what it marked anew, and not those."""
     conn = here.queue()
-    enqueue.put(conn, f"scene:{SCENES}", "x", 1, 1)
+    enqueue.enqueue(conn, f"scene:{SCENES}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     stopped(here, begun(here))
     until(lambda: here.titles()[-1] == f"New {SCENES}", what="the dead letter")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.core import enqueue, locks
+from tests.support import interpreters
 from tests.support.installation import Installation, last
 from tests.support.processes import until
 
@@ -63,7 +64,7 @@ def test_process_queue(here: Installation) -> None:
     films = here.new_films(3)
     conn = here.queue()
     for scene, _ in films:
-        enqueue.put(conn, f"scene:{scene}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{scene}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET due = ? WHERE key = 'scene:2'", (datetime.now().timestamp() + 100,))
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected' WHERE key = 'scene:3'")
     assert here.task("process_queue").output == {"marked": 1, "synced": 1}
@@ -78,7 +79,7 @@ def test_process_dlq(here: Installation) -> None:
     here.plex.add_item(1, file="/other/x.mp4", size=8, duration_ms=700_000)
     conn = here.queue()
     for scene in (1, doubtful):
-        enqueue.put(conn, f"scene:{scene}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{scene}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, attempts = 7, reason = 'retries_exhausted'")
     result = here.task("process_dlq")
     assert result.output == {"marked": 2, "synced": 1, "dead": 1}
@@ -154,7 +155,7 @@ def test_quick_buttons(here: Installation) -> None:
     """Show status, Clear DLQ and Clear queue are tasks too: a document, a full bar, the result in the log."""
     conn = here.queue()
     for number in range(1, 4):
-        enqueue.put(conn, f"scene:{number}", "x", 1, 1)
+        enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'invalid' WHERE key = 'scene:3'")
     status = here.task("status")
     assert status.output["queue"]["dead"] == 1
@@ -166,10 +167,7 @@ def test_quick_buttons(here: Installation) -> None:
 
 def test_without_modules(here: Installation, tmp_path: Path) -> None:
     """A task that lacks its modules names them and the command that brings them."""
-    bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec "{here.stash.python}" -E -s -S "$@"\n', "utf-8")
-    bare.chmod(0o755)
-    here.stash.python = str(bare)
+    here.stash.python = str(interpreters.bare(tmp_path / "python"))
     result = here.task("sync_all")
     assert "plexapi" in str(result.error)
     assert "-m pip install" in str(result.error)

@@ -85,7 +85,7 @@ def test_no_hook_is_lost_while_it_ends(tmp_path: Path) -> None:
             film = films[number % 4]
             titles[film] = f"Title {number}"
             here.edit(film, titles[film])
-            moment = ("worker", "waiter", "")[number % 3]
+            moment = ("worker", "idle", "")[number % 3]
             until(lambda moment=moment: _is_near(lock, moment), what=moment or "the end")  # type: ignore[misc]
             time.sleep(chance.uniform(0, 0.03))
         until(lambda: all(here.title(film) == title for film, title in titles.items()), what="every title")
@@ -120,7 +120,7 @@ def test_told_to_end_while_a_write_hangs(tmp_path: Path) -> None:
         here.edit(film, "Hangs")
         until(lambda: here.plex.requests("PUT"), what="the write")
         assert told_to_end(here, pid_of(here)) < SOON
-        assert rows(here.folder, "key, status, attempts, takebacks") == [(f"scene:{film.scene}", stock.READY, 0, 0)]
+        assert rows(here.folder, "key, status, attempts, rescues") == [(f"scene:{film.scene}", stock.READY, 0, 0)]
         here.plex.clear_faults()
         here.plex.release()
         other = here.film()
@@ -159,7 +159,7 @@ def test_a_look_dies_with_its_waiter(tmp_path: Path) -> None:
         here.plex.start()
         until(lambda: here.plex.log, what="a look")
         (child,) = children(pid)
-        assert role(child) == "look"
+        assert role(child) == "probe"
         held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
         assert not [path for path in held if "worker.lock" in path]
         assert told_to_end(here, pid) < SOON
@@ -183,7 +183,7 @@ def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
         conn = here.queue()
         conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
         if not idle:
-            enqueue.put(conn, f"scene:{film.scene}", "hook", 0, 0)
+            enqueue.enqueue(conn, f"scene:{film.scene}", "hook", 0, 0)
             worker = here.start_worker()
             worker.communicate(timeout=PATIENCE)
             assert worker.returncode == 0

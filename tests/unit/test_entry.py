@@ -1,4 +1,4 @@
-"""The door: one document in, one document out, status 0."""
+"""The entry for Stash: one document in, one document out, status 0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ended(BaseException):
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Put bytes on stdin, go through the door; status and stdout come back."""
+    """Put bytes on stdin and run the entry; return status and stdout."""
 
     def end(status: int) -> None:
         raise Ended(status)
@@ -65,16 +65,16 @@ def test_nonsense_is_answered(answer: Answer) -> None:
 
 
 def test_a_task_or_operation_is_passed_on(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything with a mode goes to the calls, with the garbage collection that the entry turned off for hooks."""
+    """Everything with a mode goes to tasks and operations, with garbage collection, which is off for hooks only."""
     asked: list[tuple[str, bool]] = []
 
     def reply(event: Event) -> str:
         asked.append((event.mode, gc.isenabled()))
         return '{"output": "caf\u00e9"}'
 
-    calls = ModuleType("plexsync.tasks.dispatch")
-    calls.answer = reply  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "plexsync.tasks.dispatch", calls)
+    stand_in = ModuleType("plexsync.tasks.dispatch")
+    stand_in.answer = reply  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "plexsync.tasks.dispatch", stand_in)
     gc.disable()
     try:
         assert answer(OPERATION) == (0, '{"output": "caf\u00e9"}')

@@ -21,6 +21,7 @@ from plexsync.core import enqueue, environment, locks, sqlite, wake
 from plexsync.core import event as events
 from plexsync.core.event import Event
 from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from tests.support.hook_events import VECTORS, Vector, at
 
 TRIGGERS = {
@@ -78,7 +79,7 @@ def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(("kind", "key"), TRIGGERS.items())
-def test_each_trigger_marks_its_key(tmp_path: Path, folder: Path, kind: str, key: str) -> None:
+def test_each_trigger_queues_its_key(tmp_path: Path, folder: Path, kind: str, key: str) -> None:
     """Each of the seven events leaves one row with the key of what was edited, and says so."""
     assert json.loads(hook.handle(edit(tmp_path, kind))) == {"output": f"queued {key}"}
     assert rows(folder) == [(key,)]
@@ -114,7 +115,7 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
     for number in (1, 2, 1):
         hook.handle(edit(tmp_path, number=number))
     conn = schema.open_queue(str(folder), 0)
-    assert schema.get_meta(conn, "wake") == 3
+    assert QueueMeta(conn).edits == 3
     conn.close()
 
 
@@ -131,7 +132,7 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
     ],
     ids=["unknown type", "no type", "no id", "no folder"],
 )
-def test_what_cannot_be_queued_is_told(event: Event, said: dict[str, str], woken: list[str]) -> None:
+def test_what_cannot_be_queued_is_answered_in_a_sentence(event: Event, said: dict[str, str], woken: list[str]) -> None:
     """An event that names nothing of ours touches neither disk nor worker and gets its one sentence."""
     assert json.loads(hook.handle(event)) == said
     assert woken == []
@@ -139,7 +140,7 @@ def test_what_cannot_be_queued_is_told(event: Event, said: dict[str, str], woken
 
 
 @pytest.mark.parametrize("name", ["file/below", "nul\0nul", "x" * 300, "\udcff"])
-def test_a_folder_that_cannot_be_is_told(tmp_path: Path, woken: list[str], name: str) -> None:
+def test_a_folder_that_cannot_be_used_is_answered_in_a_sentence(tmp_path: Path, woken: list[str], name: str) -> None:
     """Where Stash's folder cannot be written the answer names the scene, the folder and the way out."""
     (tmp_path / "file").touch()
     (tmp_path / "\udcff").touch()
@@ -151,8 +152,8 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path, woken: list[str], name:
 
 
 @pytest.mark.parametrize("kind", ["folder", "text", "other schema"])
-def test_a_queue_that_is_none_is_told(tmp_path: Path, woken: list[str], kind: str) -> None:
-    """A broken ``queue.db`` is told in one sentence; it is the worker's to mend."""
+def test_a_damaged_queue_is_answered_in_a_sentence(tmp_path: Path, woken: list[str], kind: str) -> None:
+    """A damaged ``queue.db`` gets one sentence; the worker repairs it."""
     data = tmp_path / "plugin_data" / "PlexSync"
     data.mkdir(parents=True)
     if kind == "folder":
@@ -172,10 +173,10 @@ def test_no_half_row_is_left(tmp_path: Path) -> None:
     conn = schema.open_queue(str(tmp_path), 0)
     conn.execute("CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     with pytest.raises(sqlite3.IntegrityError, match="disk is full"):
-        enqueue.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
+        enqueue.enqueue(conn, "scene:1", "Scene.Update.Post", 1, 1)
     assert rows(tmp_path) == []
     conn.execute("DROP TRIGGER full")
-    enqueue.put(conn, "scene:1", "Scene.Update.Post", 1, 1)
+    enqueue.enqueue(conn, "scene:1", "Scene.Update.Post", 1, 1)
     assert rows(tmp_path) == [("scene:1",)]
     conn.close()
 
@@ -241,7 +242,7 @@ def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
 
 
 def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, woken: list[str]) -> None:
-    """Where the connection cannot be left the row is committed all the same, the worker woken, and the trouble told."""
+    """Where the connection cannot be saved the row is committed, the worker woken, and the answer says what failed."""
     data = tmp_path / "plugin_data" / "PlexSync"
     (data / environment.CONNECTION / "in the way").mkdir(parents=True)
     answer = json.loads(hook.handle(edit(tmp_path, cookie="x")))
@@ -250,7 +251,9 @@ def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, wok
     assert woken == [str(data)]
 
 
-def test_a_worker_that_cannot_be_woken_is_told(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_be_started_is_reported(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where no worker can be started the row is there, and the answer says what is wrong."""
 
     def refuse(folder: str) -> bool:
@@ -296,7 +299,7 @@ def test_any_order_of_events_answers_and_keeps_one_row_a_key(
 def fill(conn: sqlite3.Connection) -> None:
     """Queue edits until nothing more fits."""
     for number in range(1, 2000):
-        enqueue.put(conn, f"scene:{number}", "x" * 500, 1.0, 1.0)
+        enqueue.enqueue(conn, f"scene:{number}", "x" * 500, 1.0, 1.0)
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
@@ -307,5 +310,5 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
         fill(conn)
     assert not conn.in_transaction
     conn.execute("PRAGMA max_page_count=100000")
-    enqueue.put(conn, "scene:5000", "edit", 1.0, 1.0)
+    enqueue.enqueue(conn, "scene:5000", "edit", 1.0, 1.0)
     conn.close()

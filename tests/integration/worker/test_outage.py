@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
+from plexsync.model.lifecycle import Next
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.ledger import State, open_state
@@ -97,7 +99,7 @@ def test_the_breaker_opens_at_the_fifth_failure(bench: Bench) -> None:
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
-    assert bench.turn() == "wait"
+    assert bench.turn() is Next.IDLE
     assert bench.slept == [0.5, 1.0, 2.0, 4.0]
     assert len(bench.plex.at) == 5
     assert bench.breaker == Breaker(5, bench.now, bench.now + 60, 60)
@@ -147,7 +149,10 @@ def test_one_success_closes_it(bench: Bench) -> None:
     bench.turn()
     assert bench.titles(films) == ["Film 1", "Film 2"]
     assert bench.breaker == Breaker()
-    assert (len(bench.said("found Plex away")), len(bench.said("found Plex back"))) == (1, 1)
+    assert (len(bench.said("paused: Plex is unreachable")), len(bench.said("resumed: Plex is reachable again"))) == (
+        1,
+        1,
+    )
 
 
 def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
@@ -155,12 +160,12 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
     film = bench.film()
     bench.edit(film.scene)
     db = State(open_state(str(bench.folder)))
-    db.breaker = Breaker(failures=4, retry_at=bench.now)
+    db.meta.breaker = Breaker(failures=4, retry_at=bench.now)
     bench.plex.fault("503_xml")
     bench.turn()
     assert (bench.breaker.failures, bench.breaker.is_open, len(bench.plex.at)) == (5, True, 1)
     for _ in range(3):
-        assert bench.turn() == "wait"
+        assert bench.turn() is Next.IDLE
     assert len(bench.plex.at) == 1
     bench.now += 60
     bench.turn()
@@ -170,14 +175,13 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
 
 def test_whoever_wants_a_look_gets_one_at_once(bench: Bench) -> None:
     """A task, or Stash's page, makes the worker probe before its time."""
-    from plexsync.queue import schema
 
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
     bench.live(2000)
     bench.plex.clear_faults()
-    schema.raise_counter(bench.conn, "nudge")
+    QueueMeta(bench.conn).request_wake()
     bench.live(2)
     assert bench.titles([film]) == ["Film 1"]
 
@@ -200,7 +204,7 @@ def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench
     bench.edit(films[0].scene, films[1].scene)
     del bench.stash.scenes[films[1].scene]
     db = State(open_state(str(bench.folder)))
-    db.breaker = Breaker(failures=3)
+    db.meta.breaker = Breaker(failures=3)
     bench.plex.fault("503_xml")
     bench.turn()
     assert bench.job(films[1].scene) == {}

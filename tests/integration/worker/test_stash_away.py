@@ -94,7 +94,7 @@ def test_a_refusal_is_told_with_what_to_do(bench: Bench) -> None:
     sign_in(bench)
     bench.live(600)
     problem = bench.status()["problem"]
-    assert problem.startswith("PlexSync is paused: Stash refuses its background worker.")
+    assert problem.startswith("PlexSync is paused: Stash rejects the background worker's login.")
     assert "Save any scene" in problem
     assert "API key" in problem
     assert [line for level, line in bench.log.lines if level == "error"] == [problem.removeprefix("PlexSync is ")]
@@ -154,7 +154,7 @@ def test_a_stale_api_key_gives_way_to_the_cookie(bench: Bench) -> None:
     bench.turn()
     assert (bench.titles([film]), bench.api_key) == (["Film 1"], "key-of-stash-0123456789")
     assert bench.pause is None
-    assert bench.said("dropped Stash's ApiKey")
+    assert bench.said("using the session cookie")
     assert bench.said("older-key") == []
 
 
@@ -183,7 +183,7 @@ def test_expansion_waits_for_stash(bench: Bench) -> None:
     bench.edit(film.scene)
     bench.turn()
     bench.stash.performers[person].name = "Ada Lovelace"
-    enqueue.put(bench.conn, f"performer:{person}", "Performer.Update.Post", bench.now, bench.now)
+    enqueue.enqueue(bench.conn, f"performer:{person}", "Performer.Update.Post", bench.now, bench.now)
     bench.stash.stop()
     bench.live(600)
     assert bench.count("pending") == 1
@@ -202,7 +202,7 @@ def test_a_stash_that_does_not_know_a_field_is_nobodys_fault(bench: Bench) -> No
     bench.live(3600)
     assert [bench.job(film.scene) for film in films] == before
     assert "urls" in bench.status()["problem"]
-    assert "do not fit together" in bench.status()["problem"]
+    assert "does not support this version of Stash" in bench.status()["problem"]
     bench.stash._api.types["Scene"].fields.update(known)
     bench.live(601)
     assert bench.titles(films) == ["Film 1", "Film 2"]
@@ -213,5 +213,5 @@ def test_that_stash_is_away_is_told_once(bench: Bench) -> None:
     bench.edit(bench.film().scene)
     bench.stash.stop()
     bench.live(3600)
-    assert len(bench.said("found Stash away")) == 1
+    assert len(bench.said("paused: Stash is unreachable")) == 1
     bench.stash.start()

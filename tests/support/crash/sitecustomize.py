@@ -35,8 +35,8 @@ class Point(NamedTuple):
 POINTS = {
     # the hook
     "hook while making the queue": Point("plexsync.queue.schema", "first_contact", "before"),
-    "hook before insert": Point("plexsync.core.enqueue", "put", "before"),
-    "hook before commit": Point("plexsync.core.enqueue", "put", "commit"),
+    "hook before insert": Point("plexsync.core.enqueue", "enqueue", "before"),
+    "hook before commit": Point("plexsync.core.enqueue", "enqueue", "commit"),
     "hook after commit": Point("plexsync.core.event", "leave_connection", "before"),
     "hook before wake-up": Point("plexsync.core.wake", "wake", "before"),
     "hook with the lock": Point("plexsync.core.spawn", "start_worker", "before"),
@@ -67,13 +67,13 @@ POINTS = {
     "worker after settling": Point("plexsync.queue.jobs", "settle", "after"),
     "worker before fan-out": Point("plexsync.worker.fan_out", "expand", "before"),
     "worker after fan-out": Point("plexsync.worker.fan_out", "expand", "after"),
-    "worker in catch-up": Point("plexsync.queue.jobs", "add_new", "before"),
+    "worker in catch-up": Point("plexsync.queue.jobs", "add_missing", "before"),
     "worker after catch-up": Point("plexsync.worker.reconcile", "run", "after"),
     "worker exporting the status": Point("plexsync.core.environment", "replace", "before"),
     "worker exporting, file written": Point("os", "fsync", "after"),
     # its way to the waiter and to its end
     "worker becoming the waiter": Point("plexsync.daemon.process", "Holder.become", "before"),
-    "waiter starting": Point("plexsync.daemon.idle", "Waiter.run", "before"),
+    "waiter starting": Point("plexsync.daemon.idle", "Idle.run", "before"),
     "waiter waiting": Point("plexsync.daemon.idle", "decide", "after"),
     "waiter ending": Point("plexsync.daemon.process", "Holder.end", "before"),
     "waiter ended, lock given up": Point("plexsync.daemon.main", "_Life._has_due_rows", "before"),

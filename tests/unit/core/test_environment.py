@@ -52,14 +52,14 @@ def test_a_relative_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.
     assert Path(environment.data_dir("stash")) == tmp_path / "elsewhere"
 
 
-def test_without_a_word_there_is_no_folder() -> None:
-    """Where neither Stash nor the environment tells, no folder is made up."""
+def test_without_a_name_there_is_no_folder() -> None:
+    """Where neither Stash nor the environment names a folder, none is made up."""
     assert environment.data_dir("") == ""
 
 
 @pytest.mark.parametrize("stash_dir", ["", "/somewhere"])
 def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stash_dir: str) -> None:
-    """``PLEXSYNC_DATA_DIR`` is the data folder itself, for the door and for the command line."""
+    """``PLEXSYNC_DATA_DIR`` is the data folder itself, for Stash's calls and for the command line."""
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path))
     assert environment.data_dir(stash_dir) == str(tmp_path)
     assert environment.guess_data_dir() == str(tmp_path)
