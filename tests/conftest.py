@@ -45,8 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest first, so that none of them is left over for one processor at the end."""
+    """Start the longest first, so that none of them is left over at the end, and deal them out: pytest-xdist gives
+    each of its workers a piece of the list."""
     items.sort(key=lambda item: next((at for at, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for first in range(workers) for item in items[first::workers]]
 
 
 @pytest.fixture(autouse=True)
