@@ -9,12 +9,17 @@ RUN := $(VENV)/bin/python
 WORKERS ?= 4
 
 .PHONY: demo test coverage lint types venv bench soak clean zip
+.PHONY: _tests
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
 	@$(RUN) -m tests.demo
 
-test: lint types
+# Side by side: the tests last longest, so that their closing line is the last one.
+test: $(STAMP)
+	@$(MAKE) --no-print-directory -j 3 lint types _tests
+
+_tests: $(STAMP)
 	@$(RUN) -m pytest -n $(WORKERS)
 
 coverage: $(STAMP)

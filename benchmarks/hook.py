@@ -33,9 +33,11 @@ from typing import NamedTuple
 
 from benchmarks._stage import PLUGIN, Remote, StashHouse
 from plexsync.core import environment, locks
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, schema
 from tests.servers.stash_hooks import plugin_command
 from tests.support import interpreters
+from tests.support.queue_tools import job_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -195,7 +197,7 @@ def worker(folder: str) -> Iterator[None]:
 def fill(folder: str) -> None:
     """Let ``JOBS`` jobs wait."""
     conn = schema.open_queue(folder, time.time())
-    jobs.put_many(conn, [f"scene:{number}" for number in range(1, JOBS + 1)], "benchmark", time.time(), jobs.BULK)
+    jobs.enqueue_many(conn, [JobKey.scene(number) for number in range(1, JOBS + 1)], "benchmark", time.time(), 2)
     conn.close()
 
 
@@ -204,7 +206,7 @@ def mark(folder: str) -> None:
     conn, done = schema.open_queue(folder, time.time()), 0
     while True:
         keys = [f"scene:{done + number}" for number in range(1, JOBS + 1)]
-        bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+        bulk.mark_many(conn, job_keys(keys), "Sync all", "benchmark", time.time(), time.sleep)
         done += JOBS
 
 
@@ -301,7 +303,7 @@ def lines(house: House) -> Iterator[Line]:
 
 def main() -> int:
     """Print the table; the exit status."""
-    if sys.argv[1:2] == ["mark"]:
+    if sys.argv[1:2] == ["task"]:
         mark(sys.argv[2])
     print(f"{PAIRS} interleaved pairs a line, Python {sys.version.split()[0]}")
     print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'processor':>10} {'target':>7}")

@@ -5,8 +5,8 @@
 The inserts are ``enqueue.enqueue``, as a hook calls it: one commit that survives power loss. ``marking`` is what Sync
 all does before the worker begins, in a process of its own, with the pauses that let hooks in. An insert at an empty
 queue and one beside all the rows are made in turn; the ratio is that of the medians. While rows are marked a hook's
-insert may have to wait for one transaction of ``db.CHUNK`` rows: its median, its slowest hundredth and its slowest are
-shown, and the slowest hundredth against the same at rest. Then the same for dropping what a stopped task had marked.
+insert may have to wait for one chunk of ``db.CHUNK`` rows: its median, its slowest hundredth and its slowest are shown,
+and the slowest hundredth against the same at rest. Then the same for dropping what a stopped task had marked.
 
 Waiting is judged by milliseconds, and where the machine is busy with other things by the ratio to rest. Exit status 1
 if a target is missed.
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from plexsync.core import enqueue
 from plexsync.queue import bulk, schema
+from tests.support.queue_tools import job_keys
 
 SCENES, INSERTS = 100_000, 400
 
@@ -51,7 +52,7 @@ def mark(folder: str, scenes: int) -> None:
     """Mark the scenes as Sync all does, which asks Stash for the next page between two chunks."""
     conn = schema.open_queue(folder, time.time())
     keys = [f"scene:{number}" for number in range(1, scenes + 1)]
-    bulk.mark_many(conn, keys, "Sync all", "benchmark", time.time(), time.sleep)
+    bulk.mark_many(conn, job_keys(keys), "Sync all", "benchmark", time.time(), time.sleep)
     conn.close()
 
 

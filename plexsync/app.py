@@ -22,7 +22,6 @@ from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
 from plexsync.stash.api import Stash
 from plexsync.stash.transport import nothing
-from plexsync.state import ledger
 from plexsync.state.ledger import State
 from plexsync.sync.planner import Planner
 
@@ -102,10 +101,10 @@ class App:
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
         """Each warning once, also over restarts."""
-        if list(warnings) != ledger.get(self.state.conn, "warned", []):
+        if list(warnings) != self.state.meta.warned:
             for sentence in warnings:
                 self.log.warning(sentence)
-            ledger.put(self.state.conn, "warned", list(warnings))
+            self.state.meta.warned = list(warnings)
 
     @property
     def client(self) -> PlexClient:

@@ -1,4 +1,7 @@
-"""The command line, for people and tests, and the background process's own doors. Loads only what a command needs."""
+"""The command line, for people and tests, and the commands by which the background process starts itself.
+
+Loads only what a command needs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ USAGE = """\
 PlexSync carries scene metadata from Stash to Plex. Without an argument it speaks Stash's protocol on stdin.
 
 usage: python3 PlexSync.py status [--json]     the queue, dead letters, what pauses syncing
-       python3 PlexSync.py check-setup         whether Plex, token, libraries and paths fit
+       python3 PlexSync.py check-setup         check the Plex server, token, libraries and paths
        python3 PlexSync.py worker              be the background worker until nothing is left to do
        python3 PlexSync.py --help              this text
 
@@ -32,38 +35,39 @@ def main() -> None:
 
 
 def run(words: list[str]) -> int:
-    """Run one command; its exit status."""
+    """Run one command; return its exit status."""
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
     command, options = words[0], _options(words[1:])
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
-        print(f"PlexSync does not know: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
+        print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
     folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else environment.guess_data_dir()
     if command == "status":
         return _status(folder, as_json="json" in options)
     if command == "check-setup":
         return _check_setup(folder)
-    if command == "look":
+    if command == "probe":
         from plexsync.daemon import probe, process
 
-        return 0 if probe.look(folder, process.read_key(_number(options, "key-fd"))) else 1
+        return 0 if probe.probe(folder, process.read_key(_number(options, "key-fd"))) else 1
     from plexsync.daemon import main
+    from plexsync.model.lifecycle import Next
 
     lock, key = _number(options, "lock-fd"), _number(options, "key-fd")
-    return main.run(folder, lock, key, again="again" in options, role=command)
+    return main.run(folder, lock, key, resumed="resumed" in options, role=Next(command))
 
 
-_INTERNAL = {"data-dir", "lock-fd", "key-fd", "again"}
+_INTERNAL = {"data-dir", "lock-fd", "key-fd", "resumed"}
 _ALLOWED = {
     "status": {"data-dir", "json"},
     "check-setup": {"data-dir"},
     "worker": _INTERNAL,
-    "waiter": _INTERNAL,
-    "look": _INTERNAL,
+    "idle": _INTERNAL,
+    "probe": _INTERNAL,
 }
-_FLAGS = ("json", "again")
+_FLAGS = ("json", "resumed")
 
 
 def _options(words: list[str]) -> dict[str, str] | None:
@@ -96,7 +100,7 @@ def _status(folder: str, *, as_json: bool) -> int:
     try:
         found = status.status(folder, time.time())
     except (OSError, sqlite3.Error) as error:
-        print(f"PlexSync's databases in {folder} cannot be read ({error}).", file=sys.stderr)
+        print(f"PlexSync cannot read its databases in {folder} ({error}).", file=sys.stderr)
         return 1
     if as_json:
         print(json.dumps(found, indent=1))

@@ -1,8 +1,8 @@
-"""What people read while it happens: one line format, three places, no secrets anywhere.
+"""Log lines: one format, three places, no secrets anywhere.
 
-Every line begins with an action word and names the scene; values follow as ``key=value``, changes as ``old -> new``.
-The places: Stash's stderr protocol (hooks, tasks, operations), ``plexsync.log`` (the worker), and Stash's log through
-the ``log`` operation (the worker's warnings and summaries). Knows neither queue nor Plex.
+A line begins with one of ``ACTIONS`` and names the scene; values follow as ``key=value``, changes as ``old -> new``;
+one line per scene at info. The places: Stash's stderr protocol (tasks and operations), ``plexsync.log`` (the worker),
+and Stash's log through the ``log`` operation (the worker's warnings and summaries). Knows neither queue nor Plex.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ from typing import Protocol, TextIO
 
 from plexsync.core import environment
 
+#: The words with which a line begins: what happened. A sentence for the user (``problem``) needs none.
+ACTIONS = (
+    *("asked", "cleared", "compared", "dead-lettered", "differs", "dropped", "ended", "failed", "finished", "found"),
+    *("left", "paused", "queued", "rejected", "repaired", "resumed", "retrying", "shortened", "skipped", "snoozed"),
+    *("tagged", "traced", "updated", "using", "waiting", "would", "wrote"),
+)
+
 #: Levels of Stash's stderr protocol.
 LEVELS = {"debug": "d", "info": "i", "warning": "w", "error": "e"}
 
@@ -36,7 +43,7 @@ LINE_BYTES = 32_000
 class Private:
     """A path, file name or title: shown as it is, or as a stable pseudonym with ``logHidePaths``.
 
-    Its own representation is empty, so that it cannot slip into a line inside some other value.
+    Its ``repr`` hides the text: it cannot slip into a line inside some other value.
     """
 
     text: str = field(repr=False)
@@ -50,7 +57,7 @@ class Sink(Protocol):
 
 
 class StderrSink:
-    """Stash's protocol: ``\\x01 level \\x02 text``. A reader that has gone is no reason to fail."""
+    """Write Stash's stderr protocol: ``\\x01 level \\x02 text``. A reader that has gone is no reason to fail."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -77,7 +84,7 @@ class StderrSink:
 
 
 class FileSink:
-    """``plexsync.log``: JSON lines, rotated. A full disk is told once through ``complain``, and work goes on."""
+    """``plexsync.log``: JSON lines, rotated. A full disk is reported once through ``complain``, and work goes on."""
 
     def __init__(self, folder: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -102,9 +109,7 @@ class FileSink:
     def _broken(self, record: logging.LogRecord) -> None:
         if not self._failed:
             self._failed = True
-            self._complain(
-                f"PlexSync cannot write {environment.LOG} ({sys.exc_info()[1]}); syncing goes on without it."
-            )
+            self._complain(f"failed to write {environment.LOG} ({sys.exc_info()[1]}); syncing continues without it.")
 
     def close(self) -> None:
         """Close the file; what a full disk did not take is lost."""
@@ -113,9 +118,9 @@ class FileSink:
 
 
 class StashSink:
-    """Lines for Stash's own log, kept until ``flush`` hands them over, at most every ``interval`` seconds."""
+    """Lines for Stash's log, kept until ``flush`` sends them, at most every ``interval`` seconds."""
 
-    #: Lines kept while Stash is away; the newest win.
+    #: Lines kept while Stash is unreachable; the newest win.
     KEEP = 200
 
     def __init__(self, interval: float = 10.0) -> None:
@@ -128,24 +133,27 @@ class StashSink:
             self.add(level, line)
 
     def add(self, level: str, line: str) -> None:
-        """Keep a line whatever its level: warnings come by themselves, a drain's summary is put here."""
+        """Keep a line whatever its level: a drain's summary, for example."""
         self._lines = [*self._lines, {"level": LEVELS[level], "message": line}][-self.KEEP :]
 
-    def flush(self, tell: Callable[[Sequence[dict[str, str]]], None], now: float, force: bool = False) -> None:
-        """Hand the lines to ``tell`` when it is time; what it raises keeps them for the next time."""
+    def flush(self, send: Callable[[Sequence[dict[str, str]]], None], now: float, force: bool = False) -> None:
+        """Send the lines when it is time, or at once (``force``). What ``send`` raises keeps them for the next time."""
         if not self._lines or (0 <= now - self._sent_at < self._interval and not force):
             return
         self._sent_at = now
         lines, self._lines = self._lines, []
         try:
-            tell(lines)
+            send(lines)
         except BaseException:
             self._lines = [*lines, *self._lines][-self.KEEP :]
             raise
 
 
 class Log:
-    """Writes lines to its sinks. ``salt`` makes the pseudonyms this installation's own."""
+    """Write lines to sinks. ``hide``: show pseudonyms; ``debug_on``: write debug lines; ``salt``: of the pseudonyms.
+
+    ``text`` begins with one of ``ACTIONS``; ``values`` follow it as ``key=value``.
+    """
 
     def __init__(self, sinks: Sequence[Sink], salt: str = "") -> None:
         self.sinks = tuple(sinks)
@@ -155,33 +163,37 @@ class Log:
         self._secrets: set[str] = set()
 
     def secret(self, *values: str) -> None:
-        """Never let these texts through, whatever brings them."""
+        """Replace these texts by ``***`` in every line from now on. Shorter than 4 characters they are no secrets."""
         for value in values:
             if len(value) >= 4:
                 self._secrets |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
     def debug(self, text: str, **values: object) -> None:
+        """Write what only an investigation needs: skipped where ``debug_on`` is off."""
         if self.debug_on:
             self._write("debug", text, values)
 
     def info(self, text: str, **values: object) -> None:
+        """Write what happened: one line per scene."""
         self._write("info", text, values)
 
     def warning(self, text: str, **values: object) -> None:
+        """Write what the user may have to know; it reaches Stash's log too."""
         self._write("warning", text, values)
 
     def error(self, text: str, **values: object) -> None:
+        """Write what the user has to put right, or a bug of ours; it reaches Stash's log too."""
         self._write("error", text, values)
 
     def summary(self, text: str, **values: object) -> None:
-        """The one line that tells a drain's result: at info level, and into Stash's own log too."""
+        """Write a line at info level that reaches Stash's log too: the result of a drain, the end of a pause."""
         line = self.render(text, values)
         for sink in self.sinks:
             keep = sink.add if isinstance(sink, StashSink) else sink.write
             keep("info", line)
 
     def trace(self, error: BaseException) -> None:
-        """Where an error of our own came from, line by line, without the text of exceptions: it may hold anything."""
+        """Write where an internal error came from, a line per frame, without its text: that may hold anything."""
         for frame in traceback.extract_tb(error.__traceback__):
             self._write(
                 "error", "traced", {"file": os.path.basename(frame.filename), "line": frame.lineno, "in": frame.name}
@@ -194,11 +206,11 @@ class Log:
                 sink.close()
 
     def pseudonym(self, text: str) -> str:
-        """A stable stand-in for ``text``, told apart from others, telling nothing."""
+        """Return a stable stand-in for ``text`` that reveals nothing of it but equality."""
         return "#" + hashlib.sha256((self._salt + text).encode("utf-8", "replace")).hexdigest()[:10]
 
     def render(self, text: str, values: dict[str, object]) -> str:
-        """The line as it is written."""
+        """Return the line as it is written."""
         line = " ".join([text, *(f"{name}={self._value(value)}" for name, value in values.items())])
         for secret in sorted(self._secrets, key=len, reverse=True):  # one may be the beginning of another
             line = line.replace(secret, "***")
@@ -207,7 +219,7 @@ class Log:
     def _value(self, value: object) -> str:
         if isinstance(value, Private):
             return self.pseudonym(value.text) if self.hide else json.dumps(value.text, ensure_ascii=False)
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):  # a named tuple, a JobKey, has its text
             return "[" + ", ".join(self._value(one) for one in value) + "]"
         return str(value)
 

@@ -1,4 +1,4 @@
-"""Broken databases: ``state.db`` is set aside and built anew, ``queue.db`` is salvaged row by row. Nothing is deleted.
+"""Damaged databases: ``state.db`` is set aside and built anew, ``queue.db`` is read row by row. Nothing is deleted.
 
 Standard library alone.
 """
@@ -14,28 +14,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from plexsync import status
-from plexsync.core import db, enqueue, environment, locks
+from plexsync.core import db, enqueue, environment
 from plexsync.log import Log
+from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, schema, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger
 from plexsync.state.ledger import State
 
-#: What SQLite says when the file itself is broken, not merely locked, full or read-only.
-_BROKEN = ("image is malformed", "malformed database schema", "not a database")
+#: What SQLite says when the file itself is damaged, not merely locked, full or read-only.
+_DAMAGED = ("image is malformed", "malformed database schema", "not a database")
 
 #: Endings of the files that belong to one database.
 _PARTS = ("", "-wal", "-shm")
 
 
-def is_broken(error: BaseException) -> bool:
-    """Whether the error says that the database file itself is broken."""
-    return isinstance(error, sqlite3.DatabaseError) and any(sign in str(error) for sign in _BROKEN)
+def is_damaged(error: BaseException) -> bool:
+    """Return whether the error says that the database file itself is damaged."""
+    return isinstance(error, sqlite3.DatabaseError) and any(sign in str(error) for sign in _DAMAGED)
 
 
 def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> State:
-    """``state.db``; a broken one is set aside and a new one made, with what was exported earlier.
+    """Open ``state.db``; a damaged one is set aside and a new one made, with what was exported earlier.
 
-    ``thorough`` reads the whole file. Raises ``sqlite3.Error`` for anything else.
+    ``thorough`` reads the whole file. Raise ``sqlite3.Error`` for anything else.
     """
     path = os.path.join(folder, environment.STATE_DB)
     is_new = not os.path.exists(path) or not os.path.getsize(path)
@@ -46,25 +48,25 @@ def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> 
         if not thorough or _is_whole(conn):
             return State(conn)
     except sqlite3.DatabaseError as error:
-        if not is_broken(error):
+        if not is_damaged(error):
             raise
     kept = set_aside(path, now)
     log.error(
-        f"found state.db damaged; it was kept as {os.path.basename(kept)} and a new one made. No edit is lost;"
-        " what PlexSync wrote earlier counts as yours until it is written again."
+        f"repaired state.db: the damaged file was kept as {os.path.basename(kept)}, and a new one was made. No edit is"
+        " lost; what PlexSync wrote earlier counts as your own edit until it is written again."
     )
     return _with_times(folder, ledger.open_state(folder))
 
 
 def _with_times(folder: str, conn: sqlite3.Connection) -> State:
-    """A new state that takes over the times of the last syncs."""
+    """Return a new state with the times of the last syncs that were exported."""
     made = State(conn)
     made.import_synced(status.read_timestamps(folder))
     return made
 
 
 def _is_whole(conn: sqlite3.Connection) -> bool:
-    """Whether the whole file can be read; the connection is closed if not."""
+    """Return whether the whole file can be read; the connection is closed if not."""
     try:
         if conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
             return True
@@ -75,8 +77,8 @@ def _is_whole(conn: sqlite3.Connection) -> bool:
     return False
 
 
-def mend_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
-    """See to it that ``queue.db`` can be used: a broken one is salvaged row by row. Only the lock's holder may.
+def repair_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
+    """Make sure that ``queue.db`` can be used: a damaged one is read row by row. Only the lock's holder may.
 
     ``thorough`` reads the whole file.
     """
@@ -89,7 +91,7 @@ def mend_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
         finally:
             conn.close()
     except sqlite3.DatabaseError as error:
-        if not is_broken(error):
+        if not is_damaged(error):
             raise
     _salvage(folder, log, now)
 
@@ -97,52 +99,47 @@ def mend_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
 def _salvage(folder: str, log: Log, now: float) -> None:
     """Read what can be read, set the file aside, put the keys into a new one. Hooks wait at ``init.lock`` meanwhile."""
     path = os.path.join(folder, environment.QUEUE_DB)
-    fd = locks.open_lock(os.path.join(folder, environment.INIT_LOCK))
-    try:
-        if not locks.wait_lock(fd, enqueue.BUSY_TIMEOUT):
-            raise sqlite3.OperationalError("database is locked: another process has been creating it for 10 s")
-        found = _read(path)
+    with db.creation_lock(folder):
+        rest = _read(path)
         kept = set_aside(path, now)
-    finally:
-        os.close(fd)
-    conn = schema.open_queue(folder, now)
-    try:
-        _put_back(conn, found, now)
-    finally:
-        conn.close()
+    with contextlib.closing(schema.open_queue(folder, now)) as conn:
+        _put_back(conn, rest, now)
     log.error(
-        f"found queue.db damaged; {len(found.keys)} jobs were saved out of it, and it was kept as"
-        f" {os.path.basename(kept)}. Run Sync recent to be sure that nothing is missing."
+        f"repaired queue.db: {len(rest.keys)} jobs were saved from the damaged file, which was kept as"
+        f" {os.path.basename(kept)}. Run Sync recent to make sure that nothing is missing."
     )
 
 
-class _Found:
-    """What could be read. ``keys``: row id -> key. ``dead``: row id -> reason and message of a dead letter.
+class _Rest:
+    """What could be read of a damaged queue.
 
-    ``meta`` and ``cleared``: rows of the tables of these names.
+    ``keys``: row id -> key. ``dead``: row id -> reason and message of a dead letter. ``meta`` and
+    ``cleared``: rows of the tables of these names.
     """
 
     def __init__(self) -> None:
-        self.keys: dict[int, str] = {}
+        self.keys: dict[int, JobKey] = {}
         self.dead: dict[int, tuple[str, str]] = {}
         self.meta: dict[str, float] = {}
         self.cleared: dict[str, float] = {}
 
 
-def _put_back(conn: sqlite3.Connection, found: _Found, now: float) -> None:
-    jobs.put_many(conn, list(found.keys.values()), "salvaged", now, enqueue.BY_HAND)
-    with conn:
-        db.begin(conn)
-        for row in found.dead.keys() & found.keys.keys():
+def _put_back(conn: sqlite3.Connection, rest: _Rest, now: float) -> None:
+    jobs.enqueue_many(conn, rest.keys.values(), "repaired", now, enqueue.BY_HAND)
+    meta = QueueMeta(conn)
+    with db.transaction(conn):
+        for row in rest.dead.keys() & rest.keys.keys():
             sql = "SELECT _id FROM ack_queue_default WHERE key = ?"
-            stock.bury(conn, conn.execute(sql, (found.keys[row],)).fetchone()[0], *found.dead[row], now)
-        known = [(name, found.meta[name]) for name in _KEPT if name in found.meta]
-        conn.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", known)
-        conn.executemany("INSERT OR IGNORE INTO cleared VALUES (?, ?)", found.cleared.items())
+            row_id = conn.execute(sql, (str(rest.keys[row]),)).fetchone()[0]
+            stock.dead_letter(conn, row_id, *rest.dead[row], now)
+        for name in _KEPT:
+            if name in rest.meta:
+                setattr(meta, name, rest.meta[name])
+        conn.executemany("INSERT OR IGNORE INTO cleared VALUES (?, ?)", rest.cleared.items())
 
 
 #: What catch-up must know as it was: when PlexSync came, the last Clear queue, and the last catch-up.
-_KEPT = ("start", "cleared", "catchup")
+_KEPT = ("started_at", "cleared_at", "caught_up_at")
 
 #: Ways to a row's key and state: the table, and the two indexes, which hold the same where the table is unreadable.
 _TABLE = "SELECT _id, key, status, reason, message FROM ack_queue_default NOT INDEXED ORDER BY _id {order}"
@@ -151,26 +148,27 @@ _BY_STATE = (
     "SELECT _id, NULL, status, '', '' FROM ack_queue_default INDEXED BY job_due WHERE status = 9"
     " ORDER BY priority {order}, due {order}"
 )
-_LOST = "This job's row in queue.db was damaged; edit its scene in Stash or run Process DLQ to try again."
+_LOST = "This job's row in queue.db was damaged. Edit the scene in Stash, or run Process DLQ, to try again."
 
 
-def _read(path: str) -> _Found:
-    """Every key, with what is known of its state, of a file parts of which cannot be read."""
-    found = _Found()
+def _read(path: str) -> _Rest:
+    """Return every key that can be read, with what is known of its state."""
+    rest = _Rest()
     sure: set[int] = set()
     for sql in (_TABLE, _BY_KEY, _BY_STATE):
-        for row, key, now_as, reason, message in _rows(path, sql):
+        for row, key, state, reason, message in _rows(path, sql):
             if row in sure:
                 continue
-            if stock.is_key(key):
-                found.keys[row] = key
-            if now_as == stock.DEAD:
-                found.dead[row] = (str(reason or "retries_exhausted"), str(message or _LOST))
+            parsed = JobKey.parse(key)
+            if parsed is not None:
+                rest.keys[row] = parsed
+            if state == stock.DEAD:
+                rest.dead[row] = (str(reason or "retries_exhausted"), str(message or _LOST))
         if sql is _TABLE:
-            sure = set(found.keys)
-    found.meta = _numbers(path, "SELECT name, value FROM meta ORDER BY name {order}")
-    found.cleared = _numbers(path, "SELECT key, at FROM cleared ORDER BY key {order}")
-    return found
+            sure = set(rest.keys)
+    rest.meta = _numbers(path, "SELECT name, value FROM meta ORDER BY name {order}")
+    rest.cleared = _numbers(path, "SELECT key, at FROM cleared ORDER BY key {order}")
+    return rest
 
 
 def _numbers(path: str, sql: str) -> dict[str, float]:
@@ -178,7 +176,7 @@ def _numbers(path: str, sql: str) -> dict[str, float]:
 
 
 def _rows(path: str, sql: str) -> Iterator[tuple[Any, ...]]:
-    """The rows that can be read, one by one from both ends: some may come twice."""
+    """Yield the rows that can be read, one by one from both ends: some may come twice."""
     for order in ("ASC", "DESC"):
         conn = sqlite3.connect(path, timeout=enqueue.BUSY_TIMEOUT, isolation_level=None)
         conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -192,7 +190,7 @@ def _rows(path: str, sql: str) -> Iterator[tuple[Any, ...]]:
 
 
 def set_aside(path: str, now: float) -> str:
-    """Rename a database and its side files; the new name."""
+    """Rename a database and its side files; return the new name."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     kept = f"{path}.damaged-{stamp}"
     number = 0
@@ -212,8 +210,8 @@ PART_SECONDS = 60.0
 
 def sweep(folder: str, now: float) -> None:
     """Remove what processes that were killed left half-way to a file: the hook's has a cookie in it."""
-    with os.scandir(folder) as found:
-        parts = [entry.path for entry in found if _PART.fullmatch(entry.name)]
+    with os.scandir(folder) as entries:
+        parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
     for part in parts:
         with contextlib.suppress(OSError):  # its writer has just finished
             if not 0 <= now - os.stat(part).st_mtime < PART_SECONDS:

@@ -13,8 +13,11 @@ from plexsync.core import environment
 from plexsync.log import LEVELS, FileSink
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from plexsync.stash.lite import LiteStash
 from plexsync.state import ledger, pause
+from plexsync.state.meta import Meta
+from plexsync.state.pause import Pause
 
 #: Required module -> the package that contains it. The only list of them.
 PACKAGES = {
@@ -70,11 +73,11 @@ def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None
     Edits and wake requests until now are answered by this; later ones start an attempt at once.
     """
     interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
-    begun = pause.Pause(pause.SETUP, now + interval, sentence, interval=interval, wake=_counters(folder, now))
+    begun = Pause(pause.SETUP, now + interval, sentence, interval=interval, edits=_counters(folder, now))
     conn = ledger.open_state(folder)
     try:
-        before = pause.load(conn)
-        pause.store(conn, begun)
+        meta = Meta(conn)
+        before, meta.pause = meta.pause, begun
     finally:
         conn.close()
     if before is not None and before.problem == sentence:
@@ -90,7 +93,8 @@ def _counters(folder: str, now: float) -> float:
     """Return the counter of edits, and answer what was requested until now."""
     conn = schema.open_queue(folder, now)
     try:
-        schema.set_meta(conn, "looked", schema.get_meta(conn, "nudge"))
-        return schema.get_meta(conn, "wake")
+        meta = QueueMeta(conn)
+        meta.wake_seen = meta.wake_requested
+        return meta.edits
     finally:
         conn.close()

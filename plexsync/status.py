@@ -1,6 +1,6 @@
-"""What people and programs read about the state of things: the status object, in words, in Prometheus' text format.
+"""The status object: live from the databases, in sentences, in Prometheus' text format, and as files.
 
-Live from the databases, standard library alone; answers in well under a second. Holds no token and no title.
+Standard library alone; answers in well under a second. Holds no token and no title.
 """
 
 from __future__ import annotations
@@ -10,28 +10,24 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from plexsync import __version__
 from plexsync.core import environment, wake
-from plexsync.queue import dead_letters, jobs, schema
-from plexsync.state import breaker, counters, pause
+from plexsync.queue import dead_letters, jobs
+from plexsync.queue.meta import QueueMeta
 from plexsync.state.ledger import State
+from plexsync.state.meta import Meta
 
 _EMPTY = {"pending": 0, "waiting": 0, "in_progress": 0, "dead": 0, "oldest": 0}
 
 
 def status(folder: str, now: float) -> dict[str, Any]:
-    """The contract's status object for the data folder ``folder``; zeros where nothing is there yet."""
+    """Return the contract's status object for the data folder ``folder``; zeros where nothing is there yet."""
     queue, dead, catchup = _queue(folder)
-    conn = pause.connect(folder)
-    try:
-        raw = pause.value(conn, "breaker") or {}
-        standing = pause.load(conn)
-        counted = counters.load(conn)
-    finally:
-        conn.close()
-    held = breaker.Breaker(**raw)
+    with closing(Meta.open(folder)) as meta:
+        breaker, pause, stats = meta.breaker, meta.pause, meta.stats
     pid = wake.running_pid(folder) if os.path.isdir(folder) else None
     oldest = max(0, int(now - queue["oldest"])) if queue["oldest"] else 0
     return {
@@ -42,15 +38,15 @@ def status(folder: str, now: float) -> dict[str, Any]:
         },
         "dead_by_reason": dead,
         "breaker": {
-            "state": held.state(now),
-            "failures": held.failures,
-            "opened_at": moment(held.opened_at),
-            "retry_at": moment(held.retry_at if held.is_open else None),
+            "state": breaker.state(now),
+            "failures": breaker.failures,
+            "opened_at": moment(breaker.opened_at),
+            "retry_at": moment(breaker.retry_at if breaker.is_open else None),
         },
         "worker": {"running": pid is not None, "pid": pid},
-        "totals": counted.totals,
-        "requests": counted.requests,
-        "problem": (standing.problem or None) if standing is not None else None,
+        "totals": stats.totals,
+        "requests": stats.requests,
+        "problem": (pause.problem or None) if pause is not None else None,
         "last_catchup": moment(catchup or None),
     }
 
@@ -59,32 +55,29 @@ def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:
     path = os.path.join(folder, environment.QUEUE_DB)
     if not os.path.exists(path):
         return dict(_EMPTY), dict.fromkeys(dead_letters.REASONS, 0), 0.0
-    conn = sqlite3.connect(path, timeout=0.8, isolation_level=None)
-    try:
+    with closing(sqlite3.connect(path, timeout=0.8, isolation_level=None)) as conn:
         if conn.execute("PRAGMA user_version").fetchone()[0] == 0:
             return dict(_EMPTY), dict.fromkeys(dead_letters.REASONS, 0), 0.0
         dead = dict.fromkeys(dead_letters.REASONS, 0) | dead_letters.by_reason(conn)
-        return jobs.counts(conn), dead, schema.get_meta(conn, "catchup")
-    finally:
-        conn.close()
+        return jobs.counts(conn), dead, QueueMeta(conn).caught_up_at
 
 
 def moment(at: float | None) -> str | None:
-    """ISO 8601 in UTC, None for none."""
+    """Return a time in ISO 8601, UTC; None for none."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 def counted(number: int, what: str) -> str:
-    """``3 dead letters``"""
+    """Return ``3 dead letters``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def words(found: dict[str, Any]) -> list[str]:
-    """The status object as sentences, the most urgent first."""
-    queue, worker, held = found["queue"], found["worker"], found["breaker"]
+    """Return the status object as sentences, the most urgent first."""
+    queue, worker, breaker = found["queue"], found["worker"], found["breaker"]
     lines = [found["problem"]] if found["problem"] else []
-    if held["state"] != "closed":
-        lines.append(f"Plex has been away since {held['opened_at']}; it is looked for again at {held['retry_at']}.")
+    if breaker["state"] != "closed":
+        lines.append(f"Plex unreachable since {breaker['opened_at']}; next attempt at {breaker['retry_at']}.")
     lines.append(
         f"Queue: {queue['pending']} pending, {queue['waiting']} waiting for Plex to have the file,"
         f" {queue['in_progress']} in progress, {counted(queue['dead'], 'dead letter')}."
@@ -94,8 +87,8 @@ def words(found: dict[str, Any]) -> list[str]:
         lines.append(f"Dead letters by reason: {reasons}.")
     if queue["oldest_seconds"]:
         lines.append(f"The oldest job is {queue['oldest_seconds']} s old.")
-    running = f"runs (pid {worker['pid']})" if worker["running"] else "does not run; the next edit or task starts it"
-    lines.append(f"The background worker {running}.")
+    running = f"running (pid {worker['pid']})" if worker["running"] else "not running; the next edit or task starts it"
+    lines.append(f"Background worker: {running}.")
     totals = ", ".join(f"{number} {name}" for name, number in found["totals"].items())
     requests = ", ".join(f"{number} {_REQUESTS.get(name, name)}" for name, number in found["requests"].items())
     return [*lines, f"So far: {totals}. Requests: {requests}.", *_rates(found["totals"], found["requests"])]
@@ -105,14 +98,14 @@ _REQUESTS = {"plex_reads": "reads of Plex", "plex_writes": "writes to Plex", "st
 
 
 def _rates(totals: dict[str, int], requests: dict[str, int]) -> list[str]:
-    """What the totals mean for one scene."""
+    """Return what the totals mean for one scene."""
     arrived = totals["synced"] + totals["unchanged"]
     ended = arrived + totals["dead"]
     if not ended:
         return []
     asked = (requests["plex_reads"] + requests["plex_writes"]) / ended
     same = f", {100 * totals['unchanged'] // arrived} % of them without a write" if arrived else ""
-    return [f"Rates: {100 * arrived // ended} % arrived in Plex{same}; {asked:.1f} requests to Plex for each."]
+    return [f"Rates: {100 * arrived // ended} % arrived in Plex{same}; {asked:.1f} requests to Plex per scene."]
 
 
 #: Metric -> (kind, help). Names follow Prometheus' habits.
@@ -120,16 +113,16 @@ _METRICS = {
     "plexsync_jobs": ("gauge", "Jobs by state."),
     "plexsync_dead_letters": ("gauge", "Dead letters by reason."),
     "plexsync_oldest_job_seconds": ("gauge", "Age of the oldest job."),
-    "plexsync_breaker_open": ("gauge", "1 while Plex counts as away."),
+    "plexsync_breaker_open": ("gauge", "1 while Plex is unreachable."),
     "plexsync_worker_running": ("gauge", "1 while the background worker runs."),
-    "plexsync_paused": ("gauge", "1 while something has to be put right before syncing goes on."),
+    "plexsync_paused": ("gauge", "1 while syncing waits for the user."),
     "plexsync_jobs_total": ("counter", "Jobs ended, by outcome."),
     "plexsync_requests_total": ("counter", "HTTP requests, by kind."),
 }
 
 
 def prometheus(found: dict[str, Any]) -> str:
-    """The status object in Prometheus' text format."""
+    """Return the status object in Prometheus' text format."""
     queue = found["queue"]
     states = {name: queue[name] for name in ("pending", "waiting", "in_progress", "dead")}
     values: dict[str, dict[str, float]] = {
@@ -164,7 +157,7 @@ def export_timestamps(folder: str, state: State) -> None:
 
 
 def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
-    """What an earlier ``state.db`` exported; nothing where the file is missing or cannot be read."""
+    """Yield what an earlier ``state.db`` exported; nothing where the file is missing or cannot be read."""
     try:
         with open(os.path.join(folder, environment.TIMESTAMPS), encoding="utf-8") as file:
             raw = json.load(file)
@@ -179,5 +172,5 @@ def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
 
 
 def moment_is_sane(at: float) -> bool:
-    """Whether a number can be a time: finite, and not before PlexSync could have been."""
+    """Return whether a number can be a time: finite, and after 1970."""
     return 0 < at < 1e11

@@ -1,18 +1,20 @@
-"""Transactions on ``queue.db`` that let hooks in between: what changes many rows does so a thousand at a time.
+"""Databases: how a file is opened and made by one process at a time, and transactions that let hooks in between.
 
-Knows no jobs. Standard library alone, without ``typing``.
+Knows no tables. Standard library alone, without ``typing`` and ``contextlib``: a first hook loads it.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 
-from plexsync.core.enqueue import BUSY_TIMEOUT
+from plexsync.core import enqueue, environment, locks
 
 TYPE_CHECKING = False  # typing's own would load typing, a tenth of the hook's time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
     from typing import Any
 
 #: Rows per transaction, and the least pause between two in seconds. A pause is also as long as the transaction before
@@ -24,12 +26,38 @@ CHUNK, PAUSE = 1000, 0.005
 MANY = 500
 
 
-def begin(conn: sqlite3.Connection) -> None:
-    """Begin a transaction that writes, inside ``with conn``, which commits it, or rolls it back when anything raises.
+class transaction:
+    """A transaction that writes: committed at the end of the block, or rolled back when anything raises.
 
     A transaction left open by an error would keep every hook waiting.
     """
-    conn.execute("BEGIN IMMEDIATE")
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    def __enter__(self) -> None:
+        self._conn.execute("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._roll_back()
+            return
+        try:
+            self._conn.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        roll_back(self._conn)
+
+
+def roll_back(conn: sqlite3.Connection) -> None:
+    """Roll back what an interruption left open. A full disk has rolled it back already."""
+    if conn.in_transaction:
+        conn.execute("ROLLBACK")
 
 
 def in_chunks(
@@ -41,7 +69,7 @@ def in_chunks(
 ) -> list[int]:
     """Run ``statements`` for each of ``values``, ``size`` of them a transaction, with a pause (``sleep``) between two.
 
-    How many rows each statement changed.
+    Return how many rows each statement changed.
     """
     changed = [0] * len(statements)
     took = 0.0
@@ -49,8 +77,7 @@ def in_chunks(
         if at:
             sleep(max(PAUSE, took))
         began = time.perf_counter()
-        with conn:
-            begin(conn)
+        with transaction(conn):
             for number, statement in enumerate(statements):
                 changed[number] += conn.executemany(statement, values[at : at + size]).rowcount
         took = time.perf_counter() - began
@@ -58,14 +85,73 @@ def in_chunks(
 
 
 def portions(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
-    """``values`` in portions of ``MANY``, each with the question marks for its ``IN (...)``."""
+    """Yield ``values`` in portions of ``MANY``, each with the placeholders for its ``IN (...)``."""
     for start in range(0, len(values), MANY):
         portion = values[start : start + MANY]
         yield portion, ",".join("?" * len(portion))
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """An autocommit connection to ``path`` that survives power loss with every commit; no schema is made."""
-    conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+    """Open an autocommit connection to ``path`` whose every commit survives a power loss; no schema is made."""
+    conn = sqlite3.connect(path, timeout=enqueue.BUSY_TIMEOUT, isolation_level=None)
     conn.execute("PRAGMA synchronous=FULL")
     return conn
+
+
+def open_once(
+    path: str, version: int, schema: str, prepare: Callable[[sqlite3.Connection], None] | None = None
+) -> sqlite3.Connection:
+    """Open the database ``path``; the first to come makes it, by the statements of ``schema`` and then ``prepare``.
+
+    ``version``: the ``PRAGMA user_version`` of that schema; a file with a higher one is left as it is. Raise
+    ``sqlite3.Error`` or ``OSError`` when it cannot be opened or made.
+    """
+    conn = connect(path)
+    try:
+        if version_of(conn) < version:
+            with creation_lock(os.path.dirname(path)):
+                if version_of(conn) < version:
+                    _create(conn, version, schema, prepare)
+    except BaseException:
+        conn.close()  # a damaged file is renamed next, and Windows renames no open one
+        raise
+    return conn
+
+
+def _create(
+    conn: sqlite3.Connection, version: int, schema: str, prepare: Callable[[sqlite3.Connection], None] | None
+) -> None:
+    conn.execute("PRAGMA journal_mode=WAL")
+    with transaction(conn):
+        for statement in schema.split(";"):
+            conn.execute(statement)
+        if prepare is not None:
+            prepare(conn)
+        conn.execute(f"PRAGMA user_version={version}")
+
+
+def version_of(conn: sqlite3.Connection) -> int:
+    """Return the version of the file's schema, 0 before it is made."""
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+class creation_lock:
+    """Hold ``init.lock`` of ``folder``: one process at a time makes a database, for the switch to WAL waits for nobody.
+
+    Raise ``sqlite3.OperationalError`` when another process keeps it for longer than ``BUSY_TIMEOUT``.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, environment.INIT_LOCK)
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        self._fd = locks.open_lock(self._path)
+        if not locks.wait_lock(self._fd, enqueue.BUSY_TIMEOUT):
+            os.close(self._fd)
+            raise sqlite3.OperationalError("database is locked: another process has been creating it for 10 s")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)

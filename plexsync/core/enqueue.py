@@ -30,7 +30,7 @@ ON CONFLICT (key) DO UPDATE SET
   priority = CASE WHEN status < 5 THEN min(priority, excluded.priority) ELSE excluded.priority END,
   first_seen = CASE WHEN status < 5 THEN first_seen ELSE excluded.first_seen END,
   status = CASE WHEN status = 2 THEN 2 ELSE 1 END,
-  attempts = 0, takebacks = 0, bulk = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL
+  attempts = 0, rescues = 0, bulk = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL
 """
 
 

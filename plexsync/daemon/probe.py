@@ -1,16 +1,15 @@
-"""One look while nothing is sent: is Plex back, is Stash back, has the user put it right? Standard library alone.
+"""One probe while nothing is sent: is Plex reachable again, is Stash, has the user put it right?
 
-Asks Stash for the settings (one request) and Plex for one row (one request), and moves the pause. Sends no edit,
-reads no scene; the full worker starts only when this finds a reason.
+Asks Stash for the settings (one request) and Plex for one row (one request), and prolongs the pause. Sends no edit,
+reads no scene; the full worker starts only when this finds a reason. Standard library alone.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from plexsync import requirements
 from plexsync.core import environment
@@ -18,37 +17,34 @@ from plexsync.core.connection import client_id
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.settings import Settings, digest, read_settings, setup_problem
 from plexsync.stash.lite import FETCH_ERRORS, LiteStash, fetch
-from plexsync.state import breaker, counters, pause
+from plexsync.state.counters import Stats
+from plexsync.state.meta import Meta
+from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 
 
-def look(folder: str, api_key: str = "", clock: Callable[[], float] = time.time) -> bool:
-    """Whether the full worker has a reason to start; if not, the pause is prolonged."""
-    conn = pause.connect(folder)  # a file that is not there is the worker's to make
+def probe(folder: str, api_key: str = "", clock: Callable[[], float] = time.time) -> bool:
+    """Return whether the full worker has a reason to start; if not, prolong the pause."""
     starter = os.getppid()
-    try:
-        standing = pause.load(conn)
-        if standing is None:
+    with closing(Meta.open(folder)) as meta:  # a file that is not there is the worker's to make
+        pause = meta.pause
+        if pause is None:
             return True
-        counted = counters.load(conn)
-        asked = counted.plex_reads
-        glance = standing.kind == pause.PLEX and clock() < standing.until <= clock() + standing.interval
-        found = _reason(standing, folder, api_key, counted, glance=glance)
+        stats = meta.stats
+        reads = stats.plex_reads
+        settings_only = pause.kind == PLEX and clock() < pause.until <= clock() + pause.interval
+        has_reason = _has_reason(pause, folder, api_key, stats, settings_only=settings_only)
         if os.getppid() != starter:  # killed meanwhile: the state may belong to another worker by now
-            return found
-        if not found and glance:
-            standing.glance = clock() + environment.seconds("PLEXSYNC_BREAKER_RESET")
-            pause.store(conn, standing)
-        elif not found:
-            _prolong(conn, standing, clock(), plex_failed=counted.plex_reads > asked)
-        counted.store(conn)
-        return found
-    finally:
-        conn.close()
+            return has_reason
+        if not has_reason:
+            _prolong(pause, clock(), settings_only=settings_only, plex_failed=stats.plex_reads > reads)
+            meta.pause = pause
+        meta.stats = stats
+        return has_reason
 
 
-def _reason(standing: pause.Pause, folder: str, api_key: str, counted: counters.Stats, *, glance: bool) -> bool:
-    """``glance``: only the settings are looked at; for Plex it is not time yet."""
-    if standing.kind == pause.LOCAL:
+def _has_reason(pause: Pause, folder: str, api_key: str, stats: Stats, *, settings_only: bool) -> bool:
+    """``settings_only``: it is too early to probe Plex, but its address may have been corrected."""
+    if pause.kind == LOCAL:
         return True
     if requirements.missing():
         return False
@@ -56,41 +52,34 @@ def _reason(standing: pause.Pause, folder: str, api_key: str, counted: counters.
     try:
         saved = stash.settings()
     except StashUnavailable as error:  # a rejected login is another reason to pause than before: the worker says so
-        return error.refused and standing.kind != pause.STASH
+        return error.refused and pause.kind != STASH
     finally:
-        counted.stash += stash.requests
-    if standing.kind == pause.STASH or digest(saved) != standing.settings:
+        stats.stash += stash.requests
+    if pause.kind == STASH or digest(saved) != pause.settings:
         return True
-    if standing.kind == pause.DRY or glance:
+    if pause.kind == DRY or settings_only:
         return False
     settings, _ = read_settings(saved)
     if setup_problem(settings):
         return False
-    counted.plex_reads += 1
-    return plex_answers(settings, standing, folder)
+    stats.plex_reads += 1
+    return plex_answers(settings, pause, folder)
 
 
-def _prolong(conn: sqlite3.Connection, standing: pause.Pause, now: float, *, plex_failed: bool) -> None:
-    """Plex away: the breaker counts and doubles. Otherwise the interval is the contract's, each time the same."""
+def _prolong(pause: Pause, now: float, *, settings_only: bool, plex_failed: bool) -> None:
     reset = environment.seconds("PLEXSYNC_BREAKER_RESET")
-    cap = environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
-    standing.until = now + standing.interval
-    if standing.kind == pause.PLEX and plex_failed:
-        raw = pause.value(conn, "breaker") or {}
-        after = breaker.failed(breaker.Breaker(**raw), now, reset, cap, at_once=True)
-        values = {name: getattr(after, name) for name in breaker.Breaker.__slots__}
-        conn.execute("INSERT OR REPLACE INTO meta VALUES ('breaker', ?)", (json.dumps(values),))
-        standing.until, standing.interval = after.retry_at, after.reset
-        standing.glance = now + reset if reset < after.reset else 0.0
-    elif standing.kind == pause.STASH:
-        standing.interval = min(cap, max(standing.interval, reset) * 2)
-        standing.until = now + standing.interval
-    pause.store(conn, standing)
+    if settings_only:
+        pause.settings_check_at = now + reset
+    else:
+        pause.prolong(now, reset, environment.seconds("PLEXSYNC_BREAKER_RESET_CAP"), plex_failed=plex_failed)
 
 
-def plex_answers(settings: Settings, standing: pause.Pause, folder: str) -> bool:
-    """One small read through Plex's database. While Plex was away any answer but "busy" is a sign of life."""
-    where = f"/library/sections/{standing.section}/all?type=1" if standing.section else "/library/sections"
+def plex_answers(settings: Settings, pause: Pause, folder: str) -> bool:
+    """Return whether one small read through Plex's database succeeds.
+
+    While Plex was unreachable any answer but "busy" is a sign of life.
+    """
+    where = f"/library/sections/{pause.section}/all?type=1" if pause.section else "/library/sections"
     headers = {
         "Accept": "application/json",
         "X-Plex-Token": settings.plex_token,
@@ -103,6 +92,6 @@ def plex_answers(settings: Settings, standing: pause.Pause, folder: str) -> bool
         status, body = fetch(settings.plex_url, "GET", where, headers, None, verify=not settings.skip_tls_verify)
     except FETCH_ERRORS:
         return False
-    if standing.kind == pause.SETUP:
+    if pause.kind == SETUP:
         return status == 200 and b"MediaContainer" in body
     return 200 <= status < 500 and status not in (408, 429) and (status != 200 or b"MediaContainer" in body)

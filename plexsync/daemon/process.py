@@ -1,6 +1,6 @@
 """The one draining process: how it comes by the lock, keeps it through ``exec``, and ends without losing a wake-up.
 
-Knows neither jobs nor servers. Standard library alone: the small waiter lives here too.
+Knows neither jobs nor servers. Standard library alone: the idle worker needs it too.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import sys
 from collections.abc import Callable
 
 from plexsync.core import environment, locks
+from plexsync.model.lifecycle import Next
 
 #: Seconds for which a worker that nobody handed the lock tries to obtain it (Windows: locks are not inherited).
 TAKE_PATIENCE = 1.0
 #: Seconds for which one that was about to end tries to have the lock back because rows came.
 BACK_PATIENCE = 0.2
+#: Seconds after which ``Terminated`` is raised again where Python swallowed it.
+RAISE_AGAIN = 0.05
 
 
 class Terminated(BaseException):
-    """SIGTERM or Ctrl-C: put the batch back and end."""
+    """Raised by SIGTERM and Ctrl-C: put the batch back and end."""
 
 
 class Holder:
@@ -35,7 +38,7 @@ class Holder:
 
     @classmethod
     def take(cls, folder: str, inherited: int | None, patience: float = TAKE_PATIENCE) -> Holder | None:
-        """The lock that the starter handed over as descriptor ``inherited``, or a free one; None if another has it."""
+        """Take the lock handed over as descriptor ``inherited``, or a free one; return None if another has it."""
         if inherited is not None and _is_lock(folder, inherited):
             fd = inherited
         else:
@@ -46,7 +49,7 @@ class Holder:
         return cls(folder, fd)
 
     def end(self, more: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
-        """Give the lock up; False if ``more()`` then says that rows came and the lock could be had back.
+        """Give the lock up; return False if ``more()`` then says that rows came and the lock could be had back.
 
         May be called again, whatever ended the first call: a lock that is another's by then is left alone.
         """
@@ -63,15 +66,15 @@ class Holder:
             os.close(fd)
         return True
 
-    def become(self, role: str, api_key: str, *, again: bool = True) -> None:
-        """Replace this process by ``role`` (``worker``, ``waiter``): same pid and lock. ``again``: see ``background``.
+    def become(self, role: Next, api_key: str, *, resumed: bool = True) -> None:
+        """Replace this process by ``role`` (``WORK``, ``IDLE``): same pid and lock. ``resumed``: see ``main.run``.
 
-        Returns on Windows, and where the interpreter cannot be started any more.
+        Return on Windows, and where the interpreter cannot be started any more.
         """
         if locks.WINDOWS:
             return
-        command = [sys.executable or "python3", environment.ENTRY, role, "--data-dir", self.folder]
-        command += ["--lock-fd", str(self.fd), *(["--again"] if again else [])]
+        command = [sys.executable or "python3", environment.ENTRY, role.value, "--data-dir", self.folder]
+        command += ["--lock-fd", str(self.fd), *(["--resumed"] if resumed else [])]
         reader = pipe_key(api_key)
         if reader is not None:
             command += ["--key-fd", str(reader)]
@@ -85,7 +88,7 @@ class Holder:
 
 
 def _sign(fd: int) -> None:
-    """Name this process in its lock, if it does not stand there. A full disk is no reason to die before saying so."""
+    """Write this process's pid into its lock, unless it is there. A full disk is no reason to die before saying so."""
     pid = str(os.getpid())
     with contextlib.suppress(OSError):
         if locks.read_text(fd) != pid:
@@ -93,7 +96,7 @@ def _sign(fd: int) -> None:
 
 
 def _is_lock(folder: str, fd: int) -> bool:
-    """Whether the descriptor is this folder's lock file: a number on a command line proves nothing."""
+    """Return whether the descriptor is this folder's lock file: a number on a command line proves nothing."""
     try:
         mine = os.fstat(fd)
         there = os.stat(os.path.join(folder, environment.WORKER_LOCK))
@@ -103,7 +106,7 @@ def _is_lock(folder: str, fd: int) -> bool:
 
 
 def pipe_key(api_key: str) -> int | None:
-    """The reading end, to be inherited, of a pipe that holds Stash's ApiKey; None without a key."""
+    """Return the reading end, to be inherited, of a pipe that holds Stash's API key; None without a key."""
     if not api_key:
         return None
     reader, writer = os.pipe()
@@ -114,7 +117,7 @@ def pipe_key(api_key: str) -> int | None:
 
 
 def read_key(fd: int | None) -> str:
-    """Stash's ApiKey from the pipe that ``pipe_key`` made; ``""`` without one."""
+    """Return Stash's API key from the pipe that ``pipe_key`` made; ``""`` without one."""
     if fd is None:
         return ""
     try:
@@ -131,7 +134,7 @@ def settle_in(folder: str) -> None:
         with contextlib.suppress(OSError):  # a group's leader already, or not allowed
             os.setsid()
     if hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignored it would keep a look's exit status from us
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignored it would keep a probe's exit status from us
     os.umask(0o077)
     os.chdir(folder)
 
@@ -144,5 +147,15 @@ def raise_on_signals() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise Terminated
 
+    def swallowed(lost: sys.UnraisableHookArgs) -> None:
+        # Python lets nothing out of a finaliser, and urllib3 closes its connections in one: raise it again outside.
+        if issubclass(lost.exc_type, Terminated):
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN)
+        else:
+            sys.__unraisablehook__(lost)
+
     signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGINT, terminated)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, terminated)
+        sys.unraisablehook = swallowed

@@ -7,25 +7,29 @@ import sqlite3
 
 from plexsync import repair
 from plexsync.app import App, World, own_client_id, worker_log
-from plexsync.core import enqueue
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Terminated
 from plexsync.log import StashSink
 from plexsync.model.errors import StashUnavailable
+from plexsync.model.lifecycle import Next
 from plexsync.plex.client import load_plexapi
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.state import pause
-from plexsync.worker.loop import DISABLED, WAIT, Worker
+from plexsync.state.meta import Meta
+from plexsync.state.pause import Pause
+from plexsync.worker.loop import Worker
 
-#: Seconds after which a worker that ended by a fault of its own starts again.
+#: Seconds after which a worker that an internal error ended starts again.
 AFTER_FAULT = 60.0
 
 
-def drain(folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: World | None = None) -> tuple[str, str]:
-    """Drain the queue of ``folder``: why it ended (see ``worker``), and Stash's ApiKey as it is known now.
+def drain(
+    folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: World | None = None
+) -> tuple[Next, str]:
+    """Drain the queue of ``folder``; return what to do next, and Stash's API key as it is known now.
 
-    ``fresh``: the process has just started. Raises ``OSError`` or ``sqlite3.Error`` where not even a pause can be
-    noted.
+    ``fresh``: the process has just started. Raise ``OSError`` or ``sqlite3.Error`` where not even a pause can be
+    stored.
     """
     world = world or World()
     load_plexapi(own_client_id(folder))
@@ -37,13 +41,13 @@ def drain(folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: 
             repair.sweep(folder, world.clock())
         thorough = fresh or _was_this_machine(folder)
         app.open_state(thorough=thorough)
-        repair.mend_queue(folder, log, world.clock(), thorough=thorough)
-        queue = JobQueue(folder, world.clock)
+        repair.repair_queue(folder, log, world.clock(), thorough=thorough)
+        queue = JobQueue(folder, world.clock, world.sleep)
         try:
-            if queue.conn.execute("PRAGMA user_version").fetchone()[0] > enqueue.SCHEMA_VERSION:
-                log.warning("ended: queue.db belongs to a later PlexSync")
-                return DISABLED, app.api_key
-            return Worker(app, queue, sink, files, fresh=fresh).drain(), app.api_key
+            if queue.is_newer:
+                log.warning("ended: queue.db belongs to a later version of PlexSync")
+                return Next.STOP, app.api_key
+            return Worker(app, queue, sink, files.state, fresh=fresh).drain(), app.api_key
         finally:
             queue.close()
     except Terminated:
@@ -53,42 +57,40 @@ def drain(folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: 
             _note(app, error)
         finally:
             _hand_over(app, sink)
-        return WAIT, app.api_key
+        return Next.IDLE, app.api_key
     finally:
         app.close()
         log.close()
 
 
 def _note(app: App, error: Exception) -> None:
-    """Say what ended the worker, and pause; raises where this machine lets nothing be noted."""
+    """Log what ended the worker, and pause. Raise where this machine lets nothing be stored."""
     log, clock = app.log, app.world.clock
     if isinstance(error, (OSError, sqlite3.Error)):
         sentence = f"this machine could not do it ({error}). Free its disk, or allow Stash to write in {app.folder}."
-        log.error(f"paused: {sentence} Every edit stays queued, and PlexSync tries again by itself.")
+        log.error(f"paused: {sentence} Every edit stays queued; PlexSync tries again every minute.")
         problem = f"PlexSync is paused: {sentence}"
     else:
         kind = type(error).__name__  # its text may hold anything, a title or a token too
-        log.error("ended by a fault of its own", kind=kind)
-        problem = f"PlexSync is paused by a fault of its own ({kind}); it tries again by itself. See plexsync.log."
+        log.error("failed: internal error", kind=kind)
+        problem = (
+            f"PlexSync is paused: internal error ({kind}). This is a bug; see plexsync.log. Retrying every minute."
+        )
     log.trace(error)
-    standing = pause.Pause(pause.LOCAL, clock() + AFTER_FAULT, problem, interval=AFTER_FAULT)
-    pause.store(app.state.conn, standing)
+    app.state.meta.pause = Pause(pause.LOCAL, clock() + AFTER_FAULT, problem, interval=AFTER_FAULT)
 
 
 def _hand_over(app: App, sink: StashSink) -> None:
-    """What the worker could not say before it ended: its own log may be on the very disk that is full."""
+    """Send what the worker could not say before it ended: its log may be on the very disk that is full."""
     with contextlib.suppress(StashUnavailable):
         sink.flush(app.stash.tell, app.world.clock(), force=True)
 
 
 def _was_this_machine(folder: str) -> bool:
-    """Whether this machine's trouble was what paused: a damaged file may be behind it."""
+    """Return whether a fault of this machine was what paused: a damaged file may be behind it."""
     try:
-        conn = pause.connect(folder)
-        try:
-            standing = pause.load(conn)
-        finally:
-            conn.close()
+        with contextlib.closing(Meta.open(folder)) as meta:
+            standing = meta.pause
     except (sqlite3.Error, ValueError):
         return True
     return standing is not None and standing.kind == pause.LOCAL

@@ -6,9 +6,13 @@ from enum import Enum
 
 
 class Next(Enum):
-    """``WORK``: drain the queue. ``IDLE``: wait as a small process. ``RESTART``: the files changed. ``STOP``: end."""
+    """``WORK``: drain the queue. ``IDLE``: wait as a small process. ``PROBE``: check whether a pause is over.
 
-    WORK = "work"
+    ``RESTART``: the plugin's files changed. ``STOP``: end. The first three are the internal commands.
+    """
+
+    WORK = "worker"
     IDLE = "idle"
+    PROBE = "probe"
     RESTART = "restart"
     STOP = "stop"

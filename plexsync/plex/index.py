@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from plexsync.core.db import portions
+from plexsync.core.db import portions, transaction
 from plexsync.model.item import IndexPart, Section
 from plexsync.model.paths import name_key
 from plexsync.plex.client import Identity
@@ -303,7 +303,7 @@ class Library:
         if not changed:
             return
         lines = [line for key in changed for line in after[key]]
-        with self._transaction():
+        with transaction(self._conn):
             self._conn.executemany(
                 "DELETE FROM part WHERE rating_key = ? AND section = ?",
                 [(key, section) for key in changed if key in before],
@@ -330,7 +330,7 @@ class Library:
         stored = self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (row.id,))
         gone = [(key, row.id) for (key,) in stored if key not in keys]
         for portion, _ in portions(gone):
-            with self._transaction():
+            with transaction(self._conn):
                 self._conn.executemany("DELETE FROM part WHERE rating_key = ? AND section = ?", portion)
 
     def _index(self) -> None:
@@ -360,17 +360,6 @@ class Library:
             "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ?, listed_clock = ? WHERE id = ?",
             (row.clock, int(row.complete), server_time, swept, row.listed_clock, row.id),
         )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._conn.in_transaction:  # a full disk rolls it back by itself
-                self._conn.execute("ROLLBACK")
-            raise
-        self._conn.execute("COMMIT")
 
 
 @contextmanager

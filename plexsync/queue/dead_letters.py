@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from typing import NamedTuple
 
 from plexsync.core.db import in_chunks
-from plexsync.queue import schema
+from plexsync.model.job_key import JobKey
+from plexsync.queue.meta import QueueMeta
 
-TYPE_CHECKING = False  # typing's own would load typing, which the operations can do without
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -16,13 +18,13 @@ REASONS = ("low_confidence", "not_in_plex", "rejected", "retries_exhausted", "in
 
 # A clean slate, and nobody's bulk: a dead letter that is put back is never dropped with a task.
 _REVIVE = (
-    "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, takebacks = 0, waiting = NULL, bulk = 0,"
-    " priority = 1, mark = :mark, reason = NULL, message = NULL, candidates = NULL, first_seen = :now,"
+    "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, rescues = 0, waiting = NULL, bulk = 0,"
+    " priority = 1, task = :task, reason = NULL, message = NULL, candidates = NULL, first_seen = :now,"
     " generation = generation + 1"
     " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
 )
-# Remembered as of its newest edit: what killed the worker was seen by no finished job, so catch-up would revive it. An
-# edit that came later, without a hook, is still found.
+# Remembered as of its newest edit: what crashed the worker was seen by no finished job, so catch-up would revive it.
+# An edit that came later, without a hook, is still found.
 _DISCARD = (
     (
         "INSERT INTO cleared SELECT key, COALESCE(timestamp, 0) FROM ack_queue_default"
@@ -32,61 +34,72 @@ _DISCARD = (
     "DELETE FROM ack_queue_default WHERE _id = :id AND status = 9",
 )
 
-# What the stock class buried has no reason.
+# What the stock class dead-lettered has no reason.
 _REASON = "COALESCE(reason, 'retries_exhausted')"
 
 
-def dead_letters(conn: sqlite3.Connection, limit: int = -1) -> list[tuple[object, ...]]:
-    """The newest ``limit`` dead letters, or all.
+class DeadLetter(NamedTuple):
+    """One dead letter. ``key``: its text, None where the row held none. ``candidates``: JSON text, or None."""
 
-    Each: id, key, reason, message, attempts, first_seen, last_seen, candidates (JSON text or None).
-    """
-    return conn.execute(
+    row: int
+    key: str | None
+    reason: str
+    message: str | None
+    attempts: int
+    first_seen: float | None
+    last_seen: float | None
+    candidates: str | None
+
+
+def dead_letters(conn: sqlite3.Connection, limit: int = -1) -> list[DeadLetter]:
+    """Return the newest ``limit`` dead letters, or all."""
+    rows = conn.execute(
         f"SELECT _id, key, {_REASON}, message, attempts, first_seen, last_seen, candidates"
         " FROM ack_queue_default WHERE status = 9 ORDER BY last_seen DESC, _id DESC LIMIT ?",
         (limit,),
-    ).fetchall()
+    )
+    return [DeadLetter(*row) for row in rows]
 
 
 def by_reason(conn: sqlite3.Connection) -> dict[str, int]:
-    """How many dead letters there are for each reason that occurs."""
+    """Return how many dead letters there are for each reason that occurs."""
     return dict(
         conn.execute(f"SELECT {_REASON}, count(*) FROM ack_queue_default WHERE status = 9 GROUP BY 1").fetchall()
     )
 
 
 def retry(conn: sqlite3.Connection, ids: list[int], now: float, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Put these dead letters back with a clean slate; how many there were."""
-    return in_chunks(conn, (_REVIVE,), [{"id": one, "now": now, "mark": None} for one in ids], sleep)[0]
+    """Put these dead letters back with a clean slate; return how many there were."""
+    return in_chunks(conn, (_REVIVE,), [{"id": row, "now": now, "task": None} for row in ids], sleep)[0]
 
 
 def retry_all(
     conn: sqlite3.Connection,
     now: float,
-    mark: str | None = None,
+    task_id: str | None = None,
     keep: tuple[str, ...] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Put back every dead letter whose reason is not in ``keep``; followed under ``mark``. How many."""
+    """Put back every dead letter whose reason is not in ``keep``, followed by the task ``task_id``; return how many."""
     rows = conn.execute(f"SELECT _id, {_REASON} FROM ack_queue_default WHERE status = 9").fetchall()
-    values = [{"id": row_id, "now": now, "mark": mark} for row_id, reason in rows if reason not in keep]
+    values = [{"id": row_id, "now": now, "task": task_id} for row_id, reason in rows if reason not in keep]
     return in_chunks(conn, (_REVIVE,), values, sleep)[0]
 
 
-def retry_invalid(conn: sqlite3.Connection, keys: Iterable[str], now: float) -> int:
-    """Put back those of ``keys`` that could not be sent as they were: catch-up found them changed. How many."""
+def retry_invalid(conn: sqlite3.Connection, keys: Iterable[JobKey], now: float) -> int:
+    """Put back those of ``keys`` that could not be sent as they were, for they have changed; return how many."""
     sql = "SELECT _id FROM ack_queue_default WHERE key = ? AND status = 9 AND reason = 'invalid'"
-    ids = [row[0] for key in keys for row in conn.execute(sql, (key,))]
+    ids = [row[0] for key in keys for row in conn.execute(sql, (str(key),))]
     return retry(conn, ids, now)
 
 
 def discard(conn: sqlite3.Connection, ids: list[int], sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget these dead letters, until their scenes are edited again; how many there were."""
-    return in_chunks(conn, _DISCARD, [{"id": one} for one in ids], sleep)[1]
+    """Forget these dead letters until their scenes are edited again; return how many there were."""
+    return in_chunks(conn, _DISCARD, [{"id": row} for row in ids], sleep)[1]
 
 
 def clear_dead(conn: sqlite3.Connection, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget all dead letters; how many."""
+    """Forget all dead letters; return how many."""
     rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status = 9").fetchall()
     return discard(conn, [row[0] for row in rows], sleep)
 
@@ -101,16 +114,16 @@ _CLEAR = (
 
 
 def clear_pending(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget all pending and waiting jobs, and what catch-up would find of the time before ``now``; how many.
+    """Forget all pending and waiting jobs, and what catch-up would find of the time before ``now``; return how many.
 
     Their keys are remembered (``cleared_at``): a scene edited in this very second was cleared too.
     """
-    schema.set_meta(conn, "cleared", now)
+    QueueMeta(conn).cleared_at = now
     rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status < 2").fetchall()
     return in_chunks(conn, _CLEAR, [{"id": row[0], "now": now} for row in rows], sleep)[1]
 
 
-def cleared_at(conn: sqlite3.Connection, keys: Iterable[str]) -> dict[str, float]:
-    """Up to when edits of these keys were cleared or discarded; keys of which none ever were are left out."""
-    rows = (conn.execute("SELECT key, at FROM cleared WHERE key = ?", (key,)).fetchone() for key in keys)
-    return dict(row for row in rows if row is not None)
+def cleared_at(conn: sqlite3.Connection, keys: Iterable[JobKey]) -> dict[JobKey, float]:
+    """Return up to when edits of these keys were cleared or discarded; keys of which none ever were are left out."""
+    rows = ((key, conn.execute("SELECT at FROM cleared WHERE key = ?", (str(key),)).fetchone()) for key in keys)
+    return {key: row[0] for key, row in rows if row is not None}

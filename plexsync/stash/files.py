@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from plexsync.core.db import portions
+from plexsync.core.db import portions, transaction
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, SceneFile, same_duration
 from plexsync.stash.api import Stash, StashRefused
@@ -141,12 +141,14 @@ class StashFiles:
         table.execute("DROP TABLE IF EXISTS file")
         table.execute("CREATE TABLE file (name, scene, id, path, size, duration)")
         for page in stash.files():
-            table.execute("BEGIN")
-            table.executemany(
-                "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?)",
-                [(name_key(file.path), scene, file.id, file.path, file.size, file.duration) for scene, file in page],
-            )
-            table.execute("COMMIT")
+            with transaction(table):
+                table.executemany(
+                    "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        (name_key(file.path), scene, file.id, file.path, file.size, file.duration)
+                        for scene, file in page
+                    ],
+                )
         table.execute("CREATE INDEX file_name ON file (name)")
         table.execute("CREATE INDEX file_size ON file (size)")
 

@@ -5,7 +5,6 @@ Only adds, and only where missing: the hook that the edit fires then finds nothi
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from plexsync.log import Log
 from plexsync.model.scene import Scene
 from plexsync.model.settings import TAG_KEYS, Settings, display_name
 from plexsync.stash.api import TAGGED_AT_ONCE, Stash, StashRefused
-from plexsync.state import ledger
+from plexsync.state.meta import Meta
 
 #: Name of the tag for a source without an id in the settings.
 NAME = "stash-box: {}"
@@ -38,20 +37,17 @@ def _host(endpoint: str) -> str:
     return host.rstrip(".").removeprefix("www.")
 
 
-def tag(
-    stash: Stash, scenes: Sequence[Scene], settings: Settings, log: Log, conn: sqlite3.Connection | None = None
-) -> None:
+def tag(stash: Stash, scenes: Sequence[Scene], settings: Settings, log: Log, meta: Meta | None = None) -> None:
     """Add the tags that are missing: one request for each source. Raises ``StashUnavailable``.
 
-    A scene's tags in ``scenes`` stay as they were read: the edit's own hook brings the new ones to Plex. ``conn``
-    (``state.db``) remembers which tag was warned of: once for each change of the setting.
+    A scene's tags in ``scenes`` stay as they were read: the edit's own hook brings the new ones to Plex. ``meta``
+    (of ``state.db``) remembers which tag was warned of: once for each change of the setting.
     """
     wanted: dict[str, list[Scene]] = {}
     for scene in scenes:
         for source in sources(scene):
             wanted.setdefault(source, []).append(scene)
-    warned: dict[str, str] = ledger.get(conn, "tag_warned", {}) if conn else {}
-    before = dict(warned)
+    warned: dict[str, str] = dict(meta.tag_warned) if meta else {}
     for source, known in sorted(wanted.items()):
         given = settings.stash_id_tags.get(source, "")
         try:
@@ -61,12 +57,12 @@ def tag(
             if warned.get(source) != given:
                 setting = display_name(TAG_KEYS[source])
                 log.warning(
-                    f'failed to tag scenes by {source}: {error}. Check "{setting}" in Settings > Plugins > PlexSync;'
+                    f'failed to tag scenes in Stash: {error}. Check "{setting}" in Settings > Plugins > PlexSync;'
                     " syncing continues without this tag."
                 )
             warned[source] = given
-    if conn and warned != before:
-        ledger.put(conn, "tag_warned", warned)
+    if meta:
+        meta.tag_warned = warned
 
 
 def _tag(stash: Stash, source: str, given: str, scenes: Sequence[Scene], log: Log) -> bool:

@@ -1,14 +1,9 @@
 """What is counted over the life of an installation: absolute numbers, written by the lock's holder alone.
 
-One writer and absolute values: nothing is added up twice. Standard library alone.
+One writer and absolute values: nothing is added up twice. ``meta.py`` stores them. Standard library alone.
 """
 
 from __future__ import annotations
-
-import json
-import sqlite3
-
-from plexsync.state import pause
 
 TOTALS = ("synced", "unchanged", "retried", "dead", "skipped")
 REQUESTS = ("plex_reads", "plex_writes", "stash")
@@ -43,18 +38,16 @@ class Stats:
         return {name: getattr(self, name) for name in REQUESTS}
 
     def count(self, outcome: str) -> None:
-        """One job ended so; outcomes that are no total are not counted."""
+        """Count one job that ended so; outcomes that are no total are not counted."""
         if outcome in TOTALS:
             setattr(self, outcome, getattr(self, outcome) + 1)
 
-    def store(self, conn: sqlite3.Connection) -> None:
-        """Write the numbers."""
-        text = json.dumps({name: getattr(self, name) for name in self.__slots__})
-        conn.execute("INSERT OR REPLACE INTO meta VALUES ('stats', ?)", (text,))
+    def as_json(self) -> dict[str, int]:
+        """Return what is stored."""
+        return self.totals | self.requests
 
-
-def load(conn: sqlite3.Connection) -> Stats:
-    """The numbers so far, zeros where there are none."""
-    raw = pause.value(conn, "stats")
-    known = raw if isinstance(raw, dict) else {}
-    return Stats(**{name: known[name] for name in Stats.__slots__ if isinstance(known.get(name), int)})
+    @classmethod
+    def from_json(cls, raw: object) -> Stats:
+        """Return the numbers that ``as_json`` made; whatever is missing or no number is zero."""
+        known = raw if isinstance(raw, dict) else {}
+        return cls(**{name: known[name] for name in cls.__slots__ if isinstance(known.get(name), int)})

@@ -1,96 +1,110 @@
-"""Why nothing is sent for now, and until when: one row of ``state.db``, written by the lock's holder.
+"""Why nothing is sent for now, and until when. A value; ``meta.py`` stores it, and the lock's holder alone writes it.
 
-Waiter, status and tasks read it, so it needs the standard library alone and makes no file that is not there.
+Idle worker, status and tasks read it, so it needs the standard library alone.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
-from plexsync.core import environment
+from plexsync.state.breaker import THRESHOLD, Breaker, failed
 
-#: What pauses: Plex away, Stash away, something for the user to put right, this machine, or ``dryRun`` with edits held.
+#: What pauses: Plex unreachable, Stash unreachable, something for the user to put right, this machine, or ``dryRun``
+#: with edits held back.
 PLEX, STASH, SETUP, LOCAL, DRY = "plex", "stash", "setup", "local", "dry"
 
-#: Kinds during which an edit is a reason to look at once: whoever saves has Stash, and perhaps the settings, at hand.
-LOOK_AT_EDITS = (STASH, SETUP)
+#: Kinds that an edit may end: whoever saves has Stash, and perhaps the settings, at hand.
+ENDED_BY_EDITS = (STASH, SETUP)
+
+#: What is stored, beside the breaker.
+_STORED = ("kind", "until", "problem", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
 
 
 class Pause:
-    """``until``: when to look again, ``interval``: seconds between looks. ``problem``: the user's sentence, or ``""``.
+    """A pause of one ``kind``. ``problem``: the user's sentence, or ``""``.
 
-    ``wake``: the counter of edits when the pause began. ``settings``: digest of what Stash had saved. ``section``: the
-    library that a probe reads. ``tagging``: edits are read all the same, to be tagged in Stash. ``glance``: when the
-    settings alone are looked at, between two probes of Plex that lie further apart; 0 for never.
+    ``until``: when to probe again, ``interval``: seconds between probes; while Plex is unreachable (``PLEX``) both are
+    the ``breaker``'s, which no other kind has. ``edits``: the counter of edits when the pause began. ``settings``:
+    digest of what Stash had saved. ``section``: the library that a probe reads. ``tagging``: edits are read all the
+    same, to be tagged in Stash. ``settings_check_at``: next time to re-read only the settings; 0: never.
     """
 
-    __slots__ = ("glance", "interval", "kind", "problem", "section", "settings", "tagging", "until", "wake")
+    __slots__ = ("_interval", "_until", "breaker", *_STORED[4:], "kind", "problem")
 
     def __init__(
         self,
         kind: str,
-        until: float,
+        until: float = 0.0,
         problem: str = "",
         *,
         interval: float = 60.0,
-        wake: float = 0.0,
+        breaker: Breaker | None = None,
+        edits: float = 0.0,
         settings: str = "",
         section: int | None = None,
         tagging: bool = False,
-        glance: float = 0.0,
+        settings_check_at: float = 0.0,
     ) -> None:
         self.kind = kind
-        self.until = until
         self.problem = problem
-        self.interval = interval
-        self.wake = wake
+        self._until = until
+        self._interval = interval
+        self.breaker = breaker or Breaker(THRESHOLD, until - interval, until, interval)
+        self.edits = edits
         self.settings = settings
         self.section = section
         self.tagging = tagging
-        self.glance = glance
+        self.settings_check_at = settings_check_at
 
     @property
-    def looks_at_edits(self) -> bool:
+    def until(self) -> float:
+        """When to probe again, seconds since the epoch."""
+        return self.breaker.retry_at if self.kind == PLEX else self._until
+
+    @until.setter
+    def until(self, at: float) -> None:
+        if self.kind == PLEX:
+            self.breaker = self.breaker._replace(retry_at=at)
+        else:
+            self._until = at
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two probes."""
+        return self.breaker.reset if self.kind == PLEX else self._interval
+
+    @property
+    def is_ended_by_edits(self) -> bool:
         """Whether an edit ends the pause."""
-        return self.tagging or self.kind in LOOK_AT_EDITS
+        return self.tagging or self.kind in ENDED_BY_EDITS
 
+    def prolong(self, now: float, reset: float, cap: float, *, plex_failed: bool = False) -> None:
+        """Move the pause on after a probe that found nothing; ``reset`` and ``cap``: the breaker's, in seconds.
 
-def store(conn: sqlite3.Connection, pause: Pause | None) -> None:
-    """Write the pause, or that there is none."""
-    if pause is None:
-        conn.execute("DELETE FROM meta WHERE name = 'pause'")
-        return
-    text = json.dumps({name: getattr(pause, name) for name in Pause.__slots__})
-    conn.execute("INSERT OR REPLACE INTO meta VALUES ('pause', ?)", (text,))
+        The breaker counts and doubles where Plex itself failed, an unreachable Stash is asked ever less often, and
+        everything else at the same interval.
+        """
+        if self.kind == PLEX and plex_failed:
+            self.breaker = failed(self.breaker, now, reset, cap, at_once=True)
+            self.check_settings_within(reset, now)
+            return
+        if self.kind == STASH:
+            self._interval = min(cap, max(self._interval, reset) * 2)
+        self.until = now + self.interval
 
+    def check_settings_within(self, seconds: float, now: float) -> None:
+        """Have the settings re-read in so many seconds where the next probe is further off: they may name the fault."""
+        self.settings_check_at = now + seconds if self.interval > seconds else 0.0
 
-def load(conn: sqlite3.Connection) -> Pause | None:
-    """The pause that stands, or None."""
-    raw = value(conn, "pause")
-    if not isinstance(raw, dict):
-        return None
-    rest = {name: raw[name] for name in Pause.__slots__ if name in raw and name not in ("kind", "until", "problem")}
-    return Pause(str(raw.get("kind")), float(raw.get("until") or 0), str(raw.get("problem") or ""), **rest)
+    def as_json(self) -> dict[str, Any]:
+        """Return what is stored."""
+        return {name: getattr(self, name) for name in _STORED}
 
-
-def value(conn: sqlite3.Connection, name: str) -> Any:
-    """A JSON value of ``state.db``'s ``meta`` table, None where there is none."""
-    try:
-        row = conn.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    except sqlite3.OperationalError:  # no such table: nothing was stored yet
-        return None
-    return None if row is None or row[0] is None else json.loads(row[0])
-
-
-def connect(folder: str) -> sqlite3.Connection:
-    """``state.db`` for looking: an empty database in memory where there is no file."""
-    path = os.path.join(folder, environment.STATE_DB)
-    return sqlite3.connect(path if os.path.exists(path) else ":memory:", timeout=5.0, isolation_level=None)
-
-
-def is_file(conn: sqlite3.Connection) -> bool:
-    """Whether the connection is to the file, not to the empty stand-in."""
-    return bool(conn.execute("PRAGMA database_list").fetchone()[2])
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any], breaker: Breaker) -> Pause:
+        """Return the pause that ``as_json`` made, with the breaker as it is now."""
+        rest = {name: raw[name] for name in _STORED[3:] if name in raw}
+        return cls(
+            str(raw.get("kind")), float(raw.get("until") or 0), str(raw.get("problem") or ""), breaker=breaker, **rest
+        )

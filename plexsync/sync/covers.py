@@ -19,7 +19,7 @@ def mark(target: Target) -> str:
 
 def is_due(target: Target, record: Record) -> bool:
     """Whether the cover has to be fetched to know whether it changed."""
-    return (target.wanted.poster or target.wanted.background) and record.cover_seen != mark(target)
+    return (target.wanted.poster or target.wanted.background) and record.cover_stamp != mark(target)
 
 
 def held(record: Record) -> dict[str, str]:

@@ -131,7 +131,7 @@ class Writer:
         if problem and problem.retry:
             work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {problem.reason}")
         elif problem:
-            work.record = replace(record, cover_seen=covers.mark(work.target))
+            work.record = replace(record, cover_stamp=covers.mark(work.target))
             if not problem.placeholder:
                 self._log.warning("skipped cover", scene=scene.id, why=problem.reason)
         else:
@@ -142,7 +142,7 @@ class Writer:
         keep_edits = self._planner.settings.keep_plex_edits
         elements = covers.elements(work.target, work.record, sha1, keep_plex_edits=keep_edits)
         if not elements:
-            work.record = replace(work.record, cover_seen=covers.mark(work.target))
+            work.record = replace(work.record, cover_stamp=covers.mark(work.target))
             return
         keep = self._held + len(data) <= COVER_BYTES
         self._held += len(data) if keep else 0
@@ -317,7 +317,7 @@ class Writer:
                 held = {**covers.held(work.record), element: cover.sha1}
                 work.record = replace(work.record, cover=covers.text(held))
                 self._streak(work.target, True)
-            work.record = replace(work.record, cover_seen=covers.mark(work.target))
+            work.record = replace(work.record, cover_stamp=covers.mark(work.target))
         except StashUnavailable as error:
             work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
         except ItemGone as error:
@@ -355,7 +355,7 @@ class Writer:
         for work in works:
             if work.error is None:
                 wish = {name: fingerprint(name, value) for name, value in work.target.wanted.values.items()}
-                work.record = replace(work.record, wish=wish)
+                work.record = replace(work.record, desired=wish)
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:
             self._planner.state.store(self._planner.machine, changed)

@@ -18,7 +18,6 @@ from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, display_name, read_settings, setup_problem
 from plexsync.plex.sections import choose
-from plexsync.state import ledger
 from plexsync.status import counted
 
 #: Scenes in the sample, and how many of those that do not match are listed with their reason.
@@ -75,7 +74,7 @@ def run(app: App) -> dict[str, Any]:
 def _check(app: App, findings: Findings) -> None:
     saved = app.stash.settings()
     settings, warnings = read_settings(saved)
-    ledger.put(app.state.conn, "warned", list(warnings))  # they are findings here, and need no second warning
+    app.state.meta.warned = list(warnings)  # they are findings here, and need no second warning
     app.use(saved)
     findings.good("Stash answers.")
     for sentence in warnings:

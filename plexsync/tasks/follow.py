@@ -8,8 +8,10 @@ from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from plexsync.core import wake
-from plexsync.queue import bulk, schema
+from plexsync.queue import bulk
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
+from plexsync.state.meta import Meta
 from plexsync.tasks.call import ProgressBar
 
 #: Seconds between two counts of the rows, and between two checks that a worker runs.
@@ -51,8 +53,9 @@ class Clock(Protocol):
 def follow(folder: str, conn: sqlite3.Connection, task_id: str, total: int, bar: ProgressBar, world: Clock) -> Ended:
     """Wait until each row of the task is settled or put back, or the worker is paused; return why it ended."""
     since = world.clock()
-    request = schema.raise_counter(conn, "nudge")
-    state = pause.connect(folder)
+    numbers = QueueMeta(conn)
+    request = numbers.request_wake()
+    state = Meta.open(folder)
     starts, woken_at, last, shown = 0, float("-inf"), total, 0.0
     try:
         while True:
@@ -67,9 +70,9 @@ def follow(folder: str, conn: sqlite3.Connection, task_id: str, total: int, bar:
             if done > shown:  # a row that was put back and is worked on again counts once more
                 shown = done
                 bar.progress(shown)
-            state = state if pause.is_file(state) else _reopened(state, folder)
-            if schema.get_meta(conn, "looked") >= request:
-                paused = pause.load(state)
+            state = state if state.is_file else _reopened(state, folder)
+            if numbers.wake_seen >= request:
+                paused = state.pause
                 if paused is not None and paused.kind in _ENDINGS:
                     return Ended(_ENDINGS[paused.kind], paused.problem)
             if world.clock() - woken_at >= WAKE_INTERVAL:
@@ -90,7 +93,7 @@ _ENDINGS = {
 }
 
 
-def _reopened(state: sqlite3.Connection, folder: str) -> sqlite3.Connection:
+def _reopened(state: Meta, folder: str) -> Meta:
     """Connect again: the worker may have made the file only now."""
     state.close()
-    return pause.connect(folder)
+    return Meta.open(folder)

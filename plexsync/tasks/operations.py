@@ -13,7 +13,10 @@ from plexsync import status
 from plexsync.core import environment, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
+from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, schema
+from plexsync.queue.dead_letters import DeadLetter
+from plexsync.queue.meta import QueueMeta
 from plexsync.tasks.call import Args
 
 #: Levels of the lines that the worker hands over for Stash's log, and the most lines of one call.
@@ -53,19 +56,18 @@ def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     return items | {"more": more} if more > 0 else items
 
 
-def _dead_letter(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, key, reason, message, attempts, first, last, candidates = row
-    kind, _, ident = str(key or "").partition(":")
+def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    key = JobKey.parse(letter.key)
     return {
-        "id": number,
-        "scene_id": int(ident) if kind == "scene" else None,
-        "key": key,
-        "reason": reason or "retries_exhausted",
-        "message": message or "",
-        "attempts": attempts,
-        "first_seen": status.moment(first),
-        "last_seen": status.moment(last),
-        "candidates": json.loads(candidates) if candidates else [],
+        "id": letter.row,
+        "scene_id": key.id if key and key.is_scene else None,
+        "key": letter.key,
+        "reason": letter.reason,
+        "message": letter.message or "",
+        "attempts": letter.attempts,
+        "first_seen": status.moment(letter.first_seen),
+        "last_seen": status.moment(letter.last_seen),
+        "candidates": json.loads(letter.candidates) if letter.candidates else [],
     }
 
 
@@ -73,7 +75,7 @@ def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     """Put dead letters back with no attempt counted, and wake the worker."""
     with _queue(folder) as conn:
         number = dead_letters.retry(conn, _ids(args), time.time())
-        schema.raise_counter(conn, "nudge")
+        QueueMeta(conn).request_wake()
     wake.wake(folder)
     return {"retried": number}
 
@@ -103,10 +105,10 @@ def _ids(args: Args) -> list[int]:
 def wake_worker(folder: str, args: Args) -> dict[str, Any]:
     """Start the worker if there is something to do; make a paused or waiting one try at once."""
     with _queue(folder) as conn:
-        schema.raise_counter(conn, "nudge")
+        QueueMeta(conn).request_wake()
         counts = jobs.counts(conn)
         needed = counts["pending"] + counts["waiting"] + counts["in_progress"] > 0
-        needed = needed or jobs.catchup_due(conn, time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
+        needed = needed or QueueMeta(conn).is_catchup_due(time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
     running = wake.running_pid(folder) is not None
     started = wake.wake(folder) if needed and not running else False
     return {"started": started, "running": running or started}

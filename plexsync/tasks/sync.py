@@ -17,6 +17,7 @@ from plexsync.app import App, World
 from plexsync.core import environment, locks, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, dead_letters, schema
 from plexsync.stash.queries import stash_text
 from plexsync.tasks import check_setup, preview
@@ -80,7 +81,7 @@ def mark_and_follow(task: Task, mark: Callable[[Task], int], name: str) -> Args:
             if bulk.hand_over(task.conn, task.task_id):
                 wake.wake(task.folder)
     output: Args = {"marked": total, **bulk.outcomes(task.conn, task.task_id)}
-    bulk.forget(task.conn, task.task_id)
+    bulk.forget_counts(task.conn, task.task_id)
     return _report(task, name, output, ended)
 
 
@@ -152,7 +153,7 @@ def _is_since(text: object, since: float) -> bool:
 def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
     total = 0
     for page in pages:
-        keys = [f"scene:{scene_id}" for scene_id in page]
+        keys = [JobKey.scene(scene_id) for scene_id in page]
         bulk.mark_many(task.conn, keys, reason, task.task_id, task.world.clock(), task.world.sleep)
         total += len(keys)
     return total
@@ -163,7 +164,7 @@ def _mark_due(task: Task) -> int:
     now = task.world.clock()
     orphans = wake.running_pid(task.folder) is None
     far = now + environment.horizon()
-    return bulk.mark_due(task.conn, task.task_id, now, far, task.world.sleep, orphans=orphans)
+    return bulk.follow_due(task.conn, task.task_id, now, far, task.world.sleep, orphans=orphans)
 
 
 def _mark_dead(task: Task) -> int:

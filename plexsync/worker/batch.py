@@ -28,11 +28,11 @@ from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, epoch, signature
 from plexsync.model.settings import Settings, require_setup
 from plexsync.plex.index import Refresh
-from plexsync.queue import dead_letters, jobs
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
-from plexsync.state import breaker, ledger
+from plexsync.state import breaker
+from plexsync.state.ledger import Seen
 from plexsync.sync import covers, scan
 from plexsync.sync.planner import SCAN_PAUSE, Target
 from plexsync.sync.throttle import Streak
@@ -110,7 +110,7 @@ class Batch:
             todo = self._skip_unorganized(todo)
         if settings.tag_stash_ids and not settings.dry_run and todo:
             scenes = [self._scenes[job.id] for job in todo]
-            tagging.tag(stash, scenes, settings, self._app.log, self._app.state.conn)
+            tagging.tag(stash, scenes, settings, self._app.log, self._app.state.meta)
         if todo:
             require_setup(settings)
             self._sync(todo, settings)
@@ -121,7 +121,7 @@ class Batch:
         app = self._app
         try:
             machine = whole_plex(lambda: app.client.identity.machine)
-            number = fan_out.expand(job, app.stash, app.state, self._tools.queue.conn, self._now, machine)
+            number = fan_out.expand(job, app.stash, app.state, self._tools.queue, machine)
         except StashRefused as error:
             if error.invalid:
                 raise
@@ -151,17 +151,18 @@ class Batch:
     def _finish(self, job: Job, outcome: str) -> None:
         self.settled.append(Settlement(job, "done", outcome))
 
-    def seen(self) -> list[tuple[str, int, str, str, bool]]:
-        """What the finished jobs saw: kind, id, signature, name, and whether Plex has it now.
+    def seen(self) -> list[Seen]:
+        """Return what the finished jobs saw.
 
         Stash dates edits to the second: of a scene read in the second of its edit, another may follow with the same
         date. Such a scene counts as not seen, and catch-up looks at it once more.
         """
+        now = self._app.world.clock()
         ended = {
             one.job.id: one.outcome for one in self.settled if one.job.kind == "scene" and one.to in ("done", "dead")
         }
         return [
-            ("scene", scene_id, self._mark(scene), "", ended[scene_id] in ("synced", "unchanged"))
+            Seen("scene", scene_id, self._mark(scene), "", now if ended[scene_id] in ("synced", "unchanged") else None)
             for scene_id, scene in self._scenes.items()
             if scene_id in ended
         ]
@@ -203,7 +204,7 @@ class Batch:
                 self._fail(job, LowConfidence(match.reason, [one.as_dict() for one in match.items]))
             else:
                 self._missing(job, scene, match, settings)
-        app.state.hope(hopes)
+        app.state.await_files(hopes)
         planner = app.planner  # once: asked for it, the app looks for a newer connection to Stash
         items = planner.read(candidate for _, candidate in chosen)
         self.read = bool(chosen)
@@ -357,31 +358,26 @@ def whole_plex(call: Callable[[], T]) -> T:
 
 
 def note_gained(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
-    """Scenes that hope for a file that the index has gained are due at once."""
+    """Make due the scenes that await a file which the index has gained."""
     if refresh is None:
         return
     for sentence in refresh.warnings:
         app.log.warning(f"noticed that {sentence}")
     if refresh.filled:
-        jobs.wake_all_waiting(queue.conn, app.world.clock())
+        queue.wake_all_waiting()
     elif refresh.gained:
-        jobs.wake_scenes(queue.conn, sorted(app.state.hoping(refresh.gained)), app.world.clock())
+        queue.wake_scenes(sorted(app.state.scenes_awaiting(refresh.gained)))
 
 
 def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
     """Changed settings may help: the breaker closes, waiting rows and dead letters become due."""
-    known = ledger.get(app.state.conn, "settings")
-    if known == settings.fingerprint:
-        return
-    ledger.put(app.state.conn, "settings", settings.fingerprint)
-    if known is None:
+    meta = app.state.meta
+    known, meta.settings = meta.settings, settings.fingerprint
+    if known in ("", meta.settings):
         return
     app.log.info("noticed changed settings")
-    now = app.world.clock()
-    app.state.breaker = breaker.succeeded()
-    jobs.wake_all_waiting(queue.conn, now)
-    jobs.wake_held(queue.conn, "dry_run", now)
-    dead_letters.retry_all(queue.conn, now, keep=("retries_exhausted",))
+    meta.breaker = breaker.succeeded()
+    queue.wake_after_settings_change()
 
 
 def _changes(target: Target) -> dict[str, object]:

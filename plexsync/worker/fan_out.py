@@ -5,15 +5,13 @@ Only scenes that PlexSync has written: nothing older is overwritten before Sync 
 
 from __future__ import annotations
 
-import sqlite3
-
-from plexsync.queue import jobs
-from plexsync.queue.worker_queue import Job
+from plexsync.model.job_key import JobKey
+from plexsync.queue.worker_queue import Job, JobQueue
 from plexsync.stash.api import Stash
-from plexsync.state.ledger import State
+from plexsync.state.ledger import Seen, State
 
 
-def expand(job: Job, stash: Stash, state: State, conn: sqlite3.Connection, now: float, machine: str) -> int:
+def expand(job: Job, stash: Stash, state: State, queue: JobQueue, machine: str) -> int:
     """Queue the scenes of one performer, studio or tag that were written to the Plex server ``machine``; how many.
 
     Raises ``StashUnavailable``.
@@ -23,11 +21,11 @@ def expand(job: Job, stash: Stash, state: State, conn: sqlite3.Connection, now: 
     if entity is None:
         return 0
     written = state.written_scenes(machine)
-    found: list[str] = []
+    found: list[JobKey] = []
     for page in stash.scenes_with(job.kind, job.id) if written else ():
-        found += [f"scene:{scene_id}" for scene_id in page if scene_id in written]
-    jobs.put_many(conn, found, f"{job.kind}:{job.id}", now, jobs.FAN_OUT)
+        found += [JobKey.scene(scene_id) for scene_id in page if scene_id in written]
+    queue.enqueue_many(found, str(job.key))
     # Read before the scenes were listed: renamed meanwhile it differs, and catch-up repeats it.
     name, updated_at = entity
-    state.see([(job.kind, job.id, updated_at, name)])
+    state.see([Seen(job.kind, job.id, updated_at, name)])
     return len(found)

@@ -1,24 +1,24 @@
 """The one loop that drains the queue: lease, sync, settle, and when to stop. Knows no HTTP and no SQL.
 
 Every way in which a whole server, the setup or this machine fails ends a batch without cost to its jobs, and becomes a
-pause; the waiter then watches until there is a reason to go on.
+pause; the idle worker then watches until there is a reason to resume.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from plexsync import status
 from plexsync.app import App
-from plexsync.core import enqueue, environment
-from plexsync.daemon.plugin_files import PluginFiles
+from plexsync.core import db, enqueue, environment
 from plexsync.log import StashSink
 from plexsync.model.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
+from plexsync.model.lifecycle import Next
 from plexsync.model.settings import Settings, require_setup
-from plexsync.queue import bulk, dead_letters, jobs, schema
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
-from plexsync.state import counters, pause
+from plexsync.state import pause
+from plexsync.state.pause import Pause
 from plexsync.sync.throttle import BATCH_SECONDS, BUSY_IN_A_ROW, LEAST, BatchSize, Pace, Streak
 from plexsync.worker import reconcile
 from plexsync.worker.batch import Batch, Tools, failed, note_gained, note_settings, whole_plex
@@ -31,20 +31,21 @@ EXPORT_EVERY = 10.0
 #: A catch-up interval below so many seconds is a test's or a tuner's: work is never held up for it.
 OFTEN = 60.0
 
-#: Why the loop ends: nothing to do for now, the plugin's files changed, or the plugin is disabled.
-WAIT, UPDATE, DISABLED = "wait", "update", "disabled"
-
 
 class Worker:
-    """Drains one data folder. The caller holds the lock."""
+    """Drains one data folder. The caller holds the lock.
 
-    def __init__(self, app: App, queue: JobQueue, sink: StashSink, files: PluginFiles, *, fresh: bool) -> None:
+    ``files``: says whether the plugin's files are still the ``same``, or else ``changed``, ``moving`` or ``gone``.
+    ``fresh``: the process has just started, so it catches up first.
+    """
+
+    def __init__(self, app: App, queue: JobQueue, sink: StashSink, files: Callable[[], str], *, fresh: bool) -> None:
         self._app = app
         self._queue = queue
         self._sink = sink
         self._files = files
         self._fresh = fresh
-        self._stats = counters.load(app.state.conn)
+        self._stats = app.state.meta.stats
         self._before = self._base()
         self._streak = Streak()
         self._pauses = Pauses(app, queue, self._streak)
@@ -60,89 +61,89 @@ class Worker:
 
     # -- the loop
 
-    def drain(self) -> str:
-        """Work until nothing is due, or nothing can be done; why it ended."""
+    def drain(self) -> Next:
+        """Work until nothing is due, or nothing can be done; return what to do next."""
         self._queue.resume_unack_tasks()
         while True:
-            if self._files.state() == "changed":
-                return UPDATE
-            nudge, wake = self._counters()
-            ended = self._guarded(wake)
-            schema.set_meta(self._queue.conn, "looked", nudge)
+            if self._files() == "changed":
+                return Next.RESTART
+            numbers = self._queue.meta
+            requested, edits = numbers.wake_requested, numbers.edits
+            step = self._guarded(edits)
+            numbers.wake_seen = requested
             self._hand_over_lines()
-            if ended is None:
+            if step is Next.WORK:
                 continue
             self._finish()
-            if ended != WAIT or not self._linger():
-                self._hand_over_lines(force=True)  # as the waiter it could not
+            if step is not Next.IDLE or not self._linger():
+                self._hand_over_lines(force=True)  # idle it could not
                 self._count_requests()
-                return ended
+                return step
 
     def _linger(self) -> bool:
-        """Wait a moment as the full worker, because becoming the waiter and back costs more; whether there is work."""
-        app, conn = self._app, self._queue.conn
-        until = app.world.clock() + (0.0 if pause.load(app.state.conn) is not None else SHORT)
-        while (now := app.world.clock()) < until and self._files.state() == "same":
-            due = self._queue.next_due()
-            if (due is not None and due <= now) or schema.get_meta(conn, "nudge") > schema.get_meta(conn, "looked"):
+        """Wait a moment as the full worker, because becoming idle and back costs more; return whether there is work."""
+        app, queue = self._app, self._queue
+        until = app.world.clock() + (0.0 if app.state.meta.pause is not None else SHORT)
+        while (now := app.world.clock()) < until and self._files() == "same":
+            due = queue.next_due()
+            if (due is not None and due <= now) or queue.meta.is_wake_pending:
                 return True
             if due is None or due > until:
                 return False
             app.world.sleep(min(LINGER_TICK, max(0.0, due - now)))
         return False
 
-    def _guarded(self, wake: float) -> str | None:
+    def _guarded(self, edits: float) -> Next:
         """One round; what concerns a whole server, the setup or this machine becomes a pause."""
         try:
             return self._round()
         except StashUnavailable as error:
-            return WAIT if self._pauses.stash_away(error, wake) else None
+            paused = self._pauses.stash_away(error, edits)
         except PlexUnavailable as error:
-            return WAIT if self._pauses.plex_away(error, wake) else None
+            paused = self._pauses.plex_away(error, edits)
         except SetupError as error:
-            return WAIT if self._pauses.problem(pause.SETUP, str(error), wake) else None
+            paused = self._pauses.problem(pause.SETUP, str(error), edits)
         except (LocalError, OSError, sqlite3.Error) as error:
-            sentence = f"this machine could not do it ({error})."
-            return WAIT if self._pauses.problem(pause.LOCAL, sentence, wake) else None
+            paused = self._pauses.problem(pause.LOCAL, f"this machine could not do it ({error}).", edits)
         finally:
             self._release()
+        return Next.IDLE if paused else Next.WORK
 
-    def _round(self) -> str | None:
-        app, conn, now = self._app, self._queue.conn, self._app.world.clock()
-        dropped = bulk.drop_stopped(conn, app.folder, app.world.sleep)
+    def _round(self) -> Next:
+        app, queue, now = self._app, self._queue, self._app.world.clock()
+        dropped = queue.drop_stopped()
         if dropped:
             app.log.summary("dropped what a stopped task had marked", jobs=dropped)
-        standing = app.state.breaker
-        if standing.is_open:
-            if self._pauses.is_waiting_out(standing, now):
-                return WAIT
+        if app.state.meta.breaker.is_open:
+            if self._pauses.is_waiting_out(now):
+                return Next.IDLE
             self._pauses.probe()
         interval = environment.seconds("PLEXSYNC_CATCHUP")
-        if interval < OFTEN or not jobs.catchup_due(conn, now, 2 * interval):
-            self._leased = self._queue.lease(self._size.limit)
+        if interval < OFTEN or not queue.meta.is_catchup_due(now, 2 * interval):
+            self._leased = queue.lease(self._size.limit)
         if self._leased:
             self._work(self._leased)
-            return None
-        if self._fresh or jobs.catchup_due(conn, now, interval):
+            return Next.WORK
+        if self._fresh or queue.meta.is_catchup_due(now, interval):
             return self._catch_up()
         self._calm()
-        return WAIT
+        return Next.IDLE
 
-    def _catch_up(self) -> str | None:
-        app, conn = self._app, self._queue.conn
+    def _catch_up(self) -> Next:
+        app, queue = self._app, self._queue
         self._fresh = False
         settings = app.use(app.stash.settings())
-        note_settings(app, self._queue, settings)
+        note_settings(app, queue, settings)
         if app.stash.plugin_enabled() is False:
             app.log.summary("ended: the plugin is disabled")
-            return DISABLED
-        made = reconcile.run(app, conn)
+            return Next.STOP
+        made = reconcile.run(app, queue)
         if made:
             app.log.summary("found changes that fired no hook", jobs=made)
         require_setup(settings)
-        if dead_letters.by_reason(conn).get("low_confidence"):  # nothing else would notice that the right file has come
-            note_gained(app, self._queue, whole_plex(app.planner.refresh))
-        return None
+        if queue.has_dead("low_confidence"):  # nothing else would notice that the right file has come
+            note_gained(app, queue, whole_plex(app.planner.refresh))
+        return Next.WORK
 
     def _work(self, leased: Sequence[Job]) -> None:
         """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
@@ -157,7 +158,7 @@ class Worker:
         self._size.took(len(leased) - len(self._leased), self._since(began))
 
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
-        """What failed may be one scene's doing, or Plex as a whole: the probe tells, then each job alone."""
+        """Find out whether one scene fails or Plex as a whole: by a probe, then by each job alone."""
         if isinstance(error, PlexBusy):
             self._pauses.probe()
         if len(leased) > 1:
@@ -170,9 +171,11 @@ class Worker:
             if in_a_row >= BUSY_IN_A_ROW:
                 raise PlexUnavailable(f"Plex answers, but {in_a_row} different items could not be read: {error}")
         if not isinstance(error, PlexSyncError):
-            app.log.error("failed at a fault of its own", job=job.key, kind=type(error).__name__)
+            app.log.error("failed: internal error", job=job.key, kind=type(error).__name__)
             app.log.trace(error)
-            error = PlexSyncError(f"PlexSync failed at {job.key} by a fault of its own ({type(error).__name__})")
+            error = PlexSyncError(
+                f"Internal error in {job.key} ({type(error).__name__}). This is a bug; see plexsync.log."
+            )
         retries = (app.settings or Settings()).max_retries
         self._settle([failed(job, error, app, retries)])
 
@@ -185,7 +188,7 @@ class Worker:
                 self._streak.note(0, 0, True, reading=True)
             self._pauses.alive(plex=self._app.requests[:2] != before[:2])
         finally:
-            self._app.state.see_all(batch.seen(), self._app.world.clock())
+            self._app.state.see(batch.seen())
             self._settle(batch.settled)
         self._note_key()
 
@@ -203,28 +206,25 @@ class Worker:
 
     def _release(self) -> None:
         """Put back what is still leased, as it was; an interrupted transaction first."""
-        for conn in (self._queue.conn, self._app.state.conn):
-            if conn.in_transaction:
-                conn.execute("ROLLBACK")
-        if self._leased:
-            leased, self._leased = self._leased, []
-            self._queue.release(leased)
+        db.roll_back(self._app.state.conn)
+        leased, self._leased = self._leased, []
+        self._queue.release(leased)
 
     # -- what surrounds the work
 
     def _calm(self) -> None:
-        """Nothing is due. What paused is made sure of; ``dryRun`` with edits held back goes on being looked at."""
+        """Nothing is due: make sure that a pause is over, and watch ``dryRun`` while it holds edits back."""
         app = self._app
-        if pause.load(app.state.conn) is not None:
+        if app.state.meta.pause is not None:
             settings = app.use(app.stash.settings())
             note_settings(app, self._queue, settings)
             require_setup(settings)
             note_gained(app, self._queue, whole_plex(app.planner.refresh))
             self._pauses.alive(plex=True)
-        if app.settings and app.settings.dry_run and jobs.is_held(self._queue.conn, "dry_run"):
+        if app.settings and app.settings.dry_run and self._queue.is_held("dry_run"):
             interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
-            pause.store(app.state.conn, pause.Pause(pause.DRY, until, interval=interval, settings=app.saved_digest))
+            app.state.meta.pause = Pause(pause.DRY, until, interval=interval, settings=app.saved_digest)
 
     def _after_write(self, seconds: float) -> None:
         """Leave a busy Plex in peace."""
@@ -232,7 +232,7 @@ class Worker:
         self._tick()
 
     def _tick(self, *_: object, **__: object) -> None:
-        """Whatever takes long, the status is told every ``EXPORT_EVERY`` seconds. Called at each answer too."""
+        """Export the status every ``EXPORT_EVERY`` seconds, whatever takes long. Called at each answer too."""
         now = self._app.world.clock()
         if not 0 <= now - self._exported < EXPORT_EVERY:
             self._exported = now
@@ -246,16 +246,12 @@ class Worker:
         if slow and job.priority != enqueue.BY_HAND and self._let_through >= LEAST:
             return False
         self._let_through += 1  # however slow the reading was: a batch that writes nothing would only be read again
-        return not job.bulk or job.mark is None or bulk.is_wanted(self._queue.conn, job.row, job.mark, self._app.folder)
+        return self._queue.is_wanted(job)
 
     def _since(self, began: tuple[float, float]) -> float:
         """Seconds since a batch began, without those of a listing of Stash's files, which serves many batches."""
         at, listing = began
         return self._app.world.clock() - at - max(0.0, self._app.listing_seconds - listing)
-
-    def _counters(self) -> tuple[float, float]:
-        conn = self._queue.conn
-        return schema.get_meta(conn, "nudge"), schema.get_meta(conn, "wake")
 
     def _note_key(self) -> None:
         """Read Stash's ApiKey once, while the cookie is good: past its hour the worker needs it."""
@@ -269,9 +265,9 @@ class Worker:
             app.log.secret(app.api_key)
         if app.has_planner:
             planner = app.planner
-            if planner.sections and self._pauses.probe_section() is None:
-                app.state.remember("section", planner.sections[0].key)
-            app.state.remember("machine", planner.machine)
+            if planner.sections and app.state.meta.section is None:
+                app.state.meta.section = planner.sections[0].key
+            app.state.meta.machine = planner.machine
 
     def _base(self) -> tuple[int, int, int]:
         return (self._stats.plex_reads, self._stats.plex_writes, self._stats.stash)
@@ -279,13 +275,13 @@ class Worker:
     def _count_requests(self) -> None:
         reads, writes, stash = (old + new for old, new in zip(self._before, self._app.requests, strict=True))
         self._stats.plex_reads, self._stats.plex_writes, self._stats.stash = reads, writes, stash
-        self._stats.store(self._app.state.conn)
+        self._app.state.meta.stats = self._stats
 
     def _hand_over_lines(self, *, force: bool = False) -> None:
         def tell(lines: Sequence[dict[str, str]]) -> None:
             self._app.stash.tell(lines)
 
-        standing = pause.load(self._app.state.conn)
+        standing = self._app.state.meta.pause
         if standing is not None and standing.kind == pause.STASH:
             return
         try:
@@ -294,18 +290,18 @@ class Worker:
             return
 
     def _finish(self) -> None:
-        """A drain's end: one summary line, the exports, and the time since when the queue is empty."""
-        conn, app = self._queue.conn, self._app
+        """End a drain: one summary line, the exports, and the time since when the queue is empty."""
+        queue, app = self._queue, self._app
         if self._drain["jobs"]:
             values = {name: number for name, number in self._drain.items() if number}
             app.log.summary("finished a drain", **values)
             self._drain = {"jobs": 0}
-            bulk.sweep(conn, app.folder)
+            queue.forget_ended_tasks()
             self._export_timestamps()
-        if self._queue.size:
-            schema.set_meta(conn, "empty_since", 0)
-        elif not schema.get_meta(conn, "empty_since"):
-            schema.set_meta(conn, "empty_since", app.world.clock())
+        if queue.size:
+            queue.meta.empty_since = 0
+        elif not queue.meta.empty_since:
+            queue.meta.empty_since = app.world.clock()
         self._count_requests()
         self._export()
 
@@ -313,11 +309,11 @@ class Worker:
         try:
             status.export_timestamps(self._app.folder, self._app.state)
         except OSError as error:
-            self._app.log.warning(f"could not write the times of the last syncs: {error}")
+            self._app.log.warning(f"failed to write sync_timestamps.json: {error}")
 
     def _export(self) -> None:
         self._exported = self._app.world.clock()
         try:
             status.export_status(self._app.folder, self._exported)
         except OSError as error:
-            self._app.log.warning(f"could not write the status files: {error}")
+            self._app.log.warning(f"failed to write status.json and metrics.prom: {error}")

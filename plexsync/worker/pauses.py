@@ -1,6 +1,6 @@
-"""When nothing can be sent: the breaker and its probes, the pause that stands, and its end. Knows no single job.
+"""When nothing can be sent: the breaker and its probes, how a pause begins, and how it ends. Knows no single job.
 
-The worker calls it with what it caught; the waiter and the tasks read what it left.
+The worker calls it with what it caught; the idle worker and the tasks read the pause that it left.
 """
 
 from __future__ import annotations
@@ -8,136 +8,126 @@ from __future__ import annotations
 from plexsync.app import App
 from plexsync.core import environment
 from plexsync.model.errors import PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
-from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
 from plexsync.state import breaker, pause
+from plexsync.state.breaker import Breaker
+from plexsync.state.pause import Pause
 from plexsync.sync.throttle import BUSY_IN_A_ROW, Streak
 from plexsync.worker import tagging_pass
 from plexsync.worker.batch import note_settings
 
-#: Seconds after which this machine's trouble (a full disk, say) is looked at again.
+#: Seconds after which work is tried again after a fault of this machine: a full disk, say.
 LOCAL_PAUSE = 60.0
 
-#: Longest pause, in seconds, that is slept out at once; longer ones are stored for the waiter.
+#: Longest pause, in seconds, that is slept out at once; longer ones are stored for the idle worker.
 SHORT = 5.0
 
 
 class Pauses:
-    """What stands in the way of one worker. Methods that take an error return whether a pause began."""
+    """The pauses of one worker. Methods that take an error return whether a pause began.
+
+    ``edits``: the counter of edits before either server was asked.
+    """
 
     def __init__(self, app: App, queue: JobQueue, streak: Streak) -> None:
         self._app = app
         self._queue = queue
         self._streak = streak
 
-    def stash_away(self, error: StashUnavailable, wake: float) -> bool:
-        """Stash does not answer, or refuses; ``wake``: the counter of edits before it was asked."""
+    def stash_away(self, error: StashUnavailable, edits: float) -> bool:
+        """Stash does not answer, or refuses."""
         app = self._app
         if error.refused and app.api_key:
-            app.log.info("dropped Stash's ApiKey, which is refused, for the cookie")
+            app.log.info("using the session cookie: Stash rejected the API key")
             app.api_key = ""
             app.drop_connections()
             return False
         problem = ""
         if error.refused:
             problem = (
-                "PlexSync is paused: Stash refuses its background worker. Save any scene or open a page of Stash to let"
-                " it in again; with an API key (Settings > Security) it will stay in."
+                "PlexSync is paused: Stash rejects the background worker's login. Save any scene or open a page of"
+                " Stash to renew it; with an API key (Settings > Security) it never expires."
             )
         if isinstance(error, StashRefused) and error.invalid:
-            problem = f"PlexSync is paused: {error}. This Stash and this PlexSync do not fit together: update both."
-        return self._pause(pause.STASH, problem, str(error), wake)
+            problem = f"PlexSync is paused: {error}. This PlexSync does not support this version of Stash: update both."
+        return self._pause(pause.STASH, problem, str(error), edits)
 
-    def plex_away(self, error: PlexUnavailable, wake: float) -> bool:
-        """Plex as a whole does not answer: attempts are given back, and the breaker counts."""
-        app, now = self._app, self._app.world.clock()
+    def plex_away(self, error: PlexUnavailable, edits: float) -> bool:
+        """Plex as a whole does not answer: attempts are refunded, and the breaker counts."""
+        app, meta, now = self._app, self._app.state.meta, self._app.world.clock()
         at_once = len(self._streak) >= BUSY_IN_A_ROW
-        self._give_back(now)
+        rows = self._streak.forgiven()
+        if rows:  # they were not at fault: neither an attempt nor a dead letter may remain of it
+            self._queue.refund_attempts(rows)
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
-        was_open = app.state.breaker.is_open
-        app.state.breaker = after = breaker.failed(app.state.breaker, now, reset, cap, at_once=at_once)
+        was_open = meta.breaker.is_open
+        meta.breaker = after = breaker.failed(meta.breaker, now, reset, cap, at_once=at_once)
         if not after.is_open:
             app.world.sleep(min(after.wait(now, cap), SHORT))
             return False
         if not was_open:
-            app.log.warning(
-                f"found Plex away: {error} Nothing is lost; edits wait until it is back, and it is looked for every"
-                f" {after.reset:g} s at first."
-            )
-        return self._pause(pause.PLEX, "", str(error), wake)
+            app.log.warning(f"paused: Plex is unreachable ({error}) Retrying every {after.reset:g} s; no edit is lost.")
+        return self._pause(pause.PLEX, "", str(error), edits)
 
-    def _give_back(self, now: float) -> None:
-        """Those that failed in a row were not at fault: neither an attempt nor a dead letter may remain of it."""
-        conn, rows = self._queue.conn, self._streak.forgiven()
-        if not rows:
-            return
-        jobs.give_back(conn, rows, now)
-        exhausted = {letter[0] for letter in dead_letters.dead_letters(conn) if letter[2] == "retries_exhausted"}
-        dead_letters.retry(conn, [row for row in dict.fromkeys(rows) if row in exhausted], now, self._app.world.sleep)
-
-    def problem(self, kind: str, problem: str, wake: float) -> bool:
-        """Something for the user, or on this machine, to be put right; the sentence stands in log and status."""
+    def problem(self, kind: str, problem: str, edits: float) -> bool:
+        """Pause for something to be put right by the user, or on this machine; log and status have the sentence."""
         sentence = problem if problem.startswith("PlexSync is paused") else f"PlexSync is paused: {problem}"
-        return self._pause(kind, sentence, sentence, wake)
+        return self._pause(kind, sentence, sentence, edits)
 
-    def _pause(self, kind: str, problem: str, why: str, wake: float) -> bool:
-        app, now = self._app, self._app.world.clock()
-        before = pause.load(app.state.conn)
-        interval = LOCAL_PAUSE if kind == pause.LOCAL else environment.seconds("PLEXSYNC_BREAKER_RESET")
-        until = now + interval
-        if kind == pause.PLEX:
-            standing = app.state.breaker
-            until, interval = now + standing.wait(now, standing.reset), standing.reset
+    def _pause(self, kind: str, problem: str, why: str, edits: float) -> bool:
+        app, meta, now = self._app, self._app.state.meta, self._app.world.clock()
+        before, settings = meta.pause, app.settings
         reset = environment.seconds("PLEXSYNC_BREAKER_RESET")
-        settings = app.settings
-        made = pause.Pause(
+        interval = LOCAL_PAUSE if kind == pause.LOCAL else reset
+        made = Pause(
             kind,
-            until,
+            now + interval,
             problem,
             interval=interval,
-            wake=wake,
+            breaker=meta.breaker,
+            edits=edits,
             settings=app.saved_digest,
-            section=self.probe_section(),
+            section=meta.section,
             tagging=bool(settings and settings.tag_stash_ids and not settings.dry_run),
-            glance=now + reset if kind == pause.PLEX and interval > reset else 0.0,
         )
-        pause.store(app.state.conn, made)
+        if kind == pause.PLEX:
+            made.check_settings_within(reset, now)
+        meta.pause = made
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
         elif kind == pause.STASH and (before is None or before.kind != kind):
-            app.log.warning(f"found Stash away: {why}. Edits wait until it is back.")
+            app.log.warning(f"paused: Stash is unreachable ({why}). Edits wait until it is reachable again.")
         else:
             app.log.debug("paused", kind=kind, why=why)
         return True
 
-    def is_waiting_out(self, standing: breaker.Breaker, now: float) -> bool:
-        """Whether it is not yet time to probe Plex and nobody wants a look. Scenes are tagged in Stash all the same."""
-        conn = self._queue.conn
-        nudged = schema.get_meta(conn, "nudge") > schema.get_meta(conn, "looked")
-        cap = environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
-        before = pause.load(self._app.state.conn)
-        if nudged or not standing.wait(now, cap):
+    def is_waiting_out(self, now: float) -> bool:
+        """Return whether it is too early to probe Plex and nobody asked for it. Scenes are tagged all the same."""
+        meta, numbers = self._app.state.meta, self._queue.meta
+        if numbers.is_wake_pending or not meta.breaker.wait(now, environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")):
             return False
-        wake = schema.get_meta(conn, "wake")
-        if before is None:  # a breaker without a pause would have the waiter wake the worker at once
-            self._pause(pause.PLEX, "", "Plex was away before", wake)
+        edits, standing = numbers.edits, meta.pause
+        if standing is None:  # a breaker without a pause would have the idle worker start this one at once
+            self._pause(pause.PLEX, "", "Plex was unreachable before", edits)
             return True
-        if 0 < before.glance <= now and self._changed(before, now):
+        if standing.kind in (pause.STASH, pause.LOCAL):  # over by now, and Plex's wait goes on
+            standing.kind, standing.problem = pause.PLEX, ""
+        if 0 < standing.settings_check_at <= now and self._has_new_settings(standing, now):
             return False
-        if before.tagging:
-            tagging_pass.run(self._app, conn, before)
-            before.wake = wake
-        pause.store(self._app.state.conn, before)
+        if standing.tagging:
+            tagging_pass.run(self._app, self._queue, standing)
+            standing.edits = edits
+        meta.pause = standing
         return True
 
-    def _changed(self, standing: pause.Pause, now: float) -> bool:
-        """Whether the settings are others by now: the address that is away may have been corrected."""
+    def _has_new_settings(self, standing: Pause, now: float) -> bool:
+        """Re-read the settings; return whether they changed: the unreachable address may have been corrected."""
         app = self._app
         note_settings(app, self._queue, app.use(app.stash.settings()))
         standing.settings = app.saved_digest
-        standing.glance = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
-        return not app.state.breaker.is_open
+        standing.settings_check_at = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
+        return not app.state.meta.breaker.is_open
 
     def probe(self) -> None:
         """One small read, before any scene is touched."""
@@ -145,29 +135,24 @@ class Pauses:
         if app.settings is None:
             app.use(app.stash.settings())
         try:
-            app.client.probe(self.probe_section())
+            app.client.probe(app.state.meta.section)
         except PlexSyncError as error:
             if isinstance(error, SetupError):
                 raise
             raise PlexUnavailable(str(error)) from None
-        app.state.breaker = breaker.probed(app.state.breaker)
-
-    def probe_section(self) -> int | None:
-        """The library whose first row a probe reads, None while none is known."""
-        value = pause.value(self._app.state.conn, "section")
-        return value if isinstance(value, int) else None
+        app.state.meta.breaker = breaker.probed(app.state.meta.breaker)
 
     def alive(self, *, plex: bool) -> None:
-        """A batch went through; ``plex``: Plex answered in it. What stood in the way stands there no longer."""
-        app = self._app
-        standing = app.state.breaker
+        """Resume after a batch that went through; ``plex``: Plex answered in it."""
+        app, meta = self._app, self._app.state.meta
+        standing: Breaker = meta.breaker
         ended = breaker.probed(standing) if self._streak else breaker.succeeded()
         if plex and standing != ended:
-            app.state.breaker = ended
+            meta.breaker = ended
             if standing.reset and not ended.reset:
-                app.log.summary("found Plex back")
-        before = pause.load(app.state.conn)
+                app.log.summary("resumed: Plex is reachable again")
+        before = meta.pause
         if before is not None and (plex or before.kind in (pause.STASH, pause.LOCAL)):
             if before.problem:
-                app.log.summary("went on: what stood in the way is gone")
-            pause.store(app.state.conn, None)
+                app.log.summary("resumed")
+            meta.pause = None

@@ -1,24 +1,22 @@
-"""``tagStashIDs`` while Plex is away: scenes edited meanwhile are tagged in Stash, their jobs stay untouched."""
+"""``tagStashIDs`` while Plex is unreachable: scenes edited meanwhile are tagged in Stash, their jobs stay untouched."""
 
 from __future__ import annotations
 
-import sqlite3
-
 from plexsync.app import App
-from plexsync.queue import jobs
+from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
-from plexsync.state import ledger, pause
+from plexsync.state.pause import Pause
 
 #: Scenes read at once.
 CHUNK = 100
 
 
-def run(app: App, conn: sqlite3.Connection, standing: pause.Pause) -> None:
+def run(app: App, queue: JobQueue, pause: Pause) -> None:
     """Tag the pending scenes whose edit is newer than the last pass. Raises ``StashUnavailable``."""
     now = app.world.clock()
-    since = float(ledger.get(app.state.conn, "tagged", 0.0))
-    ids = jobs.pending_scenes(conn, since if since <= now else 0.0)  # a clock that was wrong hides no edit
+    since = app.state.meta.tagged_at
+    ids = queue.pending_scenes(since if since <= now else 0.0)  # a clock that was wrong hides no edit
     for at in range(0, len(ids), CHUNK):
         try:
             saved, scenes = app.stash.batch(ids[at : at + CHUNK])
@@ -28,8 +26,8 @@ def run(app: App, conn: sqlite3.Connection, standing: pause.Pause) -> None:
             continue  # scenes that Stash cannot read: nothing of theirs can be tagged
         settings = app.use(saved)
         if not settings.tag_stash_ids or settings.dry_run:
-            standing.tagging = False
+            pause.tagging = False
             return
         chosen = [scene for scene in scenes.values() if scene.organized or not settings.skip_unorganized]
-        tagging.tag(app.stash, chosen, settings, app.log, app.state.conn)
-    ledger.put(app.state.conn, "tagged", now)
+        tagging.tag(app.stash, chosen, settings, app.log, app.state.meta)
+    app.state.meta.tagged_at = now

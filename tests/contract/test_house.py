@@ -254,6 +254,13 @@ def test_the_makefile_offers_what_the_documents_promise() -> None:
     assert set(text("Makefile").split(".PHONY:")[1].splitlines()[0].split()) == targets
 
 
+def test_the_workflow_names_tests_that_are_there() -> None:
+    """What the workflow runs on Windows, file by file, exists."""
+    names = re.findall(r"\b(?:[a-z_]+/)?test_\w+\.py\b", text(".github/workflows/ci.yaml"))
+    assert len(names) > 5
+    assert [name for name in names if not (ROOT / "tests" / "unit" / name).is_file()] == []
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The zip as ``make zip`` builds it."""

@@ -50,8 +50,8 @@ CORE = {"os", "sys", "time", "gc", "fcntl", "sqlite3", "_sqlite3"}
 CORE_DEFERRED = {
     "plexsync.core.environment": {"site"},
     "plexsync.core.event": {"json"},
-    "plexsync.core.spawn": {"subprocess"},
     "plexsync.core.sqlite": {"_functools"},
+    "plexsync.core.spawn": {"subprocess"},
     "plexsync.core.locks_windows": {"msvcrt"},
 }
 

@@ -16,7 +16,7 @@ from plexsync.core.environment import data_dir
 from plexsync.queue import schema
 from tests.support import interpreters
 from tests.support.installation import SHORT, Installation
-from tests.support.processes import PLUGIN, worker_held, worker_lives
+from tests.support.processes import PATIENCE, PLUGIN, worker_held, worker_lives
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,7 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         env=clean | SHORT | env,
     )
 

@@ -7,10 +7,11 @@ import time
 from collections import Counter
 
 from plexsync.core import enqueue
+from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs
 from tests.servers.plex_http import Request
 from tests.support.installation import Installation
-from tests.support.processes import rows, until
+from tests.support.processes import PATIENCE, rows, until
 
 WORKERS = 8
 SCENES = 2_000
@@ -24,12 +25,12 @@ def test_eight_workers_do_2000_jobs_once(here: Installation) -> None:
     here.connect()
     conn = here.queue()
     now = time.time()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in here.films], "test", now, enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in here.films], "test", now, enqueue.BY_HAND)
     conn.close()
     started = [here.start_worker() for _ in range(WORKERS)]
-    until(lambda: rows(here.folder) == [], seconds=120, what="an empty queue")
+    until(lambda: rows(here.folder) == [], what="an empty queue")
     here.stash.end_worker()
-    ends = [(*process.communicate(timeout=20), process.returncode) for process in started]
+    ends = [(*process.communicate(timeout=PATIENCE), process.returncode) for process in started]
     losers = [end for end in ends if end[1]]
     assert [end[2] for end in ends] == [0] * WORKERS
     assert [err for _, err, _ in losers] == [b"A PlexSync worker for this data folder runs already.\n"] * (WORKERS - 1)
@@ -60,7 +61,7 @@ def test_hooks_during_sync_all(here: Installation) -> None:
         one.start()
     for one in people:
         one.join()
-    ended = task.wait(60)
+    ended = task.wait()
     assert (failed, ended.error) == ([], None)
     assert ended.output["marked"] == len(films)
     here.settles()

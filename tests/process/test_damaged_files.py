@@ -13,9 +13,11 @@ import pytest
 
 from plexsync import repair
 from plexsync.core import enqueue, environment
-from plexsync.queue import jobs, schema
+from plexsync.model.job_key import JobKey
+from plexsync.queue import jobs
+from plexsync.queue.meta import QueueMeta
 from tests.support.installation import Installation
-from tests.support.processes import rows, until, worker_lives
+from tests.support.processes import PATIENCE, rows, until, worker_lives
 
 #: What may be left of a small file.
 GARBAGE = {
@@ -51,7 +53,7 @@ def test_a_damaged_queue(here: Installation, where: str) -> None:
     """The hook says that it could not queue, a worker saves what it can and recommends Sync recent, and all arrive."""
     films = [here.film(f"New {number}") for number in range(200)]
     conn = here.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films[:150]], "test", time.time(), enqueue.BY_HAND)
     conn.close()
     damage(here.folder / environment.QUEUE_DB, where)
     result = here.stash.update_scene(films[0].scene, title="edited")
@@ -76,9 +78,9 @@ def test_rows_are_saved_out_of_a_damaged_queue(here: Installation) -> None:
     films = [here.film(f"New {number}") for number in range(300)]
     here.plex.stop()
     conn = here.queue()
-    jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "test", time.time(), enqueue.BY_HAND)
+    jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films], "test", time.time(), enqueue.BY_HAND)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected', message = 'why' WHERE _id > 290")
-    schema.set_meta(conn, "start", time.time() + 86_400)  # catch-up finds nothing: what arrives was saved
+    QueueMeta(conn).started_at = time.time() + 86_400  # catch-up finds nothing: what arrives was saved
     conn.close()
     path = here.folder / environment.QUEUE_DB
     conn = sqlite3.connect(path)
@@ -95,7 +97,7 @@ def test_rows_are_saved_out_of_a_damaged_queue(here: Installation) -> None:
     until(lambda: len(rows(here.folder)) > 200, what="the rows that could be read")
     assert here.status()["queue"]["dead"] == 10
     here.stash.end_worker()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("where", ["head", "rows"])
@@ -156,7 +158,7 @@ def test_a_connection_of_garbage_is_asked_for(here: Installation) -> None:
     here.edit(film, "let in")
     here.arrives(film, "let in")
     here.stash.end_worker()
-    assert process.communicate(timeout=20)[1] == b""
+    assert process.communicate(timeout=PATIENCE)[1] == b""
 
 
 def test_what_killed_processes_left_is_swept(here: Installation) -> None:

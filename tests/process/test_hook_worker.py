@@ -16,7 +16,7 @@ import pytest
 
 from tests.servers.stash import StashServer
 from tests.support.hook_events import at, hook
-from tests.support.processes import rows, until, with_stub_worker, worker_lives, workers
+from tests.support.processes import PATIENCE, rows, until, with_stub_worker, worker_lives, workers
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) 
         with path.open("rb") as stdin:
             command, pipe = stash.launcher.command(), subprocess.PIPE
             running.append(subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, cwd="/"))
-    ends = [(*process.communicate(timeout=60), process.returncode) for process in running]
+    ends = [(*process.communicate(timeout=PATIENCE), process.returncode) for process in running]
     assert ends == [(b'{"output":"queued scene:%d"}' % number, b"", 0) for number in range(1, 201)]
     assert {key for (key,) in rows(stash.data_dir)} == {f"scene:{number}" for number in range(1, 201)}
     assert (stash.data_dir / "worker.lock").read_text("ascii") == str(only_worker(stash)["pid"])

@@ -55,7 +55,7 @@ def test_a_scene_that_kills_the_worker(tmp_path: Path) -> None:
             world.await_death(POISON, deaths)
             world.restart("wake", spare=5)
         world.await_death(POISON, 4)
-        assert world.rows("key, takebacks, attempts") == [("scene:1", 3, 0)]
+        assert world.rows("key, rescues, attempts") == [("scene:1", 3, 0)]
         assert world.different([2, 3]) == {}
         world.save(4)
         world.await_death(POISON, 5)

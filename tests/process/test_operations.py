@@ -15,10 +15,11 @@ import pytest
 
 from plexsync.core import enqueue
 from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from tests.servers.stash_hooks import parse_log_line
 from tests.support import interpreters
 from tests.support.installation import Installation, good
-from tests.support.processes import PLUGIN, until, worker_held, worker_lives
+from tests.support.processes import PATIENCE, PLUGIN, until, worker_held, worker_lives
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -59,7 +60,9 @@ def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) ->
     )
     document = {"server_connection": {"Dir": str(held.stash.dir)}, "args": {"mode": mode, **CALLS[mode]}}
     command = [str(interpreters.bare(tmp_path / "python")), "-I", "-S", "-c", code]
-    done = subprocess.run(command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=60)
+    done = subprocess.run(
+        command, input=json.dumps(document).encode(), capture_output=True, check=True, timeout=PATIENCE
+    )
     assert list(json.loads(done.stdout)) == ["output"]
     loaded = {name.split(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}
     assert "plexsync" in loaded
@@ -93,7 +96,7 @@ def test_status_after_a_hook(held: Installation) -> None:
     assert said["worker"] == {"running": True, "pid": os.getpid()}
     conn = schema.open_queue(str(held.folder), 0)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
-    schema.set_meta(conn, "catchup", 1_700_000_000)
+    QueueMeta(conn).caught_up_at = 1_700_000_000
     (letter,) = held.call("dead_letters")["items"]
     times = [letter["first_seen"], letter["last_seen"], held.call("status")["last_catchup"]]
     assert all(MOMENT.fullmatch(text) for text in times)
@@ -136,17 +139,17 @@ def test_wake_starts_and_wakes(here: Installation) -> None:
     assert here.stash.end_worker()
     assert not worker_lives(here.folder)
     conn = schema.open_queue(str(here.folder), 0)
-    schema.set_meta(conn, "catchup", 1)
+    QueueMeta(conn).caught_up_at = 1
     assert here.call("wake") == {"started": True, "running": True}
-    until(lambda: schema.get_meta(conn, "catchup") > 1, what="the catch-up")
+    until(lambda: QueueMeta(conn).caught_up_at > 1, what="the catch-up")
 
 
 def caught_up(here: Installation) -> None:
     """Let a catch-up begin and end."""
     conn = schema.open_queue(str(here.folder), 0)
-    before = schema.get_meta(conn, "catchup")
+    before = QueueMeta(conn).caught_up_at
     here.call("wake")
-    until(lambda: schema.get_meta(conn, "catchup") > before, what="a catch-up")
+    until(lambda: QueueMeta(conn).caught_up_at > before, what="a catch-up")
     conn.close()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.core import enqueue
+from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, stock
 from tests.support.installation import Installation
 from tests.support.processes import children, ends, pid_of, private_plugin, role, rows, told_to_end, until, waiter_of
@@ -58,7 +59,7 @@ def test_an_update_while_it_works(tmp_path: Path) -> None:
         here.plex.modes.edit_delay = 0.02
         here.connect()
         conn = here.queue()
-        jobs.put_many(conn, [f"scene:{film.scene}" for film in films], "hook", 0, 0)
+        jobs.enqueue_many(conn, [JobKey.scene(film.scene) for film in films], "hook", 0, 0)
         conn.close()
         worker = here.start_worker()
         until(here.plex.writes, what="the first write")
@@ -87,7 +88,7 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         conn.close()
         until(lambda: time.monotonic() > began + 1.5)
         assert here.title(film) == "Before"
-        assert role(pid) == "waiter"
+        assert role(pid) == "idle"
         updated(tmp_path / "away", tmp_path / "mark")
         shutil.move(tmp_path / "away", plugin)
         here.arrives(film, "Waits")
@@ -161,8 +162,8 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
         )
         pid = waiter_of(here)
         began = time.monotonic()
-        until(lambda: role(pid) != "waiter" or time.monotonic() - began > 1.2)
-        assert role(pid) == "waiter"  # and no circle of trying and failing
+        until(lambda: role(pid) != "idle" or time.monotonic() - began > 1.2)
+        assert role(pid) == "idle"  # and no circle of trying and failing
         here.edit(film, "Second")
         until(lambda: len(rows(here.folder)) == 1)
         assert rows(here.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
@@ -205,7 +206,7 @@ def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
     """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
     with Installation(tmp_path) as here:
         quick = private_plugin(here, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
-        text = quick.read_text("utf-8").replace('{"worker": 60.0, "waiter": 5.0}', '{"worker": 0.2, "waiter": 0.2}')
+        text = quick.read_text("utf-8").replace("{Next.WORK: 60.0, Next.IDLE: 5.0}", "{Next.WORK: 0.2, Next.IDLE: 0.2}")
         quick.write_text(text, "utf-8")
         film = here.film()
         here.edit(film, "First")

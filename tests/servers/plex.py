@@ -20,6 +20,7 @@ from tests.servers.plex_modes import Fault, FaultBoard, Modes
 from tests.servers.plex_render import RowStyle, row
 from tests.servers.plex_routes import Hook, Router
 from tests.servers.plex_scan import Scans, Unseen
+from tests.servers.ports import Reserved
 
 __all__ = ["Item", "Modes", "Part", "PlexServer", "Request", "Section"]
 
@@ -44,6 +45,7 @@ class PlexServer:
         self._log_lock = threading.Lock()
         self._tls = tls
         self._listener: Listener | None = None
+        self._reserved = Reserved()
         self.port = port
 
     # -- life
@@ -54,12 +56,14 @@ class PlexServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._reserved.free()
 
     def start(self) -> None:
         """Listen, on the port of last time if there was one; nothing happens if it listens already."""
         if self._listener is None:
             self._router.stopped = threading.Event()
             self._router.released = threading.Event()
+            self._reserved.free()
             self._listener = Listener(self.port, self._answer, self._tls)
             self.port = self._listener.server_port
             self._listener.start()
@@ -71,6 +75,7 @@ class PlexServer:
             self._router.released.set()
             self._listener.close()
             self._listener = None
+            self._reserved.keep(self.port)
 
     @property
     def url(self) -> str:

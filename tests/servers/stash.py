@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.servers.ports import Reserved
 from tests.servers.stash_api import Api
 from tests.servers.stash_edits import Gone, StashEdits
 from tests.servers.stash_hooks import HookResult, Launcher, LogLine, TaskResult, end_worker, session_cookie
@@ -77,6 +78,7 @@ class StashServer(StashEdits):
         self.jobs = JobLane(self.launcher.start)
         self._api = Api(self)
         self._server: Server | None = None
+        self._reserved = Reserved()
         self.port = 0
         self.start()
 
@@ -133,6 +135,7 @@ class StashServer(StashEdits):
         if self._server is not None:
             return
         self.released.clear()
+        self._reserved.free()
         self._server = Server(("127.0.0.1", self.port), self)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -146,6 +149,7 @@ class StashServer(StashEdits):
         server.shutdown()
         server.socket.close()
         server.cut()
+        self._reserved.keep(self.port)
 
     def close(self) -> None:
         """Stop for good: jobs, plugin processes, the background worker of the data folder, the server."""
@@ -153,6 +157,7 @@ class StashServer(StashEdits):
         self.launcher.kill_all()
         self.end_worker()
         self.stop()
+        self._reserved.free()
 
     def end_worker(self) -> bool:
         """End the background worker of the data folder if one lives; True if one did."""
@@ -189,7 +194,7 @@ class StashServer(StashEdits):
             process.wait()
         return process.result(id)
 
-    def run_operation(self, args: dict[str, Any], timeout: float | None = 20, gone: Gone | None = None) -> HookResult:
+    def run_operation(self, args: dict[str, Any], timeout: float | None = 120, gone: Gone | None = None) -> HookResult:
         """Run an operation with ``args`` and wait; ``TimeoutError`` after ``timeout`` seconds."""
         process = self.launcher.start(dict(args))
         if not process.wait(timeout, gone):
@@ -202,7 +207,7 @@ class StashServer(StashEdits):
         name = next((key for key, value in self.tasks.items() if mode_or_name in (key, value["mode"])), mode_or_name)
         return self.queue_task(self.plugin_id, name, args)
 
-    def run_task(self, mode_or_name: str, args: dict[str, Any] | None = None, timeout: float = 60) -> TaskResult:
+    def run_task(self, mode_or_name: str, args: dict[str, Any] | None = None, timeout: float = 120) -> TaskResult:
         """Run a task to its end."""
         return self.start_task(mode_or_name, args).wait(timeout)
 

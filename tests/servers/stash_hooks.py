@@ -342,7 +342,7 @@ def _pid(lock: Path) -> int:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if folder in words and (b"worker" in words or b"waiter" in words):
+        if folder in words and (b"worker" in words or b"idle" in words):
             return int(entry.name)
     return 0
 

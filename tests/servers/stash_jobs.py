@@ -44,7 +44,7 @@ class Task:
             process.kill()
             self.ended.wait()
 
-    def wait(self, timeout: float = 60) -> TaskResult:
+    def wait(self, timeout: float = 120) -> TaskResult:
         """The result; after ``timeout`` seconds the task is killed and ``TimeoutError`` raised."""
         if not self.ended.wait(timeout):
             self.stop()
@@ -123,7 +123,7 @@ class JobLane:
             task.run(self._start)
 
 
-def await_status(task: Task, status: str, timeout: float = 10) -> bool:
+def await_status(task: Task, status: str, timeout: float = 120) -> bool:
     """Wait until the task has that status; False after ``timeout`` seconds."""
     until = time.monotonic() + timeout
     while task.status != status and time.monotonic() < until:

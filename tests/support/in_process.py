@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +21,13 @@ from plexsync.core import enqueue, environment
 from plexsync.daemon import idle, probe
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.log import Log, StashSink
+from plexsync.model.lifecycle import Next
 from plexsync.queue import dead_letters, jobs, schema
+from plexsync.queue.meta import QueueMeta
 from plexsync.queue.worker_queue import JobQueue
-from plexsync.state import ledger, pause
+from plexsync.state import pause
 from plexsync.state.breaker import Breaker
+from plexsync.state.meta import Meta
 from plexsync.worker import reconcile
 from plexsync.worker.loop import Worker
 from tests.servers.graphql_run import ResolverError
@@ -33,13 +37,11 @@ from tests.servers.stash import StashServer
 from tests.servers.stash_model import Scene
 from tests.support.queue_tools import NOW, job
 
-#: Words with which a line of the worker's log may begin: what was done, to whom it was done comes after.
-ACTIONS = {
-    *("compared", "could", "dropped", "ended", "failed", "finished", "found", "gave", "left", "noticed", "paused"),
-    *("put", "queued", "shortened", "skipped", "tagged", "traced", "went", "would", "wrote"),
-}
-
 HOUR, DAY = 3600.0, 86400.0
+
+READ_TIMEOUT = "PLEXSYNC_READ_TIMEOUT"
+#: Real seconds that a request to a server that hangs takes, see ``Stage.give_up_after``; and where none hangs.
+SOON, LATE = 0.3, 30.0
 
 
 class Lines:
@@ -126,6 +128,7 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.environ.pop(READ_TIMEOUT, None)
         self.plex.release()
         self.plex.stop()
         self.stash.release()
@@ -141,6 +144,11 @@ class Stage:
         """Time passes."""
         self.slept.append(seconds)
         self.now += seconds
+
+    def give_up_after(self, seconds: float) -> None:
+        """Real seconds after which a request that hangs is given up: few while a server hangs, and only then, for on a
+        busy machine one that is well may take as long."""
+        os.environ[READ_TIMEOUT] = str(seconds)
 
     # -- what there is
 
@@ -200,8 +208,8 @@ class Bench(Stage):
         self.api_key = ""
         self.world = World(self.clock, self.sleep, Longest())
         self.conn = schema.open_queue(str(self.folder), self.now)
-        schema.set_meta(self.conn, "start", self.now)
-        schema.set_meta(self.conn, "catchup", self.now)
+        QueueMeta(self.conn).started_at = self.now
+        QueueMeta(self.conn).caught_up_at = self.now
         self._end = float("inf")
 
     def __exit__(self, *_: object) -> None:
@@ -260,15 +268,15 @@ class Bench(Stage):
     def catch_up(self) -> int:
         """One catch-up with the settings as they are, as the worker makes it; how many jobs."""
         self.app.use(self.app.stash.settings())
-        return reconcile.run(self.app, self.queue.conn)
+        return reconcile.run(self.app, self.queue)
 
-    def work(self) -> str:
+    def work(self) -> Next:
         """Let the worker do all that is due, without a catch-up, a second after the edits at least; why it ended."""
         self.now += 1
-        keep = schema.get_meta(self.conn, "catchup")
-        schema.set_meta(self.conn, "catchup", self.now)
-        ended = Worker(self.app, self.queue, StashSink(), PluginFiles(read=dict), fresh=False).drain()
-        schema.set_meta(self.conn, "catchup", keep)
+        keep = QueueMeta(self.conn).caught_up_at
+        QueueMeta(self.conn).caught_up_at = self.now
+        ended = Worker(self.app, self.queue, StashSink(), lambda: "same", fresh=False).drain()
+        QueueMeta(self.conn).caught_up_at = keep
         return ended
 
     def written(self, *keys: str) -> None:
@@ -288,34 +296,34 @@ class Bench(Stage):
     # -- the background process
 
     @contextmanager
-    def worker(self, files: PluginFiles | None = None) -> Iterator[Worker]:
+    def worker(self, files: Callable[[], str] = lambda: "same") -> Iterator[Worker]:
         """The full worker, built anew."""
         sink = StashSink()
         log = Log([self.log, sink])
         app = App(str(self.folder), log, world=self.world, api_key=self.api_key)
         queue = JobQueue(str(self.folder), self.clock)
         try:
-            yield Worker(app, queue, sink, files or PluginFiles(read=dict), fresh=False)
+            yield Worker(app, queue, sink, files, fresh=False)
         finally:
             queue.close()
             app.close()
             self.api_key = app.api_key
 
-    def turn(self) -> str:
+    def turn(self) -> Next:
         """One turn of the full worker; why it ended."""
         with self.worker() as worker:
             return worker.drain()
 
     def live(self, seconds: float) -> None:
-        """Worker and waiter take turns for so long."""
+        """Full and idle worker take turns for so long."""
         self._end = self.now + seconds
         tick, idle.TICK = idle.TICK, 20.0  # nobody makes rows meanwhile, so it need not look each second
         try:
             while True:
                 self.turn()
-                made = idle.Waiter(
+                made = idle.Idle(
                     str(self.folder),
-                    look=lambda: probe.look(str(self.folder), self.api_key, self.clock),
+                    probe=lambda: probe.probe(str(self.folder), self.api_key, self.clock),
                     files=PluginFiles(read=dict),
                     clock=self.clock,
                     sleep=self._wait,
@@ -348,17 +356,11 @@ class Bench(Stage):
     @property
     def breaker(self) -> Breaker:
         """As it is stored."""
-        conn = pause.connect(str(self.folder))
-        try:
-            return Breaker(**ledger.get(conn, "breaker", {}))
-        finally:
-            conn.close()
+        with closing(Meta.open(str(self.folder))) as meta:
+            return meta.breaker
 
     @property
     def pause(self) -> pause.Pause | None:
         """The pause that stands."""
-        conn = pause.connect(str(self.folder))
-        try:
-            return pause.load(conn)
-        finally:
-            conn.close()
+        with closing(Meta.open(str(self.folder))) as meta:
+            return meta.pause

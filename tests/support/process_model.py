@@ -148,7 +148,7 @@ class World(Installation):
         try:
             until(self.is_done, what="the arrival of every edit")
         except TimeoutError as error:
-            rows = self.rows("key, status, due, attempts, takebacks, reason, message")
+            rows = self.rows("key, status, due, attempts, rescues, reason, message")
             raise AssertionError(f"{error}: {self.different()}, rows {rows}, {self.log().splitlines()[-5:]}") from None
         assert not self.plex.disaster
         status: dict[str, Any] = self.stash.run_operation({"mode": "status"}).output

@@ -145,7 +145,7 @@ def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
 
 
 def role(pid: int) -> str:
-    """What the process is at the moment: ``worker``, ``waiter``, ``look``; ``""`` for one that has gone."""
+    """What the process is at the moment: ``worker``, ``idle``, ``probe``; ``""`` for one that has gone."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -161,7 +161,7 @@ def pid_of(site: Installation) -> int:
 def waiter_of(site: Installation) -> int:
     """The same, once it is the small waiter."""
     pid = pid_of(site)
-    until(lambda: role(pid) == "waiter" and _has_open(pid, "queue.db"), what="the small waiter")
+    until(lambda: role(pid) == "idle" and _has_open(pid, "queue.db"), what="the small waiter")
     return pid
 
 

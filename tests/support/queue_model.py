@@ -16,7 +16,7 @@ class Row:
     priority: int
     state: int = PENDING
     attempts: int = 0
-    takebacks: int = 0
+    rescues: int = 0
     waiting: float | None = None
     bulk: bool = False
     mark: str | None = None
@@ -25,7 +25,7 @@ class Row:
 
     def anew(self) -> None:
         """Forget what went before."""
-        self.attempts = self.takebacks = 0
+        self.attempts = self.rescues = 0
         self.waiting = self.reason = None
 
     def ready(self, due: float) -> None:
@@ -92,21 +92,21 @@ class Model:
             del self.rows[key]
         elif to == "dead":
             row.die(str(reason))
-            row.attempts, row.takebacks = attempts, 0
+            row.attempts, row.rescues = attempts, 0
         elif to == "release":
             row.ready(row.due)
         else:
             row.ready(due)
-            row.attempts, row.takebacks, row.reason = attempts, 0, reason
+            row.attempts, row.rescues, row.reason = attempts, 0, reason
             row.waiting = now if to == "waiting" else None
 
-    def take_back(self) -> None:
+    def rescue(self) -> None:
         """The worker died: what it had leased is pending, or dead the fifth time."""
         for key in self.where(LEASED):
             row = self.rows[key]
-            row.takebacks += 1
+            row.rescues += 1
             row.ready(row.due)
-            if row.takebacks >= 5:
+            if row.rescues >= 5:
                 row.die("retries_exhausted")
 
     def revive(self, keys: Iterable[str], now: float, mark: str | None = None) -> None:

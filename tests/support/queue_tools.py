@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from plexsync.core import db, enqueue, environment
+from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, schema
 
 #: A Tuesday in 2024; the tests' clock begins here.
@@ -51,7 +52,7 @@ def leased(conn: sqlite3.Connection, limit: int = 100, now: float = NOW) -> list
 def settle(conn: sqlite3.Connection, key: str, to: str, now: float = NOW, **values: object) -> None:
     """Settle the leased row of ``key`` at the generation that it was leased with."""
     row = job(conn, key)
-    known: dict[str, object] = dict.fromkeys(("waiting", "reason", "message", "candidates", "mark", "outcome"))
+    known: dict[str, object] = dict.fromkeys(("waiting", "reason", "message", "candidates", "task", "outcome"))
     known |= {"id": row["_id"], "generation": row["leased"], "to": to, "due": now, "attempts": 0}
     jobs.settle(conn, [known | values], now)
 
@@ -97,3 +98,8 @@ class Pauses:
 
 
 Sleep = Callable[[float], None]
+
+
+def job_keys(texts: Iterable[str]) -> list[JobKey]:
+    """The keys that these texts spell."""
+    return [JobKey.of_row(text) for text in texts]

@@ -42,8 +42,8 @@ class WritingBench(Stage):
         super().__enter__()
         url, token = self.plex.url, self.plex.token
         self.settings = Settings(plex_url=url, plex_token=token, skip=frozenset({"poster", "background"}))
-        self.link = Stash(Connection(port=self.stash.port, cookie=self.stash.new_cookie()), 2, 2)
-        self.client = PlexClient(url, token, client_id="bench", connect_timeout=2, read_timeout=2)
+        self.link = Stash(Connection(port=self.stash.port, cookie=self.stash.new_cookie()), 20, 20)
+        self.client = PlexClient(url, token, client_id="bench", connect_timeout=20, read_timeout=20)
         self.state = State(open_state(str(self.folder)))
         self.writer_log = Log([self.log])
         self.writer_log.debug_on = True

@@ -234,6 +234,6 @@ def test_the_workers_log(tmp_path: Path) -> None:
     log.info("lost")
     sink.flush(lambda lines: told.append(list(lines)), 0.0)
     assert [line["level"] for line in told[0]] == ["w", "w"]
-    assert "cannot write plexsync.log" in told[0][1]["message"]
+    assert "failed to write plexsync.log" in told[0][1]["message"]
     assert stat.S_ISDIR((tmp_path / environment.LOG).stat().st_mode)
     log.close()

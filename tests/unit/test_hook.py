@@ -21,6 +21,7 @@ from plexsync.core import enqueue, environment, locks, sqlite, wake
 from plexsync.core import event as events
 from plexsync.core.event import Event
 from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from tests.support.hook_events import VECTORS, Vector, at
 
 TRIGGERS = {
@@ -114,7 +115,7 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
     for number in (1, 2, 1):
         hook.handle(edit(tmp_path, number=number))
     conn = schema.open_queue(str(folder), 0)
-    assert schema.get_meta(conn, "wake") == 3
+    assert QueueMeta(conn).edits == 3
     conn.close()
 
 

@@ -158,8 +158,8 @@ def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
         sink.write("info", "x" * 100_000)
     sink.close()
     assert len(told) == 1
-    assert told[0].startswith(f"PlexSync cannot write {environment.LOG} (")
-    assert told[0].endswith("syncing goes on without it.")
+    assert told[0].startswith(f"failed to write {environment.LOG} (")
+    assert told[0].endswith("syncing continues without it.")
 
 
 class Full(io.TextIOWrapper):

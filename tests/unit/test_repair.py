@@ -13,10 +13,12 @@ import pytest
 from plexsync import repair
 from plexsync.core import enqueue, environment, locks
 from plexsync.log import Log
-from plexsync.queue import dead_letters, jobs, schema, stock
-from plexsync.repair import mend_queue, open_state, set_aside
+from plexsync.model.job_key import JobKey
+from plexsync.queue import dead_letters, jobs, stock
+from plexsync.queue.meta import QueueMeta
+from plexsync.repair import open_state, repair_queue, set_aside
 from tests.support.in_process import Lines
-from tests.support.queue_tools import NOW, change, keys, made, put, scenes
+from tests.support.queue_tools import NOW, change, job_keys, keys, made, put, scenes
 
 #: Bytes of a page of SQLite's, as every build has it by default.
 PAGE = 4096
@@ -25,7 +27,7 @@ PAGE = 4096
 def mended(folder: Path, *, thorough: bool = True) -> Lines:
     """Mend the queue of a folder; what was logged."""
     said = Lines()
-    mend_queue(str(folder), Log([said]), NOW + 60, thorough=thorough)
+    repair_queue(str(folder), Log([said]), NOW + 60, thorough=thorough)
     return said
 
 
@@ -53,8 +55,8 @@ def many(folder: Path, count: int = 2000, dead: int = 20) -> None:
                 " last_seen) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)",
                 values,
             )
-    for name, value in (("catchup", NOW - 50), ("cleared", NOW - 500), ("start", NOW - 5000)):
-        schema.set_meta(conn, name, value)
+    for name, value in (("caught_up_at", NOW - 50), ("cleared_at", NOW - 500), ("started_at", NOW - 5000)):
+        setattr(QueueMeta(conn), name, value)
     conn.execute("INSERT INTO cleared VALUES ('scene:99999', ?)", (NOW - 7,))
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
@@ -139,9 +141,9 @@ def test_what_catch_up_must_know_survives(tmp_path: Path) -> None:
     overwrite(tmp_path, table_pages(tmp_path, "ack_queue_default")[5:9])
     mended(tmp_path)
     conn = made(tmp_path)
-    wanted = {"catchup": NOW - 50, "cleared": NOW - 500, "start": NOW - 5000}
-    assert {name: schema.get_meta(conn, name) for name in wanted} == wanted
-    assert dead_letters.cleared_at(conn, ["scene:99999"]) == {"scene:99999": NOW - 7}
+    wanted = {"caught_up_at": NOW - 50, "cleared_at": NOW - 500, "started_at": NOW - 5000}
+    assert {name: getattr(QueueMeta(conn), name) for name in wanted} == wanted
+    assert dead_letters.cleared_at(conn, job_keys(["scene:99999"])) == {JobKey.scene(99999): NOW - 7}
 
 
 def test_a_damaged_index_loses_no_row(tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ def test_a_queue_that_is_merely_locked_is_not_damaged(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / environment.QUEUE_DB).mkdir()
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
-        mend_queue(str(folder), Log([]), NOW, thorough=True)
+        repair_queue(str(folder), Log([]), NOW, thorough=True)
     assert kept(folder) == []
 
 
@@ -330,7 +332,7 @@ def test_damage_that_is_found_late_needs_a_thorough_look(tmp_path: Path) -> None
     assert kept(tmp_path, environment.STATE_DB) == []
     with pytest.raises(sqlite3.DatabaseError) as caught:
         list(found.conn.execute("SELECT sum(synced), group_concat(signature) FROM seen"))
-    assert repair.is_broken(caught.value)
+    assert repair.is_damaged(caught.value)
     found.conn.close()
 
 
@@ -372,4 +374,4 @@ def test_nothing_that_was_kept_is_replaced(tmp_path: Path) -> None:
 )
 def test_what_counts_as_damage(error: Exception, broken: bool) -> None:
     """Only SQLite's word that the file itself is broken has it replaced."""
-    assert repair.is_broken(error) is broken
+    assert repair.is_damaged(error) is broken

@@ -10,8 +10,10 @@ import pytest
 
 from plexsync import requirements
 from plexsync.core import enqueue, environment
-from plexsync.queue import jobs, schema
+from plexsync.queue import jobs
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
+from plexsync.state.meta import Meta
 from tests.servers.stash import StashServer
 from tests.support.queue_tools import NOW, made
 
@@ -92,7 +94,7 @@ def test_a_guarded_python(
 def standing(folder: Path) -> pause.Pause:
     """The pause that stands."""
     conn = ledger.open_state(str(folder))
-    found = pause.load(conn)
+    found = Meta(conn).pause
     conn.close()
     assert found is not None
     return found
@@ -124,10 +126,10 @@ def test_earlier_edits_are_no_reason_to_try_at_once(tmp_path: Path) -> None:
     """The edits and wishes that came before are answered: only a new one has the modules looked for at once."""
     conn = made(tmp_path)
     enqueue.enqueue(conn, "scene:1", "hook", NOW, NOW)
-    schema.raise_counter(conn, "nudge")
+    QueueMeta(conn).request_wake()
     requirements.pause_for(str(tmp_path), NOW, TEXT)
-    assert standing(tmp_path).wake == schema.get_meta(conn, "wake") == 1
-    assert schema.get_meta(conn, "looked") == schema.get_meta(conn, "nudge") == 1
+    assert standing(tmp_path).edits == QueueMeta(conn).edits == 1
+    assert QueueMeta(conn).wake_seen == QueueMeta(conn).wake_requested == 1
     assert jobs.counts(conn)["pending"] == 1
 
 

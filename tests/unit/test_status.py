@@ -12,11 +12,13 @@ import pytest
 
 from plexsync import __version__, status
 from plexsync.core import locks
-from plexsync.queue import dead_letters, jobs, schema, stock
+from plexsync.queue import dead_letters, jobs, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.counters import Stats
-from tests.support.queue_tools import NOW, change, leased, made, put, scenes
+from plexsync.state.meta import Meta
+from tests.support.queue_tools import NOW, change, job_keys, leased, made, put, scenes
 
 EMPTY: dict[str, Any] = {
     "version": __version__,
@@ -76,11 +78,11 @@ def test_a_hooks_fresh_folder(tmp_path: Path) -> None:
 def test_everything(tmp_path: Path) -> None:
     """Queue, dead letters, breaker, worker, totals, requests, problem and catch-up stand where they belong."""
     conn = filled(tmp_path)
-    schema.set_meta(conn, "catchup", NOW)
+    QueueMeta(conn).caught_up_at = NOW
     store = ledger.State(ledger.open_state(str(tmp_path)))
-    store.breaker = Breaker(7, NOW + 10, NOW + 200, 60.0)
-    pause.store(store.conn, pause.Pause(pause.SETUP, NOW, "PlexSync is paused: the token is wrong."))
-    Stats(synced=3, unchanged=2, dead=1, plex_reads=9, plex_writes=3, stash=4).store(store.conn)
+    store.meta.breaker = Breaker(7, NOW + 10, NOW + 200, 60.0)
+    store.meta.pause = pause.Pause(pause.SETUP, NOW, "PlexSync is paused: the token is wrong.")
+    store.meta.stats = Stats(synced=3, unchanged=2, dead=1, plex_reads=9, plex_writes=3, stash=4)
     fd = locks.open_lock(str(tmp_path / "worker.lock"))
     assert locks.try_lock(fd)
     locks.write_text(fd, "4711")
@@ -104,7 +106,7 @@ def test_everything(tmp_path: Path) -> None:
 def test_a_pause_without_a_sentence_is_no_problem(tmp_path: Path) -> None:
     """An outage of Plex is told by the breaker; ``problem`` is only for what the user has to put right."""
     conn = ledger.open_state(str(tmp_path))
-    pause.store(conn, pause.Pause(pause.PLEX, NOW + 60))
+    Meta(conn).pause = pause.Pause(pause.PLEX, NOW + 60)
     assert status.status(str(tmp_path), NOW)["problem"] is None
 
 
@@ -126,7 +128,7 @@ def test_words_of_nothing() -> None:
     """An idle PlexSync is told in three sentences, without a word on what is not there."""
     assert status.words(EMPTY) == [
         "Queue: 0 pending, 0 waiting for Plex to have the file, 0 in progress, 0 dead letters.",
-        "The background worker does not run; the next edit or task starts it.",
+        "Background worker: not running; the next edit or task starts it.",
         f"So far: {NO_TOTALS}. Requests: 0 reads of Plex, 0 writes to Plex, 0 to Stash.",
     ]
 
@@ -146,20 +148,20 @@ def test_words_of_everything() -> None:
         }
     ) == [
         "PlexSync is paused: the token is wrong.",
-        "Plex has been away since A; it is looked for again at B.",
+        "Plex unreachable since A; next attempt at B.",
         "Queue: 5 pending, 4 waiting for Plex to have the file, 3 in progress, 1 dead letter.",
         "Dead letters by reason: rejected 1.",
         "The oldest job is 7 s old.",
-        "The background worker runs (pid 42).",
+        "Background worker: running (pid 42).",
         f"So far: {TOTALS}. Requests: 20 reads of Plex, 10 writes to Plex, 5 to Stash.",
-        "Rates: 90 % arrived in Plex, 66 % of them without a write; 1.5 requests to Plex for each.",
+        "Rates: 90 % arrived in Plex, 66 % of them without a write; 1.5 requests to Plex per scene.",
     ]
 
 
 def test_rates_when_nothing_arrived() -> None:
     """Only dead letters so far: a rate of zero, and no share of nothing."""
     found = EMPTY | {"totals": EMPTY["totals"] | {"dead": 2}}
-    assert status.words(found)[-1] == "Rates: 0 % arrived in Plex; 0.0 requests to Plex for each."
+    assert status.words(found)[-1] == "Rates: 0 % arrived in Plex; 0.0 requests to Plex per scene."
 
 
 def test_prometheus(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_no_secret_and_no_title(tmp_path: Path) -> None:
 def test_100_000_rows_cost_two_looks(tmp_path: Path) -> None:
     """However many jobs there are, the status reads the table once and the dead ones by their index."""
     conn = made(tmp_path)
-    jobs.put_many(conn, scenes(2000), "x", NOW, 0, lambda _: None)
+    jobs.enqueue_many(conn, job_keys(scenes(2000)), "x", NOW, 0, lambda _: None)
     scans: list[str] = []
     conn.set_trace_callback(scans.append)
     jobs.counts(conn)

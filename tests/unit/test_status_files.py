@@ -12,7 +12,7 @@ import pytest
 from plexsync import status
 from plexsync.core import environment
 from plexsync.state import ledger
-from plexsync.state.ledger import State
+from plexsync.state.ledger import Seen, State
 from tests.support.queue_tools import NOW, made, put
 
 
@@ -34,9 +34,9 @@ def test_status_files(tmp_path: Path) -> None:
 def test_timestamps(tmp_path: Path) -> None:
     """``sync_timestamps.json`` has the time of each scene's last success, and none for a scene without one."""
     store = State(ledger.open_state(str(tmp_path)))
-    store.see([("scene", 3, "s", ""), ("scene", 12, "s", "")], NOW)
-    store.see([("scene", 4, "s", "")])
-    store.see([("tag", 5, "s", "")], NOW)
+    store.see([Seen("scene", 3, "s", "", NOW), Seen("scene", 12, "s", "", NOW)])
+    store.see([Seen("scene", 4, "s")])
+    store.see([Seen("tag", 5, "s", "", NOW)])
     status.export_timestamps(str(tmp_path), store)
     assert json.loads((tmp_path / "sync_timestamps.json").read_text("utf-8")) == {"3": NOW, "12": NOW}
     assert list(status.read_timestamps(str(tmp_path))) == [(3, NOW), (12, NOW)]

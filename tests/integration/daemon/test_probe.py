@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from plexsync.core import environment
-from plexsync.daemon.probe import look
+from plexsync.daemon.probe import probe
 from plexsync.model.settings import digest
-from plexsync.state import breaker, counters, ledger, pause
+from plexsync.state import breaker, counters, ledger
+from plexsync.state.meta import Meta
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
@@ -45,17 +46,17 @@ class Site:
     def pause(self, kind: str, **values: Any) -> None:
         """Something began to pause now, under the settings as they are."""
         known = {"interval": 60.0, "section": 7, "settings": digest(self.stash.plugin_settings), **values}
-        pause.store(self.conn, Pause(kind, self.now, "why", **known))
+        Meta(self.conn).pause = Pause(kind, self.now, "why", **known)
 
     def standing(self) -> Pause:
         """The pause that stands."""
-        found = pause.load(self.conn)
+        found = Meta(self.conn).pause
         assert found is not None
         return found
 
     def look(self, key: str = "") -> bool:
         """Make one look now."""
-        return look(str(self.folder), key, lambda: self.now)
+        return probe(str(self.folder), key, lambda: self.now)
 
     def waits(self, key: str = "") -> float:
         """Make a look that finds no reason; seconds until the next one."""
@@ -166,18 +167,17 @@ def test_the_breaker_doubles(site: Site) -> None:
     """60 s at first, then doubling to 600; one probe each time, and none between."""
     site.plex.fault("503_xml")
     failing = breaker.Breaker(failures=5, opened_at=NOW, retry_at=NOW + 60, reset=60.0)
-    ledger.put(site.conn, "breaker", {name: getattr(failing, name) for name in breaker.Breaker.__slots__})
-    site.pause(PLEX)
+    site.pause(PLEX, breaker=failing)
     waits = []
     for number in range(1, 8):
         site.now = site.standing().until
         waits.append(site.waits())
         assert len(site.plex.log) == number
-        stored = pause.value(site.conn, "breaker")
-        assert (stored["retry_at"], stored["reset"]) == (site.standing().until, site.standing().interval)
+        stored = Meta(site.conn).breaker
+        assert (stored.retry_at, stored.reset) == (site.standing().until, site.standing().interval)
     assert waits == [120, 240, 480, 600, 600, 600, 600]
-    assert pause.value(site.conn, "breaker")["failures"] == 12
-    assert pause.value(site.conn, "breaker")["opened_at"] == NOW
+    assert Meta(site.conn).breaker.failures == 12
+    assert Meta(site.conn).breaker.opened_at == NOW
 
 
 def test_plex_is_not_blamed_for_stash(site: Site) -> None:
@@ -187,7 +187,7 @@ def test_plex_is_not_blamed_for_stash(site: Site) -> None:
     for _ in range(3):
         assert site.waits() == 60
         site.now += 60
-    assert pause.value(site.conn, "breaker") is None
+    assert Meta(site.conn).breaker.failures == breaker.THRESHOLD
     assert site.plex.log == []
 
 
@@ -267,17 +267,17 @@ def test_changed_settings_are_a_reason(site: Site, kind: str) -> None:
 def test_between_distant_probes_the_settings_alone_are_looked_at(site: Site) -> None:
     """While the next probe is minutes away, a corrected address is noticed within one; Plex itself is not asked."""
     site.plex.stop()
-    site.pause(PLEX)
+    site.pause(PLEX, breaker=breaker.Breaker(4))
     assert site.waits() == 60.0
     site.now += 60
     assert site.waits() == 120.0
-    assert site.standing().glance == site.now + 60
+    assert site.standing().settings_check_at == site.now + 60
     asked = site.plex.count()
     site.now += 60
     before = site.standing().until
     assert site.look() is False
-    assert (site.standing().until, site.standing().glance) == (before, site.now + 60)
-    assert counters.load(site.conn).plex_reads == 2
+    assert (site.standing().until, site.standing().settings_check_at) == (before, site.now + 60)
+    assert Meta(site.conn).stats.plex_reads == 2
     site.plex.start()
     assert site.plex.count() == asked
     site.stash.configure(plexUrl=site.plex.url + "/")
@@ -312,7 +312,7 @@ def test_no_pause_is_a_reason(tmp_path: Path, site: Site) -> None:
     """Where nothing pauses any more, the worker goes on; a state that was deleted is not made by a look."""
     assert site.look()
     (tmp_path / "new").mkdir()
-    assert look(str(tmp_path / "new"))
+    assert probe(str(tmp_path / "new"))
     assert list((tmp_path / "new").iterdir()) == []
 
 
@@ -354,7 +354,7 @@ def test_neither_key_nor_cookie(site: Site) -> None:
     assert [asked.status for asked in site.stash.log] == [401, 401]
     site.pause(STASH)
     assert site.waits(KEY) == 120
-    assert counters.load(site.conn).stash == 4
+    assert Meta(site.conn).stats.stash == 4
 
 
 def test_an_answer_without_settings(site: Site) -> None:
@@ -373,11 +373,11 @@ def test_requests_are_counted(site: Site) -> None:
     site.plex.fault("500", 1)
     site.pause(PLEX)
     before = counters.Stats(synced=4, plex_reads=10, stash=20)
-    before.store(site.conn)
+    Meta(site.conn).stats = before
     assert not site.look()
     site.now = site.standing().until
     assert site.look()
-    after = counters.load(site.conn)
+    after = Meta(site.conn).stats
     assert (after.synced, after.plex_reads, after.plex_writes, after.stash) == (4, 12, 0, 22)
 
 
@@ -389,7 +389,7 @@ def test_a_look_whose_waiter_was_killed_writes_nothing(site: Site, monkeypatch: 
     monkeypatch.setattr(os, "getppid", lambda: next(parents))
     assert not site.look()
     assert site.standing().until == NOW
-    assert pause.value(site.conn, "stats") is None
+    assert Meta(site.conn).read("stats") is None
 
 
 @pytest.mark.parametrize("skip", [True, False])
@@ -408,9 +408,9 @@ def test_a_certificate_that_nobody_vouches_for(site: Site, tmp_path: Path, skip:
 
 def test_a_plex_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Plex that takes the request and never answers is away once the time for reading is over."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.2")
+    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "1")
     site.plex.fault("stall")
-    site.pause(PLEX)
+    site.pause(PLEX, breaker=breaker.Breaker(4))
     assert site.waits() == 60
     assert len(site.plex.log) == 1
     site.plex.release()

@@ -14,9 +14,11 @@ from plexsync.core import enqueue, environment
 from plexsync.daemon import run
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Terminated
-from plexsync.queue import schema
+from plexsync.model.lifecycle import Next
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
-from plexsync.worker.loop import DISABLED, WAIT, Worker
+from plexsync.state.meta import Meta
+from plexsync.worker.loop import Worker
 from tests.support.in_process import Bench
 from tests.support.queue_tools import NOW
 
@@ -24,11 +26,11 @@ from tests.support.queue_tools import NOW
 @pytest.fixture
 def bench(bench: Bench) -> Bench:
     """Both servers and a data folder; the bench's own worker is not used."""
-    schema.set_meta(bench.conn, "catchup", NOW)
+    QueueMeta(bench.conn).caught_up_at = NOW
     return bench
 
 
-def drain(bench: Bench, *, fresh: bool = False, key: str = "") -> tuple[str, str]:
+def drain(bench: Bench, *, fresh: bool = False, key: str = "") -> tuple[Next, str]:
     """One turn."""
     world = World(clock=lambda: bench.now, sleep=bench.sleep)
     try:
@@ -41,7 +43,7 @@ def standing(bench: Bench) -> pause.Pause | None:
     """What pauses."""
     conn = ledger.open_state(str(bench.folder))
     try:
-        return pause.load(conn)
+        return Meta(conn).pause
     finally:
         conn.close()
 
@@ -56,7 +58,7 @@ def test_a_turn(bench: Bench) -> None:
     bench.stash.api_key = "the-api-key"
     scene, item = bench.named("Title")
     bench.hook(f"scene:{scene}")
-    assert drain(bench) == (WAIT, "the-api-key")
+    assert drain(bench) == (Next.IDLE, "the-api-key")
     assert bench.title(item) == "Title"
     assert standing(bench) is None
 
@@ -66,9 +68,9 @@ def test_a_later_plexsyncs_queue(bench: Bench) -> None:
     scene, _ = bench.named("Title")
     bench.hook(f"scene:{scene}")
     bench.conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
-    assert drain(bench, key="key") == (DISABLED, "key")
+    assert drain(bench, key="key") == (Next.STOP, "key")
     assert bench.plex.log == []
-    assert "later PlexSync" in log(bench)[-1]
+    assert "later version of PlexSync" in log(bench)[-1]
 
 
 def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,13 +83,13 @@ def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyP
     bench.hook(f"scene:{scene}")
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "drain", fail)
-        assert drain(bench, key="key") == (WAIT, "key")
+        assert drain(bench, key="key") == (Next.IDLE, "key")
     found = standing(bench)
     assert found is not None
     assert (found.kind, found.until) == (pause.LOCAL, NOW + 60)
     assert "KeyError" in found.problem
     assert any(line.startswith("traced") for line in log(bench))
-    assert drain(bench)[0] == WAIT
+    assert drain(bench)[0] is Next.IDLE
     assert bench.title(item) == "Title"
     assert standing(bench) is None
 
@@ -120,7 +122,7 @@ def test_a_queue_that_is_no_database(bench: Bench, fresh: bool) -> None:
     """A broken queue is mended before anything is leased, in whatever turn it is found."""
     bench.conn.close()
     (bench.folder / environment.QUEUE_DB).write_bytes(b"nothing " * 2000)
-    assert drain(bench, fresh=fresh)[0] == WAIT
+    assert drain(bench, fresh=fresh)[0] is Next.IDLE
     assert len(list(bench.folder.glob("queue.db.damaged-*"))) == 1
     assert standing(bench) is None
 
@@ -133,13 +135,13 @@ def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
     bench.app.close()
     spoil(bench.folder / environment.STATE_DB, table)
     bench.hook(f"scene:{scene}")
-    assert drain(bench)[0] == WAIT
+    assert drain(bench)[0] is Next.IDLE
     found = standing(bench)
     assert found is not None
     assert found.kind == pause.LOCAL
     assert "malformed" in found.problem
     bench.sleep(60)
-    assert drain(bench)[0] == WAIT
+    assert drain(bench)[0] is Next.IDLE
     assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1
     assert bench.title(item) == "Title"
     assert standing(bench) is None
@@ -149,11 +151,11 @@ def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
 def test_a_pause_that_cannot_be_read_or_stored(bench: Bench) -> None:
     """Where the damage hits the pauses themselves the caller is told, and a fresh turn mends them."""
     scene, item = bench.named("Title")
-    pause.store(bench.app.state.conn, None)
+    Meta(bench.app.state.conn).pause = None
     bench.app.close()
     spoil(bench.folder / environment.STATE_DB, "meta")
     bench.hook(f"scene:{scene}")
-    assert drain(bench)[0] == WAIT
+    assert drain(bench)[0] is Next.IDLE
     assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1
     assert bench.title(item) == "Title"
 
@@ -165,6 +167,6 @@ def test_a_machine_that_lets_nothing_be_noted(bench: Bench, monkeypatch: pytest.
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(Worker, "drain", full)
-    monkeypatch.setattr(pause, "store", full)
+    monkeypatch.setattr(Meta, "write", full)
     with pytest.raises(sqlite3.OperationalError, match="full"):
         drain(bench)

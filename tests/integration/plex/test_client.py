@@ -32,7 +32,7 @@ def server() -> Iterator[PlexServer]:
 @pytest.fixture
 def client(server: PlexServer) -> Iterator[PlexClient]:
     """A connected client."""
-    made = PlexClient(server.url, TOKEN, client_id="installation-1", verify=True, connect_timeout=2, read_timeout=2)
+    made = PlexClient(server.url, TOKEN, client_id="installation-1", verify=True, connect_timeout=20, read_timeout=20)
     made.connect()
     server.clear_log()
     yield made
@@ -182,8 +182,9 @@ def test_a_refused_read_is_no_scenes_fault(server: PlexServer, client: PlexClien
 
 def test_stall_and_absence(server: PlexServer) -> None:
     """A server that hangs is busy after the read timeout; one that is down is unavailable."""
-    client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=1, read_timeout=0.1)
+    client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=20, read_timeout=20)
     client.connect()
+    client.session.read_timeout = 0.1
     server.fault("stall")
     with pytest.raises(PlexBusy):
         client.probe(5)
@@ -364,7 +365,7 @@ def test_refused_upload_is_not_looked_up(server: PlexServer, client: PlexClient)
 def test_slow_upload_that_succeeded(server: PlexServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upload that outlasts the read timeout, yet was carried out, counts as done without being sent again."""
     monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.1)
-    client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=1, read_timeout=0.1)
+    client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=20, read_timeout=1)
     client.connect()
     server.add_item(5, "/m/1.mp4", rating_key=101)
     server.items[101].posters.append(image_digest(b"img"))

@@ -7,7 +7,6 @@ import pytest
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.scene import Scene, StashId
 from plexsync.stash import tagging
-from plexsync.state import ledger
 from tests.support.in_process import HOUR, Bench
 
 DB, PMV = "https://stashdb.org/graphql", "https://pmvstash.org/graphql"
@@ -33,7 +32,7 @@ def tags(bench: Bench, scene: int) -> list[str]:
 def run(bench: Bench) -> None:
     """Tag all scenes as they are now, once, remembering warnings as the worker does."""
     saved, scenes = bench.app.stash.batch(bench.stash.scenes)
-    tagging.tag(bench.app.stash, list(scenes.values()), bench.app.use(saved), bench.app.log, bench.app.state.conn)
+    tagging.tag(bench.app.stash, list(scenes.values()), bench.app.use(saved), bench.app.log, bench.app.state.meta)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +109,7 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(bench: Bench, gone: li
         bench.stash.destroy_scene(one, hook=False)
     settings = bench.app.use(saved)
     bench.stash.log.clear()
-    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.conn)
+    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
     assert all(tags(bench, one) == ["stash-box: stashdb.org"] for one in bench.stash.scenes)
     assert bench.log.of("warning") == []
     assert bench.log.of("info")[-1].endswith(f"number={45 - len(gone)}")
@@ -134,7 +133,7 @@ def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -
     assert tags(bench, 1) == ["stash-box: pmvstash.org"]
     bench.stash.configure(tagID_stashdb=str(right))
     run(bench)
-    assert (tags(bench, 1), ledger.get(bench.app.state.conn, "tag_warned")) == (
+    assert (tags(bench, 1), bench.app.state.meta.tag_warned) == (
         ["right", "stash-box: pmvstash.org"],
         {},
     )

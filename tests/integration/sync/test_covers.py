@@ -152,14 +152,14 @@ def test_an_upload_that_outlasts_its_timeout_is_not_repeated(
     """An upload that Plex finishes after the client gave up is found there by the next attempt, not sent twice."""
     bench.new_planner(skip=frozenset({"background"}))
     scene = bench.scene(cover=JPEG)
-    bench.plex.modes.poster_delay = 0.4
+    bench.plex.modes.poster_delay = 1.2
     targets = bench.targets(scene)
-    monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.1)
-    monkeypatch.setattr(bench.client.session, "read_timeout", 0.1)
+    monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(bench.client.session, "read_timeout", 0.5)
     (work,) = bench.send(targets)
     assert isinstance(work.error, PlexBusy)
-    monkeypatch.setattr(bench.client.session, "read_timeout", 5.0)
-    end = time.monotonic() + 20
+    monkeypatch.setattr(bench.client.session, "read_timeout", 20.0)
+    end = time.monotonic() + 120
     while bench.plex.items[100].selected_poster is None and time.monotonic() < end:
         time.sleep(0.02)
     assert bench.one(scene).error is None

@@ -86,10 +86,10 @@ def test_a_field_that_plex_did_not_keep_is_not_done(bench: WritingBench) -> None
     work = bench.one(scene)
     assert isinstance(work.error, PlexBusy)
     assert "did not keep title" in str(work.error)
-    assert bench.record().wish == {}
+    assert bench.record().desired == {}
     bench.plex.modes.drop_updates = False
     assert bench.one(scene).error is None
-    assert bench.record().wish["title"] == fingerprint("title", "New")
+    assert bench.record().desired["title"] == fingerprint("title", "New")
 
 
 def test_clearing_spares_what_a_person_added_for_good(both: WritingBench) -> None:

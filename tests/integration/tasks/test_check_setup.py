@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plexsync.tasks import check_setup
-from tests.support.in_process import Bench
+from tests.support.in_process import LATE, SOON, Bench
 
 
 def moved(bench: Bench, count: int = 8) -> None:
@@ -171,9 +171,9 @@ PLACES = {"root": "^/$", "libraries": "^/library/sections$", "listing": "/all$"}
         *((fault, place) for place in ("libraries", "listing") for fault in ("500", "404", "stall", "html_200")),
     ],
 )
-def test_every_failure_is_a_finding(bench: Bench, monkeypatch: pytest.MonkeyPatch, fault: str, place: str) -> None:
+def test_every_failure_is_a_finding(bench: Bench, fault: str, place: str) -> None:
     """However Plex fails, and wherever, it is one error line at the end, never a traceback."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.3")
+    bench.give_up_after(SOON if fault == "stall" else LATE)
     bench.named("Film")
     bench.plex.fault(fault, path=PLACES[place])
     found = told(bench)

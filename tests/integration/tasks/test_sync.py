@@ -13,10 +13,13 @@ from plexsync.app import World
 from plexsync.core import locks, wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError, StashUnavailable
-from plexsync.queue import bulk, schema, stock
+from plexsync.model.job_key import JobKey
+from plexsync.queue import bulk, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
+from plexsync.state.meta import Meta
 from plexsync.tasks import sync
-from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, scenes
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, scenes
 
 
 class Theatre:
@@ -51,15 +54,17 @@ class Theatre:
 
     def mark(self, *numbers: int) -> int:
         """Mark scenes as Sync all does."""
-        bulk.mark_many(self.task.conn, [f"scene:{one}" for one in numbers], "x", self.task.task_id, self.at, self.sleep)
+        bulk.mark_many(
+            self.task.conn, [JobKey.scene(one) for one in numbers], "x", self.task.task_id, self.at, self.sleep
+        )
         return len(numbers)
 
     def pause(self, kind: str, problem: str = "") -> None:
         """The worker looks and pauses."""
         store = ledger.open_state(str(self.folder))
-        pause.store(store, pause.Pause(kind, self.at + 60, problem))
+        Meta(store).pause = pause.Pause(kind, self.at + 60, problem)
         store.close()
-        schema.set_meta(self.conn, "looked", 99)
+        QueueMeta(self.conn).wake_seen = 99
 
 
 @pytest.fixture
@@ -129,13 +134,13 @@ def test_stash_fails_half_way(theatre: Theatre) -> None:
     assert keys(theatre.conn, "bulk = 0") == scenes(2)
     assert bulk.drop_stopped(theatre.conn, str(theatre.folder)) == 0
     assert theatre.woken == 1
-    assert bulk.running_mark(str(theatre.folder)) == ""
+    assert bulk.running_task(str(theatre.folder)) == ""
 
 
 def test_what_a_stopped_task_left_is_dropped_first(theatre: Theatre) -> None:
     """Process queue does not take over what a stopped task had marked; edits and leased rows stay."""
     conn = theatre.conn
-    bulk.mark_many(conn, scenes(3), "x", "dead", NOW, lambda _: None)
+    bulk.mark_many(conn, job_keys(scenes(3)), "x", "dead", NOW, lambda _: None)
     put(conn, "scene:4")
     assert leased(conn, 1) == ["scene:4"]
     change(conn, "scene:4", status=stock.READY)
@@ -143,19 +148,19 @@ def test_what_a_stopped_task_left_is_dropped_first(theatre: Theatre) -> None:
     theatre.steps = [lambda: conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:4'")]
     assert sync.mark_and_follow(theatre.task, sync._mark_due, "Process queue") == {"marked": 1}
     assert keys(conn) == ["scene:1"]
-    assert job(conn, "scene:1")["mark"] == "dead"
+    assert job(conn, "scene:1")["task"] == "dead"
 
 
 def test_while_it_runs_its_mark_is_held(theatre: Theatre) -> None:
     """The worker keeps the rows while the task runs, and finds nobody once it has ended."""
     seen: list[str] = []
     theatre.steps = [
-        lambda: seen.append(bulk.running_mark(str(theatre.folder))),
+        lambda: seen.append(bulk.running_task(str(theatre.folder))),
         lambda: theatre.conn.execute("DELETE FROM ack_queue_default"),
     ]
     sync.mark_and_follow(theatre.task, lambda task: theatre.mark(1), "Sync all")
     assert seen == ["9-9"]
-    assert bulk.running_mark(str(theatre.folder)) == ""
+    assert bulk.running_task(str(theatre.folder)) == ""
     assert (theatre.folder / "task.lock").read_text("ascii") == ""
 
 

@@ -11,11 +11,15 @@ import pytest
 
 from plexsync.core import enqueue
 from plexsync.daemon.plugin_files import NEEDED, STILL, PluginFiles, Stamp
+from plexsync.model.job_key import JobKey
+from plexsync.model.lifecycle import Next
 from plexsync.model.scene import SceneFile
-from plexsync.queue import jobs, schema
+from plexsync.queue import jobs
+from plexsync.queue.meta import QueueMeta
 from plexsync.stash.api import Stash
 from plexsync.state import pause
 from plexsync.state.ledger import open_state
+from plexsync.state.meta import Meta
 from tests.support.in_process import Bench
 
 
@@ -34,8 +38,8 @@ def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None
     bench.now += 6
     files.state()
     bench.now += STILL
-    with bench.worker(files) as worker:
-        assert worker.drain() == "update"
+    with bench.worker(files.state) as worker:
+        assert worker.drain() is Next.RESTART
     assert (bench.count("pending"), bench.count("in_progress"), bench.plex.at) == (1, 0, [])
 
 
@@ -47,11 +51,11 @@ def test_a_problem_stands_while_nothing_is_due(bench: Bench, other: str) -> None
     bench.stash.configure(plexToken="" if other == "no token" else "wrong")
     bench.turn()
     bench.conn.execute("DELETE FROM ack_queue_default")
-    schema.raise_counter(bench.conn, "nudge")
+    QueueMeta(bench.conn).request_wake()
     bench.turn()
     assert "oken" in bench.status()["problem"]
     bench.stash.configure(plexToken=right)
-    schema.raise_counter(bench.conn, "nudge")
+    QueueMeta(bench.conn).request_wake()
     bench.turn()
     assert (bench.status()["problem"], bench.pause) == (None, None)
 
@@ -162,7 +166,7 @@ def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
     bench.plex.fault("503_xml")
     bench.turn()
     conn = open_state(str(bench.folder))
-    pause.store(conn, None)
+    Meta(conn).pause = None
     conn.close()
     before = len(bench.plex.at)
     bench.turn()
@@ -188,7 +192,7 @@ def test_a_long_listing_of_stash_is_no_slow_batch(bench: Bench, monkeypatch: pyt
         file = bench.stash.scenes[film.scene].files[0]
         file.path = file.path.replace("/films", "/data")
     bench.now += 100
-    jobs.put_many(bench.conn, [f"scene:{film.scene}" for film in films], "test", bench.now, jobs.BULK)
+    jobs.enqueue_many(bench.conn, [JobKey.scene(film.scene) for film in films], "test", bench.now, 2)
     bench.plex.clear_log()
     bench.turn()
     assert (bench.count("pending"), bench.count("dead")) == (0, 0)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from plexsync.core import enqueue, environment, locks
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, schema
 from plexsync.sync import throttle
 from tests.servers.plex import Request
 from tests.support.in_process import Bench, Film
+from tests.support.queue_tools import job_keys
 
 
 def order(bench: Bench) -> list[int]:
@@ -21,7 +23,7 @@ def order(bench: Bench) -> list[int]:
 def mark(bench: Bench, films: list[Film], name: str = "1-1") -> None:
     """A task marks the scenes; whether it lives is another matter."""
     keys = [f"scene:{film.scene}" for film in films]
-    bulk.mark_many(bench.conn, keys, "Sync all", name, bench.now, lambda _: None)
+    bulk.mark_many(bench.conn, job_keys(keys), "Sync all", name, bench.now, lambda _: None)
 
 
 def hold_task_lock(bench: Bench, name: str = "1-1") -> int:
@@ -93,13 +95,13 @@ def slow(bench: Bench, seconds: float) -> None:
     bench.plex.before_write = wait
 
 
-@pytest.mark.parametrize("priority", [jobs.FAN_OUT, jobs.BULK])
+@pytest.mark.parametrize("priority", [jobs.FAN_OUT, 2])
 def test_a_slow_batch_is_cut_short_for_an_edit_by_hand(bench: Bench, priority: int) -> None:
     """Plex takes 4 s for each edit: whoever saves a scene meanwhile waits for some ten of them, not for a hundred."""
     films = bench.films(100)
     by_hand = bench.film()
     keys = [f"scene:{film.scene}" for film in films]
-    jobs.put_many(bench.conn, keys, "bulk", bench.now, priority, lambda _: None)
+    jobs.enqueue_many(bench.conn, job_keys(keys), "bulk", bench.now, priority, lambda _: None)
     slow(bench, 4.0)
     saved: list[float] = []
 
@@ -121,7 +123,7 @@ def test_a_slow_batch_is_cut_short_for_an_edit_by_hand(bench: Bench, priority: i
 def test_a_batch_that_is_read_slowly_still_gets_on(bench: Bench) -> None:
     """However long Plex took to be read, some scenes of each batch are written: it cannot be read for ever."""
     films = bench.films(25)
-    jobs.put_many(bench.conn, [f"scene:{film.scene}" for film in films], "bulk", bench.now, jobs.BULK, lambda _: None)
+    jobs.enqueue_many(bench.conn, [JobKey.scene(film.scene) for film in films], "bulk", bench.now, 2, lambda _: None)
     reads = len(bench.plex.at)
     answer = bench.plex._router.answer
 

@@ -45,7 +45,7 @@ def rename(bench: Bench, kind: str) -> None:
 
 def run(bench: Bench, kind: str, number: int = 1) -> int:
     """Expand one job of ``kind`` alone; how many scenes."""
-    return expand(Job(1, kind, number, 1), bench.app.stash, bench.app.state, bench.conn, bench.now, bench.plex.machine)
+    return expand(Job(1, kind, number, 1), bench.app.stash, bench.app.state, bench.queue, bench.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
@@ -138,7 +138,7 @@ def test_a_listing_that_breaks_off_leaves_it_to_be_repeated(bench: Bench) -> Non
         run(bench, "tag")
     bench.stash.faults.remove(fault)
     bench.app.use(bench.app.stash.settings())
-    assert (reconcile.run(bench.app, bench.conn), bench.keys()) == (1, ["tag:1"])
+    assert (reconcile.run(bench.app, bench.queue), bench.keys()) == (1, ["tag:1"])
 
 
 def test_many_scenes_are_queued_page_by_page(tmp_path: Path) -> None:

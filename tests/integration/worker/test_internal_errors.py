@@ -42,7 +42,7 @@ def test_a_bug_of_ours_costs_the_scene_that_meets_it_an_attempt(bench: Bench) ->
     assert [bench.writes_of(film) for film in rest] == [2] * 4
     row = bench.job(films[1].scene)
     assert (row["status"], row["attempts"]) == (1, 1)
-    assert bench.said("failed at a fault of its own", f"job=scene:{films[1].scene} ", "kind=AttributeError")
+    assert bench.said("failed: internal error", f"job=scene:{films[1].scene} ", "kind=AttributeError")
     assert bench.said("traced file=ledger.py", "in=_record")
     assert bench.titles([films[1]]) == ["Film 2"]
 
@@ -58,7 +58,7 @@ def test_a_bug_of_ours_ends_in_a_dead_letter(bench: Bench) -> None:
     reason, message = bench.letter(films[0].scene)
     assert reason == "retries_exhausted"
     assert f"scene:{films[0].scene}" in message
-    assert len(bench.said("failed at a fault of its own")) == 3
+    assert len(bench.said("failed: internal error")) == 3
     assert (bench.count("pending"), bench.count("dead")) == (0, 1)
     assert (bench.pause, bench.status()["problem"]) == (None, None)
 

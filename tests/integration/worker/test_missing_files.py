@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plexsync.queue import schema
+from plexsync.queue.meta import QueueMeta
 from tests.support.in_process import Bench
 
 
@@ -19,7 +19,7 @@ def test_waiting_grows_from_half_a_minute_to_an_hour(bench: Bench) -> None:
         assert (row["status"], row["attempts"], row["waiting"]) == (1, 0, pytest.approx(bench.now - sum(pauses), abs=1))
         pauses.append(row["due"] - bench.now)
         bench.now += pauses[-1]
-        schema.set_meta(bench.conn, "catchup", bench.now)
+        QueueMeta(bench.conn).caught_up_at = bench.now
         bench.turn()
     assert [round(pause) for pause in pauses] == [30, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600, 3600]
     assert bench.status()["queue"] | {"oldest_seconds": 0} == {

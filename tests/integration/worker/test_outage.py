@@ -8,20 +8,15 @@ from typing import NamedTuple
 
 import pytest
 
+from plexsync.model.lifecycle import Next
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.ledger import State, open_state
-from tests.support.in_process import Bench
+from tests.support.in_process import LATE, SOON, Bench
 
 #: The contract's probe intervals in seconds, each in force after the one before failed.
 INTERVALS = (60, 120, 240, 480, 600, 600, 600)
-
-
-@pytest.fixture
-def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where a request that hangs is given up soon."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
-    return bench
 
 
 class Outage(NamedTuple):
@@ -34,7 +29,13 @@ class Outage(NamedTuple):
 
 def by_fault(kind: str, breaker: bool = True) -> Outage:
     """Every request fails so."""
-    return Outage(kind, lambda bench: bench.plex.fault(kind), breaker)
+    return Outage(kind, lambda bench: fail(bench, kind), breaker)
+
+
+def fail(bench: Bench, kind: str) -> None:
+    """Plex fails so from now on."""
+    bench.give_up_after(SOON if kind == "stall" else LATE)
+    bench.plex.fault(kind)
 
 
 KINDS = ("stall", "reset", "reset_mid_body", "503_xml", "503_json", "500", "502", "504", "429", "408")
@@ -51,6 +52,7 @@ OUTAGES = (
 
 def come_back(bench: Bench) -> None:
     """Plex is well again."""
+    bench.give_up_after(LATE)
     bench.plex.clear_faults()
     bench.plex.release()
     bench.plex.start()
@@ -80,6 +82,7 @@ def test_an_outage_in_the_middle_of_a_batch_repeats_no_write(bench: Bench, kind:
     """What was written before Plex went away is compared, not written again; the rest arrives once."""
     films = bench.films(4)
     bench.edit(*[film.scene for film in films])
+    bench.give_up_after(1.0 if kind == "stall" else LATE)
     bench.plex.after_write = lambda request: bench.plex.fault(kind) if request.param("id") == "101" else None
     bench.live(900)
     assert bench.titles(films[2:]) == ["film3", "film4"]
@@ -96,7 +99,7 @@ def test_the_breaker_opens_at_the_fifth_failure(bench: Bench) -> None:
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
-    assert bench.turn() == "wait"
+    assert bench.turn() is Next.IDLE
     assert bench.slept == [0.5, 1.0, 2.0, 4.0]
     assert len(bench.plex.at) == 5
     assert bench.breaker == Breaker(5, bench.now, bench.now + 60, 60)
@@ -146,7 +149,10 @@ def test_one_success_closes_it(bench: Bench) -> None:
     bench.turn()
     assert bench.titles(films) == ["Film 1", "Film 2"]
     assert bench.breaker == Breaker()
-    assert (len(bench.said("found Plex away")), len(bench.said("found Plex back"))) == (1, 1)
+    assert (len(bench.said("paused: Plex is unreachable")), len(bench.said("resumed: Plex is reachable again"))) == (
+        1,
+        1,
+    )
 
 
 def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
@@ -154,12 +160,12 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
     film = bench.film()
     bench.edit(film.scene)
     db = State(open_state(str(bench.folder)))
-    db.breaker = Breaker(failures=4, retry_at=bench.now)
+    db.meta.breaker = Breaker(failures=4, retry_at=bench.now)
     bench.plex.fault("503_xml")
     bench.turn()
     assert (bench.breaker.failures, bench.breaker.is_open, len(bench.plex.at)) == (5, True, 1)
     for _ in range(3):
-        assert bench.turn() == "wait"
+        assert bench.turn() is Next.IDLE
     assert len(bench.plex.at) == 1
     bench.now += 60
     bench.turn()
@@ -169,14 +175,13 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
 
 def test_whoever_wants_a_look_gets_one_at_once(bench: Bench) -> None:
     """A task, or Stash's page, makes the worker probe before its time."""
-    from plexsync.queue import schema
 
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
     bench.live(2000)
     bench.plex.clear_faults()
-    schema.raise_counter(bench.conn, "nudge")
+    QueueMeta(bench.conn).request_wake()
     bench.live(2)
     assert bench.titles([film]) == ["Film 1"]
 
@@ -199,7 +204,7 @@ def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench
     bench.edit(films[0].scene, films[1].scene)
     del bench.stash.scenes[films[1].scene]
     db = State(open_state(str(bench.folder)))
-    db.breaker = Breaker(failures=3)
+    db.meta.breaker = Breaker(failures=3)
     bench.plex.fault("503_xml")
     bench.turn()
     assert bench.job(films[1].scene) == {}
@@ -226,14 +231,13 @@ def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -
 
 
 @pytest.mark.parametrize("how", ["refused", "503_xml", "stall"])
-def test_an_hour_with_a_thousand_edits(bench: Bench, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_hour_with_a_thousand_edits(bench: Bench, how: str) -> None:
     """1,000 edits of 100 scenes while Plex is away for an hour, no event after it: each scene right, one write each."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
     films = bench.films(100)
     if how == "refused":
         bench.plex.stop()
     else:
-        bench.plex.fault(how)
+        fail(bench, how)
     asked = len(bench.plex.log)
     for number in range(1000):
         bench.edit(films[number * 37 % 100].scene, title=f"edit {number}")
@@ -242,8 +246,7 @@ def test_an_hour_with_a_thousand_edits(bench: Bench, how: str, monkeypatch: pyte
     assert bench.count("dead") == 0
     assert {bench.job(film.scene)["attempts"] for film in films} == {0}
     assert len(bench.plex.log) - asked <= 60 + 5  # the first five are what opens the breaker
-    bench.plex.clear_faults()
-    bench.plex.start()
+    come_back(bench)
     bench.plex.clear_log()
     bench.live(601)
     assert bench.titles(films) == [bench.stash.scenes[film.scene].title for film in films]

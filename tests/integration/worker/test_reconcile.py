@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from plexsync.model.errors import StashUnavailable
-from plexsync.queue import jobs, schema, stock
+from plexsync.queue import jobs, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.stash.queries import stash_text
-from plexsync.state import ledger
+from plexsync.state.ledger import Seen
+from plexsync.state.meta import Meta
 from plexsync.worker import reconcile
 from tests.support.in_process import DAY, HOUR, Bench
 
@@ -122,7 +124,7 @@ def test_a_reassigned_file_reaches_a_scene_that_nobody_had_seen(bench: Bench) ->
     assert bench.keys() == ["scene:1", f"scene:{old}"]
     assert bench.catch_up() == 0
     bench.conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:3'")
-    bench.app.state.see([("scene", old, reconcile._signature(listed(bench, old)), "")])
+    bench.app.state.see([Seen("scene", old, reconcile._signature(listed(bench, old)))])
     assert bench.catch_up() == 0
     bench.hook(f"scene:{old}")
     bench.work()
@@ -166,14 +168,14 @@ def test_a_scene_that_stash_cannot_read_harms_nothing(bench: Bench) -> None:
 def test_what_stash_cuts_short_is_found_the_next_time(bench: Bench, interrupted: str) -> None:
     """Where Stash does not answer the catch-up counts as not made, and the next one finds the change."""
     hook_lost(bench)
-    last = schema.get_meta(bench.conn, "catchup")
+    last = QueueMeta(bench.conn).caught_up_at
     fault = bench.stash.fault("status_500", operation=interrupted)
     with pytest.raises(StashUnavailable):
-        reconcile.run(bench.app, bench.conn)
+        reconcile.run(bench.app, bench.queue)
     bench.stash.faults.remove(fault)
-    assert schema.get_meta(bench.conn, "catchup") == last
+    assert QueueMeta(bench.conn).caught_up_at == last
     assert bench.catch_up() == 1
-    assert schema.get_meta(bench.conn, "catchup") == bench.now
+    assert QueueMeta(bench.conn).caught_up_at == bench.now
 
 
 def test_another_process_knows_what_was_seen(bench: Bench) -> None:
@@ -189,17 +191,17 @@ def test_a_quiet_hour_is_one_request(bench: Bench) -> None:
     """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
     bench.app.use(bench.app.stash.settings())
     bench.now += 50 * DAY
-    last = schema.get_meta(bench.queue.conn, "catchup")
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue.conn)) <= 2
+    last = QueueMeta(bench.queue.conn).caught_up_at
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) <= 2
     bench.now += HOUR
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue.conn)) == 1
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1
     since = [one.variables["tag"]["updated_at"]["value"] for one in bench.stash.requests_for("findTags")]
     assert since == [stash_text(last), stash_text(bench.now - HOUR)]
     for number in range(2998):
         bench.stash.add_scene(str(number))
         bench.stash.scenes[number + 3].updated_at = "2020-01-01T00:00:00Z"
     bench.now += HOUR
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) == 3
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 3
     assert bench.keys() == []
 
 
@@ -214,10 +216,10 @@ def test_an_old_stash_finds_moved_files_too(bench: Bench) -> None:
 def test_a_page_is_small(bench: Bench) -> None:
     """What is listed of a scene is its id, its time and its files, so that a page of 1,000 stays near 0.2 MB."""
     bench.app.use(bench.app.stash.settings())
-    reconcile.run(bench.app, bench.conn)
+    reconcile.run(bench.app, bench.queue)
     (asked,) = bench.stash.requests_for("findScenes")
     assert "scenes { id updated_at files { id path updated_at } }" in asked.operation
-    assert ledger.get(bench.app.state.conn, "compared") is not None
+    assert Meta(bench.app.state.conn).compared is not None
 
 
 def test_a_second_edit_within_the_second_of_the_first_is_not_lost(bench: Bench) -> None:

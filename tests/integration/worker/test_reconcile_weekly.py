@@ -11,7 +11,7 @@ import pytest
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import dead_letters, jobs, stock
 from plexsync.stash.api import StashRefused
-from plexsync.state import ledger
+from plexsync.state.meta import Meta
 from plexsync.worker import reconcile
 from tests.support.in_process import DAY, HOUR, Bench
 
@@ -67,9 +67,9 @@ def test_a_comparison_without_a_difference_is_one_request(bench: Bench) -> None:
     bench.now += WEEK
     plex = len(bench.plex.log)
     bench.app.use(bench.app.stash.settings())
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) == 2
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 2
     bench.now += DAY
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) == 1
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1
     assert len(bench.plex.log) == plex
 
 
@@ -96,7 +96,7 @@ def test_a_long_absence_owes_one_comparison(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(reconcile, "PORTION", 1)
     bench.now += 100 * DAY
     bench.app.use(bench.app.stash.settings())
-    assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) == 1 + 2
+    assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1 + 2
 
 
 @pytest.mark.parametrize("wrong", [-1000 * DAY, 1000 * DAY])
@@ -129,7 +129,7 @@ def test_a_comparison_that_stash_interrupts_is_not_lost(bench: Bench, monkeypatc
 
     monkeypatch.setattr(bench.app.stash, "batch", breaks_off)
     with pytest.raises(StashUnavailable):
-        reconcile.run(bench.app, bench.conn)
+        reconcile.run(bench.app, bench.queue)
     assert bench.keys() == ["scene:1"]
     assert bench.catch_up() == 1
     assert (bench.keys(), asked) == (["scene:1", "scene:2"], [1, 2, 2])
@@ -141,8 +141,8 @@ def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:
         bench.named("one", tags=[bench.stash.add_tag("t")])
         bench.now += 30 * DAY
         bench.app.use(bench.app.stash.settings())
-        assert bench.asked(lambda: reconcile.run(bench.app, bench.conn)) == 1
-        assert ledger.get(bench.app.state.conn, "compared") is None
+        assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1
+        assert Meta(bench.app.state.conn).compared is None
         bench.work()
         bench.stash.destroy_tag(1)
         bench.now += WEEK
@@ -154,7 +154,7 @@ def test_settings_are_asked_for_where_nobody_has(bench: Bench) -> None:
     bench.stash.destroy_performer(1)
     bench.now += WEEK
     bench.reopen()
-    assert reconcile.run(bench.app, bench.conn) == 2
+    assert reconcile.run(bench.app, bench.queue) == 2
 
 
 def test_settings_that_want_less_find_nothing(bench: Bench) -> None:
@@ -207,7 +207,7 @@ def test_scenes_that_stash_cannot_read_are_passed_over(bench: Bench) -> None:
     bench.stash.destroy_tag(1)
     bench.stash.forget("Scene", "details")
     bench.now += WEEK
-    before = ledger.get(bench.app.state.conn, "compared")
+    before = Meta(bench.app.state.conn).compared
     with pytest.raises(StashRefused):
-        reconcile.run(bench.app, bench.conn)
-    assert ledger.get(bench.app.state.conn, "compared") == before
+        reconcile.run(bench.app, bench.queue)
+    assert Meta(bench.app.state.conn).compared == before

@@ -6,6 +6,7 @@ from collections import Counter
 
 from plexsync.queue import jobs
 from tests.support.in_process import Bench
+from tests.support.queue_tools import job_keys
 
 SCENES = 1000
 
@@ -18,7 +19,7 @@ def test_a_thousand_scenes(bench: Bench) -> None:
     for _ in range(2):
         bench.plex.clear_log()
         bench.stash.log.clear()
-        jobs.put_many(bench.conn, keys, "Sync all", bench.now, jobs.BULK, lambda _: None)
+        jobs.enqueue_many(bench.conn, job_keys(keys), "Sync all", bench.now, 2, lambda _: None)
         bench.turn()
         cost.append(len(bench.plex.log) + len(bench.stash.log) - len(bench.plex.writes()))
         if len(cost) == 1:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from plexsync.core import environment, locks
-from plexsync.queue import bulk, dead_letters, schema
+from plexsync.model.job_key import JobKey
+from plexsync.model.lifecycle import Next
+from plexsync.queue import bulk, dead_letters
+from plexsync.queue.meta import QueueMeta
 from tests.support.in_process import Bench
 
 
@@ -119,7 +122,7 @@ def test_under_dry_run_what_a_task_marked_is_told_and_dropped(bench: Bench) -> N
     fd = locks.open_lock(str(Path(bench.folder, environment.TASK_LOCK)))
     assert locks.try_lock(fd)
     locks.write_text(fd, "7-1")
-    bulk.mark_many(bench.conn, [f"scene:{film.scene}" for film in films], "Sync all", "7-1", bench.now, bench.sleep)
+    bulk.mark_many(bench.conn, [JobKey.scene(film.scene) for film in films], "Sync all", "7-1", bench.now, bench.sleep)
     bench.turn()
     locks.unlock(fd)
     assert bench.count("pending") == 0
@@ -155,9 +158,9 @@ def test_a_worker_of_a_disabled_plugin_ends(bench: Bench) -> None:
     film = bench.film()
     bench.stash.plugin_enabled = False
     bench.stash.plugin_script = Path("/nonexistent/PlexSync.py")
-    schema.set_meta(bench.conn, "catchup", 0)
+    QueueMeta(bench.conn).caught_up_at = 0
     bench.edit(film.scene)
-    assert bench.turn() == "disabled"
+    assert bench.turn() is Next.STOP
     assert (bench.count("pending"), bench.plex.at) == (1, [])
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from plexsync.queue import schema
+from plexsync.model.settings import display_name
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.ledger import open_state
@@ -33,7 +34,10 @@ def by_setting(name: str, wrong: str, *words: str) -> Trouble:
         right[:] = [bench.stash.plugin_settings.get(name, "")]
         bench.stash.configure(**{name: wrong})
 
-    return Trouble(f"{name}={wrong}", begin, lambda bench: bench.stash.configure(**{name: right[0]}), words or (name,))
+    def mend(bench: Bench) -> None:
+        bench.stash.configure(**{name: right[0]})
+
+    return Trouble(f"{name}={wrong}", begin, mend, words or (display_name(name),))
 
 
 def by_mode(mode: str, *words: str) -> Trouble:
@@ -92,7 +96,7 @@ def test_everything_pauses_until_it_is_put_right(bench: Bench, trouble: Trouble)
     assert bench.titles(films) == ["Film 1", "Film 2", "Film 3"]
     assert [bench.writes_of(film) for film in films] == [1, 1, 1]
     assert (bench.status()["problem"], bench.pause) == (None, None)
-    assert len(bench.said("went on")) == 1
+    assert len(bench.said("resumed")) == 1
 
 
 def test_it_is_looked_at_once_a_minute(bench: Bench) -> None:
@@ -118,7 +122,7 @@ def test_an_edit_or_a_task_makes_it_look_at_once(bench: Bench, who: str) -> None
     if who == "edit":
         bench.edit(film.scene)
     else:
-        schema.raise_counter(bench.conn, "nudge")
+        QueueMeta(bench.conn).request_wake()
     bench.live(2)
     assert bench.titles([film]) == ["Film 1"]
 
@@ -141,9 +145,9 @@ def test_without_edits_the_hourly_catch_up_notices_a_missing_token(bench: Bench)
     """A fresh installation is told what is missing although nothing was edited, and told again that it is gone."""
     right = bench.stash.plugin_settings["plexToken"]
     bench.stash.configure(plexToken="")
-    schema.set_meta(bench.conn, "catchup", 0)
+    QueueMeta(bench.conn).caught_up_at = 0
     bench.live(10)
-    assert "plexToken" in bench.status()["problem"]
+    assert display_name("plexToken") in bench.status()["problem"]
     bench.stash.configure(plexToken=right)
     bench.live(61)
     assert bench.status()["problem"] is None

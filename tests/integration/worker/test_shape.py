@@ -15,13 +15,14 @@ import pytest
 from plexsync.app import App
 from plexsync.core import environment, locks
 from plexsync.core.connection import Connection
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs
 from plexsync.state.ledger import Record, State, open_state
 from plexsync.sync.throttle import Streak
 from plexsync.tasks import follow
 from plexsync.worker.batch import Batch, Tools
 from tests.support.in_process import Bench
-from tests.support.queue_tools import NOW, made, scenes
+from tests.support.queue_tools import NOW, job_keys, made, scenes
 from tests.unit.queue.test_cost import opcodes
 
 
@@ -36,7 +37,7 @@ def requests(bench: Bench, act: Callable[[], object]) -> tuple[int, int, int]:
 
 def sync_all(bench: Bench) -> None:
     """All scenes are marked, and the worker does them."""
-    jobs.put_many(bench.conn, [f"scene:{one}" for one in bench.stash.scenes], "x", bench.now, jobs.BULK)
+    jobs.enqueue_many(bench.conn, [JobKey.scene(one) for one in bench.stash.scenes], "x", bench.now, 2)
     bench.work()
     assert bench.keys() == []
 
@@ -80,7 +81,7 @@ def tools(bench: Bench) -> Tools:
 
 def steps(bench: Bench, keys: list[str]) -> int:
     """Steps of SQLite's machine, in tens, for one batch of these jobs: lease, index, records, settlement."""
-    jobs.put_many(bench.conn, keys, "x", bench.now, 0)
+    jobs.enqueue_many(bench.conn, job_keys(keys), "x", bench.now, 0)
     bench.app.use(bench.app.stash.settings())
     bench.app.planner.refresh()
 
@@ -88,7 +89,7 @@ def steps(bench: Bench, keys: list[str]) -> int:
         leased = bench.queue.lease(len(keys))
         batch = Batch(tools(bench), leased)
         batch.run()
-        bench.app.state.see_all(batch.seen(), bench.now)
+        bench.app.state.see(batch.seen())
         bench.queue.settle(batch.settled)
         assert [one.outcome for one in batch.settled] == ["unchanged"] * len(keys)
 
@@ -108,7 +109,7 @@ def test_rows_read_for_a_batch(bench: Bench) -> None:
     for number in range(15, 1015):
         bench.named(f"film {number}")
     sync_all(bench)
-    jobs.put_many(bench.conn, [f"scene:{one}" for one in range(5000, 6000)], "later", bench.now + 900, jobs.BULK)
+    jobs.enqueue_many(bench.conn, [JobKey.scene(one) for one in range(5000, 6000)], "later", bench.now + 900, 2)
     bench.app.planner.stale()
     steps(bench, keys)
     assert steps(bench, keys) <= few * 1.1 + 10
@@ -172,7 +173,7 @@ def test_looks_at_the_connection(bench: Bench) -> None:
     bench.app = app
     counts = []
     for some in (3, 40):
-        jobs.put_many(bench.conn, [f"scene:{one}" for one in list(bench.stash.scenes)[:some]], "x", bench.now, 0)
+        jobs.enqueue_many(bench.conn, [JobKey.scene(one) for one in list(bench.stash.scenes)[:some]], "x", bench.now, 0)
         before = app.looks
         batch = Batch(tools(bench), bench.queue.lease(some))
         batch.run()
@@ -203,7 +204,7 @@ class Watch:
 def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> None:
     """The longer a look at the rows takes, the longer the pause after it, up to a second: following stays cheap."""
     conn = made(tmp_path)
-    bulk.mark_many(conn, scenes(3), "x", "t1", NOW, time.sleep)
+    bulk.mark_many(conn, job_keys(scenes(3)), "x", "t1", NOW, time.sleep)
     lock = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
     assert locks.wait_lock(lock, 5)
     locks.write_text(lock, str(os.getpid()))  # or following would start a worker

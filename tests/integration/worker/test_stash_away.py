@@ -11,14 +11,7 @@ import pytest
 from plexsync.state import pause
 from plexsync.state.breaker import Breaker
 from tests.servers.stash import StashServer
-from tests.support.in_process import Bench
-
-
-@pytest.fixture
-def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where a request that hangs is given up soon."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "0.1")
-    return bench
+from tests.support.in_process import LATE, SOON, Bench
 
 
 class Absence(NamedTuple):
@@ -33,11 +26,16 @@ class Absence(NamedTuple):
 def by_mode(mode: str, *, refused: bool = False) -> Absence:
     """Every request fails so."""
 
+    def begin(bench: Bench) -> None:
+        bench.give_up_after(SOON if mode == "hang" else LATE)
+        setattr(bench.stash.modes, mode, True)
+
     def end(bench: Bench) -> None:
+        bench.give_up_after(LATE)
         setattr(bench.stash.modes, mode, False)
         bench.stash.release()
 
-    return Absence(mode, lambda bench: setattr(bench.stash.modes, mode, True), end, refused)
+    return Absence(mode, begin, end, refused)
 
 
 def sign_in(bench: Bench) -> None:
@@ -96,7 +94,7 @@ def test_a_refusal_is_told_with_what_to_do(bench: Bench) -> None:
     sign_in(bench)
     bench.live(600)
     problem = bench.status()["problem"]
-    assert problem.startswith("PlexSync is paused: Stash refuses its background worker.")
+    assert problem.startswith("PlexSync is paused: Stash rejects the background worker's login.")
     assert "Save any scene" in problem
     assert "API key" in problem
     assert [line for level, line in bench.log.lines if level == "error"] == [problem.removeprefix("PlexSync is ")]
@@ -156,7 +154,7 @@ def test_a_stale_api_key_gives_way_to_the_cookie(bench: Bench) -> None:
     bench.turn()
     assert (bench.titles([film]), bench.api_key) == (["Film 1"], "key-of-stash-0123456789")
     assert bench.pause is None
-    assert bench.said("dropped Stash's ApiKey")
+    assert bench.said("using the session cookie")
     assert bench.said("older-key") == []
 
 
@@ -204,7 +202,7 @@ def test_a_stash_that_does_not_know_a_field_is_nobodys_fault(bench: Bench) -> No
     bench.live(3600)
     assert [bench.job(film.scene) for film in films] == before
     assert "urls" in bench.status()["problem"]
-    assert "do not fit together" in bench.status()["problem"]
+    assert "does not support this version of Stash" in bench.status()["problem"]
     bench.stash._api.types["Scene"].fields.update(known)
     bench.live(601)
     assert bench.titles(films) == ["Film 1", "Film 2"]
@@ -215,5 +213,5 @@ def test_that_stash_is_away_is_told_once(bench: Bench) -> None:
     bench.edit(bench.film().scene)
     bench.stash.stop()
     bench.live(3600)
-    assert len(bench.said("found Stash away")) == 1
+    assert len(bench.said("paused: Stash is unreachable")) == 1
     bench.stash.start()

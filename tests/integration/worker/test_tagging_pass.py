@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from plexsync.model.errors import StashUnavailable
+from plexsync.model.lifecycle import Next
 from plexsync.queue import stock
 from plexsync.state import pause
+from plexsync.state.meta import Meta
 from plexsync.worker import tagging_pass
 from tests.support.in_process import DAY, Bench
 
@@ -32,7 +34,7 @@ def tagged(bench: Bench) -> list[int]:
 def run(bench: Bench) -> pause.Pause:
     """One pass; the pause that stands while it runs."""
     standing = pause.Pause(pause.PLEX, bench.now + 60, tagging=True)
-    tagging_pass.run(bench.app, bench.conn, standing)
+    tagging_pass.run(bench.app, bench.queue, standing)
     return standing
 
 
@@ -117,14 +119,14 @@ def test_the_worker_tags_while_plex_is_away(bench: Bench) -> None:
     bench.stash.configure(tagStashIDs=False)
     bench.plex.stop()
     bench.work()
-    assert bench.app.state.breaker.is_open
+    assert bench.app.state.meta.breaker.is_open
     bench.stash.configure(tagStashIDs=True)
-    standing = pause.load(bench.app.state.conn)
+    standing = Meta(bench.app.state.conn).pause
     assert standing is not None
     standing.tagging = True
-    pause.store(bench.app.state.conn, standing)
+    Meta(bench.app.state.conn).pause = standing
     bench.hook("scene:2")
-    assert bench.work() == "wait"
+    assert bench.work() is Next.IDLE
     assert (tagged(bench), len(bench.keys())) == ([1, 2, 3], 3)
     assert {status for status, _ in bench.rows().values()} == {stock.READY}
     assert bench.conn.execute("SELECT max(attempts) FROM ack_queue_default").fetchone() == (0,)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from plexsync.queue import bulk, jobs, stock
-from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, settle
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, settle
 
 
 def test_those_that_saw_fewer_deaths_come_first(tmp_path: Path) -> None:
     """Of scenes that go alone, the one that was there at the most deaths waits until the others are done."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3", "scene:4")
-    for key, takebacks in (("scene:1", 4), ("scene:2", 3), ("scene:3", 2), ("scene:4", 1)):
-        change(conn, key, takebacks=takebacks)
+    for key, rescues in (("scene:1", 4), ("scene:2", 3), ("scene:3", 2), ("scene:4", 1)):
+        change(conn, key, rescues=rescues)
     order = []
     while found := leased(conn):
         order.append(found)
@@ -28,7 +28,7 @@ def test_between_equals_the_older_edit_comes_first(tmp_path: Path) -> None:
     put(conn, "scene:2")
     put(conn, "scene:1", now=NOW + 1)
     for key in keys(conn):
-        change(conn, key, takebacks=jobs.ALONE_AFTER)
+        change(conn, key, rescues=jobs.ALONE_AFTER)
     assert leased(conn, now=NOW + 2) == ["scene:2"]
 
 
@@ -37,9 +37,9 @@ def test_a_dead_workers_rows_are_followed(tmp_path: Path) -> None:
     conn = made(tmp_path)
     put(conn, "scene:1")
     assert leased(conn) == ["scene:1"]
-    assert bulk.mark_due(conn, "task", NOW, NOW + 9999) == 0
-    assert job(conn, "scene:1")["mark"] is None
-    assert bulk.mark_due(conn, "task", NOW, NOW + 9999, orphans=True) == 1
+    assert bulk.follow_due(conn, "task", NOW, NOW + 9999) == 0
+    assert job(conn, "scene:1")["task"] is None
+    assert bulk.follow_due(conn, "task", NOW, NOW + 9999, orphans=True) == 1
     assert bulk.left(conn, "task", NOW) == 1
 
 
@@ -49,16 +49,16 @@ def test_sync_all_brings_back_what_died_as_of_now(tmp_path: Path) -> None:
     put(conn, "scene:1")
     for _ in range(jobs.DEAD_AFTER):
         assert leased(conn) == ["scene:1"]
-        jobs.take_back(conn, NOW)
+        jobs.rescue(conn, NOW)
     assert job(conn, "scene:1")["status"] == stock.DEAD
-    bulk.mark_many(conn, ["scene:1"], "Sync all", "task", NOW + 60, lambda seconds: None)
+    bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "task", NOW + 60, lambda seconds: None)
     assert (job(conn, "scene:1")["status"], job(conn, "scene:1")["due"]) == (stock.READY, NOW + 60)
 
 
 def test_what_a_stopped_task_had_marked_is_no_orphan(tmp_path: Path) -> None:
     """Stop means stop, also where the worker died with the stopped task's rows in hand."""
     conn = made(tmp_path)
-    bulk.mark_many(conn, ["scene:1"], "Sync all", "stopped", NOW, lambda seconds: None)
+    bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "stopped", NOW, lambda seconds: None)
     assert leased(conn) == ["scene:1"]
-    assert bulk.mark_due(conn, "task", NOW, NOW + 9999, orphans=True) == 0
-    assert job(conn, "scene:1")["mark"] == "stopped"
+    assert bulk.follow_due(conn, "task", NOW, NOW + 9999, orphans=True) == 0
+    assert job(conn, "scene:1")["task"] == "stopped"

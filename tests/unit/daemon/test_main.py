@@ -18,6 +18,7 @@ from plexsync.daemon import idle, main
 from plexsync.daemon import run as worker_run
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Holder, Terminated
+from plexsync.model.lifecycle import Next
 from tests.support.queue_tools import made, put
 
 
@@ -43,11 +44,11 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     """The roles are a script's, and nothing becomes anything else."""
     made_script = Script()
 
-    def drain(folder: str, key: str, files: PluginFiles, *, fresh: bool) -> tuple[str, str]:
+    def drain(folder: str, key: str, files: PluginFiles, *, fresh: bool) -> tuple[Next, str]:
         return made_script.next("worker", key, fresh), "key"
 
     monkeypatch.setattr(worker_run, "drain", drain)
-    monkeypatch.setattr(idle.Waiter, "run", lambda self: made_script.next("waiter"))
+    monkeypatch.setattr(idle.Idle, "run", lambda self: made_script.next("idle"))
     monkeypatch.setattr(PluginFiles, "state", lambda self, *, fresh=False: made_script.files)
     monkeypatch.setattr(locks, "WINDOWS", True)
     monkeypatch.setattr(main, "settle_in", lambda folder: None)
@@ -60,9 +61,9 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
         signal.signal(number, handler)
 
 
-def run(folder: Path, role: str = "worker", *, again: bool = False) -> int:
+def run(folder: Path, role: Next = Next.WORK, *, resumed: bool = False) -> int:
     """Be the background process until its end."""
-    return main.run(str(folder), None, None, again=again, role=role)
+    return main.run(str(folder), None, None, resumed=resumed, role=role)
 
 
 def is_free(folder: Path) -> bool:
@@ -74,11 +75,11 @@ def is_free(folder: Path) -> bool:
         os.close(fd)
 
 
-def test_worker_waiter_worker_and_the_end(tmp_path: Path, script: Script) -> None:
+def test_worker_idle_worker_and_the_end(tmp_path: Path, script: Script) -> None:
     """Work, wait, work again with the key that was learned, wait, end: one process, one lock, free at last."""
-    script.steps = ["wait", "work", "wait", "end"]
+    script.steps = [Next.IDLE, Next.WORK, Next.IDLE, Next.STOP]
     assert run(tmp_path / "new") == 0
-    assert script.seen == [("worker", "", True), ("waiter",), ("worker", "key", False), ("waiter",)]
+    assert script.seen == [("worker", "", True), ("idle",), ("worker", "key", False), ("idle",)]
     assert is_free(tmp_path / "new")
 
 
@@ -92,24 +93,24 @@ def test_somebody_else_is_it(
     assert run(tmp_path) == 0
     os.close(fd)
     assert script.seen == []
-    assert "runs already" in capsys.readouterr().err
+    assert "already running" in capsys.readouterr().err
 
 
 def test_rows_that_come_at_the_end_keep_it(tmp_path: Path, script: Script) -> None:
     """A row that came while the process ended is worked on by the same process."""
     conn = made(tmp_path)
 
-    def end() -> str:
+    def end() -> Next:
         put(conn, "scene:1")
-        return "end"
+        return Next.STOP
 
-    def work() -> str:
+    def work() -> Next:
         conn.execute("DELETE FROM ack_queue_default")
-        return "wait"
+        return Next.IDLE
 
-    script.steps = [end, work, "end"]
-    assert run(tmp_path, "waiter") == 0
-    assert [step[0] for step in script.seen] == ["waiter", "worker", "waiter"]
+    script.steps = [end, work, Next.STOP]
+    assert run(tmp_path, Next.IDLE) == 0
+    assert [step[0] for step in script.seen] == ["idle", "worker", "idle"]
     assert is_free(tmp_path)
 
 
@@ -118,16 +119,16 @@ def test_a_later_plexsyncs_rows_do_not_keep_it(tmp_path: Path, script: Script) -
     conn = made(tmp_path)
     put(conn, "scene:1")
     conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
-    script.steps = ["end"]
-    assert run(tmp_path, "waiter") == 0
+    script.steps = [Next.STOP]
+    assert run(tmp_path, Next.IDLE) == 0
     assert is_free(tmp_path)
 
 
-@pytest.mark.parametrize(("role", "step"), [("worker", "disabled"), ("waiter", "end")])
-def test_a_plugin_that_is_gone_or_disabled(tmp_path: Path, script: Script, role: str, step: str) -> None:
+@pytest.mark.parametrize("role", [Next.WORK, Next.IDLE])
+def test_a_plugin_that_is_gone_or_disabled(tmp_path: Path, script: Script, role: Next) -> None:
     """Rows are no reason to stay for a plugin that was disabled or deleted."""
     put(made(tmp_path), "scene:1")
-    script.steps = [step]
+    script.steps = [Next.STOP]
     script.files = "gone"
     assert run(tmp_path, role) == 0
     assert is_free(tmp_path)
@@ -143,7 +144,7 @@ def test_told_to_end(tmp_path: Path, script: Script) -> None:
 
 def test_an_update_where_nothing_can_be_executed(tmp_path: Path, script: Script) -> None:
     """On Windows an updated plugin needs a new process: this one ends and starts it, instead of turning in circles."""
-    script.steps = ["update"]
+    script.steps = [Next.RESTART]
     script.files = "changed"
     assert run(tmp_path) == 0
     assert script.seen == [("worker", "", True), ("woke", str(tmp_path))]
@@ -153,45 +154,45 @@ def test_an_update_where_nothing_can_be_executed(tmp_path: Path, script: Script)
 def test_files_that_come_and_go(tmp_path: Path, script: Script) -> None:
     """While the plugin's files move nothing new is loaded: the process waits as it is."""
 
-    def back() -> str:
+    def back() -> Next:
         script.files = "same"
-        return "work"
+        return Next.WORK
 
-    script.steps = ["update", back, "wait", "end"]
+    script.steps = [Next.RESTART, back, Next.IDLE, Next.STOP]
     script.files = "moving"
     assert run(tmp_path) == 0
-    assert [step[0] for step in script.seen] == ["worker", "waiter", "worker", "waiter"]
+    assert [step[0] for step in script.seen] == ["worker", "idle", "worker", "idle"]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")])
-@pytest.mark.parametrize(("role", "pause"), [("worker", 60.0), ("waiter", 5.0)])
+@pytest.mark.parametrize(("role", "pause"), [(Next.WORK, 60.0), (Next.IDLE, 5.0)])
 def test_a_machine_that_lets_nothing_be_noted(
-    tmp_path: Path, script: Script, error: Exception, role: str, pause: float
+    tmp_path: Path, script: Script, error: Exception, role: Next, pause: float
 ) -> None:
     """With a full disk the process stays, tries again later, and then looks for damage as at its start."""
-    script.steps = [error, "wait", "end"]
-    assert run(tmp_path, role, again=True) == 0
+    script.steps = [error, Next.IDLE, Next.STOP]
+    assert run(tmp_path, role, resumed=True) == 0
     assert script.seen[1] == ("slept", pause)
     assert script.seen[2][0] == "worker"
     assert script.seen[2][-1] is True
     assert is_free(tmp_path)
 
 
-def test_the_look_gets_the_key(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the worker learned lets the waiter's look in."""
+def test_the_probe_gets_the_key(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the worker learned lets the idle worker's probe in."""
     keys: list[tuple[str, str]] = []
 
     def apart(folder: str, key: str) -> bool:
         keys.append((folder, key))
         return True
 
-    monkeypatch.setattr(idle, "look_apart", apart)
+    monkeypatch.setattr(idle, "probe_apart", apart)
 
-    def look(self: idle.Waiter) -> str:
-        self._look()
-        return idle.END
+    def run_probe(self: idle.Idle) -> Next:
+        self._probe()
+        return Next.STOP
 
-    monkeypatch.setattr(idle.Waiter, "run", look)
-    script.steps = ["wait"]
+    monkeypatch.setattr(idle.Idle, "run", run_probe)
+    script.steps = [Next.IDLE]
     assert run(tmp_path) == 0
     assert keys == [(str(tmp_path), "key")]

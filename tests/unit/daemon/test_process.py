@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from plexsync.core.wake import running_pid
 from plexsync.daemon import process
 from plexsync.daemon.plugin_files import GONE, LOOK, NEEDED, STILL, PluginFiles, Stamp, stamp
 from plexsync.daemon.process import Holder, Terminated
+from plexsync.model.lifecycle import Next
 
 ME = str(os.getpid())
 
@@ -152,7 +155,7 @@ def test_on_windows_nothing_becomes_anything(tmp_path: Path, monkeypatch: pytest
     """Where ``exec`` would be another process, the same one goes on, still holding its lock."""
     monkeypatch.setattr(locks, "WINDOWS", True)
     holder = take(tmp_path)
-    holder.become("waiter", "key")
+    holder.become(Next.IDLE, "key")
     assert text(tmp_path) == ME
     holder.end(nothing)
 
@@ -162,23 +165,23 @@ def test_an_interpreter_that_has_gone(tmp_path: Path, other: int, monkeypatch: p
     monkeypatch.setattr("sys.executable", str(tmp_path / "python-that-was"))
     holder = take(tmp_path)
     before = set(os.listdir("/dev/fd"))
-    holder.become("waiter", "a-key")
+    holder.become(Next.IDLE, "a-key")
     assert set(os.listdir("/dev/fd")) == before
     assert not os.get_inheritable(holder.fd)
     assert not locks.try_lock(other)
     holder.end(nothing)
 
 
-@pytest.mark.parametrize("again", [True, False])
-def test_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+@pytest.mark.parametrize("resumed", [True, False])
+def test_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumed: bool) -> None:
     """The next role gets folder and lock by name and number, and the key by a pipe that no list of processes shows."""
     calls: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, words: calls.append(words))
     holder = take(tmp_path)
-    holder.become("worker", "the-api-key", again=again)
+    holder.become(Next.WORK, "the-api-key", resumed=resumed)
     (words,) = calls
     assert words[1:7] == [environment.ENTRY, "worker", "--data-dir", str(tmp_path), "--lock-fd", str(holder.fd)]
-    assert ("--again" in words) is again
+    assert ("--resumed" in words) is resumed
     assert not any("the-api-key" in word for word in words)
     assert os.get_inheritable(holder.fd)
     assert process.read_key(int(words[words.index("--key-fd") + 1])) == "the-api-key"
@@ -195,19 +198,40 @@ def test_no_key_needs_no_pipe() -> None:
     assert process.read_key(reader) == ""
 
 
-def test_a_signal_raises_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Signals raise, as in the background process; afterwards all is as it was."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    process.raise_on_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_raises_once(signals: None) -> None:
     """SIGTERM raises wherever the process is; the next one cannot disturb what puts the batch back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        process.raise_on_signals()
-        with pytest.raises(Terminated):
-            signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+class Closing:
+    """Is told to end while it is closed, as a connection may be."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_in_a_finaliser_is_not_lost(signals: None) -> None:
+    """Python swallows what is raised in a finaliser; the process is told to end all the same, a moment later."""
+    closing = [Closing()]
+    closing.clear()
+    with pytest.raises(Terminated):
+        time.sleep(60)
 
 
 def test_settling_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

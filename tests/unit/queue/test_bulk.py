@@ -12,7 +12,7 @@ import pytest
 
 from plexsync.core import environment, locks
 from plexsync.queue import bulk, stock
-from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, settle
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, settle
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def task(folder: Path, mark: str) -> Iterator[None]:
 
 def mark(conn: sqlite3.Connection, name: str, *names: str, now: float = NOW) -> None:
     """Mark keys for the task ``name``."""
-    bulk.mark_many(conn, list(names), "Sync all", name, now, lambda _: None)
+    bulk.mark_many(conn, job_keys(list(names)), "Sync all", name, now, lambda _: None)
 
 
 def test_new_row_is_bulk(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_new_row_is_bulk(tmp_path: Path) -> None:
     conn = made(tmp_path)
     mark(conn, "t1", "scene:1")
     row = job(conn, "scene:1")
-    assert (row["status"], row["bulk"], row["mark"], row["priority"], row["due"]) == (stock.READY, 1, "t1", 2, NOW)
+    assert (row["status"], row["bulk"], row["task"], row["priority"], row["due"]) == (stock.READY, 1, "t1", 2, NOW)
     assert row["data"] == b'{"key":"scene:1","reason":"Sync all","at":%.1f}' % NOW
     put(conn, "scene:2")
     assert leased(conn, 1) == ["scene:2"]
@@ -47,11 +47,11 @@ def test_pending_row_stays_somebodys(tmp_path: Path) -> None:
     """A pending edit only comes forward with its attempts anew: it keeps its priority and never becomes bulk."""
     conn = made(tmp_path)
     put(conn, "scene:1", now=NOW - 9, priority=1)
-    change(conn, "scene:1", due=NOW + 900, attempts=3, waiting=NOW, takebacks=2, reason="busy")
+    change(conn, "scene:1", due=NOW + 900, attempts=3, waiting=NOW, rescues=2, reason="busy")
     mark(conn, "t1", "scene:1")
     row = job(conn, "scene:1")
-    assert (row["due"], row["priority"], row["bulk"], row["mark"], row["generation"]) == (NOW, 1, 0, "t1", 2)
-    assert (row["attempts"], row["waiting"], row["takebacks"], row["reason"]) == (0, None, 0, None)
+    assert (row["due"], row["priority"], row["bulk"], row["task"], row["generation"]) == (NOW, 1, 0, "t1", 2)
+    assert (row["attempts"], row["waiting"], row["rescues"], row["reason"]) == (0, None, 0, None)
     assert row["first_seen"] == NOW - 9
 
 
@@ -94,13 +94,13 @@ def test_following(tmp_path: Path) -> None:
     assert bulk.left(conn, "t1", NOW) == 4
     leased(conn)
     assert bulk.left(conn, "t1", NOW) == 4
-    settle(conn, "scene:1", "done", mark="t1", outcome="synced")
-    settle(conn, "scene:2", "later", due=NOW + 30, mark="t1", outcome="retried")
-    settle(conn, "scene:3", "dead", mark="t1", outcome="dead")
-    settle(conn, "scene:4", "done", mark="t1", outcome="synced")
+    settle(conn, "scene:1", "done", task="t1", outcome="synced")
+    settle(conn, "scene:2", "later", due=NOW + 30, task="t1", outcome="retried")
+    settle(conn, "scene:3", "dead", task="t1", outcome="dead")
+    settle(conn, "scene:4", "done", task="t1", outcome="synced")
     assert (bulk.left(conn, "t1", NOW), bulk.left(conn, "t2", NOW)) == (0, 1)
     assert bulk.outcomes(conn, "t1") == {"synced": 2, "retried": 1, "dead": 1}
-    bulk.forget(conn, "t1")
+    bulk.forget_counts(conn, "t1")
     assert bulk.outcomes(conn, "t1") == {}
 
 
@@ -112,11 +112,11 @@ def test_follow_what_is_due(tmp_path: Path) -> None:
     put(conn, "scene:5", "scene:6")
     change(conn, "scene:5", status=stock.LEASED)
     change(conn, "scene:6", status=stock.DEAD)
-    assert bulk.mark_due(conn, "t1", NOW, NOW + 3660) == 3
-    assert keys(conn, "mark = 't1'") == ["scene:1", "scene:2", "scene:4"]
+    assert bulk.follow_due(conn, "t1", NOW, NOW + 3660) == 3
+    assert keys(conn, "task = 't1'") == ["scene:1", "scene:2", "scene:4"]
     assert keys(conn, "bulk = 1") == []
-    assert bulk.mark_due(conn, "t1", NOW, NOW + 3660) == 0
-    assert bulk.mark_due(conn, "t2", NOW, NOW + 3660) == 3
+    assert bulk.follow_due(conn, "t1", NOW, NOW + 3660) == 0
+    assert bulk.follow_due(conn, "t2", NOW, NOW + 3660) == 3
 
 
 def test_stop(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_stop(tmp_path: Path) -> None:
         put(conn, "scene:3")
         assert bulk.drop_stopped(conn, str(tmp_path)) == 0
         change(conn, "scene:2", status=stock.LEASED, leased=1)
-        settle(conn, "scene:9", "later", mark="t1", outcome="x", due=NOW)
+        settle(conn, "scene:9", "later", task="t1", outcome="x", due=NOW)
     assert bulk.drop_stopped(conn, str(tmp_path)) == 1
     assert keys(conn) == ["scene:2", "scene:3", "scene:9"]
     assert bulk.outcomes(conn, "t1") == {}
@@ -164,27 +164,27 @@ def test_task_that_starts_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A task that starts and marks while a stopped one's rows are being dropped loses none of its own."""
     conn = made(tmp_path)
     mark(conn, "t1", "scene:1")
-    look = bulk.running_mark
+    look = bulk.running_task
 
     def looked_just_before(folder: str) -> str:
         alive = look(folder)
         mark(conn, "t2", "scene:2")
         return alive
 
-    monkeypatch.setattr(bulk, "running_mark", looked_just_before)
+    monkeypatch.setattr(bulk, "running_task", looked_just_before)
     assert bulk.drop_stopped(conn, str(tmp_path)) == 1
     assert keys(conn) == ["scene:2"]
 
 
-def test_running_mark(tmp_path: Path) -> None:
+def test_running_task(tmp_path: Path) -> None:
     """The mark is that of the task that holds the lock; a file left by one that was killed means nothing."""
-    assert bulk.running_mark(str(tmp_path)) == ""
+    assert bulk.running_task(str(tmp_path)) == ""
     with task(tmp_path, "t1"):
-        assert bulk.running_mark(str(tmp_path)) == "t1"
+        assert bulk.running_task(str(tmp_path)) == "t1"
     assert (tmp_path / environment.TASK_LOCK).read_text() == "t1"
-    assert bulk.running_mark(str(tmp_path)) == ""
+    assert bulk.running_task(str(tmp_path)) == ""
     with task(tmp_path, "t2"):
-        assert bulk.running_mark(str(tmp_path)) == "t2"
+        assert bulk.running_task(str(tmp_path)) == "t2"
 
 
 def test_is_wanted(tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def test_is_wanted(tmp_path: Path) -> None:
 def test_sweep(tmp_path: Path) -> None:
     """The counts of tasks that are gone are dropped; those of the one that runs stay."""
     conn = made(tmp_path)
-    bulk.sweep(conn, str(tmp_path))
+    bulk.forget_ended(conn, str(tmp_path))
     for name in ("t1", "t2"):
         conn.execute("INSERT INTO outcome VALUES (?, 'synced', 3)", (name,))
     with task(tmp_path, "t2"):
-        bulk.sweep(conn, str(tmp_path))
+        bulk.forget_ended(conn, str(tmp_path))
     assert (bulk.outcomes(conn, "t1"), bulk.outcomes(conn, "t2")) == ({}, {"synced": 3})
-    bulk.sweep(conn, str(tmp_path))
+    bulk.forget_ended(conn, str(tmp_path))
     assert bulk.outcomes(conn, "t2") == {}

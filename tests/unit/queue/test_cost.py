@@ -11,11 +11,11 @@ import pytest
 
 from plexsync.core import db, enqueue
 from plexsync.queue import bulk, dead_letters, jobs, stock
-from tests.support.queue_tools import NOW, Pauses, job, keys, made, plan, scenes
+from tests.support.queue_tools import NOW, Pauses, job, job_keys, keys, made, plan, scenes
 
 VALUES = {
     "key": "scene:1", "reason": "x", "now": NOW, "due": NOW, "priority": 0, "far": NOW + 1, "limit": 9, "id": 1,
-    "generation": 1, "mark": "t1",
+    "generation": 1, "task": "t1",
 }  # fmt: skip
 
 #: Statement -> what SQLite must use for it.
@@ -24,7 +24,10 @@ PLANS = {
         "USING INDEX job_due (status=? AND priority=? AND due<?)",
         "USING INDEX job_due (status=? AND priority=? AND due>?)",
     ],
-    f"{stock.FOREIGN} LIMIT 1": ["USING INDEX job_due (status=?)", "sqlite_autoindex_ack_queue_default_1 (key=?)"],
+    f"{stock._PUT_BY_STOCK} LIMIT 1": [
+        "USING INDEX job_due (status=?)",
+        "sqlite_autoindex_ack_queue_default_1 (key=?)",
+    ],
     jobs._SETTLE["done"]: ["USING INTEGER PRIMARY KEY"],
     jobs._WAKE_KEY[0]: ["INDEX sqlite_autoindex_ack_queue_default_1 (key=?)"],
     jobs._WAKE_KEY[1]: ["INDEX sqlite_autoindex_ack_queue_default_1 (key=?)"],
@@ -37,7 +40,7 @@ def test_plans(tmp_path: Path, statement: str, filled: bool) -> None:
     """Lease, adoption, settlement, the look for stopped tasks and the look-up of a key read no more than they need."""
     conn = made(tmp_path)
     if filled:
-        jobs.put_many(conn, scenes(5000), "x", NOW, 0, lambda _: None)
+        jobs.enqueue_many(conn, job_keys(scenes(5000)), "x", NOW, 0, lambda _: None)
     found = plan(conn, statement, VALUES)
     assert "SCAN ack_queue_default" not in found
     assert [part for part in PLANS[statement] if part not in found] == []
@@ -71,13 +74,13 @@ def test_cost_does_not_grow(tmp_path: Path) -> None:
             opcodes(conn, lambda: enqueue.enqueue(conn, "scene:1", "x", NOW, NOW)),
             opcodes(conn, lambda: jobs.lease(conn, NOW, NOW + 3660, 10)),
             opcodes(conn, lambda: bulk.drop_stopped(conn, str(tmp_path))),
-            opcodes(conn, lambda: jobs.take_back(conn, NOW)),
+            opcodes(conn, lambda: jobs.rescue(conn, NOW)),
         ]
 
     enqueue.enqueue(conn, "scene:1", "x", NOW, NOW)
     cost()
     before = cost()
-    jobs.put_many(conn, scenes(20_000)[1:], "x", NOW + 900, 1, lambda _: None)
+    jobs.enqueue_many(conn, job_keys(scenes(20_000)[1:]), "x", NOW + 900, 1, lambda _: None)
     after = cost()
     assert [late <= early + 10 for early, late in zip(before, after, strict=True)] == [True] * 5, (before, after)
 
@@ -102,7 +105,7 @@ def held(conn: sqlite3.Connection) -> None:
 
 def stopped(conn: sqlite3.Connection) -> None:
     """Make every row one that a stopped task had marked."""
-    conn.execute("UPDATE ack_queue_default SET bulk = 1, mark = 't0'")
+    conn.execute("UPDATE ack_queue_default SET bulk = 1, task = 't0'")
 
 
 def as_stock(conn: sqlite3.Connection) -> None:
@@ -115,14 +118,15 @@ def as_it_is(conn: sqlite3.Connection) -> None:
 
 
 IDS = list(range(1, 2501))
+STUDIOS = job_keys([f"studio:{n}" for n in IDS])
 #: Act -> the state of the 2,500 rows before it, and rows changed for each.
 BULK: dict[str, tuple[Callable[[sqlite3.Connection], None], Act, int]] = {
-    "put_many": (as_it_is, lambda conn, sleep: jobs.put_many(conn, scenes(2500), "x", NOW, 1, sleep), 1),
+    "put_many": (as_it_is, lambda conn, sleep: jobs.enqueue_many(conn, job_keys(scenes(2500)), "x", NOW, 1, sleep), 1),
     "add_new": (
-        as_it_is, lambda conn, sleep: jobs.add_new(conn, [f"studio:{n}" for n in IDS], "x", NOW, 1, sleep), 1,
+        as_it_is, lambda conn, sleep: jobs.add_missing(conn, STUDIOS, "x", NOW, 1, sleep), 1,
     ),
-    "mark_many": (as_it_is, lambda conn, sleep: bulk.mark_many(conn, scenes(2500), "x", "t1", NOW, sleep), 1),
-    "mark_due": (as_it_is, lambda conn, sleep: bulk.mark_due(conn, "t1", NOW, NOW + 9, sleep), 1),
+    "mark_many": (as_it_is, lambda conn, sleep: bulk.mark_many(conn, job_keys(scenes(2500)), "x", "t1", NOW, sleep), 1),
+    "mark_due": (as_it_is, lambda conn, sleep: bulk.follow_due(conn, "t1", NOW, NOW + 9, sleep), 1),
     "hand_over": (stopped, lambda conn, sleep: bulk.hand_over(conn, "t0", sleep), 1),
     "retry": (dead, lambda conn, sleep: dead_letters.retry(conn, IDS, NOW, sleep), 1),
     "retry_all": (dead, lambda conn, sleep: dead_letters.retry_all(conn, NOW, sleep=sleep), 1),
@@ -137,7 +141,7 @@ BULK: dict[str, tuple[Callable[[sqlite3.Connection], None], Act, int]] = {
 def test_chunks(tmp_path: Path, name: str) -> None:
     """What changes many rows does so a thousand at a time, and a hook gets in between without waiting."""
     conn, hook = made(tmp_path), made(tmp_path)
-    jobs.put_many(conn, scenes(2500), "x", NOW, 0, lambda _: None)
+    jobs.enqueue_many(conn, job_keys(scenes(2500)), "x", NOW, 0, lambda _: None)
     prepare, act, cost = BULK[name]
     prepare(conn)
     pauses = Pauses(conn, hook)
@@ -159,7 +163,7 @@ def test_chunks(tmp_path: Path, name: str) -> None:
 def test_waking(tmp_path: Path, prepare: Callable[[sqlite3.Connection], None], act: Act) -> None:
     """Scenes are woken five hundred a transaction, with a pause that lets a hook in."""
     conn, hook = made(tmp_path), made(tmp_path)
-    jobs.put_many(conn, scenes(1200), "x", NOW, 0, lambda _: None)
+    jobs.enqueue_many(conn, job_keys(scenes(1200)), "x", NOW, 0, lambda _: None)
     prepare(conn)
     pauses = Pauses(conn, hook)
     assert act(conn, pauses) == 1200
@@ -170,7 +174,7 @@ def test_waking(tmp_path: Path, prepare: Callable[[sqlite3.Connection], None], a
 def test_stop_in_chunks(tmp_path: Path) -> None:
     """Stop drops what a task had marked in chunks too."""
     conn, hook = made(tmp_path), made(tmp_path)
-    bulk.mark_many(conn, scenes(2500), "x", "t1", NOW, lambda _: None)
+    bulk.mark_many(conn, job_keys(scenes(2500)), "x", "t1", NOW, lambda _: None)
     pauses = Pauses(conn, hook)
     assert bulk.drop_stopped(conn, str(tmp_path), pauses) == 2500
     pauses.check([1000, 1000, 500])
@@ -179,7 +183,7 @@ def test_stop_in_chunks(tmp_path: Path) -> None:
 def test_adoption_in_chunks(tmp_path: Path) -> None:
     """Thousands of rows that the stock class put become ours in chunks; a hook gets in between."""
     conn, hook = made(tmp_path), made(tmp_path)
-    jobs.put_many(conn, scenes(2500), "x", NOW, 0, lambda _: None)
+    jobs.enqueue_many(conn, job_keys(scenes(2500)), "x", NOW, 0, lambda _: None)
     as_stock(conn)
     pauses = Pauses(conn, hook)
     stock.adopt(conn, NOW, pauses)
@@ -191,7 +195,7 @@ def test_adoption_in_chunks(tmp_path: Path) -> None:
 def test_pause_as_long_as_the_lock(tmp_path: Path) -> None:
     """After a transaction that took long the pause is as long: a hook finds the queue free half of the time."""
     conn = made(tmp_path)
-    jobs.put_many(conn, scenes(3), "x", NOW, 0, lambda _: None)
+    jobs.enqueue_many(conn, job_keys(scenes(3)), "x", NOW, 0, lambda _: None)
 
     def slowly(seconds: float) -> int:
         time.sleep(seconds)
@@ -211,7 +215,7 @@ def test_no_pause_after_the_last(tmp_path: Path) -> None:
     """What fits one transaction is not slowed down."""
     conn = made(tmp_path)
     pauses: list[float] = []
-    jobs.put_many(conn, scenes(1000), "x", NOW, 0, pauses.append)
-    jobs.put_many(conn, [], "x", NOW, 0, pauses.append)
+    jobs.enqueue_many(conn, job_keys(scenes(1000)), "x", NOW, 0, pauses.append)
+    jobs.enqueue_many(conn, job_keys([]), "x", NOW, 0, pauses.append)
     assert pauses == []
     assert job(conn, "scene:1000")["status"] == stock.READY

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.queue import dead_letters, jobs, schema, stock
-from tests.support.queue_tools import NOW, change, job, keys, leased, made, put
+from plexsync.model.job_key import JobKey
+from plexsync.queue import dead_letters, jobs, stock
+from plexsync.queue.meta import QueueMeta
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put
 
 REASONS = {1: "low_confidence", 2: "not_in_plex", 3: "rejected", 4: "retries_exhausted", 5: None}
 
@@ -21,7 +23,7 @@ def conn(tmp_path: Path) -> sqlite3.Connection:
     for number, reason in REASONS.items():
         change(
             conn, f"scene:{number}", status=stock.DEAD, reason=reason, message=f"m{number}", attempts=number, bulk=1,
-            mark="t1", takebacks=4, priority=2, candidates="[]", last_seen=NOW + number, waiting=NOW,
+            task="t1", rescues=4, priority=2, candidates="[]", last_seen=NOW + number, waiting=NOW,
         )  # fmt: skip
     change(conn, "scene:7", status=stock.LEASED)
     return conn
@@ -47,8 +49,8 @@ def test_retry(conn: sqlite3.Connection) -> None:
     before = [job(conn, "scene:6"), job(conn, "scene:7")]
     assert dead_letters.retry(conn, [*ids, 999], NOW + 50) == 2
     row = job(conn, "scene:1")
-    assert (row["status"], row["due"], row["attempts"], row["takebacks"]) == (stock.READY, NOW + 50, 0, 0)
-    assert (row["bulk"], row["mark"], row["priority"], row["waiting"]) == (0, None, jobs.FAN_OUT, None)
+    assert (row["status"], row["due"], row["attempts"], row["rescues"]) == (stock.READY, NOW + 50, 0, 0)
+    assert (row["bulk"], row["task"], row["priority"], row["waiting"]) == (0, None, jobs.FAN_OUT, None)
     assert (row["reason"], row["message"], row["candidates"]) == (None, None, None)
     assert (row["first_seen"], row["generation"]) == (NOW + 50, 2)
     assert [job(conn, "scene:6"), job(conn, "scene:7")] == before
@@ -80,7 +82,7 @@ def test_retry_all(conn: sqlite3.Connection, keep: tuple[str, ...], kept: list[s
     """Every dead letter but those of the named reasons is put back, and followed under the mark."""
     assert dead_letters.retry_all(conn, NOW + 50, "t2", keep) == 5 - len(kept)
     assert keys(conn, "status = 9") == kept
-    assert len(keys(conn, "mark = 't2' AND bulk = 0 AND status = 1")) == 5 - len(kept)
+    assert len(keys(conn, "task = 't2' AND bulk = 0 AND status = 1")) == 5 - len(kept)
 
 
 def test_discard(conn: sqlite3.Connection) -> None:
@@ -102,16 +104,19 @@ def test_clear_pending(conn: sqlite3.Connection) -> None:
     conn.execute("INSERT INTO ack_queue_default (status, data) VALUES (0, '{}')")
     assert dead_letters.clear_pending(conn, NOW + 9) == 3
     assert keys(conn) == [f"scene:{number}" for number in (1, 2, 3, 4, 5, 7)]
-    assert schema.get_meta(conn, "cleared") == NOW + 9
+    assert QueueMeta(conn).cleared_at == NOW + 9
 
 
 def test_cleared_at(conn: sqlite3.Connection) -> None:
     """What was cleared is remembered by key with the newest time, and an edit since then does not change that."""
     wanted = ["scene:6", "scene:1", "scene:7", "tag:1"]
-    assert dead_letters.cleared_at(conn, wanted) == {}
+    assert dead_letters.cleared_at(conn, job_keys(wanted)) == {}
     dead_letters.clear_pending(conn, NOW + 9)
     put(conn, "scene:6", "tag:1", now=NOW + 20)
-    assert dead_letters.cleared_at(conn, iter(wanted)) == {"scene:6": NOW + 9}
+    assert dead_letters.cleared_at(conn, job_keys(iter(wanted))) == {JobKey.scene(6): NOW + 9}
     dead_letters.clear_pending(conn, NOW + 30)
-    assert dead_letters.cleared_at(conn, wanted) == {"scene:6": NOW + 30, "tag:1": NOW + 30}
+    assert dead_letters.cleared_at(conn, job_keys(wanted)) == {
+        JobKey.scene(6): NOW + 30,
+        JobKey("tag", 1): NOW + 30,
+    }
     assert leased(conn, now=NOW + 99) == []

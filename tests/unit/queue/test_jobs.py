@@ -13,7 +13,8 @@ import pytest
 
 from plexsync.core import db, enqueue, environment, locks
 from plexsync.queue import jobs, schema, stock
-from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, settle
+from plexsync.queue.meta import QueueMeta
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, settle
 
 FAR = environment.horizon()
 
@@ -57,11 +58,19 @@ def test_cold_folder_at_once(tmp_path: Path) -> None:
     assert len(keys(made(tmp_path))) == 12
 
 
-def test_made_once(tmp_path: Path) -> None:
+def test_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waited at the lock while another made the queue leaves it as it is."""
     conn = made(tmp_path)
     conn.execute("DROP INDEX job_due")
-    schema._create(conn, str(tmp_path), NOW)
+    wait = locks.wait_lock
+
+    def overtaken(fd: int, patience: float) -> bool:
+        conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION}")
+        return wait(fd, patience)
+
+    conn.execute("PRAGMA user_version=0")
+    monkeypatch.setattr(locks, "wait_lock", overtaken)
+    made(tmp_path).close()
     assert conn.execute("SELECT count(*) FROM sqlite_master WHERE name = 'job_due'").fetchone()[0] == 0
 
 
@@ -103,19 +112,23 @@ def test_first_contact_without_manifest(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(environment, "MANIFEST", str(tmp_path / "none.yml"))
     made(tmp_path).close()
     conn = schema.open_queue(str(tmp_path), NOW + 500)
-    assert schema.get_meta(conn, "start") == NOW
+    assert QueueMeta(conn).started_at == NOW
 
 
 def test_meta(tmp_path: Path) -> None:
-    """Numbers of the meta table are kept, counters count, and an unknown one is its default."""
+    """Numbers of the meta table are kept, counters count, and what was never stored is 0."""
     conn = made(tmp_path)
-    assert (schema.get_meta(conn, "none"), schema.get_meta(conn, "none", 7.0)) == (0.0, 7.0)
-    schema.set_meta(conn, "catchup", 12.5)
-    schema.set_meta(conn, "empty", None)  # type: ignore[arg-type]
-    assert (schema.get_meta(conn, "catchup"), schema.get_meta(conn, "empty", 3.0)) == (12.5, 3.0)
-    assert [schema.raise_counter(conn, "nudge") for _ in range(3)] == [1, 2, 3]
+    meta = QueueMeta(conn)
+    assert (meta.caught_up_at, meta.wake_seen, meta.is_wake_pending) == (0.0, 0.0, False)
+    QueueMeta(conn).caught_up_at = 12.5
+    conn.execute("INSERT INTO meta VALUES ('empty_since', NULL)")
+    assert (meta.caught_up_at, meta.empty_since) == (12.5, 0.0)
+    assert [meta.request_wake() for _ in range(3)] == [1, 2, 3]
+    assert meta.is_wake_pending
+    meta.wake_seen = meta.wake_requested
+    assert not meta.is_wake_pending
     put(conn, "scene:1", "scene:1")
-    assert schema.get_meta(conn, "wake") == 2
+    assert QueueMeta(conn).edits == 2
 
 
 @pytest.mark.parametrize(
@@ -124,20 +137,20 @@ def test_meta(tmp_path: Path) -> None:
 def test_catchup_due(tmp_path: Path, age: float, wanted: bool) -> None:
     """Catch-up is due after its interval, and when a wrong clock dated the last one into the future."""
     conn = made(tmp_path)
-    schema.set_meta(conn, "catchup", NOW - age)
-    assert jobs.catchup_due(conn, NOW, 3600.0) is wanted
+    QueueMeta(conn).caught_up_at = NOW - age
+    assert QueueMeta(conn).is_catchup_due(NOW, 3600.0) is wanted
 
 
 def test_edit_of_pending(tmp_path: Path) -> None:
     """An edit of a pending row brings due time and priority forward, starts its attempts anew, and is one row."""
     conn = made(tmp_path)
     put(conn, "scene:1", priority=2)
-    change(conn, "scene:1", due=NOW + 900, attempts=4, takebacks=2, waiting=NOW, bulk=1, reason="x", message="y")
+    change(conn, "scene:1", due=NOW + 900, attempts=4, rescues=2, waiting=NOW, bulk=1, reason="x", message="y")
     first = job(conn, "scene:1")
     enqueue.enqueue(conn, "scene:1", "again", NOW + 5, NOW + 7)
     row = job(conn, "scene:1")
     assert (row["due"], row["priority"], row["generation"]) == (NOW + 7, 0, first["generation"] + 1)
-    assert (row["attempts"], row["takebacks"], row["waiting"], row["bulk"]) == (0, 0, None, 0)
+    assert (row["attempts"], row["rescues"], row["waiting"], row["bulk"]) == (0, 0, None, 0)
     assert (row["reason"], row["message"], row["_id"], row["first_seen"]) == (None, None, first["_id"], NOW)
 
 
@@ -180,8 +193,8 @@ def test_add_new(tmp_path: Path) -> None:
     change(conn, "scene:3", status=stock.DEAD, reason="rejected")
     before = [job(conn, f"scene:{number}") for number in (1, 2, 3)]
     names = [*(f"scene:{number}" for number in (1, 2, 3, 4)), "scene:4", "tag:9"]
-    assert jobs.add_new(conn, names, "catch-up", NOW + 9, jobs.FAN_OUT) == 2
-    assert jobs.add_new(conn, names, "catch-up", NOW + 9, jobs.FAN_OUT) == 0
+    assert jobs.add_missing(conn, job_keys(names), "catch-up", NOW + 9, jobs.FAN_OUT) == 2
+    assert jobs.add_missing(conn, job_keys(names), "catch-up", NOW + 9, jobs.FAN_OUT) == 0
     assert [job(conn, f"scene:{number}") for number in (1, 2, 3)] == before
     row = job(conn, "scene:4")
     assert (row["status"], row["due"], row["priority"], row["bulk"]) == (stock.READY, NOW + 9, 1, 0)
@@ -204,8 +217,13 @@ def test_lease_order(tmp_path: Path) -> None:
 def test_ready_behind_waiting(tmp_path: Path) -> None:
     """A ready job is leased at once behind thousands that wait, whatever their priority."""
     conn = made(tmp_path)
-    jobs.put_many(
-        conn, [f"scene:{number}" for number in range(1, 3001)], "edit", NOW + 60, enqueue.BY_HAND, lambda _: None
+    jobs.enqueue_many(
+        conn,
+        job_keys([f"scene:{number}" for number in range(1, 3001)]),
+        "edit",
+        NOW + 60,
+        enqueue.BY_HAND,
+        lambda _: None,
     )
     put(conn, "scene:9999", priority=2)
     assert leased(conn, 50) == ["scene:9999"]
@@ -258,13 +276,13 @@ def test_error_leaves_no_transaction(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.Error):
         enqueue.enqueue(conn, "scene:3", object(), NOW, NOW)  # type: ignore[arg-type]
     with pytest.raises(sqlite3.Error):
-        jobs.put_many(conn, ["scene:3", object()], "x", NOW, 0)  # type: ignore[list-item]
+        jobs.enqueue_many(conn, job_keys(["scene:3"]), object(), NOW, 0)  # type: ignore[arg-type]
     put(hook, "scene:4")
     assert keys(conn, "status = 2") == ["scene:1", "scene:2"]
     assert keys(conn) == ["scene:1", "scene:2", "scene:4"]
 
 
-@pytest.mark.parametrize("module", [jobs, schema, stock, enqueue, db], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [schema, enqueue, db], ids=lambda module: module.__name__)
 def test_standard_library_alone(module: object) -> None:
     """What the hook may load brings nothing that SQLite's own module does not: no typing, no json, no dataclasses."""
     name = getattr(module, "__name__", "")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, stock
-from tests.support.queue_tools import NOW, change, job, keys, leased, made, put, settle
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, settle
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def conn(tmp_path: Path) -> sqlite3.Connection:
     """A queue with one leased row, ``scene:1``, that ``mark`` t1 follows in bulk."""
     conn = made(tmp_path)
     put(conn, "scene:1", priority=2)
-    change(conn, "scene:1", bulk=1, mark="t1", takebacks=1, attempts=2)
+    change(conn, "scene:1", bulk=1, task="t1", rescues=1, attempts=2)
     assert leased(conn) == ["scene:1"]
     return conn
 
@@ -32,7 +33,7 @@ def test_later(conn: sqlite3.Connection) -> None:
     settle(conn, "scene:1", "later", due=NOW + 30, attempts=3, waiting=NOW - 5, reason="busy", message="why")
     row = job(conn, "scene:1")
     assert (row["status"], row["due"], row["attempts"], row["waiting"]) == (stock.READY, NOW + 30, 3, NOW - 5)
-    assert (row["reason"], row["message"], row["takebacks"], row["mark"], row["bulk"]) == ("busy", "why", 0, "t1", 1)
+    assert (row["reason"], row["message"], row["rescues"], row["task"], row["bulk"]) == ("busy", "why", 0, "t1", 1)
     assert leased(conn) == []
     assert leased(conn, now=NOW + 30) == ["scene:1"]
 
@@ -42,7 +43,7 @@ def test_dead(conn: sqlite3.Connection) -> None:
     settle(conn, "scene:1", "dead", attempts=8, reason="low_confidence", message="why", candidates="[1]", now=NOW + 4)
     row = job(conn, "scene:1")
     assert (row["status"], row["attempts"], row["reason"], row["message"]) == (stock.DEAD, 8, "low_confidence", "why")
-    assert (row["candidates"], row["bulk"], row["mark"], row["last_seen"]) == ("[1]", 0, None, NOW + 4)
+    assert (row["candidates"], row["bulk"], row["task"], row["last_seen"]) == ("[1]", 0, None, NOW + 4)
     assert leased(conn, now=NOW + 1e6) == []
 
 
@@ -68,16 +69,16 @@ def test_edited_meanwhile(conn: sqlite3.Connection, to: str) -> None:
 
 def test_a_task_counts_rows_not_outcomes(conn: sqlite3.Connection) -> None:
     """A row that comes again is counted once, by its last outcome; written and then found equal, as written."""
-    bulk.mark_many(conn, ["scene:1"], "Sync all", "task", NOW, lambda seconds: None)
+    bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "task", NOW, lambda seconds: None)
     for outcome in ("retried", "waiting", "retried"):
         change(conn, "scene:1", status=stock.LEASED, generation=1, leased=1)
-        settle(conn, "scene:1", "later", due=NOW + 5, mark="task", outcome=outcome)
+        settle(conn, "scene:1", "later", due=NOW + 5, task="task", outcome=outcome)
         assert bulk.outcomes(conn, "task") == {outcome: 1}
     change(conn, "scene:1", status=stock.LEASED, generation=2, leased=1)
-    settle(conn, "scene:1", "done", mark="task", outcome="synced")
+    settle(conn, "scene:1", "done", task="task", outcome="synced")
     assert bulk.outcomes(conn, "task") == {"synced": 1}
     change(conn, "scene:1", status=stock.LEASED, generation=1, leased=1)
-    settle(conn, "scene:1", "done", mark="task", outcome="unchanged")
+    settle(conn, "scene:1", "done", task="task", outcome="unchanged")
     assert bulk.outcomes(conn, "task") == {"synced": 1}
     assert keys(conn) == []
 
@@ -85,11 +86,11 @@ def test_a_task_counts_rows_not_outcomes(conn: sqlite3.Connection) -> None:
 def test_a_task_goes_on_following_what_was_put_back_untouched(conn: sqlite3.Connection) -> None:
     """Marked while the worker had it, and put back because Plex was away: the row is still to be done."""
     put(conn, "scene:1", now=NOW + 1)
-    bulk.mark_many(conn, ["scene:1"], "Sync all", "task", NOW + 2, lambda seconds: None)
-    settle(conn, "scene:1", "release", now=NOW + 9, mark=None)
+    bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "task", NOW + 2, lambda seconds: None)
+    settle(conn, "scene:1", "release", now=NOW + 9, task=None)
     assert bulk.left(conn, "task", NOW + 3) == 1
     change(conn, "scene:1", attempts=1, due=NOW + 300)
-    jobs.give_back(conn, [1], NOW + 20)
+    jobs.refund_attempts(conn, [1], NOW + 20)
     assert bulk.left(conn, "task", NOW + 3) == 1
 
 
@@ -105,7 +106,7 @@ def test_settled_twice(conn: sqlite3.Connection, status: int) -> None:
 def test_outcomes_are_counted(conn: sqlite3.Connection) -> None:
     """What a task follows is counted by outcome, in the same transaction; what nobody follows is not."""
     for _ in range(2):
-        settle(conn, "scene:1", "release", mark="t1", outcome="retried")
+        settle(conn, "scene:1", "release", task="t1", outcome="retried")
         leased(conn)
     settle(conn, "scene:1", "release", outcome="synced")
     assert conn.execute("SELECT * FROM outcome").fetchall() == [("t1", "retried", 2)]
@@ -116,7 +117,7 @@ def test_nothing_is_kept_of_done_jobs(tmp_path: Path) -> None:
     conn = made(tmp_path)
     pages = []
     for start in range(0, 10_000, 1000):
-        jobs.put_many(conn, [f"scene:{start + n}" for n in range(1, 1001)], "edit", NOW, 0, lambda _: None)
+        jobs.enqueue_many(conn, [JobKey.scene(start + n) for n in range(1, 1001)], "edit", NOW, 0, lambda _: None)
         rows = jobs.lease(conn, NOW, NOW + 60, 1000)
         assert len(rows) == 1000
         jobs.settle(conn, [{"id": row[0], "generation": row[2], "to": "done"} for row in rows], NOW)
@@ -131,19 +132,19 @@ def test_taken_back(tmp_path: Path) -> None:
     put(conn, "scene:1", "scene:2")
     leased(conn)
     put(conn, "scene:3")
-    assert jobs.take_back(conn, NOW) == 2
-    assert [job(conn, f"scene:{n}")["takebacks"] for n in (1, 2, 3)] == [1, 1, 0]
+    assert jobs.rescue(conn, NOW) == 2
+    assert [job(conn, f"scene:{n}")["rescues"] for n in (1, 2, 3)] == [1, 1, 0]
     assert keys(conn, "status = 1") == ["scene:1", "scene:2", "scene:3"]
-    assert jobs.take_back(conn, NOW) == 0
+    assert jobs.rescue(conn, NOW) == 0
 
 
 def test_alone(tmp_path: Path) -> None:
     """Rows taken back twice come after those that were not, and then one at a time."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3", "scene:4")
-    change(conn, "scene:1", takebacks=2)
-    change(conn, "scene:2", takebacks=4)
-    change(conn, "scene:3", takebacks=1)
+    change(conn, "scene:1", rescues=2)
+    change(conn, "scene:2", rescues=4)
+    change(conn, "scene:3", rescues=1)
     assert leased(conn) == ["scene:3", "scene:4"]
     assert sorted([leased(conn), leased(conn)]) == [["scene:1"], ["scene:2"]]
 
@@ -156,7 +157,7 @@ def test_killer_dies(tmp_path: Path) -> None:
     while batch := leased(conn):
         if "scene:2" in batch:
             lives += 1
-            jobs.take_back(conn, NOW + lives)
+            jobs.rescue(conn, NOW + lives)
         else:
             settle(conn, batch[0], "done")
     row = job(conn, "scene:2")
@@ -171,11 +172,11 @@ def test_edit_forgives(tmp_path: Path) -> None:
     """An edit of a row in progress forgets how often it was taken back: the fifth time does not bury a new edit."""
     conn = made(tmp_path)
     put(conn, "scene:1")
-    change(conn, "scene:1", takebacks=4)
+    change(conn, "scene:1", rescues=4)
     leased(conn)
     put(conn, "scene:1")
-    jobs.take_back(conn, NOW)
-    assert (job(conn, "scene:1")["status"], job(conn, "scene:1")["takebacks"]) == (stock.READY, 1)
+    jobs.rescue(conn, NOW)
+    assert (job(conn, "scene:1")["status"], job(conn, "scene:1")["rescues"]) == (stock.READY, 1)
 
 
 def zoo(conn: sqlite3.Connection) -> None:
@@ -190,7 +191,7 @@ def zoo(conn: sqlite3.Connection) -> None:
     change(conn, "scene:5", status=stock.DEAD, reason="not_in_plex")
     change(conn, "scene:6", status=stock.LEASED, waiting=NOW, due=NOW + 900)
     change(conn, "scene:7", waiting=NOW, due=NOW + 9e6)
-    change(conn, "scene:4", priority=2, mark="t9", due=NOW + 50, waiting=NOW)
+    change(conn, "scene:4", priority=2, task="t9", due=NOW + 50, waiting=NOW)
 
 
 def states(conn: sqlite3.Connection) -> dict[str, dict[str, object]]:
@@ -201,7 +202,7 @@ def states(conn: sqlite3.Connection) -> dict[str, dict[str, object]]:
 AWAKE: dict[str, dict[str, object]] = {
     "scene:1": {"due": NOW + 5},
     "scene:4": {
-        "status": stock.READY, "due": NOW + 5, "priority": jobs.FAN_OUT, "bulk": 0, "mark": None, "waiting": None,
+        "status": stock.READY, "due": NOW + 5, "priority": jobs.FAN_OUT, "bulk": 0, "task": None, "waiting": None,
         "reason": None, "message": None, "candidates": None,
     },
     "scene:7": {"due": NOW + 5},
@@ -239,7 +240,7 @@ def test_give_back(tmp_path: Path) -> None:
     change(conn, "scene:4", status=stock.DEAD)
     wanted = states(conn)
     wanted["scene:1"] |= {"attempts": 1, "due": NOW, "reason": None, "message": None}
-    jobs.give_back(conn, [int(str(wanted[f"scene:{n}"]["_id"])) for n in (1, 2, 3, 4)] + [999], NOW + 7)
+    jobs.refund_attempts(conn, [int(str(wanted[f"scene:{n}"]["_id"])) for n in (1, 2, 3, 4)] + [999], NOW + 7)
     assert states(conn) == wanted
 
 

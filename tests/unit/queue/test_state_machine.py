@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from plexsync.core import enqueue, environment, locks
 from plexsync.queue import bulk, dead_letters, jobs, schema
+from plexsync.queue.meta import QueueMeta
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from tests.support.queue_model import DEAD, LEASED, PENDING, Model
-from tests.support.queue_tools import NOW
+from tests.support.queue_tools import NOW, job_keys
 
 KEYS = [*(f"scene:{number}" for number in range(1, 6)), "performer:1"]
 SOME = st.lists(st.sampled_from(KEYS), min_size=1, max_size=6, unique=True)
@@ -64,7 +65,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @property
     def alive(self) -> str:
-        """The mark of the task that runs, or ``""``."""
+        """The id of the task that runs, or ``""``."""
         return "" if self.task_fd is None else f"t{self.tasks}"
 
     # -- what comes in
@@ -72,15 +73,15 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(key=st.sampled_from(KEYS), settle=st.sampled_from([0.0, 2.0, 300.0]), priority=st.sampled_from([0, 0, 1]))
     def edit(self, key: str, settle: float, priority: int) -> None:
         """A hook's edit: the counter rises with it."""
-        before = schema.get_meta(self.hook, "wake")
+        before = QueueMeta(self.hook).edits
         enqueue.enqueue(self.hook, key, "edit", self.now, self.now + settle, priority)
         self.model.edit(key, self.now + settle, priority)
-        assert schema.get_meta(self.hook, "wake") == before + 1
+        assert QueueMeta(self.hook).edits == before + 1
 
     @rule(keys=SOME)
     def fan_out(self, keys: list[str]) -> None:
         """A rename's scenes."""
-        jobs.put_many(self.queue.conn, keys, "tag:1", self.now, jobs.FAN_OUT, no_pause)
+        jobs.enqueue_many(self.queue.conn, job_keys(keys), "tag:1", self.now, jobs.FAN_OUT, no_pause)
         for key in keys:
             self.model.edit(key, self.now, 1)
 
@@ -88,7 +89,8 @@ class QueueMachine(RuleBasedStateMachine):
     def catch_up(self, keys: list[str]) -> None:
         """Catch-up makes what is missing and touches nothing else."""
         new = [key for key in keys if key not in self.model.rows]
-        assert jobs.add_new(self.queue.conn, keys, "catch-up", self.now, jobs.FAN_OUT, no_pause) == len(new)
+        made = jobs.add_missing(self.queue.conn, job_keys(keys), "catch-up", self.now, jobs.FAN_OUT, no_pause)
+        assert made == len(new)
         for key in new:
             self.model.edit(key, self.now, 1)
 
@@ -107,7 +109,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(keys=SOME)
     def mark(self, keys: list[str]) -> None:
         """The task marks scenes."""
-        bulk.mark_many(self.hook, keys, "Sync all", self.alive, self.now, no_pause)
+        bulk.mark_many(self.hook, job_keys(keys), "Sync all", self.alive, self.now, no_pause)
         for key in keys:
             self.model.mark(key, self.alive, self.now)
 
@@ -137,9 +139,9 @@ class QueueMachine(RuleBasedStateMachine):
         due = [key for key in self.model.rows if self.model.is_due(key, self.now, HORIZON)]
         rows = self.model.rows
         found = self.queue.lease(limit)
-        taken = [job.key for job in found]
+        taken = [str(job.key) for job in found]
         right = {key: (rows[key].priority, rows[key].due) for key in due}
-        suspects = {key for key in due if rows[key].takebacks >= 2}
+        suspects = {key for key in due if rows[key].rescues >= 2}
         assert set(taken) <= set(due)
         assert [right[key] for key in taken] == sorted(right[key] for key in taken)
         assert bool(taken) == bool(due)
@@ -150,12 +152,12 @@ class QueueMachine(RuleBasedStateMachine):
             assert len(taken) == min(limit, len(due)) or suspects
             assert all(right[key] <= other for key in taken for other in passed_over)
         for job in found:
-            row = rows[job.key]
-            assert (job.attempts, job.takebacks, job.bulk, job.mark) == (
-                row.attempts, row.takebacks, row.bulk, row.mark,
+            row = rows[str(job.key)]
+            assert (job.attempts, job.rescues, job.bulk, job.task_id) == (
+                row.attempts, row.rescues, row.bulk, row.mark,
             )  # fmt: skip
             row.state = LEASED
-            self.leased[job.key] = job
+            self.leased[str(job.key)] = job
 
     @precondition(lambda self: self.leased)
     @rule(
@@ -193,12 +195,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The worker is killed; the next one takes back what it had."""
+        """The worker is killed; the next one rescues what it had."""
         self.close()
         self.open()
         assert self.queue.unack_count() == len(self.leased)
         self.queue.resume_unack_tasks()
-        self.model.take_back()
+        self.model.rescue()
         self.leased.clear()
 
     @rule(times=st.sampled_from([2, 5, 12]))
@@ -207,7 +209,7 @@ class QueueMachine(RuleBasedStateMachine):
         for _ in range(times):
             self.lease(4)
             self.queue.resume_unack_tasks()
-            self.model.take_back()
+            self.model.rescue()
             self.leased.clear()
 
     @precondition(lambda self: self.task_fd is None)
@@ -235,7 +237,7 @@ class QueueMachine(RuleBasedStateMachine):
     def outage(self, keys: list[str]) -> None:
         """Plex turns out to be away as a whole: these rows get an attempt back."""
         ids = [row for row, key in self.queue.conn.execute("SELECT _id, key FROM ack_queue_default") if key in keys]
-        jobs.give_back(self.queue.conn, ids, self.now)
+        jobs.refund_attempts(self.queue.conn, ids, self.now)
         for key in set(keys) & set(self.model.where(PENDING)):
             row = self.model.rows[key]
             if row.attempts:
@@ -295,10 +297,10 @@ class QueueMachine(RuleBasedStateMachine):
     def rows_are_the_models(self) -> None:
         """One row for each key of the model, in its state, and no other."""
         found = self.hook.execute(
-            "SELECT key, status, due, priority, attempts, takebacks, waiting, bulk, mark, reason FROM ack_queue_default"
+            "SELECT key, status, due, priority, attempts, rescues, waiting, bulk, task, reason FROM ack_queue_default"
         ).fetchall()
         wanted = {
-            (key, row.state, row.due, row.priority, row.attempts, row.takebacks, row.waiting, int(row.bulk), row.mark)
+            (key, row.state, row.due, row.priority, row.attempts, row.rescues, row.waiting, int(row.bulk), row.mark)
             for key, row in self.model.rows.items()
         }
         assert len(found) == len(self.model.rows)
@@ -339,12 +341,14 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def cleared_is_remembered(self) -> None:
         """What Clear queue removed is remembered with its time."""
-        assert dead_letters.cleared_at(self.hook, KEYS) == self.model.cleared
+        assert {
+            str(key): at for key, at in dead_letters.cleared_at(self.hook, job_keys(KEYS)).items()
+        } == self.model.cleared
 
     @invariant()
     def bulk_is_somebodys(self) -> None:
-        """A bulk row has a mark and is not dead; nobody holds a transaction open."""
-        bulk = self.hook.execute("SELECT count(*) FROM ack_queue_default WHERE bulk AND (mark IS NULL OR status = 9)")
+        """A bulk row has a task and is not dead; nobody holds a transaction open."""
+        bulk = self.hook.execute("SELECT count(*) FROM ack_queue_default WHERE bulk AND (task IS NULL OR status = 9)")
         assert bulk.fetchone()[0] == 0
         assert not self.queue.conn.in_transaction
         assert Path(self.folder, environment.QUEUE_DB).exists()

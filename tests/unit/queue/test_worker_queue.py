@@ -14,7 +14,7 @@ import pytest
 
 from plexsync import repair
 from plexsync.core import environment
-from plexsync.queue import stock
+from plexsync.model.job_key import JobKey
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from tests.support.queue_tools import NOW, change, job, keys, made, put
 
@@ -47,12 +47,12 @@ def test_job(queue: JobQueue) -> None:
     """A leased job tells all that its row holds."""
     put(queue.conn, "performer:7", priority=1)
     change(
-        queue.conn, "performer:7", attempts=3, takebacks=1, waiting=NOW - 5, bulk=1, mark="t1", reason="busy",
+        queue.conn, "performer:7", attempts=3, rescues=1, waiting=NOW - 5, bulk=1, task="t1", reason="busy",
         generation=4, first_seen=NOW - 60,
     )  # fmt: skip
     (found,) = queue.lease(10)
     assert found == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy")
-    assert found.key == "performer:7"
+    assert found.key == JobKey("performer", 7)
 
 
 def test_job_without_history(queue: JobQueue) -> None:
@@ -105,10 +105,10 @@ def test_settlements(queue: JobQueue) -> None:
     assert keys(queue.conn, "status = 1 AND attempts = 0") == ["scene:4"]
 
 
-def test_outcome_counts_for_the_mark(queue: JobQueue) -> None:
+def test_outcome_counts_for_the_task(queue: JobQueue) -> None:
     """An outcome counts for the task that followed the job when it was leased."""
     put(queue.conn, "scene:1", "scene:2")
-    change(queue.conn, "scene:1", mark="t1")
+    change(queue.conn, "scene:1", task="t1")
     queue.settle([Settlement(one, "done", "synced") for one in queue.lease(10)])
     assert queue.conn.execute("SELECT * FROM outcome").fetchall() == [("t1", "synced", 1)]
 
@@ -143,59 +143,8 @@ def test_no_resume_at_opening(queue: JobQueue, tmp_path: Path, clock: Clock) -> 
     second = JobQueue(str(tmp_path), clock)
     assert (second.unack_count(), second.lease(1)) == (1, [])
     second.resume_unack_tasks()
-    assert [(one.id, one.takebacks) for one in second.lease(1)] == [(1, 1)]
+    assert [(one.id, one.rescues) for one in second.lease(1)] == [(1, 1)]
     second.close()
-
-
-def test_ack_keeps_an_edit(queue: JobQueue) -> None:
-    """The base class's ways to end a job keep an edit that came meanwhile, too."""
-    for number, end in enumerate((queue.ack, queue.ack_failed), 1):
-        key = f"scene:{number}"
-        put(queue.conn, key)
-        item = queue.get(block=False)
-        put(queue.conn, key, now=NOW + 1)
-        end(item)
-        row = job(queue.conn, key)
-        assert (row["status"], row["due"], row["leased"]) == (stock.READY, NOW, None)
-        queue.ack(id=queue.lease(1)[0].row)
-        assert keys(queue.conn) == []
-
-
-@pytest.mark.parametrize("back", ["taken back", "released", "later"])
-def test_ack_after_an_old_lease(queue: JobQueue, back: str) -> None:
-    """An edit that an earlier lease had missed does not keep a row that a later ``get`` has seen."""
-    put(queue.conn, "scene:1")
-    (leased,) = queue.lease(1)
-    if back == "later":
-        queue.settle([Settlement(leased, "later", due=NOW)])
-    put(queue.conn, "scene:1")
-    if back == "released":
-        queue.release([leased])
-    queue.resume_unack_tasks()
-    queue.ack(queue.get(block=False))
-    assert keys(queue.conn) == []
-
-
-def test_ack_of_nothing(queue: JobQueue) -> None:
-    """Acknowledging what is unknown changes nothing."""
-    put(queue.conn, "scene:1")
-    assert queue.ack({"unknown": 1}) is None
-    assert queue.ack_failed({"unknown": 1}) is None
-    assert keys(queue.conn, "status = 1") == ["scene:1"]
-
-
-def test_failed_letter_is_nobodys(queue: JobQueue) -> None:
-    """What the base class buries has a reason and belongs to no task; a reason that was known stays."""
-    put(queue.conn, "scene:1", "scene:2")
-    change(queue.conn, "scene:1", bulk=1, mark="t1", waiting=NOW)
-    change(queue.conn, "scene:2", reason="rejected")
-    for one in queue.lease(2):
-        queue.ack_failed(id=one.row)
-    row = job(queue.conn, "scene:1")
-    assert (row["status"], row["reason"], row["bulk"], row["mark"], row["waiting"]) == (
-        stock.DEAD, "retries_exhausted", 0, None, None,
-    )  # fmt: skip
-    assert job(queue.conn, "scene:2")["reason"] == "rejected"
 
 
 def test_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +154,7 @@ def test_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "unraisablehook", muttered.append)
     with pytest.raises(sqlite3.DatabaseError) as caught:
         JobQueue(str(tmp_path))
-    assert repair.is_broken(caught.value)
+    assert repair.is_damaged(caught.value)
     del caught
     assert muttered == []
 

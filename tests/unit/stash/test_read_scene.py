@@ -1,4 +1,4 @@
-"""How an answer of Stash becomes a ``Scene``, an address becomes a URL, and a file name a pattern."""
+"""How an answer of Stash becomes a ``Scene``, and a file name a pattern."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.core.connection import Connection
 from plexsync.model.scene import Named, Scene, SceneFile, StashId
 from plexsync.stash.queries import name_pattern as literal
 from plexsync.stash.reading import read_scene
@@ -86,26 +85,6 @@ def test_no_hole_in_an_answer_is_a_crash(raw: dict[str, Any]) -> None:
     assert [one.path for one in scene.files] == [one["path"] for one in raw.get("files") or () if one.get("path")]
     assert len(scene.performers) == len(raw.get("performers") or ())
     assert hash(scene) == hash(read_scene(raw))
-
-
-@pytest.mark.parametrize(
-    ("connection", "base"),
-    [
-        (Connection(), "http://127.0.0.1:9999"),
-        (Connection("https", "stash.lan", 443), "https://stash.lan:443"),
-        (Connection(host="::1"), "http://[::1]:9999"),
-        (Connection(host="[fe80::1]", port=80), "http://[fe80::1]:80"),
-    ],
-)
-def test_an_address_becomes_a_url(connection: Connection, base: str) -> None:
-    """An IPv6 address is put in brackets, once."""
-    assert connection.base == base
-
-
-def test_a_connection_shows_no_secret() -> None:
-    """What a log or a traceback prints of a connection is where it leads, not how it signs in."""
-    shown = f"{Connection(cookie='c00kie', api_key='k3y')!r} {Connection(cookie='c00kie', api_key='k3y')}"
-    assert shown == "Connection(http://127.0.0.1:9999) Connection(http://127.0.0.1:9999)"
 
 
 @given(st.text(st.characters(exclude_characters="/\\"), min_size=1, max_size=20))

@@ -9,6 +9,7 @@ import pytest
 
 from plexsync.state import counters, ledger
 from plexsync.state.counters import Stats
+from plexsync.state.meta import Meta
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def test_numbers_survive(conn: sqlite3.Connection) -> None:
     """What one process stored the next one finds, and storing it again adds nothing up."""
     counted = Stats(synced=5, stash=7, plex_reads=11, plex_writes=13)
     for _ in range(3):
-        counted.store(conn)
-    found = counters.load(conn)
+        Meta(conn).stats = counted
+    found = Meta(conn).stats
     assert found.totals["synced"] == 5
     assert found.requests == {"plex_reads": 11, "plex_writes": 13, "stash": 7}
 
@@ -40,10 +41,10 @@ def test_numbers_survive(conn: sqlite3.Connection) -> None:
 def test_nothing_usable_means_zero(conn: sqlite3.Connection, raw: str | None) -> None:
     """Numbers that are missing or no numbers count as zero, and unknown ones are left alone."""
     conn.execute("INSERT INTO meta VALUES ('stats', ?)", (raw,))
-    found = counters.load(conn)
+    found = Meta(conn).stats
     assert set((found.totals | found.requests).values()) == {0}
 
 
 def test_no_database_means_zero() -> None:
     """Where there is no ``state.db`` yet, the status still has numbers: zeros."""
-    assert counters.load(sqlite3.connect(":memory:")).totals == dict.fromkeys(counters.TOTALS, 0)
+    assert Meta(sqlite3.connect(":memory:")).stats.totals == dict.fromkeys(counters.TOTALS, 0)

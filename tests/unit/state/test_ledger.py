@@ -1,4 +1,4 @@
-"""What is remembered between runs, in a real ``state.db``: records, what was seen, hopes, tallies and the breaker."""
+"""What is kept between runs, in a real ``state.db``: records, what was seen, awaited files, tallies and the breaker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexsync.core.db import MANY
+from plexsync.core.db import MANY, transaction
 from plexsync.model.written import Written
 from plexsync.state import ledger
 from plexsync.state.breaker import Breaker, failed
-from plexsync.state.ledger import Record, State
+from plexsync.state.ledger import Record, Seen, State
 
 RECORD = Record(
     101,
@@ -78,7 +78,7 @@ def test_many_ids_at_once(db: State) -> None:
     """More ids than one statement may bind are looked up completely, repetitions once."""
     ids = range(1, 2 * MANY + 2)
     db.store("m", [Record(number, number) for number in ids])
-    db.see([("scene", number, "s", "") for number in ids])
+    db.see([Seen("scene", number, "s") for number in ids])
     assert set(db.records("m", [*ids, *ids])) == set(ids)
     assert set(db.records_of("m", ids)) == set(ids)
     assert set(db.seen("scene", ids)) == set(ids)
@@ -96,21 +96,21 @@ def test_a_vanished_scene_gives_up_its_claims(db: State) -> None:
     """The memory of what was written stays with the item, on every server, without scene or file; the rest goes."""
     db.store("m", [RECORD, Record(102, 8)])
     db.store("n", [RECORD])
-    db.see([("scene", 7, "s", ""), ("tag", 7, "s", "n")])
-    db.hope({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
+    db.see([Seen("scene", 7, "s"), Seen("tag", 7, "s", "n")])
+    db.await_files({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
     db.drop_scenes([7, 9])
     for machine in ("m", "n"):
         kept = db.records(machine, [101])[101]
         assert (kept.scene_id, kept.path, kept.written, kept.stash_path) == (0, "", RECORD.written, RECORD.stash_path)
     assert (db.seen("scene", [7]), db.seen("tag", [7])) == ({}, {7: ("s", "n")})
-    assert db.hoping([("a.mp4", 5)]) == {8}
+    assert db.scenes_awaiting([("a.mp4", 5)]) == {8}
     assert db.written_scenes() == {8}
 
 
 def test_what_was_seen_is_kept_by_kind(db: State) -> None:
     """The newest signature and name of each scene, performer, studio and tag are kept apart from one another."""
-    db.see([("scene", 7, "s1", ""), ("performer", 7, "p1", "Ann"), ("tag", 7, "t1", "x")])
-    db.see([("performer", 7, "p2", "Anna")])
+    db.see([Seen("scene", 7, "s1"), Seen("performer", 7, "p1", "Ann"), Seen("tag", 7, "t1", "x")])
+    db.see([Seen("performer", 7, "p2", "Anna")])
     assert again(db).seen("performer", [7, 8]) == {7: ("p2", "Anna")}
     assert (db.seen("scene", [7]), db.seen("tag", [7])) == ({7: ("s1", "")}, {7: ("t1", "x")})
     assert db.seen("studio", [7]) == {}
@@ -118,22 +118,22 @@ def test_what_was_seen_is_kept_by_kind(db: State) -> None:
 
 def test_a_later_failure_keeps_the_time_of_the_last_success(db: State) -> None:
     """Seeing a scene without success changes its signature, and not when Plex last had it."""
-    db.see([("scene", 7, "s1", ""), ("scene", 3, "s1", "")], synced=100.0)
-    db.see([("scene", 7, "s2", ""), ("scene", 8, "s2", "")])
+    db.see([Seen("scene", 7, "s1", "", 100.0), Seen("scene", 3, "s1", "", 100.0)])
+    db.see([Seen("scene", 7, "s2"), Seen("scene", 8, "s2")])
     assert db.seen("scene", [7]) == {7: ("s2", "")}
     assert list(again(db).synced()) == [(3, 100.0), (7, 100.0)]
-    db.see([("scene", 7, "s3", "")], synced=200.0)
-    db.see([("tag", 1, "t", "n")], synced=300.0)
+    db.see([Seen("scene", 7, "s3", "", 200.0)])
+    db.see([Seen("tag", 1, "t", "n", 300.0)])
     assert dict(db.synced()) == {3: 100.0, 7: 200.0}
 
 
 def test_successes_and_failures_of_one_batch(db: State) -> None:
     """Of one batch those that Plex has are dated, and all are seen."""
-    db.see_all([("scene", 1, "a", "", True), ("scene", 2, "b", "", False), ("tag", 3, "c", "n", False)], 50.0)
+    db.see([Seen("scene", 1, "a", "", 50.0), Seen("scene", 2, "b"), Seen("tag", 3, "c", "n")])
     assert list(db.synced()) == [(1, 50.0)]
     assert db.seen("scene", [1, 2]) == {1: ("a", ""), 2: ("b", "")}
     assert db.seen("tag", [3]) == {3: ("c", "n")}
-    db.see_all([], 60.0)
+    db.see([])
     assert list(db.synced()) == [(1, 50.0)]
 
 
@@ -142,15 +142,15 @@ def test_imported_times_are_no_sight(db: State) -> None:
     db.import_synced([(7, 100.0), (8, 50.5)])
     assert list(again(db).synced()) == [(7, 100.0), (8, 50.5)]
     assert db.seen("scene", [7, 8]) == {}
-    db.see([("scene", 7, "s", "")])
+    db.see([Seen("scene", 7, "s")])
     assert db.seen("scene", [7]) == {7: ("s", "")}
     assert dict(db.synced())[7] == 100.0
 
 
 def test_an_import_changes_no_sight_and_no_newer_time(db: State) -> None:
     """What the database knows itself stands: signatures are untouched, and the later time wins."""
-    db.see([("scene", 7, "s7", ""), ("scene", 8, "s8", "")], synced=100.0)
-    db.see([("scene", 9, "s9", "")])
+    db.see([Seen("scene", 7, "s7", "", 100.0), Seen("scene", 8, "s8", "", 100.0)])
+    db.see([Seen("scene", 9, "s9")])
     db.import_synced([(7, 130.0), (2, 80.0), (9, 150.0), (8, 20.0)])
     assert list(db.synced()) == [(2, 80.0), (7, 130.0), (8, 100.0), (9, 150.0)]
     assert db.seen("scene", [2, 7, 8, 9]) == {7: ("s7", ""), 8: ("s8", ""), 9: ("s9", "")}
@@ -168,24 +168,24 @@ def test_an_import_is_all_or_nothing(db: State) -> None:
     assert list(db.synced()) == []
 
 
-def test_hopes_are_found_by_name_or_size(db: State) -> None:
+def test_awaited_files_are_found_by_name_or_size(db: State) -> None:
     """A new file in Plex wakes the scenes that wait for its name or its size; size 0 is no size."""
-    db.hope({7: [("a.mp4", 500), ("b.mp4", 0)], 8: [("c.mp4", 500)], 9: [("d.mp4", 0)]})
-    assert db.hoping([("a.mp4", 1)]) == {7}
-    assert db.hoping([("x.mp4", 500)]) == {7, 8}
-    assert db.hoping([("x.mp4", 0)]) == set()
-    assert db.hoping([("d.mp4", 0), ("c.mp4", 3)]) == {8, 9}
-    assert db.hoping([]) == set()
+    db.await_files({7: [("a.mp4", 500), ("b.mp4", 0)], 8: [("c.mp4", 500)], 9: [("d.mp4", 0)]})
+    assert db.scenes_awaiting([("a.mp4", 1)]) == {7}
+    assert db.scenes_awaiting([("x.mp4", 500)]) == {7, 8}
+    assert db.scenes_awaiting([("x.mp4", 0)]) == set()
+    assert db.scenes_awaiting([("d.mp4", 0), ("c.mp4", 3)]) == {8, 9}
+    assert db.scenes_awaiting([]) == set()
 
 
-def test_new_hopes_replace_the_old(db: State) -> None:
-    """A scene hopes for its present files alone, and for none once it was matched."""
-    db.hope({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
-    db.hope({7: [("b.mp4", 6), ("b.mp4", 6)]})
-    assert again(db).hoping([("a.mp4", 5)]) == {8}
-    assert db.hoping([("b.mp4", 6)]) == {7}
-    db.hope({7: []})
-    assert db.hoping([("b.mp4", 6)]) == set()
+def test_new_awaited_files_replace_the_old(db: State) -> None:
+    """A scene awaits its present files alone, and none once it was matched."""
+    db.await_files({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
+    db.await_files({7: [("b.mp4", 6), ("b.mp4", 6)]})
+    assert again(db).scenes_awaiting([("a.mp4", 5)]) == {8}
+    assert db.scenes_awaiting([("b.mp4", 6)]) == {7}
+    db.await_files({7: []})
+    assert db.scenes_awaiting([("b.mp4", 6)]) == set()
 
 
 def test_tallies_are_replaced_as_a_whole(db: State) -> None:
@@ -199,40 +199,29 @@ def test_tallies_are_replaced_as_a_whole(db: State) -> None:
 
 def test_the_breaker_survives_a_restart(db: State) -> None:
     """It begins closed, and an open one is open in the next process too."""
-    assert db.breaker == Breaker()
+    assert db.meta.breaker == Breaker()
     opened = failed(Breaker(), 1_000_000.5, 60, 600, at_once=True)
-    db.breaker = opened
-    assert again(db).breaker == opened
-    db.breaker = Breaker()
-    assert again(db).breaker == Breaker()
-
-
-def test_values_of_any_shape_are_remembered(db: State) -> None:
-    """Named values are JSON; what is not there is the default; storing the same again writes nothing."""
-    assert (ledger.get(db.conn, "x"), ledger.get(db.conn, "x", 5)) == (None, 5)
-    ledger.put(db.conn, "x", {"a": [1, None, "\u6771"]})
-    assert ledger.get(again(db).conn, "x") == {"a": [1, None, "\u6771"]}
-    db.remember("x", 7)
-    before = db.conn.total_changes
-    db.remember("x", 7)
-    assert (ledger.get(db.conn, "x"), db.conn.total_changes) == (7, before)
+    db.meta.breaker = opened
+    assert again(db).meta.breaker == opened
+    db.meta.breaker = Breaker()
+    assert again(db).meta.breaker == Breaker()
 
 
 def test_a_transaction_is_all_or_nothing(db: State) -> None:
     """What fails in the middle leaves no trace, and the next transaction works."""
 
     def write_and_fail() -> None:
-        with db.transaction():
-            ledger.put(db.conn, "x", 1)
+        with transaction(db.conn):
+            db.meta.write("x", 1)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         write_and_fail()
-    assert ledger.get(db.conn, "x") is None
-    with db.transaction():
-        ledger.put(db.conn, "x", 2)
-        assert ledger.get(again(db).conn, "x") is None
-    assert ledger.get(again(db).conn, "x") == 2
+    assert db.meta.read("x") is None
+    with transaction(db.conn):
+        db.meta.write("x", 2)
+        assert again(db).meta.read("x") is None
+    assert again(db).meta.read("x") == 2
 
 
 def test_a_commit_that_fails_is_taken_back(db: State) -> None:
@@ -242,7 +231,7 @@ def test_a_commit_that_fails_is_taken_back(db: State) -> None:
     db.conn.execute("CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
 
     def orphan() -> None:
-        with db.transaction():
+        with transaction(db.conn):
             db.conn.execute("INSERT INTO child VALUES (1)")
 
     with pytest.raises(sqlite3.IntegrityError):

@@ -28,7 +28,7 @@ def test_a_new_file_is_complete_and_safe(tmp_path: Path) -> None:
         assert conn.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert conn.execute("PRAGMA synchronous").fetchone() == (2,)
         tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        assert tables == {"meta", "written", "seen", "hoped", "tally"}
+        assert tables == {"meta", "written", "seen", "awaited", "tally"}
 
 
 def test_many_at_once_on_a_cold_folder(tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ from plexsync import requirements
 from plexsync.core import event, locks
 from plexsync.core import wake as core_wake
 from plexsync.model.errors import PlexSyncError
-from plexsync.queue import dead_letters, schema, stock
+from plexsync.model.job_key import JobKey
+from plexsync.queue import dead_letters, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.tasks import dispatch, operations
 from plexsync.tasks.call import BUTTONS
-from tests.support.queue_tools import NOW, change, job, keys, made, put
+from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, put
 
 QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq", "clear_queue"]
 
@@ -226,7 +228,7 @@ def test_retry(folder: Path, woken: list[str]) -> None:
     assert keys(conn, "status = 9") == ["scene:4"]
     assert keys(conn, "status = 2") == ["scene:2"]
     assert woken == [str(folder)]
-    assert schema.get_meta(conn, "nudge") == 1
+    assert QueueMeta(conn).wake_requested == 1
 
 
 def test_discard(folder: Path, woken: list[str]) -> None:
@@ -285,7 +287,7 @@ def test_wake(
     conn = made(folder)
     monkeypatch.setenv("PLEXSYNC_CATCHUP", interval)
     monkeypatch.setattr(time, "time", lambda: NOW)
-    schema.set_meta(conn, "catchup", NOW + catchup)
+    QueueMeta(conn).caught_up_at = NOW + catchup
     if not pending:
         conn.execute("DELETE FROM ack_queue_default WHERE status < 9")
     fd = locks.open_lock(str(folder / "worker.lock"))
@@ -297,13 +299,13 @@ def test_wake(
     finally:
         os.close(fd)
     assert woken == ([str(folder)] if starts else [])
-    assert schema.get_meta(conn, "nudge") == 1
+    assert QueueMeta(conn).wake_requested == 1
 
 
 def test_waiting_and_leased_jobs_are_a_reason_to_wake(folder: Path) -> None:
     """A job that waits for its file, or that a killed worker left behind, is pending too."""
     conn = made(folder)
-    schema.set_meta(conn, "catchup", time.time())
+    QueueMeta(conn).caught_up_at = time.time()
     conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:1'")
     assert ask(folder.parents[1], "wake")["output"]["started"] is True
     conn.execute("UPDATE ack_queue_default SET status = 1, waiting = 1, due = 9e9 WHERE key = 'scene:2'")
@@ -362,6 +364,6 @@ def test_a_discarded_edit_is_remembered(folder: Path) -> None:
     change(conn, "scene:1", status=stock.DEAD, timestamp=NOW + 50)
     change(conn, "scene:3", timestamp=None)
     assert ask(folder.parents[1], "clear_dlq") == {"output": {"cleared": 3}}
-    assert dead_letters.cleared_at(conn, ["scene:1", "scene:3", "scene:4"]) == {
-        "scene:1": NOW + 70, "scene:3": 0, "scene:4": NOW,
+    assert dead_letters.cleared_at(conn, job_keys(["scene:1", "scene:3", "scene:4"])) == {
+        JobKey.scene(1): NOW + 70, JobKey.scene(3): 0, JobKey.scene(4): NOW,
     }  # fmt: skip

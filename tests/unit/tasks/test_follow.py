@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from plexsync.core import locks
-from plexsync.queue import bulk, schema, stock
+from plexsync.queue import bulk, stock
+from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
+from plexsync.state.meta import Meta
 from plexsync.tasks import follow
 from plexsync.tasks.follow import Ended, Ending
-from tests.support.queue_tools import NOW, change, keys, leased, made, put, scenes, settle
+from tests.support.queue_tools import NOW, change, job_keys, keys, leased, made, put, scenes, settle
 
 MARK = "1-2"
 
@@ -63,7 +65,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def conn(folder: Path) -> sqlite3.Connection:
     """Four marked scenes."""
     made_queue = made(folder)
-    bulk.mark_many(made_queue, scenes(4), "Sync all", MARK, NOW, lambda _: None)
+    bulk.mark_many(made_queue, job_keys(scenes(4)), "Sync all", MARK, NOW, lambda _: None)
     return made_queue
 
 
@@ -71,15 +73,15 @@ def done(conn: sqlite3.Connection, *numbers: int) -> None:
     """The worker does these scenes."""
     for number in numbers:
         conn.execute("UPDATE ack_queue_default SET status = 2, leased = generation WHERE key = ?", (f"scene:{number}",))
-        settle(conn, f"scene:{number}", "done", mark=MARK, outcome="synced")
+        settle(conn, f"scene:{number}", "done", task=MARK, outcome="synced")
 
 
 def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str = "") -> None:
     """The worker looks, and leaves a pause of that kind, or none."""
     store = ledger.open_state(str(folder))
-    pause.store(store, pause.Pause(kind, NOW + 60, problem) if kind else None)
+    Meta(store).pause = pause.Pause(kind, NOW + 60, problem) if kind else None
     store.close()
-    schema.set_meta(conn, "looked", schema.get_meta(conn, "nudge"))
+    QueueMeta(conn).wake_seen = QueueMeta(conn).wake_requested
 
 
 def test_nothing_to_follow(folder: Path) -> None:
@@ -167,10 +169,10 @@ def test_dry_run_is_no_pause(folder: Path, conn: sqlite3.Connection) -> None:
 
 def test_the_worker_is_asked_to_look_once(folder: Path, conn: sqlite3.Connection) -> None:
     """A waiting or paused worker looks at once because of the task, and once only."""
-    before = schema.get_meta(conn, "nudge")
+    before = QueueMeta(conn).wake_requested
     world = World(steps=[lambda: done(conn, 1, 2, 3, 4)])
     follow.follow(str(folder), conn, MARK, 4, Bar(), world)
-    assert schema.get_meta(conn, "nudge") == before + 1
+    assert QueueMeta(conn).wake_requested == before + 1
 
 
 @pytest.mark.parametrize(("settles", "seconds"), [(False, 5), (True, 9)], ids=["never", "after some starts"])

@@ -1,0 +1,58 @@
+"""The numbers that ``queue.db`` keeps beside the jobs, one attribute each. Standard library alone."""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+class _Number:
+    """A number of the ``meta`` table, named as the attribute or as given; 0 where there is none."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def __set_name__(self, owner: type[QueueMeta], name: str) -> None:
+        self.name = self.name or name
+
+    def __get__(self, meta: QueueMeta, owner: type[QueueMeta]) -> float:
+        row = meta.conn.execute("SELECT value FROM meta WHERE name = ?", (self.name,)).fetchone()
+        return 0.0 if row is None or row[0] is None else float(row[0])
+
+    def __set__(self, meta: QueueMeta, value: float) -> None:
+        meta.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (self.name, value))
+
+
+class QueueMeta:
+    """The numbers of one queue, as they are now. Times are seconds since the epoch, 0 for never.
+
+    ``started_at``: the first contact of any PlexSync process; catch-up begins there. ``cleared_at``: the last Clear
+    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the queue ran empty. ``edits``: counts every
+    hook's insert. ``wake_requested``: counts whoever wants a paused or waiting worker to act now; ``wake_seen``: up to
+    which of these requests the worker has acted.
+    """
+
+    started_at = _Number()
+    cleared_at = _Number()
+    caught_up_at = _Number()
+    empty_since = _Number()
+    edits = _Number("wake")  # raised under this name by ``enqueue.py``
+    wake_requested = _Number()
+    wake_seen = _Number()
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self.conn = conn
+
+    def request_wake(self) -> float:
+        """Ask the worker to act now, whatever it waits for; return the request's number."""
+        sql = "INSERT INTO meta VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+        self.conn.execute(sql, ("wake_requested",))
+        return self.wake_requested
+
+    @property
+    def is_wake_pending(self) -> bool:
+        """Whether a request came that the worker has not seen."""
+        return self.wake_requested > self.wake_seen
+
+    def is_catchup_due(self, now: float, interval: float) -> bool:
+        """Return whether the last catch-up is ``interval`` seconds back, or in the future: the clock was wrong."""
+        return not 0 <= now - self.caught_up_at < interval
