@@ -47,10 +47,11 @@ PAIRS = 80
 #: Targets: ratios to what they are compared with. The last is "with 100,000 jobs waiting the same within 20 %".
 CACHED, UNCACHED, PACKAGED, BACKLOG = 1.25, 1.6, 0.6, 1.2
 
-#: What packages put into ``.pth`` files, which Python runs at each start: the standard library's share of two of them.
+#: What packages put into ``.pth`` files, which Python runs at each start: the standard library's share of three kinds.
 PTH = {
     "namespace package": "import sys, types, os, importlib.util, importlib.machinery",
     "editable install": "import importlib.util, importlib.machinery, itertools, pathlib",
+    "tracing": "import logging",
 }
 
 #: Scenes in the bulk edit, and how often it is made with each plugin.
