@@ -304,7 +304,7 @@ def lines(house: House) -> Iterator[Line]:
 
 def main() -> int:
     """Print the table; the exit status."""
-    if sys.argv[1:2] == ["task"]:
+    if sys.argv[1:2] == ["mark"]:
         mark(sys.argv[2])
     print(f"{PAIRS} interleaved pairs a line, Python {sys.version.split()[0]}")
     print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'processor':>10} {'target':>7}")
