@@ -156,8 +156,8 @@ def test_the_data_folder_is_found(here: Installation, tmp_path: Path) -> None:
     here.stash.run_operation({"mode": "status"})
     code = f"import sys; sys.path.insert(0, {str(PLUGIN.parent)!r})\n"
     code += (
-        "from plexsync.core import environment as e; "
-        f"e.PLUGIN_DIR = {str(plugins / 'PlexSync')!r}; print(e.guess_data_dir())"
+        "from plexsync.core import environment as e; from plexsync import cli; "
+        f"e.PLUGIN_DIR = {str(plugins / 'PlexSync')!r}; print(cli.guess_data_dir())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(here.folder)
