@@ -31,12 +31,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks._stage import PLUGIN, Remote, StashHouse
+from benchmarks._stage import Remote, StashHouse
 from plexsync.core import environment, locks
 from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, schema
 from tests.servers.stash_hooks import plugin_command
 from tests.support import interpreters
+from tests.support.processes import PLUGIN
 from tests.support.queue_tools import job_keys
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,10 +48,11 @@ PAIRS = 80
 #: Targets: ratios to what they are compared with. The last is "with 100,000 jobs waiting the same within 20 %".
 CACHED, UNCACHED, PACKAGED, BACKLOG = 1.25, 1.6, 0.6, 1.2
 
-#: What packages put into ``.pth`` files, which Python runs at each start: the standard library's share of two of them.
+#: What packages put into ``.pth`` files, which Python runs at each start: the standard library's share of three kinds.
 PTH = {
     "namespace package": "import sys, types, os, importlib.util, importlib.machinery",
     "editable install": "import importlib.util, importlib.machinery, itertools, pathlib",
+    "tracing": "import logging",
 }
 
 #: Scenes in the bulk edit, and how often it is made with each plugin.
@@ -303,7 +305,7 @@ def lines(house: House) -> Iterator[Line]:
 
 def main() -> int:
     """Print the table; the exit status."""
-    if sys.argv[1:2] == ["task"]:
+    if sys.argv[1:2] == ["mark"]:
         mark(sys.argv[2])
     print(f"{PAIRS} interleaved pairs a line, Python {sys.version.split()[0]}")
     print(f"{'hook':44} {'compared':>9} {'hook':>9} {'ratio':>6} {'processor':>10} {'target':>7}")

@@ -43,7 +43,7 @@ def run(words: list[str]) -> int:
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
         print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
-    folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else environment.guess_data_dir()
+    folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else guess_data_dir()
     if command == "status":
         return _status(folder, as_json="json" in options)
     if command == "check-setup":
@@ -83,6 +83,22 @@ def _options(words: list[str]) -> dict[str, str] | None:
             return None
         found[name] = value
     return found
+
+
+def guess_data_dir() -> str:
+    """Return the data folder for the command line, where Stash does not name its folder.
+
+    That is the first one above the plugin's folder (``<stash>/plugins/.../PlexSync``), or the one in ``~/.stash``.
+    """
+    override = environment.data_dir("")
+    if override:
+        return override
+    folder = environment.PLUGIN_DIR
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        if os.path.isdir(environment.data_dir(folder)):
+            return environment.data_dir(folder)
+    return environment.data_dir(os.path.join(os.path.expanduser("~"), ".stash"))
 
 
 def _number(options: dict[str, str], name: str) -> int | None:

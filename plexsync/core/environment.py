@@ -65,22 +65,6 @@ def data_dir(stash_dir: str) -> str:
     return os.path.join(os.path.abspath(stash_dir), "plugin_data", "PlexSync") if stash_dir else ""
 
 
-def guess_data_dir() -> str:
-    """Return the data folder for the command line, where Stash does not name its folder.
-
-    That is the first one above the plugin's folder (``<stash>/plugins/.../PlexSync``), or the one in ``~/.stash``.
-    """
-    override = data_dir("")
-    if override:
-        return override
-    folder = PLUGIN_DIR
-    while folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-        if os.path.isdir(data_dir(folder)):
-            return data_dir(folder)
-    return data_dir(os.path.join(os.path.expanduser("~"), ".stash"))
-
-
 def seconds(name: str) -> float:
     """Return the duration ``name`` (a key of ``DEFAULTS``) in seconds; 0 means zero."""
     default = DEFAULTS[name]

@@ -81,7 +81,14 @@ def read(raw: bytes) -> Event:
             return parse(text)
         except (sqlite3.Error, OverflowError):
             pass
-    return parse_slowly(text)
+    from plexsync.core import odd_event
+
+    try:
+        event = parse(odd_event.readable(text))
+    except (ValueError, RecursionError, MemoryError, sqlite3.Error, OverflowError):
+        return Event(problem=NOT_JSON)
+    event.text = text
+    return event
 
 
 def parse(text: str) -> Event:
@@ -99,32 +106,6 @@ def parse(text: str) -> Event:
     if not event.is_hook and not event.mode:
         event.problem = "PlexSync did nothing: args has neither hookContext nor mode. Name a mode, such as status."
     return event
-
-
-def parse_slowly(text: str) -> Event:
-    """Return the event in ``text``, which ``parse`` cannot read or would read slowly. Never raise."""
-    import json  # a third of a hook's time, for the few events that need it
-
-    try:
-        event = parse(json.dumps(_slim(json.loads(text, object_pairs_hook=_first))))
-    except (ValueError, RecursionError, MemoryError, sqlite3.Error, OverflowError):
-        return Event(problem=NOT_JSON)
-    event.text = text
-    return event
-
-
-def _slim(document: object) -> object:
-    """Return the document as SQLite can read it: without a hook's ``input``, lone surrogates replaced."""
-    if isinstance(document, dict):
-        return {_slim(k): _slim(v) for k, v in document.items() if k not in ("input", "inputFields")}
-    if isinstance(document, str):
-        return document.encode("utf-8", "replace").decode()
-    return document
-
-
-def _first(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a JSON object of ``pairs``: the first of two equal keys counts, as in SQLite."""
-    return dict(reversed(pairs))
 
 
 def leave_connection(event: Event, folder: str) -> None:

@@ -143,7 +143,7 @@ def require_setup(settings: Settings) -> None:
     """Raise ``SetupError`` with the sentence when these settings alone keep PlexSync from working."""
     problem = setup_problem(settings)
     if problem:
-        raise SetupError(problem, code="url" if settings.url_problem else "token")
+        raise SetupError(problem)
 
 
 def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str, ...]]:

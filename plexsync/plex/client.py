@@ -98,9 +98,9 @@ class PlexClient:
     def connect(self) -> Identity:
         """Ask ``GET /`` and return the server's identity. Raise SetupError ``proxy`` for a reply without one."""
         if not self._url:
-            raise SetupError('"Plex address" is empty. Set it to http://host:32400.', code="url")
+            raise SetupError('"Plex address" is empty. Set it to http://host:32400.')
         if not self._token.strip():
-            raise SetupError('"Plex token" is empty. Set it to the token of the server\'s owner.', code="token")
+            raise SetupError('"Plex token" is empty. Set it to the token of the server\'s owner.')
         module = load_plexapi(self._client_id)
         try:
             server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
@@ -114,8 +114,7 @@ class PlexClient:
         machine = getattr(server, "machineIdentifier", None)
         if not machine:
             raise SetupError(
-                'The server at "Plex address" does not say that it is Plex. A proxy or a login page may answer there.',
-                code="proxy",
+                'The server at "Plex address" does not say that it is Plex. A proxy or a login page may answer there.'
             )
         self._server = server
         self._identity = Identity(str(machine), str(server.version or ""), str(server.platform or ""))
@@ -299,9 +298,7 @@ def load_plexapi(client_id: str) -> Any:
         import plexapi
         import plexapi.server
     except ImportError as exc:
-        raise SetupError(
-            "The Python module plexapi is missing. Install it with: pip install plexapi", code="module"
-        ) from exc
+        raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
     # In place: plexapi.server holds this dict.
     plexapi.BASE_HEADERS.update(
         {

@@ -111,7 +111,7 @@ class Settlement:
         return cls(job, "release")
 
     def as_row(self) -> dict[str, object]:
-        """The values that ``jobs.settle`` binds."""
+        """Return the values that ``jobs.settle`` binds."""
         values: dict[str, object] = {name: getattr(self, name) for name in _SETTLED}
         values["candidates"] = json.dumps(list(self.candidates)) if self.candidates else None
         values |= {"id": self.job.row, "generation": self.job.generation, "task": self.job.task_id}

@@ -100,8 +100,7 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     sections = app.client.sections()
     if not sections:
         raise SetupError(
-            "Plex has no library of the type Movies, and PlexSync writes to no other type. Create one in Plex.",
-            code="library",
+            "Plex has no library of the type Movies, and PlexSync writes to no other type. Create one in Plex."
         )
     names = ", ".join(section.title for section in sections)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))

@@ -24,7 +24,7 @@ from plexsync.worker import outcomes, reconcile, requeue
 from plexsync.worker.batch import Batch
 from plexsync.worker.pauses import SHORT, Pauses
 
-#: Seconds between two looks at the queue while the worker waits by itself.
+#: Seconds between two readings of the queue while the full worker waits.
 LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0

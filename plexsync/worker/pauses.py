@@ -16,9 +16,6 @@ from plexsync.state.pause import Pause
 from plexsync.sync.throttle import Throttle
 from plexsync.worker import requeue, tagging_pass
 
-#: Seconds after which work is tried again after a fault of this machine: a full disk, say.
-LOCAL_PAUSE = 60.0
-
 #: Longest pause, in seconds, that is slept out at once; longer ones are stored for the idle worker.
 SHORT = 5.0
 
@@ -78,7 +75,7 @@ class Pauses:
         app, meta, now = self._app, self._app.state.meta, self._app.world.clock()
         before, settings = meta.pause, app.settings
         reset = environment.seconds("PLEXSYNC_BREAKER_RESET")
-        interval = LOCAL_PAUSE if kind == pause.LOCAL else reset
+        interval = pause.LOCAL_INTERVAL if kind == pause.LOCAL else reset
         made = Pause(
             kind,
             now + interval,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 from plexsync.app import App
-from plexsync.core import environment, locks
 from plexsync.core.connection import Connection
 from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs
@@ -22,6 +20,7 @@ from plexsync.sync.throttle import Throttle
 from plexsync.tasks import follow
 from plexsync.worker.batch import Batch
 from tests.support.in_process import Bench
+from tests.support.processes import worker_held
 from tests.support.queue_tools import NOW, job_keys, made, scenes
 from tests.unit.queue.test_cost import opcodes
 
@@ -204,12 +203,9 @@ def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> No
     """The longer a look at the rows takes, the longer the pause after it, up to a second: following stays cheap."""
     conn = made(tmp_path)
     bulk.mark_many(conn, job_keys(scenes(3)), "x", "t1", NOW, time.sleep)
-    lock = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
-    assert locks.wait_lock(lock, 5)
-    locks.write_text(lock, str(os.getpid()))  # or following would start a worker
-    watch = Watch(conn, took)
-    ended = follow.follow(str(tmp_path), conn, "t1", 3, SimpleNamespace(progress=lambda done: None), _Awake(watch))
-    os.close(lock)
+    watch, progress = Watch(conn, took), SimpleNamespace(progress=lambda done: None)
+    with worker_held(tmp_path):  # or following would start a worker
+        ended = follow.follow(str(tmp_path), conn, "t1", 3, progress, _Awake(watch))
     assert ended == follow.Ended(follow.Ending.DONE)
     assert watch.slept == [pytest.approx(pause)]
 

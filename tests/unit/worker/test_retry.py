@@ -256,7 +256,7 @@ def test_every_delay_stays_within_what_counts_as_honest(
         ItemGone("a"),
         NotInPlex("a"),
         LowConfidence("a", [{"rating_key": 1}]),
-        SetupError("a", code="token"),
+        SetupError("a"),
         StashUnavailable("a", refused=True),
         LocalError("a"),
     ],
@@ -270,7 +270,6 @@ def test_every_error_is_ours_and_its_message_a_sentence(error: PlexSyncError) ->
         PlexBusy: {"status": 503, "retry_after": 2.0},
         Rejected: {"status": 400, "fields": ("title",)},
         LowConfidence: {"candidates": ({"rating_key": 1},)},
-        SetupError: {"code": "token"},
         StashUnavailable: {"refused": True},
     }
     assert known == expected.get(type(error), {})
