@@ -26,8 +26,6 @@ from tests.servers.stash import StashServer
 from tests.servers.stash_hooks import stdin_document
 from tests.servers.stash_jobs import Task
 
-PLUGIN = Path(os.environ.get("PLEXSYNC_TEST_PLUGIN") or Path(__file__).resolve().parents[1] / "PlexSync.py")
-
 #: The one library in Plex.
 SECTION = 1
 STUDIOS, PEOPLE, TAGS, FOLDERS = 50, 500, 200, 400

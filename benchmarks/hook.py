@@ -31,12 +31,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks._stage import PLUGIN, Remote, StashHouse
+from benchmarks._stage import Remote, StashHouse
 from plexsync.core import environment, locks
 from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, schema
 from tests.servers.stash_hooks import plugin_command
 from tests.support import interpreters
+from tests.support.processes import PLUGIN
 from tests.support.queue_tools import job_keys
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -31,8 +31,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks._stage import PLUGIN, PlexHouse, Remote, StashHouse, measured, peak_of, processor_of
+from benchmarks._stage import PlexHouse, Remote, StashHouse, measured, peak_of, processor_of
 from tests.servers.stash_hooks import plugin_command
+from tests.support.processes import PLUGIN
 
 SIZES, FULL, CHANGED = (1_000, 10_000, 30_000), 100_000, 1_000
 

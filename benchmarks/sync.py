@@ -23,8 +23,7 @@ from typing import NamedTuple
 
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-
-PLUGIN = Path(__file__).resolve().parents[1] / "PlexSync.py"
+from tests.support.processes import PLUGIN
 
 #: Scenes in the libraries that are measured, one line of the table for each and each of the two runs.
 SIZES = (300, 1000, 3000)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
@@ -27,17 +28,28 @@ FIRST = ("test_secrets", "test_kill", "tests/process/", "test_state_machine")
 LEAST = 8
 
 
+#: How long an example takes says nothing on a busy machine.
+settings.register_profile("plexsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plexsync")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep temporary files in memory where that is possible: SQLite syncs each commit, and a disk takes its time."""
-    if config.option.basetemp is None and os.access(MEMORY, os.W_OK):
+    if not os.access(MEMORY, os.W_OK):
+        return
+    tempfile.tempdir = MEMORY
+    if config.option.basetemp is None:
         base = Path(tempfile.mkdtemp(prefix="plexsync-tests-", dir=MEMORY))
         config.option.basetemp = str(base)
         config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest first, so that none of them is left over for one processor at the end."""
+    """Start the longest first, so that none of them is left over at the end, and deal them out: pytest-xdist gives
+    each of its workers a piece of the list."""
     items.sort(key=lambda item: next((at for at, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for first in range(workers) for item in items[first::workers]]
 
 
 @pytest.fixture(autouse=True)

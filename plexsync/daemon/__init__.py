@@ -1,1 +1,1 @@
-"""The background process: worker while there is work, small waiter while there is none."""
+"""The background process: full worker while there is work, idle while there is none."""

@@ -73,10 +73,7 @@ class _Life:
                 role = Next.IDLE  # the files come and go: only what is loaded already can be relied upon
 
     def _guarded(self, role: Next) -> Next:
-        """Play one role; where this machine lets nothing be read or stored, try again later as after a start.
-
-        Damaged files are looked for at a start.
-        """
+        """Play one role; where this machine lets nothing be read or stored, start again later and check the files."""
         try:
             step = self._idle() if role is Next.IDLE else self._work()
             self._resumed = True

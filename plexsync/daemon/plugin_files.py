@@ -1,4 +1,4 @@
-"""Whether the plugin's files are still those that this process was started from: an update, or a removal.
+"""The plugin's files: are they still those that this process was started from, or was it updated or removed?
 
 Standard library alone.
 """
@@ -14,8 +14,8 @@ from plexsync.core import environment
 #: The plugin's files count as updated once they have been still for so many seconds, and as gone after so many.
 STILL, GONE = 10.0, 60.0
 
-#: Seconds between two looks at the plugin's files.
-LOOK = 5.0
+#: Seconds between two readings of the files.
+INTERVAL = 5.0
 
 #: Files without which no plugin is there.
 NEEDED = ("PlexSync.py", "PlexSync.yml")
@@ -24,7 +24,7 @@ Stamp = dict[str, tuple[int, int]]
 
 
 def stamp(folder: str = environment.PLUGIN_DIR) -> Stamp:
-    """Every file of the plugin, with its change time in ns and its size in bytes."""
+    """Return every file of the plugin, with its change time in ns and its size in bytes."""
     found: Stamp = {}
     for name in ("PlexSync.py", "PlexSync.yml"):
         _note(found, folder, name)
@@ -45,23 +45,23 @@ def _note(found: Stamp, folder: str, name: str) -> None:
 
 
 class PluginFiles:
-    """Whether the plugin's files are still those that this process was started from."""
+    """The plugin's files, compared with those that this process was started from."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, read: Callable[[], Stamp] = stamp) -> None:
         self._clock = clock
         self._read = read
         self._start = self._last = read()
-        self._since = self._looked = clock()
+        self._since = self._read_at = clock()
 
     def state(self, *, fresh: bool = False) -> str:
-        """``same``; ``moving`` while files come and go; ``changed`` once they are all back and still; ``gone``.
+        """Return ``same``; ``moving`` while files come and go; ``changed`` once they are all back and still; ``gone``.
 
-        Looks every ``LOOK`` seconds while nothing moves; ``fresh``: now.
+        Reads them every ``INTERVAL`` seconds while nothing moves; ``fresh``: now.
         """
         now = self._clock()
-        if not fresh and now - self._looked < LOOK and self._last == self._start:
+        if not fresh and now - self._read_at < INTERVAL and self._last == self._start:
             return "same"
-        self._looked = now
+        self._read_at = now
         found = self._read()
         if found != self._last:
             self._last, self._since = found, now

@@ -1,4 +1,4 @@
-"""The one draining process: how it comes by the lock, keeps it through ``exec``, and ends without losing a wake-up.
+"""The one draining process: how it takes the lock, keeps it through ``exec``, and ends without losing a wake-up.
 
 Knows neither jobs nor servers. Standard library alone: the idle worker needs it too.
 """
@@ -51,7 +51,7 @@ class Holder:
     def end(self, more: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
         """Give the lock up; return False if ``more()`` then says that rows came and the lock could be had back.
 
-        May be called again, whatever ended the first call: a lock that is another's by then is left alone.
+        May be called again, whatever ended the first call: a lock that another process holds by then is left alone.
         """
         if self._held:
             locks.write_text(self.fd, "")
@@ -129,7 +129,7 @@ def read_key(fd: int | None) -> str:
 
 
 def settle_in(folder: str) -> None:
-    """Leave Stash's process group, its folder and its file modes behind."""
+    """Leave Stash's process group, working folder and file modes behind."""
     if hasattr(os, "setsid") and os.getsid(0) != os.getpid() and not os.isatty(0):
         with contextlib.suppress(OSError):  # a group's leader already, or not allowed
             os.setsid()

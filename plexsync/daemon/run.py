@@ -19,9 +19,6 @@ from plexsync.state.meta import Meta
 from plexsync.state.pause import Pause
 from plexsync.worker.loop import Worker
 
-#: Seconds after which a worker that an internal error ended starts again.
-AFTER_FAULT = 60.0
-
 
 def drain(
     folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: World | None = None
@@ -77,7 +74,7 @@ def _note(app: App, error: Exception) -> None:
             f"PlexSync is paused: internal error ({kind}). This is a bug; see plexsync.log. Retrying every minute."
         )
     log.trace(error)
-    app.state.meta.pause = Pause(pause.LOCAL, clock() + AFTER_FAULT, problem, interval=AFTER_FAULT)
+    app.state.meta.pause = Pause(pause.LOCAL, clock() + pause.LOCAL_INTERVAL, problem, interval=pause.LOCAL_INTERVAL)
 
 
 def _hand_over(app: App, sink: StashSink) -> None:

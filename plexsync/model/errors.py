@@ -59,14 +59,7 @@ class LowConfidence(PlexSyncError):
 
 
 class SetupError(PlexSyncError):
-    """The user must correct something: token, URL, certificate, library name, missing module. Pauses everything.
-
-    ``code`` names the kind: ``token``, ``url``, ``certificate``, ``library``, ``proxy``, ``module``.
-    """
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.code = code
+    """The user must correct something: token, URL, certificate, library name, missing module. Pauses everything."""
 
 
 class StashUnavailable(PlexSyncError):

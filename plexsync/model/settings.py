@@ -6,7 +6,6 @@ No sentence made here contains the token, or an address that could contain one.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -130,13 +129,6 @@ class Settings:
     url_problem: str = ""
     token_problem: str = ""
 
-    @property
-    def fingerprint(self) -> str:
-        """Return 64 hex digits that differ when any setting does, the token included; they reveal none of them."""
-        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        values.update(skip=sorted(self.skip), stash_id_tags=sorted(self.stash_id_tags.items()))
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()
-
 
 def setup_problem(settings: Settings) -> str | None:
     """Return the sentence for the user when these settings alone keep PlexSync from working, else None."""
@@ -151,7 +143,7 @@ def require_setup(settings: Settings) -> None:
     """Raise ``SetupError`` with the sentence when these settings alone keep PlexSync from working."""
     problem = setup_problem(settings)
     if problem:
-        raise SetupError(problem, code="url" if settings.url_problem else "token")
+        raise SetupError(problem)
 
 
 def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str, ...]]:
@@ -401,5 +393,5 @@ def _is_host(host: str) -> bool:
 
 
 def digest(saved: Mapping[str, Any]) -> str:
-    """Return a digest of what Stash has saved for PlexSync, token included; it reveals only whether that changed."""
+    """Return 64 hex digits that differ when anything saved for PlexSync does, token included; they reveal nothing."""
     return hashlib.sha256(json.dumps(saved, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -16,7 +17,7 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 from plexsync import __version__
-from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, SetupError
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, SetupError
 from plexsync.model.item import Item, Section
 from plexsync.plex.errors import Context, classify, parse_xml
 from plexsync.plex.images import image_digest
@@ -97,9 +98,9 @@ class PlexClient:
     def connect(self) -> Identity:
         """Ask ``GET /`` and return the server's identity. Raise SetupError ``proxy`` for a reply without one."""
         if not self._url:
-            raise SetupError('"Plex address" is empty. Set it to http://host:32400.', code="url")
+            raise SetupError('"Plex address" is empty. Set it to http://host:32400.')
         if not self._token.strip():
-            raise SetupError('"Plex token" is empty. Set it to the token of the server\'s owner.', code="token")
+            raise SetupError('"Plex token" is empty. Set it to the token of the server\'s owner.')
         module = load_plexapi(self._client_id)
         try:
             server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
@@ -113,8 +114,7 @@ class PlexClient:
         machine = getattr(server, "machineIdentifier", None)
         if not machine:
             raise SetupError(
-                'The server at "Plex address" does not say that it is Plex. A proxy or a login page may answer there.',
-                code="proxy",
+                'The server at "Plex address" does not say that it is Plex. A proxy or a login page may answer there.'
             )
         self._server = server
         self._identity = Identity(str(machine), str(server.version or ""), str(server.platform or ""))
@@ -139,6 +139,14 @@ class PlexClient:
         for chunk in _chunks(sorted(set(rating_keys))):
             items.update(self._some_items(chunk))
         return items
+
+    @contextmanager
+    def whole(self) -> Iterator[PlexClient]:
+        """Ask Plex something as a whole: busy is then as good as unreachable, and no scene pays for it."""
+        try:
+            yield self
+        except PlexBusy as error:
+            raise PlexUnavailable(str(error)) from None
 
     def put(self, section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> None:
         """Edit one item. ``params``: unencoded, in the order in which they are sent."""
@@ -290,9 +298,7 @@ def load_plexapi(client_id: str) -> Any:
         import plexapi
         import plexapi.server
     except ImportError as exc:
-        raise SetupError(
-            "The Python module plexapi is missing. Install it with: pip install plexapi", code="module"
-        ) from exc
+        raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
     # In place: plexapi.server holds this dict.
     plexapi.BASE_HEADERS.update(
         {

@@ -86,12 +86,11 @@ def _by_status(
     status: int, headers: Mapping[str, str], context: Context, body: str, now: Callable[[], float]
 ) -> PlexSyncError:
     if status in REFUSED_TOKEN:
-        return SetupError(_token_sentence(status), code="token")
+        return SetupError(_token_sentence(status))
     if 300 <= status < 400:
         return SetupError(
             f"The Plex server answered with a redirect ({status}), which PlexSync does not follow. "
-            'Set "Plex address" to the address that it leads to.',
-            code="url",
+            'Set "Plex address" to the address that it leads to.'
         )
     if status == 503 and "maintenance" in body.lower():
         return PlexUnavailable("Plex is starting or in maintenance (503).")
@@ -119,10 +118,8 @@ def _not_found(context: Context) -> PlexSyncError:
     if context in ("item", "edit", "image"):
         return ItemGone("Plex no longer has this item (404).")
     if context == "section":
-        return SetupError('Plex does not have this library any more (404). Check "Plex libraries".', code="library")
-    return SetupError(
-        'The server at "Plex address" is not Plex (404). Check host, port and path of the address.', code="url"
-    )
+        return SetupError('Plex does not have this library any more (404). Check "Plex libraries".')
+    return SetupError('The server at "Plex address" is not Plex (404). Check host, port and path of the address.')
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
@@ -142,9 +139,7 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
     if isinstance(exc, requests.exceptions.InvalidHeader) or (
         isinstance(exc, UnicodeEncodeError) and exc.encoding.lower().replace("-", "") in ("latin1", "iso88591", "ascii")
     ):
-        return SetupError(
-            '"Plex token" contains a character that is not allowed in a token. Paste it again.', code="token"
-        )
+        return SetupError('"Plex token" contains a character that is not allowed in a token. Paste it again.')
     bad_url = (
         requests.exceptions.InvalidURL,
         requests.exceptions.MissingSchema,
@@ -154,9 +149,9 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
         http.client.InvalidURL,
     )
     if isinstance(exc, bad_url):
-        return SetupError('"Plex address" is not a valid address. The form is http://host:32400.', code="url")
+        return SetupError('"Plex address" is not a valid address. The form is http://host:32400.')
     if isinstance(exc, requests.exceptions.TooManyRedirects):
-        return SetupError('The Plex server keeps redirecting. Set "Plex address" to the final address.', code="url")
+        return SetupError('The Plex server keeps redirecting. Set "Plex address" to the final address.')
     return None
 
 
@@ -165,11 +160,10 @@ def _tls(exc: BaseException) -> PlexSyncError:
     if any(isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError) for link in inner):
         return PlexBusy("The TLS handshake with Plex was cut off.")
     if inner and not any(isinstance(link, ssl.SSLCertVerificationError) for link in inner):
-        return SetupError('Plex does not speak HTTPS at "Plex address". Use http://, or correct the port.', code="url")
+        return SetupError('Plex does not speak HTTPS at "Plex address". Use http://, or correct the port.')
     return SetupError(
         "Plex's certificate is not trusted. Use the server's plex.direct address or http://, or switch on"
-        ' "Accept any certificate".',
-        code="certificate",
+        ' "Accept any certificate".'
     )
 
 

@@ -32,8 +32,7 @@ def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, 
         missing = " or ".join(f'"{name}"' for name in unknown)
         raise SetupError(
             f"Plex has no movie library {missing}. Its movie libraries: {listed}."
-            ' Correct "Plex libraries", or leave it empty to use all of them.',
-            code="library",
+            ' Correct "Plex libraries", or leave it empty to use all of them.'
         )
     return tuple(section for section in sections if _plain_title(section.title) in chosen)
 

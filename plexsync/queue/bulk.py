@@ -1,7 +1,7 @@
 """What a task marks: bulk rows that belong to it, how it follows them, and how Stop makes the worker drop them.
 
 A task holds ``task.lock`` while it runs, with its task id as text. The worker drops rows with ``bulk`` set once no
-process holds the lock for their task; a task that ends by itself hands them over first. Standard library alone.
+process holds the lock for their task; a task that is not stopped hands them over at its end. Standard library alone.
 """
 
 import os
@@ -80,7 +80,7 @@ def follow_due(
 
 
 def hand_over(conn: sqlite3.Connection, task_id: str, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Leave the rows of a task that ends by itself to the background worker; return how many were still bulk."""
+    """Leave the rows of a task that ends to the background worker; return how many were still bulk."""
     keep = f"UPDATE ack_queue_default SET bulk = 0 WHERE _id = :id AND {_OWNED}"
     return in_chunks(conn, (keep,), _owned(conn, task_id), sleep)[0]
 

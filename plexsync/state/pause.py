@@ -14,6 +14,9 @@ from plexsync.state.breaker import THRESHOLD, Breaker, failed
 #: with edits held back.
 PLEX, STASH, SETUP, LOCAL, DRY = "plex", "stash", "setup", "local", "dry"
 
+#: Seconds after which work is tried again after a fault of this machine (a full disk, say) or an internal error.
+LOCAL_INTERVAL = 60.0
+
 #: Kinds that an edit may end: whoever saves has Stash, and perhaps the settings, at hand.
 ENDED_BY_EDITS = (STASH, SETUP)
 

@@ -58,7 +58,7 @@ def test_wrong_calls(words: tuple[str, ...]) -> None:
     """What is not understood is repeated on stderr with the help, and ends with status 2."""
     done = run(*words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"PlexSync does not know: {' '.join(words)}\n\n{cli.USAGE}"
+    assert done.stderr == f"unknown command: {' '.join(words)}\n\n{cli.USAGE}"
 
 
 def test_no_word_is_help() -> None:
@@ -88,7 +88,7 @@ def test_status_of_something_broken(tmp_path: Path) -> None:
     (tmp_path / "queue.db").write_bytes(b"nonsense" * 999)
     done = run("status", "--data-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"PlexSync's databases in {tmp_path} cannot be read (file is not a database)")
+    assert done.stderr.startswith(f"PlexSync cannot read its databases in {tmp_path} (file is not a database)")
 
 
 def test_check_setup(here: Installation) -> None:
@@ -140,7 +140,7 @@ def test_worker(here: Installation) -> None:
     with worker_held(here.folder):
         assert here.stash.run_hook("Scene.Update.Post", scene).output == f"queued scene:{scene}"
         done = run("worker", "--data-dir", str(here.folder))
-        assert (done.returncode, done.stderr) == (0, "A PlexSync worker for this data folder runs already.\n")
+        assert (done.returncode, done.stderr) == (0, "already running: another PlexSync worker has this data folder\n")
     done = run("worker", "--data-dir", str(here.folder), PLEXSYNC_IDLE_EXIT="0")
     assert done.returncode == 0
     assert (here.titles(), here.rows()) == (["New"], [])

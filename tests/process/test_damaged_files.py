@@ -61,7 +61,7 @@ def test_a_damaged_queue(here: Installation, where: str) -> None:
     assert result.error is not None
     assert result.error.startswith(f"PlexSync could not queue scene {films[0].scene} in {here.folder} (")
     until(lambda: kept(here, environment.QUEUE_DB), what="a damaged queue set aside")
-    until(lambda: "found queue.db damaged" in here.log(), what="a word in the log")
+    until(lambda: "repaired queue.db" in here.log(), what="a word in the log")
     assert "Run Sync recent" in here.log()
     until(
         lambda: [line for line in here.stash.plugin_log if "Sync recent" in line.message], what="a word in Stash's log"
@@ -112,8 +112,8 @@ def test_a_damaged_state(here: Installation, where: str) -> None:
     here.edit(films[0], "after")
     here.arrives(films[0], "after")
     assert len(kept(here, environment.STATE_DB)) == 1
-    assert "found state.db damaged" in here.log()
-    until(lambda: [line for line in here.stash.plugin_log if "state.db damaged" in line.message], what="Stash's log")
+    assert "repaired state.db" in here.log()
+    until(lambda: [line for line in here.stash.plugin_log if "repaired state.db" in line.message], what="Stash's log")
     assert here.stash.run_task("sync_all").error is None
     assert [here.title(film) for film in films] == ["after", "New 1", "New 2"]
     assert here.status()["problem"] is None

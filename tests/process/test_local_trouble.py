@@ -196,5 +196,5 @@ def test_a_log_that_takes_nothing(here: Installation, way: str) -> None:
         log.mkdir()
     here.edit(film, "without a log")
     here.arrives(film, "without a log")
-    until(lambda: told(here, "PlexSync cannot write plexsync.log"), what="a word in Stash's log")
+    until(lambda: told(here, "failed to write plexsync.log"), what="a word in Stash's log")
     assert here.status()["problem"] is None

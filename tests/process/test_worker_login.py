@@ -104,7 +104,7 @@ def test_locked_out_it_says_what_to_do(tmp_path: Path) -> None:
         lock_out(here)
         here.edit(film, "Second")
         problem = until(lambda: here.status()["problem"], what="a problem")
-        assert "Stash refuses" in problem
+        assert "Stash rejects the background worker's login" in problem
         assert "Save any scene" in problem
         assert "API key" in problem
         waiter_of(here)

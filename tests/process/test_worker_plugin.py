@@ -17,7 +17,7 @@ from tests.support.installation import Installation
 from tests.support.processes import children, ends, pid_of, private_plugin, role, rows, told_to_end, until, waiter_of
 
 #: What makes the private copy quick: still for 0.3 s is updated, missing for 1 s is gone.
-QUICK = {"LOOK": 0.1, "STILL": 0.3, "GONE": 1.0}
+QUICK = {"INTERVAL": 0.1, "STILL": 0.3, "GONE": 1.0}
 
 #: Appended to a module of the copy: says who has loaded it.
 MARK = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(f"{{os.getpid()}}\\n")\n'
@@ -76,7 +76,7 @@ def test_an_update_while_it_works(tmp_path: Path) -> None:
 def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
     """An update that first removes everything is waited for, and edits that wait go out with the new version."""
     with Installation(tmp_path) as here:
-        plugin = private_plugin(here, tmp_path / "plugin", LOOK=0.1, STILL=0.3, GONE=60.0)
+        plugin = private_plugin(here, tmp_path / "plugin", INTERVAL=0.1, STILL=0.3, GONE=60.0)
         film = here.film()
         here.edit(film, "Before")
         here.arrives(film, "Before")

@@ -14,9 +14,9 @@ from types import ModuleType
 import pytest
 
 from plexsync import entry
-from plexsync.core import environment, locks
 from plexsync.core.event import Event
 from tests.support.hook_events import GOOD, OPERATION, at
+from tests.support.processes import worker_held
 
 Answer = Callable[[bytes], tuple[int, str]]
 
@@ -49,12 +49,8 @@ def test_a_hook_is_answered(tmp_path: Path, answer: Answer, monkeypatch: pytest.
     """A hook's document leads to the hook."""
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     data = tmp_path / "plugin_data" / "PlexSync"
-    data.mkdir(parents=True)
-    fd = locks.open_lock(str(data / environment.WORKER_LOCK))
-    assert locks.try_lock(fd)
-    locks.write_text(fd, str(os.getpid()))
-    assert answer(at(tmp_path, GOOD)) == (0, '{"output":"queued scene:1"}')
-    os.close(fd)
+    with worker_held(data):
+        assert answer(at(tmp_path, GOOD)) == (0, '{"output":"queued scene:1"}')
 
 
 def test_nonsense_is_answered(answer: Answer) -> None:

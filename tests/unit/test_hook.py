@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plexsync import hook
-from plexsync.core import enqueue, environment, locks, sqlite, wake
+from plexsync.core import enqueue, environment, sqlite, wake
 from plexsync.core import event as events
 from plexsync.core.event import Event
 from plexsync.queue import schema
 from plexsync.queue.meta import QueueMeta
 from tests.support.hook_events import VECTORS, Vector, at
+from tests.support.processes import worker_held
 
 TRIGGERS = {
     "Scene.Create.Post": "scene:5",
@@ -45,12 +46,8 @@ def _defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path) -> Iterator[Path]:
     """The data folder of a Stash in ``tmp_path`` whose worker lives, so that no hook starts one."""
     data = tmp_path / "plugin_data" / "PlexSync"
-    data.mkdir(parents=True, mode=0o700)
-    fd = locks.open_lock(str(data / environment.WORKER_LOCK))
-    assert locks.try_lock(fd)
-    locks.write_text(fd, str(os.getpid()))
-    yield data
-    os.close(fd)
+    with worker_held(data):
+        yield data
 
 
 @pytest.fixture
@@ -280,7 +277,9 @@ def test_the_environment_places_the_data(tmp_path: Path, woken: list[str], monke
     assert woken == [str(tmp_path / "elsewhere")]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(kind=st.sampled_from([*TRIGGERS, "Gallery.Update.Post", "x\ud800"]), number=st.integers(0, 3), cookie=st.text())
 def test_any_order_of_events_answers_and_keeps_one_row_a_key(
     tmp_path: Path, folder: Path, kind: str, number: int, cookie: str

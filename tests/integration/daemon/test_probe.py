@@ -20,32 +20,29 @@ from plexsync.state import breaker, counters, ledger
 from plexsync.state.meta import Meta
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 from tests.servers.plex import PlexServer
-from tests.servers.stash import StashServer
+from tests.support.in_process import Stage
+from tests.support.queue_tools import NOW
 
-NOW = 1_772_366_400.0
 KEY = "the-api-key"
 
 
-class Site:
-    """A data folder in which something pauses, a Stash and a Plex, and a clock."""
+class Site(Stage):
+    """A data folder in which something pauses."""
 
-    def __init__(self, folder: Path, stash: StashServer, plex: PlexServer) -> None:
-        self.folder, self.stash, self.plex = folder, stash, plex
-        self.now = NOW
-        self.conn = ledger.open_state(str(folder))
-        plex.add_section("Films", key=7)
-        plex.add_item(7, file="/films/1.mp4")
-        stash.configure(plexUrl=plex.url, plexToken=plex.token)
-        self.connect(stash.new_cookie())
+    section = 7
 
-    def connect(self, cookie: str) -> None:
-        """What a hook leaves."""
-        where = {"scheme": "http", "host": "127.0.0.1", "port": self.stash.port, "cookie": cookie}
-        (self.folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.plex.add_item(self.section, file="/films/1.mp4")
+        self.conn = ledger.open_state(str(self.folder))
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.conn.close()
 
     def pause(self, kind: str, **values: Any) -> None:
         """Something began to pause now, under the settings as they are."""
-        known = {"interval": 60.0, "section": 7, "settings": digest(self.stash.plugin_settings), **values}
+        known = {"interval": 60.0, "section": self.section, "settings": digest(self.stash.plugin_settings), **values}
         Meta(self.conn).pause = Pause(kind, self.now, "why", **known)
 
     def standing(self) -> Pause:
@@ -69,12 +66,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Both servers are there, and all is well but for what a test changes."""
     for name in environment.DEFAULTS:
         monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "data"
-    folder.mkdir()
-    with StashServer(tmp_path / "stash") as stash, PlexServer() as plex:
-        made = Site(folder, stash, plex)
+    with Site(tmp_path) as made:
         yield made
-        made.conn.close()
 
 
 def refused(site: Site) -> None:
@@ -406,9 +399,9 @@ def test_a_certificate_that_nobody_vouches_for(site: Site, tmp_path: Path, skip:
         assert len(secure.log) == skip
 
 
-def test_a_plex_that_hangs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plex_that_hangs(site: Site) -> None:
     """A Plex that takes the request and never answers is away once the time for reading is over."""
-    monkeypatch.setenv("PLEXSYNC_READ_TIMEOUT", "1")
+    site.give_up_after(1)
     site.plex.fault("stall")
     site.pause(PLEX, breaker=breaker.Breaker(4))
     assert site.waits() == 60

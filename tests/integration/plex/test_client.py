@@ -202,7 +202,7 @@ def test_token_refused(server: PlexServer, client: PlexClient, mode: str) -> Non
     for call in (client.connect, client.sections):
         with pytest.raises(SetupError) as caught:
             call()
-        assert caught.value.code == "token"
+        assert '"Plex token"' in str(caught.value)
 
 
 def test_reading_but_not_writing(server: PlexServer, client: PlexClient) -> None:
@@ -212,7 +212,7 @@ def test_reading_but_not_writing(server: PlexServer, client: PlexClient) -> None
     assert 101 in client.items([101])
     with pytest.raises(SetupError) as caught:
         client.put(5, 101, TITLE)
-    assert caught.value.code == "token"
+    assert '"Plex token"' in str(caught.value)
 
 
 def test_redirect_reaches_nobody(server: PlexServer, client: PlexClient) -> None:
@@ -231,7 +231,7 @@ def test_probe_is_one_row(server: PlexServer, client: PlexClient) -> None:
     assert client.session.reads == 3
     with pytest.raises(SetupError) as caught:
         client.probe(77)
-    assert caught.value.code == "library"
+    assert "librar" in str(caught.value)
 
 
 @pytest.mark.parametrize("append", [True, False])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from plexsync.app import World
-from plexsync.core import locks, wake
+from plexsync.core import wake
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError, StashUnavailable
 from plexsync.model.job_key import JobKey
@@ -19,6 +18,7 @@ from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger, pause
 from plexsync.state.meta import Meta
 from plexsync.tasks import sync
+from tests.support.processes import worker_held
 from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, scenes
 
 
@@ -70,15 +70,12 @@ class Theatre:
 @pytest.fixture
 def theatre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Theatre]:
     """A task in a data folder of its own, in which a worker seems to live."""
-    fd = locks.open_lock(str(tmp_path / "worker.lock"))
-    assert locks.try_lock(fd)
-    locks.write_text(fd, str(os.getpid()))
-    made_theatre = Theatre(tmp_path)
-    monkeypatch.setattr(wake, "wake", made_theatre.wake)
-    yield made_theatre
-    made_theatre.task.close()
-    made_theatre.conn.close()
-    os.close(fd)
+    with worker_held(tmp_path):
+        made_theatre = Theatre(tmp_path)
+        monkeypatch.setattr(wake, "wake", made_theatre.wake)
+        yield made_theatre
+        made_theatre.task.close()
+        made_theatre.conn.close()
 
 
 @pytest.mark.parametrize(

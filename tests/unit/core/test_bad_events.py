@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,11 +15,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from plexsync import hook
-from plexsync.core import environment, locks
 from plexsync.core import event as events
 from plexsync.queue import schema
 from plexsync.tasks import dispatch
 from tests.support.hook_events import GOOD, VECTORS, document
+from tests.support.processes import worker_held
 
 #: Events made from one seed; with ``SEEDS`` of them it is ten thousand.
 MANY, SEEDS = 100, 100
@@ -136,13 +135,10 @@ WAYS: list[Callable[[bytes, random.Random], bytes]] = [replaced, replaced, broke
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     """The queue of the one data folder that every event is for, and whose worker seems to live."""
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path))
-    fd = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
-    assert locks.try_lock(fd)
-    locks.write_text(fd, str(os.getpid()))
-    conn = schema.open_queue(str(tmp_path), 0)
-    yield conn
-    conn.close()
-    locks.unlock(fd)
+    with worker_held(tmp_path):
+        conn = schema.open_queue(str(tmp_path), 0)
+        yield conn
+        conn.close()
 
 
 def answered(raw: bytes) -> str:
@@ -183,7 +179,7 @@ def keys(queue: sqlite3.Connection) -> list[str]:
     max_examples=SEEDS,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # a smaller seed is no simpler case
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))
 def test_ten_thousand_malformed_events(queue: sqlite3.Connection, capfd: pytest.CaptureFixture[str], seed: int) -> None:
@@ -205,7 +201,9 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(number=JSON, kind=st.sampled_from([*hook.KINDS]) | JSON, connection=JSON, given=JSON)
 def test_any_json_where_it_does_not_belong(
     queue: sqlite3.Connection, number: Any, kind: Any, connection: Any, given: Any

@@ -14,7 +14,7 @@ import pytest
 from plexsync.core import environment, locks
 from plexsync.core.wake import running_pid
 from plexsync.daemon import process
-from plexsync.daemon.plugin_files import GONE, LOOK, NEEDED, STILL, PluginFiles, Stamp, stamp
+from plexsync.daemon.plugin_files import GONE, INTERVAL, NEEDED, STILL, PluginFiles, Stamp, stamp
 from plexsync.daemon.process import Holder, Terminated
 from plexsync.model.lifecycle import Next
 
@@ -296,7 +296,7 @@ def plugin(tmp_path: Path) -> Plugin:
 
 def test_nothing_changes(plugin: Plugin) -> None:
     """A plugin that stays the same costs one look every few seconds."""
-    assert [plugin.after(1) for _ in range(int(4 * LOOK))] == ["same"] * int(4 * LOOK)
+    assert [plugin.after(1) for _ in range(int(4 * INTERVAL))] == ["same"] * int(4 * INTERVAL)
     assert plugin.reads == 4
     assert plugin.after(0, fresh=True) == "same"
     assert plugin.reads == 5
@@ -305,7 +305,7 @@ def test_nothing_changes(plugin: Plugin) -> None:
 def test_an_update_counts_once_it_is_still(plugin: Plugin) -> None:
     """Files that changed are used only after ten seconds without another change."""
     plugin.write("plexsync/hook.py", "newer")
-    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(STILL - 1) == "moving"
     plugin.write("PlexSync.py", "newer too")
     assert plugin.after(1) == "moving"
@@ -318,20 +318,20 @@ def test_a_touch_and_a_new_file_are_updates(plugin: Plugin) -> None:
     (plugin.folder / "plexsync" / "__pycache__").mkdir()
     plugin.write("plexsync/__pycache__/hook.py", "cached")
     plugin.write("plexsync/notes.txt", "not a program")
-    assert plugin.after(LOOK) == "same"
+    assert plugin.after(INTERVAL) == "same"
     plugin.write("plexsync/more.py", "new")
-    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(INTERVAL) == "moving"
     plugin.remove("plexsync/more.py")
     assert plugin.after(1) == "same"
     os.utime(plugin.folder / "PlexSync.yml", ns=(1, 1))
-    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(STILL) == "changed"
 
 
 def test_files_that_are_missing_for_a_while(plugin: Plugin) -> None:
     """An update that removes everything first is neither gone nor complete until the files are back and still."""
     plugin.remove(*NEEDED)
-    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(GONE - 1) == "moving"
     plugin.write("PlexSync.py", "newer")
     assert plugin.after(2) == "moving"
@@ -346,7 +346,7 @@ def test_files_that_are_missing_for_a_while(plugin: Plugin) -> None:
 def test_a_deleted_plugin_is_gone(plugin: Plugin, missing: str) -> None:
     """A plugin without one of the files that it needs is gone after a minute."""
     plugin.remove(missing)
-    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(GONE) == "gone"
 
 
@@ -354,7 +354,7 @@ def test_a_plugin_that_comes_back_as_it_was(plugin: Plugin) -> None:
     """A folder that was away for longer and is back unchanged is the same plugin."""
     times = {name: (plugin.folder / name).stat() for name in NEEDED}
     plugin.remove(*NEEDED)
-    assert plugin.after(LOOK) == "moving"
+    assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(GONE) == "gone"
     for name, status in times.items():
         plugin.write(name, "old")

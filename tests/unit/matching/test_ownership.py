@@ -144,7 +144,7 @@ TABLE: dict[str, tuple[list[Claimant], int | None, dict[int, Ownership]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("stakes", "claim", "wanted"), TABLE.values(), ids=TABLE)
+@pytest.mark.parametrize(("claims", "claim", "wanted"), TABLE.values(), ids=TABLE)
 def test_rulings(claims: list[Claimant], claim: int | None, wanted: dict[int, Ownership]) -> None:
     """Each constellation gives the item to the scene that fits it best, or to none, in whatever order they come."""
     for order in permutations(claims):

@@ -136,7 +136,7 @@ def test_refused_token_pauses(plex: responses.RequestsMock, status: int) -> None
     plex.put(f"{URL}/library/sections/5/all", status=status)
     error = failure(lambda: client().put(5, 101, EDIT))
     assert isinstance(error, SetupError)
-    assert error.code == "token"
+    assert '"Plex token"' in str(error)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -146,7 +146,7 @@ def test_redirect_is_not_followed(plex: responses.RequestsMock, status: int) -> 
     plex.get("http://other.test/", body="<MediaContainer/>")
     error = failure(lambda: client().put(5, 101, EDIT))
     assert isinstance(error, SetupError)
-    assert error.code == "url"
+    assert '"Plex address"' in str(error)
     assert not any("other.test" in str(call.request.url) for call in plex.calls)
 
 
@@ -163,7 +163,7 @@ def test_missing_section_pauses(plex: responses.RequestsMock) -> None:
     plex.get(f"{URL}/library/sections/9/all", status=404)
     error = failure(lambda: client().probe(9))
     assert isinstance(error, SetupError)
-    assert error.code == "library"
+    assert "librar" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -199,18 +199,18 @@ def test_something_else_at_the_url(body: str) -> None:
         mock.get(f"{URL}/", body=body, content_type="text/html")
         error = failure(client().connect)
     assert isinstance(error, SetupError)
-    assert error.code == "proxy"
+    assert "A proxy or a login page" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("url", "code"),
-    [("plex.test:32400", "url"), ("plex.test", "url"), ("http://", "url"), ("http://[::1", "url"), ("", "url")],
+    "url",
+    ["plex.test:32400", "plex.test", "http://", "http://[::1", ""],
 )
-def test_bad_url(url: str, code: str) -> None:
+def test_bad_url(url: str) -> None:
     """An address that is none is named as such."""
     error = failure(client(url=url).connect)
     assert isinstance(error, SetupError)
-    assert error.code == code
+    assert '"Plex address"' in str(error)
 
 
 @pytest.mark.parametrize("token", ["abc\ndef", "abc\u4e2d", "", "  "])
@@ -218,7 +218,7 @@ def test_bad_token(token: str) -> None:
     """A token with a line break or foreign letters, or none, is named as such and never sent."""
     error = failure(client(token=token, url="http://127.0.0.1:9").connect)
     assert isinstance(error, SetupError)
-    assert error.code == "token"
+    assert '"Plex token"' in str(error)
 
 
 def test_certificate(plex: responses.RequestsMock) -> None:
@@ -227,10 +227,10 @@ def test_certificate(plex: responses.RequestsMock) -> None:
     plex.get(f"{URL}/library/sections", body=requests.exceptions.SSLError(MaxRetryError(POOL, "/", untrusted)))  # type: ignore[arg-type]
     error = failure(client().sections)
     assert isinstance(error, SetupError)
-    assert error.code == "certificate"
+    assert "certificate" in str(error)
     plain = classify(requests.exceptions.SSLError(ssl.SSLError(1, "WRONG_VERSION_NUMBER")), None, {}, "server")
     assert isinstance(plain, SetupError)
-    assert plain.code == "url"
+    assert '"Plex address"' in str(plain)
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,9 @@ RECORDS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(RECORDS)
 def test_every_record_comes_back(db: State, record: Record) -> None:
     """Whatever texts a record holds, it is read as it was stored."""
