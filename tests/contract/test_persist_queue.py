@@ -179,7 +179,7 @@ def test_forgotten_row_dies(conn: sqlite3.Connection, ours: JobQueue, stock: Any
     ours.resume_unack_tasks()
     ((_, key, reason, message, *_rest),) = dead_letters.dead_letters(conn)
     assert (key, reason) == (None, "retries_exhausted")
-    assert str(message).startswith("The worker ended 5 times")
+    assert str(message).startswith("The worker died 5 times")
 
 
 def test_put_of_a_known_key(conn: sqlite3.Connection, ours: JobQueue, stock: Any) -> None:

@@ -19,7 +19,7 @@ class Row:
     rescues: int = 0
     waiting: float | None = None
     bulk: bool = False
-    mark: str | None = None
+    task_id: str | None = None
     reason: str | None = None
     edited: bool = False
 
@@ -34,7 +34,7 @@ class Row:
 
     def die(self, reason: str) -> None:
         """Make the row a dead letter: nobody's."""
-        self.state, self.reason, self.bulk, self.mark, self.waiting = DEAD, reason, False, None, None
+        self.state, self.reason, self.bulk, self.task_id, self.waiting = DEAD, reason, False, None, None
         self.edited = False
 
 
@@ -75,7 +75,7 @@ class Model:
         else:
             row.edited = True
         row.anew()
-        row.mark = name
+        row.task_id = name
 
     def is_due(self, key: str, now: float, horizon: float) -> bool:
         """Whether a pending row is due: a time further off than the horizon was a wrong clock's."""
@@ -109,13 +109,13 @@ class Model:
             if row.rescues >= 5:
                 row.die("retries_exhausted")
 
-    def revive(self, keys: Iterable[str], now: float, mark: str | None = None) -> None:
+    def revive(self, keys: Iterable[str], now: float, task_id: str | None = None) -> None:
         """Put dead letters back with a clean slate."""
         for key in keys:
             row = self.rows[key]
             row.ready(now)
             row.anew()
-            row.priority, row.mark, row.bulk = 1, mark, False
+            row.priority, row.task_id, row.bulk = 1, task_id, False
 
     def wake(self, keys: Iterable[str], now: float) -> int:
         """Plex gained a file: what waits is due, what was unsure is matched again; how many rows changed."""
@@ -127,13 +127,13 @@ class Model:
                 changed += 1
             elif row and row.state == DEAD and row.reason == "low_confidence":
                 row.ready(now)
-                row.priority, row.mark, row.reason = 1, None, None
+                row.priority, row.task_id, row.reason = 1, None, None
                 changed += 1
         return changed
 
     def drop(self, alive: str) -> int:
         """Stop means stop; how many rows."""
-        gone = [key for key in self.where(PENDING) if self.rows[key].bulk and self.rows[key].mark != alive]
+        gone = [key for key in self.where(PENDING) if self.rows[key].bulk and self.rows[key].task_id != alive]
         for key in gone:
             del self.rows[key]
         return len(gone)

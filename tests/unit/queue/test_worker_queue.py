@@ -1,4 +1,4 @@
-"""The queue as the worker uses it: typed jobs and settlements over the real file, with a clock that is given."""
+"""The queue as the worker uses it: typed jobs and settlements over a real file, with a clock of the test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.queue_tools import NOW, change, job, keys, made, put
 
 
 class Clock:
-    """Time that stands until it is moved."""
+    """Time that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -44,7 +44,7 @@ def queue(tmp_path: Path, clock: Clock) -> Iterator[JobQueue]:
 
 
 def test_job(queue: JobQueue) -> None:
-    """A leased job tells all that its row holds."""
+    """A leased job has everything that its row holds."""
     put(queue.conn, "performer:7", priority=1)
     change(
         queue.conn, "performer:7", attempts=3, rescues=1, waiting=NOW - 5, bulk=1, task="t1", reason="busy",
@@ -56,13 +56,13 @@ def test_job(queue: JobQueue) -> None:
 
 
 def test_job_without_history(queue: JobQueue) -> None:
-    """Columns that nobody filled become the defaults of a job."""
+    """Empty columns become the defaults of a job."""
     queue.conn.execute("INSERT INTO ack_queue_default (key, status) VALUES ('tag:3', 1)")
     assert queue.lease(10) == [Job(1, "tag", 3, 1)]
 
 
 def test_lease_by_the_clock(queue: JobQueue, clock: Clock) -> None:
-    """A job is leased when the clock says that it is due, by no more than the limit at once."""
+    """A job is leased once the clock says that it is due, and at most the limit at once."""
     for number in (1, 2, 3):
         put(queue.conn, f"scene:{number}", now=NOW + number)
     assert queue.next_due() == NOW + 1
@@ -86,7 +86,7 @@ def test_clock_jump(queue: JobQueue, clock: Clock, jump: float) -> None:
 
 
 def test_settlements(queue: JobQueue) -> None:
-    """One batch settles each job its own way, candidates as JSON."""
+    """One batch settles each job in a different way, candidates as JSON."""
     put(queue.conn, *(f"scene:{number}" for number in (1, 2, 3, 4)))
     one, two, three, four = queue.lease(10)
     found = [{"title": "Größe", "item": 5}]
@@ -137,7 +137,7 @@ def test_size_is_live(queue: JobQueue, tmp_path: Path) -> None:
 
 
 def test_no_resume_at_opening(queue: JobQueue, tmp_path: Path, clock: Clock) -> None:
-    """Opening the queue takes nothing from a living worker; only the lock's holder takes back, counting."""
+    """Opening the queue takes nothing from a running worker; only the lock's holder rescues, and counts it."""
     put(queue.conn, "scene:1")
     queue.lease(1)
     second = JobQueue(str(tmp_path), clock)
@@ -148,7 +148,7 @@ def test_no_resume_at_opening(queue: JobQueue, tmp_path: Path, clock: Clock) -> 
 
 
 def test_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is no database raises one clear error, and nothing is muttered when the object goes."""
+    """A file that is not a database raises one clear error, and deleting the object prints nothing."""
     (tmp_path / environment.QUEUE_DB).write_bytes(b"nothing that SQLite knows, for more than a page " * 100)
     muttered: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", muttered.append)
