@@ -57,7 +57,7 @@ def test_values_are_kept_and_stored_once(meta: Meta, tmp_path: Path, name: str) 
 
 
 def test_a_pause_for_plex_brings_its_breaker(meta: Meta) -> None:
-    """Stored with the pause it is the one that everybody reads; any other pause leaves the stored one alone."""
+    """The breaker stored with a pause for Plex is the one everybody reads; any other pause leaves it alone."""
     opened = Breaker(5, NOW, NOW + 60, 60.0)
     meta.pause = Pause(PLEX, breaker=opened)
     assert meta.breaker == opened
@@ -70,7 +70,7 @@ def test_a_pause_for_plex_brings_its_breaker(meta: Meta) -> None:
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
-    """Where there is no ``state.db`` everything is its default, and none is made."""
+    """Without a ``state.db`` everything has its default, and no file is made."""
     meta = Meta.open(str(tmp_path))
     assert (meta.is_file, meta.pause, meta.machine) == (False, None, "")
     meta.close()

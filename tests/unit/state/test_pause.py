@@ -1,4 +1,4 @@
-"""A pause as a value: when to probe again, how it is prolonged, and that Plex's wait stands in the breaker alone."""
+"""A pause as a value: when to probe again, how it is prolonged, and that the wait for Plex is the breaker's."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ RESET, CAP = 60.0, 600.0
 
 
 def values(pause: Pause) -> dict[str, Any]:
-    """Everything that a pause says."""
+    """Return everything that a pause stores."""
     names = ("kind", "problem", "until", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
     return {name: getattr(pause, name) for name in names}
 
 
 @pytest.mark.parametrize("kind", [PLEX, STASH, SETUP, LOCAL, DRY])
 def test_it_is_stored_and_comes_back(kind: str) -> None:
-    """What was stored is read as it was, with the breaker that was stored beside it."""
+    """A stored pause is read as it was, with the breaker stored beside it."""
     made = Pause(
         kind, NOW + 60, "why", interval=60.0, edits=3, settings="d", section=7, tagging=True, settings_check_at=NOW + 9
     )
@@ -73,5 +73,5 @@ def test_what_plex_is_not_to_blame_for(kind: str, waits: list[float]) -> None:
     [(PLEX, False, False), (PLEX, True, True), (STASH, False, True), (SETUP, False, True), (LOCAL, False, False)],
 )
 def test_which_pauses_an_edit_ends(kind: str, tagging: bool, wanted: bool) -> None:
-    """Whoever saves has Stash at hand, and perhaps the settings; Plex and this machine are no nearer for it."""
+    """An edit may end pauses for Stash or the setup; it does not help with Plex or this machine."""
     assert Pause(kind, NOW, tagging=tagging).is_ended_by_edits is wanted
