@@ -30,12 +30,11 @@ class PlexBusy(PlexSyncError):
 
 
 class Rejected(PlexSyncError):
-    """Plex rejected the content of an edit: 400, 413, 414, 422. ``fields``: the rejected fields where known."""
+    """Plex rejected the content of an edit: 400, 413, 414, 422."""
 
-    def __init__(self, message: str, *, status: int, fields: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
-        self.fields = tuple(fields)
 
 
 class ItemGone(PlexSyncError):

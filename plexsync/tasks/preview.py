@@ -159,7 +159,7 @@ class _Preview:
         keep = self._settings.keep_plex_edits
         for element in covers.elements(target, target.record, sha1, keep_plex_edits=keep):
             name = "poster" if element == "posters" else "background"
-            yield name, covers.held(target.record).get(element, ""), sha1
+            yield name, covers.uploads(target.record).get(element, ""), sha1
 
 
 def _fields(target: Target) -> list[tuple[str, str, str]]:

@@ -92,7 +92,7 @@ def test_a_cover_that_stash_does_not_send(bench: WritingBench) -> None:
     bench.stash.fault("reset", 1, "screenshot")
     work = bench.one(scene)
     assert isinstance(work.error, PlexBusy)
-    assert "was not fetched" in str(work.error)
+    assert "did not deliver the cover" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
     assert bench.one(scene).uploaded
 
@@ -133,7 +133,7 @@ def test_a_refused_cover_is_named(bench: WritingBench) -> None:
     bench.plex.fault("400", method="POST")
     work = bench.one(bench.scene(cover=JPEG))
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("poster",)
+    assert "Plex rejected the cover of scene" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
 
 

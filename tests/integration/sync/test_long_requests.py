@@ -105,7 +105,7 @@ def test_414_for_what_cannot_be_cut(bench: WritingBench) -> None:
     bench.plex.modes.max_request_line = 70
     (work,) = bench.send(works)
     assert isinstance(work.error, Rejected)
-    assert (work.error.fields, work.error.status) == (("title", "summary"), 414)
+    assert (work.rejected, work.error.status) == (("title", "summary"), 414)
     assert len(bench.plex.writes()) == 3
 
 
@@ -115,7 +115,7 @@ def test_a_shared_list_is_refused_rather_than_cut(bench: WritingBench) -> None:
     bench.plex.add_item(5, "/films/a/a.mp4", 1, collections=LONG[:50])
     work = bench.one(bench.scene(studio=bench.stash.add_studio("Studio")))
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("collection",)
+    assert work.rejected == ("collection",)
     assert bench.plex.items[100].collections == LONG[:50]
     assert bench.plex.items[100].studio == "Studio"
 
@@ -126,7 +126,7 @@ def test_refused_while_it_is_shortened(bench: WritingBench) -> None:
     bench.plex.modes.reject_values = {"summary": "word"}
     work = bench.one(bench.scene(details="word " * 600))
     assert isinstance(work.error, Rejected)
-    assert (work.error.fields, work.error.status) == (("summary",), 400)
+    assert (work.rejected, work.error.status) == (("summary",), 400)
 
 
 def test_removals_are_split_after_414(both: WritingBench) -> None:
@@ -141,7 +141,7 @@ def test_removals_are_split_after_414(both: WritingBench) -> None:
     assert bench.quiet(scene)
 
 
-def test_a_list_of_others_that_fits_nowhere_is_left_and_told(bench: WritingBench) -> None:
+def test_a_list_of_others_that_fits_nowhere_is_left_with_a_warning(bench: WritingBench) -> None:
     """An item with more collections than a request carries keeps them all; a warning says so, the rest is written."""
     bench.plex.add_item(5, "/films/a/a.mp4", 1, collections=LONG)
     work = bench.one(bench.scene(studio=bench.stash.add_studio("Studio")))

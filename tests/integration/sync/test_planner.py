@@ -22,7 +22,7 @@ def moved(bench: WritingBench, *names: str) -> list[int]:
     return scenes
 
 
-def test_the_index_is_looked_at_once_in_a_while(bench: WritingBench) -> None:
+def test_the_index_is_refreshed_once_in_a_while(bench: WritingBench) -> None:
     """Batches within ``FRESH`` seconds share one look at the libraries; after that, or a clock set back, one more."""
     bench.scene()
     assert bench.planner.refresh() is not None
@@ -185,7 +185,7 @@ def test_nothing_to_read_asks_nothing(bench: WritingBench) -> None:
     assert bench.plex.count("GET", "/library/metadata") == 0
 
 
-def test_an_item_that_only_a_second_look_turns_to_is_still_its_owners(bench: WritingBench) -> None:
+def test_an_item_found_only_by_the_second_match_stays_its_owners(bench: WritingBench) -> None:
     """A scene that loses its item to a twin and falls back to another is told who wrote that one before."""
     plex, stash = bench.plex, bench.stash
     plex.add_item(5, "/films/x/x.mp4", 777, 60_000, rating_key=110)

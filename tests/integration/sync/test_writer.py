@@ -116,7 +116,7 @@ def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
         title="New", details="Text", tags=bench.tags("G1", "G2"), studio=bench.stash.add_studio("Studio")
     )
     assert bench.one(scene).error is None
-    assert len([text for text in bench.warnings() if "Plex stored another value" in text]) == 5
+    assert len([text for text in bench.warnings() if "Plex stored a different value" in text]) == 5
     item = bench.plex.items[100]
     assert (item.title, item.genres, item.collections) == ("New!", ["G1!", "G2!"], ["Theirs", "Studio!"])
     assert bench.quiet(scene)
@@ -131,7 +131,7 @@ def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
     assert (item.genres, item.summary, item.collections) == ([], "", ["Theirs"])
 
 
-def test_a_wish_known_to_be_kept_differently_needs_no_change(bench: WritingBench) -> None:
+def test_a_value_known_to_be_kept_differently_needs_no_change(bench: WritingBench) -> None:
     """Sent again because others changed beside it, what Plex alters as before is no failure."""
     bench.plex.modes.keep_differently = lambda field, value: "Other" if value == "Studio" else value
     scene = bench.scene(studio=bench.stash.add_studio("Studio"))
@@ -196,8 +196,8 @@ def test_a_refused_field_is_named_and_the_others_count(bench: WritingBench) -> N
     scene = bench.scene(title="New", studio=bench.stash.add_studio("bad"), details="Text")
     work = bench.one(scene)
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("studio",)
-    assert "Plex refused studio of scene" in str(work.error)
+    assert work.rejected == ("studio",)
+    assert "Plex rejected the field studio of scene" in str(work.error)
     item = bench.plex.items[100]
     assert (item.title, item.summary, item.studio, item.collections) == ("New", "Text", "", ["bad"])
 
@@ -208,7 +208,7 @@ def test_a_refused_lock_is_named_like_its_picture(bench: WritingBench) -> None:
     bench.plex.fault("400", query="thumb.locked", method="PUT")
     work = bench.one(bench.scene(cover=b"\xff\xd8 cover"))
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("poster",)
+    assert "Plex rejected the field poster of scene" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
 
 
@@ -228,7 +228,7 @@ def test_a_500_that_stays_while_others_succeed_is_a_refusal(bench: WritingBench)
     assert isinstance(bench.sync(scene, other)[0].error, PlexBusy)
     work = bench.one(scene, attempts=2)
     assert isinstance(work.error, Rejected)
-    assert (work.error.fields, work.error.status) == (("summary",), 500)
+    assert (work.rejected, work.error.status) == (("summary",), 500)
     assert bench.plex.items[100].title == "Title of a"
 
 
