@@ -80,7 +80,7 @@ def test_killed_task(tmp_path: Path, point: str) -> None:
         world.check()
 
 
-def test_process_queue_takes_up_what_a_dead_worker_left(tmp_path: Path) -> None:
+def test_process_queue_finishes_what_a_dead_worker_left(tmp_path: Path) -> None:
     """With nothing in the queue but a dead worker's batch, Process queue starts a worker and follows it to the end."""
     with World(tmp_path) as world:
         world.arm("worker before a PUT")

@@ -64,6 +64,6 @@ def test_a_scene_that_kills_the_worker(tmp_path: Path) -> None:
         until(lambda: world.rows("key, status, reason") == [("scene:1", 9, "retries_exhausted")])
         (letter,) = world.stash.run_operation({"mode": "dead_letters"}).output["items"]
         assert letter["scene_id"] == 1
-        assert letter["message"].startswith("The worker ended 5 times while it worked on scene:1;")
+        assert letter["message"].startswith("The worker died 5 times while it worked on scene:1.")
         assert world.stash.run_task("process_dlq").output == {"marked": 1, "synced": 1}
         world.check()

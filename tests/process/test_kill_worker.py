@@ -28,9 +28,9 @@ AT_WORK = {
     "worker after storing": "wake",
     "worker before settling commits": "hook",
     "worker exporting, file written": "task",
-    "worker becoming the waiter": "hook",
-    "waiter starting": "hook",
-    "waiter waiting": "hook",
+    "worker becoming idle": "hook",
+    "idle worker starting": "hook",
+    "idle worker waiting": "hook",
 }
 
 
@@ -66,9 +66,9 @@ def test_killed_while_plex_is_away(tmp_path: Path) -> None:
     """Dead in the middle of an outage: when Plex is back, the wait goes on and the edits arrive."""
     with World(tmp_path) as world:
         world.plex.stop()
-        world.arm("waiter waiting")
+        world.arm("idle worker waiting")
         world.save(1)
-        world.await_death("waiter waiting")
+        world.await_death("idle worker waiting")
         world.restart("wake", spare=3)
         until(lambda: world.stash.run_operation({"mode": "status"}).output["breaker"]["state"] != "closed")
         assert world.kill_worker()
@@ -77,7 +77,7 @@ def test_killed_while_plex_is_away(tmp_path: Path) -> None:
         world.check()
 
 
-@pytest.mark.parametrize("point", ["waiter ending", "waiter ended, lock given up"])
+@pytest.mark.parametrize("point", ["idle worker ending", "idle worker ended, lock released"])
 def test_killed_while_ending(tmp_path: Path, point: str) -> None:
     """Dead on its way out, with the lock or just without it: the next edit finds no obstacle."""
     with World(tmp_path, PLEXSYNC_IDLE_EXIT="0") as world:

@@ -105,8 +105,8 @@ def test_status_after_a_hook(held: Installation) -> None:
 
 def test_lines_reach_stash(held: Installation) -> None:
     """What the worker hands over comes out in Stash's log, at its level."""
-    held.call("log", lines=[{"level": "i", "message": "finished a drain"}, {"level": "e", "message": "é"}])
-    assert held.stash.plugin_log == [("info", "finished a drain"), ("error", "é")]
+    held.call("log", lines=[{"level": "i", "message": "finished a run"}, {"level": "e", "message": "é"}])
+    assert held.stash.plugin_log == [("info", "finished a run"), ("error", "é")]
     assert parse_log_line(b"\x01w\x02x") == ("warning", "x")
 
 

@@ -16,7 +16,7 @@ from tests.support.installation import Installation
 from tests.support.processes import PATIENCE, until
 
 SCENES = 12
-DROPPED = "dropped what a stopped task had marked"
+DROPPED = "dropped the rest of a stopped task"
 
 
 class Site(Installation):

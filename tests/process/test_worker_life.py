@@ -18,6 +18,7 @@ from tests.support.processes import (
     bare_resident,
     children,
     ends,
+    idle_worker_of,
     pid_of,
     resident,
     role,
@@ -25,7 +26,6 @@ from tests.support.processes import (
     ticks,
     told_to_end,
     until,
-    waiter_of,
     worker_lives,
     writes_of,
 )
@@ -34,13 +34,13 @@ from tests.support.processes import (
 SOON = 10.0
 
 
-def test_it_is_small_while_it_waits_and_wakes_by_itself(tmp_path: Path) -> None:
+def test_it_is_small_while_idle_and_an_edit_wakes_it(tmp_path: Path) -> None:
     """An edit starts one process; done, it is 20 MB (10 over a bare interpreter) and asks nobody; an edit wakes it."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
         assert os.getsid(pid) == pid
         assert resident(pid) <= bare_resident() + 10_000
@@ -51,7 +51,7 @@ def test_it_is_small_while_it_waits_and_wakes_by_itself(tmp_path: Path) -> None:
         assert children(pid) == []
         here.edit(film, "Second")
         here.arrives(film, "Second")
-        assert waiter_of(here) == pid
+        assert idle_worker_of(here) == pid
         assert writes_of(here, film) == 2
 
 
@@ -100,19 +100,19 @@ def _is_near(lock: Path, moment: str) -> bool:
     return now in (moment, "")
 
 
-def test_told_to_end_while_it_waits(tmp_path: Path) -> None:
+def test_terminated_while_idle(tmp_path: Path) -> None:
     """SIGTERM ends the waiter at once and leaves a free lock, an empty file and no pid."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.edit(film, "Title")
         here.arrives(film, "Title")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         assert told_to_end(here, pid) < SOON
         assert (here.folder / "worker.lock").read_text("ascii") == ""
         assert here.status()["worker"] == {"running": False, "pid": None}
 
 
-def test_told_to_end_while_a_write_hangs(tmp_path: Path) -> None:
+def test_terminated_while_a_write_hangs(tmp_path: Path) -> None:
     """SIGTERM in the middle of a PUT puts the batch back as it was; the next hook's worker delivers it."""
     with Installation(tmp_path) as here:
         film = here.film()
@@ -148,22 +148,22 @@ def test_killed_while_a_write_hangs(tmp_path: Path) -> None:
         assert here.status()["totals"]["retried"] == 0
 
 
-def test_a_look_dies_with_its_waiter(tmp_path: Path) -> None:
+def test_a_probe_dies_with_its_idle_worker(tmp_path: Path) -> None:
     """While Plex is away a look is a process of its own: it holds no lock, and SIGTERM ends both."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.plex.stop()
         here.edit(film, "Later")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         here.plex.fault("stall")
         here.plex.start()
-        until(lambda: here.plex.log, what="a look")
+        until(lambda: here.plex.log, what="a probe")
         (child,) = children(pid)
         assert role(child) == "probe"
         held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
         assert not [path for path in held if "worker.lock" in path]
         assert told_to_end(here, pid) < SOON
-        until(lambda: role(child) == "", SOON, what="the end of the look")
+        until(lambda: role(child) == "", SOON, what="the end of the probe")
         here.plex.clear_faults()
         here.plex.release()
         here.edit(film, "Now")
@@ -178,7 +178,7 @@ def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
         if idle:
             here.edit(film, "Before")
             here.arrives(film, "Before")
-            waiter_of(here)
+            idle_worker_of(here)
         here.connect()
         conn = here.queue()
         conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
@@ -202,6 +202,6 @@ def test_two_data_folders_never_mix(tmp_path: Path) -> None:
         one.arrives(first, "Of one")
         two.arrives(second, "Of two")
         assert pid_of(one) != pid_of(two)
-        assert told_to_end(one, waiter_of(one)) < SOON
+        assert told_to_end(one, idle_worker_of(one)) < SOON
         assert worker_lives(two.folder)
         assert [writes_of(one, first), writes_of(two, second)] == [1, 1]

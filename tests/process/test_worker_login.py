@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plexsync.queue import stock
 from tests.support.installation import Installation
-from tests.support.processes import pid_of, rows, told_to_end, until, waiter_of
+from tests.support.processes import idle_worker_of, pid_of, rows, told_to_end, until
 
 #: Stash's ApiKey; nothing else in a test holds this text.
 KEY = "eyJhbGciOi.the-api-key-of-stash"
@@ -32,13 +32,13 @@ def places(here: Installation, pid: int) -> dict[str, bytes]:
     return found | {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
 
 
-def test_the_key_outlives_the_cookie_and_lies_nowhere(tmp_path: Path) -> None:
+def test_the_key_outlives_the_cookie_and_is_stored_nowhere(tmp_path: Path) -> None:
     """Read over the cookie while that is good, the key serves worker and waiter after it, and is in no file."""
     with signed_in(tmp_path) as here:
         film = here.film()
         here.edit(film, "By cookie")
         here.arrives(film, "By cookie")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         assert not [name for name, content in places(here, pid).items() if KEY.encode() in content]
         lock_out(here)
         here.plex.fault("stall", method="PUT")
@@ -53,19 +53,19 @@ def test_the_key_outlives_the_cookie_and_lies_nowhere(tmp_path: Path) -> None:
         here.plex.release()
 
 
-def test_a_look_uses_the_key(tmp_path: Path) -> None:
+def test_a_probe_uses_the_key(tmp_path: Path) -> None:
     """An outage that lasts longer than the cookie ends by itself: the looks at Stash and Plex have the key."""
     with signed_in(tmp_path) as here:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        waiter_of(here)
+        idle_worker_of(here)
         here.plex.stop()
         here.edit(film, "After the outage")
-        until(lambda: here.status()["breaker"]["failures"] >= 6, what="a look")
+        until(lambda: here.status()["breaker"]["failures"] >= 6, what="a probe")
         lock_out(here)
         asked = len(here.stash.log)
-        until(lambda: here.stash.log[asked:], what="a look by key")
+        until(lambda: here.stash.log[asked:], what="a probe with the key")
         here.plex.start()
         here.arrives(film, "After the outage")
         assert {(one.apikey, one.cookie) for one in here.stash.log[asked + 1 :]} == {(KEY, "")}
@@ -77,12 +77,12 @@ def test_a_stale_key_falls_back_to_the_cookie(tmp_path: Path) -> None:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        waiter_of(here)
+        idle_worker_of(here)
         here.stash.api_key = KEY + "-new"
         asked = len(here.stash.log)
         here.edit(film, "Second")
         here.arrives(film, "Second")
-        waiter_of(here)
+        idle_worker_of(here)
         used = [(one.apikey, one.status) for one in here.stash.log[asked:]]
         assert (KEY, 401) in used
         assert used.index((None, 200)) > used.index((KEY, 401))
@@ -100,14 +100,14 @@ def test_locked_out_it_says_what_to_do(tmp_path: Path) -> None:
         here.edit(film, "First")
         here.arrives(film, "First")
         here.settles()
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         lock_out(here)
         here.edit(film, "Second")
         problem = until(lambda: here.status()["problem"], what="a problem")
         assert "Stash rejects the background worker's login" in problem
         assert "Save any scene" in problem
         assert "API key" in problem
-        waiter_of(here)
+        idle_worker_of(here)
         assert rows(here.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
         here.stash.cookie_in_stdin = True
         here.edit(other, "Other")

@@ -14,7 +14,17 @@ from plexsync.core import enqueue
 from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, stock
 from tests.support.installation import Installation
-from tests.support.processes import children, ends, pid_of, private_plugin, role, rows, told_to_end, until, waiter_of
+from tests.support.processes import (
+    children,
+    ends,
+    idle_worker_of,
+    pid_of,
+    private_plugin,
+    role,
+    rows,
+    told_to_end,
+    until,
+)
 
 #: What makes the private copy quick: still for 0.3 s is updated, missing for 1 s is gone.
 QUICK = {"INTERVAL": 0.1, "STILL": 0.3, "GONE": 1.0}
@@ -41,14 +51,14 @@ def test_an_update_while_it_waits(tmp_path: Path) -> None:
         film = here.film()
         here.edit(film, "Old")
         here.arrives(film, "Old")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         updated(plugin, tmp_path / "mark")
         until(lambda: marked(tmp_path / "mark"), what="the new version")
         assert set(marked(tmp_path / "mark")) == {pid}
         assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
         here.edit(film, "New")
         here.arrives(film, "New")
-        assert waiter_of(here) == pid
+        assert idle_worker_of(here) == pid
 
 
 def test_an_update_while_it_works(tmp_path: Path) -> None:
@@ -80,7 +90,7 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         film = here.film()
         here.edit(film, "Before")
         here.arrives(film, "Before")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         shutil.move(plugin, tmp_path / "away")
         here.stash.update_scene(film.scene, hook=False, title="Waits")
         conn, began = here.queue(), time.monotonic()
@@ -101,7 +111,7 @@ def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         film = here.film()
         here.edit(film, "Waits")
-        waiter_of(here)
+        idle_worker_of(here)
         shutil.rmtree(plugin)
         ends(here)
         assert rows(here.folder, "key, status") == [(f"scene:{film.scene}", stock.READY)]
@@ -115,7 +125,7 @@ def test_a_disabled_plugin_ends_it(tmp_path: Path) -> None:
         here.arrives(film, "Title")
         here.stash.plugin_enabled = False
         ends(here)
-        assert "the plugin is disabled" in here.log()
+        assert "PlexSync is disabled in Stash" in here.log()
 
 
 #: Hides the modules that a file names from Python, as if they had never been installed.
@@ -160,7 +170,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
             lambda: [line for line in here.stash.plugin_log if (line.level, line.message) == ("error", problem)],
             what="a line in Stash",
         )
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         began = time.monotonic()
         until(lambda: role(pid) != "idle" or time.monotonic() - began > 1.2)
         assert role(pid) == "idle"  # and no circle of trying and failing
@@ -172,7 +182,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
         assert here.plex.log == []
         hidden.unlink()
         here.arrives(film, "Second")
-        assert waiter_of(here) == pid
+        assert idle_worker_of(here) == pid
         assert here.status()["problem"] is None
 
 
@@ -195,14 +205,14 @@ def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said:
         here.edit(film, "Title")
         problem = until(lambda: here.status()["problem"], what="a problem")
         assert said in problem
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         running.write_text(whole, "utf-8")
         here.arrives(film, "Title")
         assert pid_of(here) == pid
         assert os.getsid(pid) == pid
 
 
-def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
+def test_a_damaged_state_is_repaired(tmp_path: Path) -> None:
     """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
     with Installation(tmp_path) as here:
         quick = private_plugin(here, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
@@ -211,10 +221,10 @@ def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         (here.folder / "state.db").write_bytes(b"no database " * 1000)
         here.edit(film, "Second")
         here.arrives(film, "Second")
         assert pid_of(here) == pid
         assert list(here.folder.glob("state.db.damaged-*"))
-        assert children(waiter_of(here)) == []
+        assert children(idle_worker_of(here)) == []

@@ -158,10 +158,10 @@ def pid_of(site: Installation) -> int:
     return until(lambda: running_pid(str(site.folder)), what="a background process") or 0
 
 
-def waiter_of(site: Installation) -> int:
+def idle_worker_of(site: Installation) -> int:
     """The same, once it is the small waiter."""
     pid = pid_of(site)
-    until(lambda: role(pid) == "idle" and _has_open(pid, "queue.db"), what="the small waiter")
+    until(lambda: role(pid) == "idle" and _has_open(pid, "queue.db"), what="the idle worker")
     return pid
 
 

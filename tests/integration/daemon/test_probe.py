@@ -45,20 +45,20 @@ class Site(Stage):
         known = {"interval": 60.0, "section": self.section, "settings": digest(self.stash.plugin_settings), **values}
         Meta(self.conn).pause = Pause(kind, self.now, "why", **known)
 
-    def standing(self) -> Pause:
+    def current_pause(self) -> Pause:
         """The pause that stands."""
         found = Meta(self.conn).pause
         assert found is not None
         return found
 
-    def look(self, key: str = "") -> bool:
+    def probe_once(self, key: str = "") -> bool:
         """Make one look now."""
         return probe(str(self.folder), key, lambda: self.now)
 
     def waits(self, key: str = "") -> float:
         """Make a look that finds no reason; seconds until the next one."""
-        assert self.look(key) is False
-        return self.standing().until - self.now
+        assert self.probe_once(key) is False
+        return self.current_pause().until - self.now
 
 
 @pytest.fixture
@@ -112,16 +112,16 @@ def test_is_plex_back(site: Site, state_of_plex: Callable[[Site], None], is_back
     """While Plex was away any sign of life counts; what the user must put right wants a real answer."""
     state_of_plex(site)
     site.pause(PLEX)
-    assert site.look() is is_back
+    assert site.probe_once() is is_back
     site.pause(SETUP)
-    assert site.look() is is_right
+    assert site.probe_once() is is_right
 
 
 def test_the_probe_is_one_small_read(site: Site) -> None:
     """Plex is asked for one row of one section, with the installation's identifier; the token is in a header alone."""
     (site.folder / environment.CLIENT_ID).write_text("my-own-id", "ascii")
     site.pause(PLEX)
-    assert site.look()
+    assert site.probe_once()
     (asked,) = site.plex.log
     assert (asked.method, asked.target) == ("GET", "/library/sections/7/all?type=1")
     assert asked.header("X-Plex-Container-Size") == "1"
@@ -133,7 +133,7 @@ def test_the_probe_is_one_small_read(site: Site) -> None:
 def test_without_a_known_section_the_list_is_asked_for(site: Site) -> None:
     """Before any library was chosen the list of libraries is the probe."""
     site.pause(PLEX, section=None)
-    assert site.look()
+    assert site.probe_once()
     assert [asked.target for asked in site.plex.log] == ["/library/sections"]
 
 
@@ -141,7 +141,7 @@ def test_a_base_path_is_kept(site: Site) -> None:
     """A Plex behind a proxy's path is asked there."""
     site.stash.configure(plexUrl=site.plex.url + "/behind/")
     site.pause(PLEX)
-    assert site.look()  # a 404 is a sign of life
+    assert site.probe_once()  # a 404 is a sign of life
     assert [asked.path for asked in site.plex.log] == ["/behind/library/sections/7/all"]
 
 
@@ -151,7 +151,7 @@ def test_no_redirect_is_followed(site: Site) -> None:
         site.plex.redirect_target = elsewhere.url + "/library/sections"
         site.plex.fault("redirect_302")
         site.pause(SETUP)
-        assert not site.look()
+        assert not site.probe_once()
         assert elsewhere.log == []
         assert len(site.plex.log) == 1
 
@@ -163,11 +163,11 @@ def test_the_breaker_doubles(site: Site) -> None:
     site.pause(PLEX, breaker=failing)
     waits = []
     for number in range(1, 8):
-        site.now = site.standing().until
+        site.now = site.current_pause().until
         waits.append(site.waits())
         assert len(site.plex.log) == number
         stored = Meta(site.conn).breaker
-        assert (stored.retry_at, stored.reset) == (site.standing().until, site.standing().interval)
+        assert (stored.retry_at, stored.reset) == (site.current_pause().until, site.current_pause().interval)
     assert waits == [120, 240, 480, 600, 600, 600, 600]
     assert Meta(site.conn).breaker.failures == 12
     assert Meta(site.conn).breaker.opened_at == NOW
@@ -235,7 +235,7 @@ def test_stash_stays_away(site: Site, state_of_stash: Callable[[Site], None]) ->
 def test_stash_is_back(site: Site) -> None:
     """An answer of Stash is the reason, whatever Plex does."""
     site.pause(STASH)
-    assert site.look()
+    assert site.probe_once()
     assert site.plex.log == []
 
 
@@ -245,7 +245,7 @@ def test_stash_goes_away_during_another_pause(site: Site, kind: str, state_of_st
     """A silent Stash prolongs the pause; one that locks us out is a new problem, and the worker says it."""
     state_of_stash(site)
     site.pause(kind)
-    assert site.look() is (state_of_stash in LOCKED_OUT)
+    assert site.probe_once() is (state_of_stash in LOCKED_OUT)
 
 
 @pytest.mark.parametrize("kind", [PLEX, SETUP, DRY])
@@ -253,28 +253,28 @@ def test_changed_settings_are_a_reason(site: Site, kind: str) -> None:
     """Whatever the user saved, the worker reads it; Plex need not be asked for that."""
     site.pause(kind)
     site.stash.configure(maxTags=5)
-    assert site.look()
+    assert site.probe_once()
     assert site.plex.log == []
 
 
-def test_between_distant_probes_the_settings_alone_are_looked_at(site: Site) -> None:
+def test_between_distant_probes_only_the_settings_are_read(site: Site) -> None:
     """While the next probe is minutes away, a corrected address is noticed within one; Plex itself is not asked."""
     site.plex.stop()
     site.pause(PLEX, breaker=breaker.Breaker(4))
     assert site.waits() == 60.0
     site.now += 60
     assert site.waits() == 120.0
-    assert site.standing().settings_check_at == site.now + 60
+    assert site.current_pause().settings_check_at == site.now + 60
     asked = site.plex.count()
     site.now += 60
-    before = site.standing().until
-    assert site.look() is False
-    assert (site.standing().until, site.standing().settings_check_at) == (before, site.now + 60)
+    before = site.current_pause().until
+    assert site.probe_once() is False
+    assert (site.current_pause().until, site.current_pause().settings_check_at) == (before, site.now + 60)
     assert Meta(site.conn).stats.plex_reads == 2
     site.plex.start()
     assert site.plex.count() == asked
     site.stash.configure(plexUrl=site.plex.url + "/")
-    assert site.look() is True
+    assert site.probe_once() is True
     assert site.plex.count() == asked
 
 
@@ -286,7 +286,7 @@ def test_settings_that_cannot_work_are_not_tried(site: Site) -> None:
     assert site.plex.log == []
 
 
-def test_dry_run_looks_at_the_settings_alone(site: Site) -> None:
+def test_dry_run_reads_only_the_settings(site: Site) -> None:
     """While ``dryRun`` stands nothing is asked of Plex, and the interval stays."""
     site.pause(DRY)
     assert [site.waits(), site.waits()] == [60, 60]
@@ -297,13 +297,13 @@ def test_dry_run_looks_at_the_settings_alone(site: Site) -> None:
 def test_this_machine_is_always_tried(site: Site) -> None:
     """What this machine could not do is tried by the worker itself: no server knows anything of it."""
     site.pause(LOCAL)
-    assert site.look()
+    assert site.probe_once()
     assert (site.stash.log, site.plex.log) == ([], [])
 
 
 def test_no_pause_is_a_reason(tmp_path: Path, site: Site) -> None:
     """Where nothing pauses any more, the worker goes on; a state that was deleted is not made by a look."""
-    assert site.look()
+    assert site.probe_once()
     (tmp_path / "new").mkdir()
     assert probe(str(tmp_path / "new"))
     assert list((tmp_path / "new").iterdir()) == []
@@ -324,7 +324,7 @@ def test_the_key_lets_us_in(site: Site) -> None:
     locked_out(site)
     site.stash.api_key = KEY
     site.pause(PLEX)
-    assert site.look(KEY)
+    assert site.probe_once(KEY)
     assert [(asked.apikey, asked.cookie) for asked in site.stash.log] == [(KEY, "")]
 
 
@@ -333,7 +333,7 @@ def test_a_stale_key_falls_back_to_the_cookie(site: Site) -> None:
     site.stash.credentials = ("somebody", "secret")
     site.stash.api_key = "a newer one"
     site.pause(PLEX)
-    assert site.look(KEY)
+    assert site.probe_once(KEY)
     assert [asked.status for asked in site.stash.log] == [401, 200]
     assert len(site.plex.log) == 1
 
@@ -343,7 +343,7 @@ def test_neither_key_nor_cookie(site: Site) -> None:
     locked_out(site)
     site.stash.api_key = "a newer one"
     site.pause(PLEX)
-    assert site.look(KEY)
+    assert site.probe_once(KEY)
     assert [asked.status for asked in site.stash.log] == [401, 401]
     site.pause(STASH)
     assert site.waits(KEY) == 120
@@ -358,7 +358,7 @@ def test_an_answer_without_settings(site: Site) -> None:
     site.stash.fault("locked_database", 1)
     site.pause(STASH)
     assert site.waits() == 120
-    assert site.look()
+    assert site.probe_once()
 
 
 def test_requests_are_counted(site: Site) -> None:
@@ -367,21 +367,21 @@ def test_requests_are_counted(site: Site) -> None:
     site.pause(PLEX)
     before = counters.Stats(synced=4, plex_reads=10, stash=20)
     Meta(site.conn).stats = before
-    assert not site.look()
-    site.now = site.standing().until
-    assert site.look()
+    assert not site.probe_once()
+    site.now = site.current_pause().until
+    assert site.probe_once()
     after = Meta(site.conn).stats
     assert (after.synced, after.plex_reads, after.plex_writes, after.stash) == (4, 12, 0, 22)
 
 
-def test_a_look_whose_waiter_was_killed_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_whose_idle_worker_was_killed_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The state belongs to another worker by then: an old pause must not be written over its."""
     site.plex.fault("500")
     site.pause(PLEX)
     parents = iter([10, 1])
     monkeypatch.setattr(os, "getppid", lambda: next(parents))
-    assert not site.look()
-    assert site.standing().until == NOW
+    assert not site.probe_once()
+    assert site.current_pause().until == NOW
     assert Meta(site.conn).read("stats") is None
 
 
@@ -395,7 +395,7 @@ def test_a_certificate_that_nobody_vouches_for(site: Site, tmp_path: Path, skip:
         secure.add_section("Films", key=7)
         site.stash.configure(plexUrl=secure.url, plexSkipTlsVerify=skip)
         site.pause(SETUP)
-        assert site.look() is skip
+        assert site.probe_once() is skip
         assert len(secure.log) == skip
 
 
@@ -414,13 +414,13 @@ def test_ipv6(site: Site) -> None:
     where = {"scheme": "http", "host": "::1", "port": site.stash.port, "cookie": ""}
     (site.folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
     site.pause(STASH)
-    assert site.look() is False
+    assert site.probe_once() is False
 
 
 def test_the_state_is_closed(site: Site) -> None:
     """A look leaves no transaction behind: the worker writes at once."""
     site.pause(STASH)
-    assert site.look()
+    assert site.probe_once()
     other = sqlite3.connect(site.folder / environment.STATE_DB, timeout=0, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     other.execute("ROLLBACK")

@@ -39,7 +39,7 @@ def drain(bench: Bench, *, fresh: bool = False, key: str = "") -> tuple[Next, st
         gc.collect()  # or the base class's finaliser may run in a server's thread, which is not the connection's
 
 
-def standing(bench: Bench) -> pause.Pause | None:
+def current_pause(bench: Bench) -> pause.Pause | None:
     """What pauses."""
     conn = ledger.open_state(str(bench.folder))
     try:
@@ -60,7 +60,7 @@ def test_a_turn(bench: Bench) -> None:
     bench.hook(f"scene:{scene}")
     assert drain(bench) == (Next.IDLE, "the-api-key")
     assert bench.title(item) == "Title"
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
 def test_a_later_plexsyncs_queue(bench: Bench) -> None:
@@ -73,7 +73,7 @@ def test_a_later_plexsyncs_queue(bench: Bench) -> None:
     assert "later version of PlexSync" in log(bench)[-1]
 
 
-def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the loop raises, the process stays: a minute's pause, told in log and status, and where from."""
 
     def fail(self: Worker) -> str:
@@ -84,17 +84,17 @@ def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "drain", fail)
         assert drain(bench, key="key") == (Next.IDLE, "key")
-    found = standing(bench)
+    found = current_pause(bench)
     assert found is not None
     assert (found.kind, found.until) == (pause.LOCAL, NOW + 60)
     assert "KeyError" in found.problem
     assert any(line.startswith("traced") for line in log(bench))
     assert drain(bench)[0] is Next.IDLE
     assert bench.title(item) == "Title"
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
-def test_told_to_end_is_no_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_termination_is_no_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM passes through, and nothing pauses because of it."""
 
     def end(self: Worker) -> str:
@@ -103,7 +103,7 @@ def test_told_to_end_is_no_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Worker, "drain", end)
     with pytest.raises(Terminated):
         drain(bench)
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
 def spoil(path: Path, table: str) -> None:
@@ -124,7 +124,7 @@ def test_a_queue_that_is_no_database(bench: Bench, fresh: bool) -> None:
     (bench.folder / environment.QUEUE_DB).write_bytes(b"nothing " * 2000)
     assert drain(bench, fresh=fresh)[0] is Next.IDLE
     assert len(list(bench.folder.glob("queue.db.damaged-*"))) == 1
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
 @pytest.mark.parametrize("table", ["seen", "written"])
@@ -136,7 +136,7 @@ def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
     spoil(bench.folder / environment.STATE_DB, table)
     bench.hook(f"scene:{scene}")
     assert drain(bench)[0] is Next.IDLE
-    found = standing(bench)
+    found = current_pause(bench)
     assert found is not None
     assert found.kind == pause.LOCAL
     assert "malformed" in found.problem
@@ -144,7 +144,7 @@ def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
     assert drain(bench)[0] is Next.IDLE
     assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1
     assert bench.title(item) == "Title"
-    assert standing(bench) is None
+    assert current_pause(bench) is None
     assert bench.keys() == []
 
 
@@ -160,7 +160,7 @@ def test_a_pause_that_cannot_be_read_or_stored(bench: Bench) -> None:
     assert bench.title(item) == "Title"
 
 
-def test_a_machine_that_lets_nothing_be_noted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_lets_nothing_be_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not even a pause can be stored the caller is told, and every file is closed."""
 
     def full(*_: object) -> None:

@@ -72,7 +72,7 @@ def test_edits_one_at_a_time_are_a_streak_too(bench: Bench, where: str) -> None:
         assert bench.breaker.is_open
 
 
-def test_a_dead_letter_of_the_streak_is_put_back(bench: Bench) -> None:
+def test_a_dead_letter_of_the_streak_is_retried(bench: Bench) -> None:
     """A scene whose last attempt fell into what turns out to be an outage is no dead letter."""
     bench.stash.configure(maxRetries=1)
     films = bench.films(5)

@@ -44,7 +44,7 @@ def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("other", ["refused_401", "no token"])
-def test_a_problem_stands_while_nothing_is_due(bench: Bench, other: str) -> None:
+def test_a_problem_is_checked_while_nothing_is_due(bench: Bench, other: str) -> None:
     """Somebody looks, with an empty queue: what was wrong is made sure of, and stands or goes."""
     right = bench.stash.plugin_settings["plexToken"]
     bench.edit(bench.film().scene)
@@ -80,13 +80,13 @@ def test_an_older_stash_that_lacks_a_field_pauses_and_costs_nothing(bench: Bench
     bench.stash.forget("SceneFilterType", "path")
     bench.stash.forget("Tag", "updated_at")
     bench.live(30)
-    standing = bench.pause
-    assert standing is not None
-    assert standing.kind == pause.STASH
+    current = bench.pause
+    assert current is not None
+    assert current.kind == pause.STASH
     assert [row[0] for row in bench.conn.execute("SELECT attempts FROM ack_queue_default")] == [0, 0]
 
 
-def test_a_rename_that_an_older_stash_cannot_tell_waits(bench: Bench) -> None:
+def test_a_rename_that_an_older_stash_cannot_answer_waits(bench: Bench) -> None:
     """The same for a tag whose change time that Stash does not know."""
     enqueue.enqueue(bench.conn, "tag:3", "rename", bench.now, bench.now)
     bench.stash.forget("Tag", "updated_at")
@@ -170,9 +170,9 @@ def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
     conn.close()
     before = len(bench.plex.at)
     bench.turn()
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, len(bench.plex.at)) == (pause.PLEX, before)
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, len(bench.plex.at)) == (pause.PLEX, before)
 
 
 def test_a_long_listing_of_stash_is_no_slow_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

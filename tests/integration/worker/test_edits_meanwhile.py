@@ -146,7 +146,7 @@ def test_stop_means_stop_between_batches(bench: Bench) -> None:
     bench.turn()
     assert order(bench) == [films[2].item]
     assert bench.count("pending") == 0
-    assert bench.said("dropped what a stopped task had marked") == ["dropped what a stopped task had marked jobs=4"]
+    assert bench.said("dropped the rest") == ["dropped the rest of a stopped task jobs=4"]
 
 
 def test_stop_means_stop_within_a_batch(bench: Bench) -> None:

@@ -63,7 +63,7 @@ def test_a_bug_of_ours_ends_in_a_dead_letter(bench: Bench) -> None:
     assert (bench.pause, bench.status()["problem"]) == (None, None)
 
 
-def test_a_scene_that_stash_cannot_tell_fails_alone(bench: Bench) -> None:
+def test_a_scene_that_stash_cannot_return_fails_alone(bench: Bench) -> None:
     """Stash refuses whole answers for one broken row: the batch goes on without it, and nothing counts as away."""
     films = bench.films(4)
     bench.edit(*[film.scene for film in films])
@@ -79,7 +79,7 @@ def test_a_scene_that_stash_cannot_tell_fails_alone(bench: Bench) -> None:
     assert str(films[2].scene) in message
 
 
-def test_a_batch_of_one_that_stash_cannot_tell_is_no_outage_either(bench: Bench) -> None:
+def test_a_batch_of_one_that_stash_cannot_return_is_no_outage_either(bench: Bench) -> None:
     """Where every scene asked for is refused, Stash still tells its settings: it is there, the scene pays."""
     film = bench.film()
     bench.edit(film.scene)
@@ -100,12 +100,12 @@ def test_a_stash_that_refuses_everything_is_away(bench: Bench) -> None:
     bench.stash.modes.setup_needed = True
     bench.live(600)
     assert bench.job(film.scene) == before
-    standing = bench.pause
-    assert standing is not None
-    assert standing.kind == "stash"
+    current = bench.pause
+    assert current is not None
+    assert current.kind == "stash"
 
 
-def test_a_question_about_twins_that_stash_refuses_is_that_scenes_fault(bench: Bench) -> None:
+def test_a_refused_question_about_twins_costs_only_that_scene(bench: Bench) -> None:
     """Only the scene that has to be told from a twin, whose row Stash cannot read, pays an attempt."""
     alone = bench.film()
     moved = bench.film(in_plex=False)
@@ -119,7 +119,7 @@ def test_a_question_about_twins_that_stash_refuses_is_that_scenes_fault(bench: B
 
 
 @pytest.mark.parametrize("kind", ["performer", "studio", "tag"])
-def test_a_rename_that_stash_cannot_tell_fails_alone(bench: Bench, kind: str) -> None:
+def test_a_rename_that_stash_cannot_answer_fails_alone(bench: Bench, kind: str) -> None:
     """A performer, studio or tag that Stash refuses pays for itself; the scene beside it is written."""
     film = bench.film()
     bench.edit(film.scene)

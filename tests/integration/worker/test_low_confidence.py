@@ -20,7 +20,7 @@ def unsure(bench: Bench) -> Film:
     return Film(film.scene, item.rating_key)
 
 
-def test_nothing_is_written_and_the_letter_says_what_could_be_meant(bench: Bench) -> None:
+def test_nothing_is_written_and_the_dead_letter_lists_the_candidates(bench: Bench) -> None:
     """The dead letter lists the candidates with the reason; the item is as it was; the breaker does not care."""
     film = unsure(bench)
     row = dead_letters.dead_letters(bench.conn)[0]
@@ -72,7 +72,7 @@ def test_changed_settings_make_it_match_again(bench: Bench) -> None:
     assert bench.count("dead") == 0
 
 
-def test_it_is_told_again_only_once_for_each_look(bench: Bench) -> None:
+def test_it_is_compared_once_per_refresh(bench: Bench) -> None:
     """A day without change: the letter stays as it is, and Plex is looked at once an hour."""
     film = unsure(bench)
     bench.live(10)

@@ -63,7 +63,7 @@ def test_one_that_waits_holds_up_no_other(bench: Bench) -> None:
     assert bench.count("waiting") == 100
 
 
-def test_an_edit_looks_at_once_and_starts_the_waiting_anew(bench: Bench) -> None:
+def test_an_edit_is_tried_at_once_and_restarts_the_waiting(bench: Bench) -> None:
     """Whoever edits a waiting scene is served now, not when its next turn comes."""
     film = bench.film(in_plex=False)
     bench.edit(film.scene)

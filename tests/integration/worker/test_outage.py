@@ -105,9 +105,9 @@ def test_the_breaker_opens_at_the_fifth_failure(bench: Bench) -> None:
     assert bench.slept == [0.5, 1.0, 2.0, 4.0]
     assert len(bench.plex.at) == 5
     assert bench.breaker == Breaker(5, bench.now, bench.now + 60, 60)
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, standing.until, standing.problem) == (pause.PLEX, bench.now + 60, "")
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, current.until, current.problem) == (pause.PLEX, bench.now + 60, "")
 
 
 def test_probes_double_from_one_to_ten_minutes(bench: Bench) -> None:
@@ -173,7 +173,7 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
     db.conn.close()
 
 
-def test_whoever_wants_a_look_gets_one_at_once(bench: Bench) -> None:
+def test_a_wake_request_probes_at_once(bench: Bench) -> None:
     """A task, or Stash's page, makes the worker probe before its time."""
 
     film = bench.film()
@@ -217,7 +217,7 @@ def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench
 
 
 def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -> None:
-    """While Plex refuses the token, the end of a deleted scene's job leaves the user's sentence standing."""
+    """While Plex refuses the token, the end of a deleted scene's job leaves the user's sentence current."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.modes.token_mode = "refused_401"
@@ -265,9 +265,9 @@ def test_another_pause_that_is_over_while_plex_is_unreachable(bench: Bench, kind
     with closing(Meta.open(str(bench.folder))) as meta:
         meta.pause = pause.Pause(kind, bench.now - 1, "PlexSync is paused: something else.")
     assert bench.turn() is Next.IDLE
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, standing.until, standing.problem) == (pause.PLEX, bench.breaker.retry_at, "")
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, current.until, current.problem) == (pause.PLEX, bench.breaker.retry_at, "")
     assert (bench.breaker.is_open, len(bench.plex.at)) == (True, asked)
     bench.plex.clear_faults()
     bench.live(bench.breaker.retry_at - bench.now + 2)

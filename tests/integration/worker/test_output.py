@@ -131,7 +131,7 @@ def test_one_line_a_scene_at_info(bench: Bench) -> None:
     named = [re.search(r" scene=(\d+)", line) for level, line in bench.log.lines if level != "debug"]
     assert sorted(int(found[1]) for found in named if found) == sorted(film.scene for film in films)
     assert bench.said("wrote scene", f"scene={films[0].scene} ", 'title="film1 -> Film 1"', 'summary=" -> Words."')
-    assert bench.log.lines[-1] == ("info", "finished a drain jobs=6 synced=4 dead=1 retried=1")
+    assert bench.log.lines[-1] == ("info", "finished a run jobs=6 synced=4 dead=1 retried=1")
 
 
 def test_a_cover_is_told_in_the_scenes_line(bench: Bench) -> None:

@@ -182,7 +182,7 @@ def test_a_certificate_that_nobody_vouches_for(bench: Bench, tmp_path: Path) -> 
     assert bench.titles([film]) == ["Film 1"]
 
 
-def test_a_full_disk_is_looked_at_again_every_minute(bench: Bench) -> None:
+def test_a_full_disk_is_retried_every_minute(bench: Bench) -> None:
     """What this machine cannot do pauses loudly, costs no attempt, and ends by itself."""
     film = bench.film()
     bench.edit(film.scene)
@@ -190,10 +190,10 @@ def test_a_full_disk_is_looked_at_again_every_minute(bench: Bench) -> None:
     conn = open_state(str(bench.folder))
     conn.execute("CREATE TRIGGER full BEFORE INSERT ON written BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     bench.live(300)
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, bench.job(film.scene)) == (pause.LOCAL, before)
-    assert "this machine could not do it (disk is full)" in bench.status()["problem"]
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, bench.job(film.scene)) == (pause.LOCAL, before)
+    assert "error on this machine (disk is full)" in bench.status()["problem"]
     assert len([line for level, line in bench.log.lines if level == "error"]) == 1
     assert bench.plex.writes() == []
     conn.execute("DROP TRIGGER full")

@@ -161,7 +161,7 @@ class CountingApp(App):
         return super().connection()
 
 
-def test_looks_at_the_connection(bench: Bench) -> None:
+def test_reads_of_the_connection(bench: Bench) -> None:
     """The file with Stash's address is read once a round, never within a batch, however many scenes that has."""
     for number in range(40):
         bench.named(f"film {number}")

@@ -67,9 +67,9 @@ def test_edits_stay_while_stash_is_away(bench: Bench, absence: Absence) -> None:
     bench.live(3600)
     assert [bench.job(film.scene) for film in films] == before
     assert (bench.plex.writes(), bench.breaker) == ([], Breaker())
-    standing = bench.pause
-    assert standing is not None
-    assert standing.kind == pause.STASH
+    current = bench.pause
+    assert current is not None
+    assert current.kind == pause.STASH
     assert bool(bench.status()["problem"]) is absence.refused
     absence.end(bench)
     bench.live(601)
@@ -88,7 +88,7 @@ def test_stash_is_left_in_peace_while_it_is_away(bench: Bench) -> None:
     assert 6 <= len(bench.stash.log) - before <= 9
 
 
-def test_a_refusal_is_told_with_what_to_do(bench: Bench) -> None:
+def test_a_refusal_says_what_to_do(bench: Bench) -> None:
     """The sentence says that any save lets the worker in again, and how to make that last."""
     bench.edit(bench.film().scene)
     sign_in(bench)
@@ -208,7 +208,7 @@ def test_a_stash_that_does_not_know_a_field_is_nobodys_fault(bench: Bench) -> No
     assert bench.titles(films) == ["Film 1", "Film 2"]
 
 
-def test_that_stash_is_away_is_told_once(bench: Bench) -> None:
+def test_an_unreachable_stash_is_logged_once(bench: Bench) -> None:
     """The log says in one line that Stash does not answer, however long it lasts."""
     bench.edit(bench.film().scene)
     bench.stash.stop()

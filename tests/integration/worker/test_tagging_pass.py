@@ -33,9 +33,9 @@ def tagged(bench: Bench) -> list[int]:
 
 def run(bench: Bench) -> pause.Pause:
     """One pass; the pause that stands while it runs."""
-    standing = pause.Pause(pause.PLEX, bench.now + 60, tagging=True)
-    tagging_pass.run(bench.app, bench.queue, standing)
-    return standing
+    current = pause.Pause(pause.PLEX, bench.now + 60, tagging=True)
+    tagging_pass.run(bench.app, bench.queue, current)
+    return current
 
 
 def rows(bench: Bench) -> list[tuple[object, ...]]:
@@ -64,8 +64,8 @@ def test_waiting_edits_are_tagged_once(bench: Bench) -> None:
 def test_switched_off_it_stops(bench: Bench, settings: dict[str, bool]) -> None:
     """Where the user has switched it off nothing is tagged, and edits are no reason to look any more."""
     bench.stash.configure(**settings)
-    standing = run(bench)
-    assert (standing.tagging, tagged(bench)) == (False, [])
+    current = run(bench)
+    assert (current.tagging, tagged(bench)) == (False, [])
 
 
 def test_only_organized_scenes_where_only_those_count(bench: Bench) -> None:
@@ -93,7 +93,7 @@ def test_a_scene_that_cannot_be_read_stops_nothing(bench: Bench, monkeypatch: py
     assert [one for one in bench.stash.scenes if bench.stash.scenes[one].tags] == [3]
 
 
-def test_a_stash_that_refuses_the_settings_is_told(bench: Bench) -> None:
+def test_a_stash_that_refuses_the_settings_raises(bench: Bench) -> None:
     """Where Stash refuses more than the scenes, the pass is not made and will be repeated."""
     bench.app.stash.settings()
     bench.stash.forget("ConfigResult", "plugins")
@@ -121,10 +121,10 @@ def test_the_worker_tags_while_plex_is_away(bench: Bench) -> None:
     bench.work()
     assert bench.app.state.meta.breaker.is_open
     bench.stash.configure(tagStashIDs=True)
-    standing = Meta(bench.app.state.conn).pause
-    assert standing is not None
-    standing.tagging = True
-    Meta(bench.app.state.conn).pause = standing
+    current = Meta(bench.app.state.conn).pause
+    assert current is not None
+    current.tagging = True
+    Meta(bench.app.state.conn).pause = current
     bench.hook("scene:2")
     assert bench.work() is Next.IDLE
     assert (tagged(bench), len(bench.keys())) == ([1, 2, 3], 3)
