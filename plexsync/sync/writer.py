@@ -347,4 +347,4 @@ def _rejection(scene_id: int, rejected: Mapping[str, Rejected | PlexBusy]) -> Re
 
 def _no_cover(scene_id: int, why: object) -> PlexBusy:
     """Return the error of a cover that could not be fetched for now: like a busy Plex, it is worth a retry."""
-    return PlexBusy(f"Stash did not deliver the cover of scene {scene_id}: {why}")
+    return PlexBusy(f"The cover of scene {scene_id} could not be fetched: {why}")

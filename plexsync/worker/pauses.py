@@ -45,7 +45,8 @@ class Pauses:
                 " Stash to renew it. With an API key (Settings > Security) it never expires."
             )
         if isinstance(error, StashRefused) and error.invalid:
-            problem = f"PlexSync is paused: {error}. This PlexSync does not support this version of Stash. Update both."
+            why = str(error).rstrip(".")
+            problem = f"PlexSync is paused: {why}. This PlexSync does not support this version of Stash. Update both."
         return self._pause(pause.STASH, problem, str(error), edits)
 
     def plex_unavailable(self, error: PlexUnavailable, edits: float) -> bool:
@@ -93,7 +94,9 @@ class Pauses:
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
         elif kind == pause.STASH and (before is None or before.kind != kind):
-            app.log.warning(f"paused: Stash is unreachable ({why}). Edits stay queued until it answers again.")
+            unreachable, why = "Stash is unreachable", why.rstrip(".")
+            what = why if why.startswith(unreachable) else f"{unreachable} ({why})"
+            app.log.warning(f"paused: {what}. Edits stay queued until it answers again.")
         else:
             app.log.debug("paused", kind=kind, why=why)
         return True
