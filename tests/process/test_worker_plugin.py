@@ -1,4 +1,4 @@
-"""The background process and its own program: updates, a plugin that goes, one that is disabled, missing modules."""
+"""The background process and the plugin's files: updates, a removed plugin, a disabled one, missing modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.processes import (
     private_plugin,
     role,
     rows,
-    told_to_end,
+    seconds_to_end,
     until,
 )
 
@@ -40,12 +40,12 @@ def updated(plugin: Path, mark: Path) -> None:
 
 
 def marked(mark: Path) -> list[int]:
-    """Who has run the new version, in order."""
+    """Return the pids that have run the new version, in order."""
     return [int(line) for line in mark.read_text("ascii").split()] if mark.exists() else []
 
 
 def test_an_update_while_it_waits(tmp_path: Path) -> None:
-    """Files that changed and are still again are what the same process, with the same lock, goes on with."""
+    """Changed files that are still again are loaded by the same process with the same lock."""
     with Installation(tmp_path) as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         film = here.film()
@@ -62,7 +62,7 @@ def test_an_update_while_it_waits(tmp_path: Path) -> None:
 
 
 def test_an_update_while_it_works(tmp_path: Path) -> None:
-    """Between two batches the worker makes way for its new version; nothing is sent twice and no attempt is spent."""
+    """Between two batches the worker makes way for the new version; nothing is sent twice, no attempt spent."""
     with Installation(tmp_path) as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         films = [here.film() for _ in range(60)]
@@ -79,7 +79,7 @@ def test_an_update_while_it_works(tmp_path: Path) -> None:
         assert set(marked(tmp_path / "mark")) == {worker.pid}
         assert len(here.plex.writes()) == 60
         assert here.status()["totals"] == {"synced": 60, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
-        told_to_end(here, worker.pid)
+        seconds_to_end(here, worker.pid)
         worker.communicate()
 
 
@@ -106,7 +106,7 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
 
 
 def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
-    """A plugin that was removed leaves no process behind; its rows stay for the next one."""
+    """A removed plugin leaves no process behind; its rows stay for the next one."""
     with Installation(tmp_path, PLEXSYNC_SETTLE="30") as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         film = here.film()
@@ -118,7 +118,7 @@ def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
 
 
 def test_a_disabled_plugin_ends_it(tmp_path: Path) -> None:
-    """A user who disables the plugin in Stash is asked for by the next catch-up, and nothing is sent after it."""
+    """The next catch-up sees that the plugin is disabled in Stash, and nothing is sent after it."""
     with Installation(tmp_path, PLEXSYNC_CATCHUP="1") as here:
         film = here.film()
         here.edit(film, "Title")
@@ -154,7 +154,7 @@ sys.meta_path = [Hiding if one is importlib.machinery.PathFinder else one for on
     ],
 )
 def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str) -> None:
-    """Status and Stash's log have the exact command, once; the jobs stay, and go on by themselves once it was run."""
+    """Status and Stash's log have the exact command, once; the jobs stay, and continue once it was run."""
     (tmp_path / "hide").mkdir()
     hidden = tmp_path / "hidden"
     (tmp_path / "hide" / "sitecustomize.py").write_text(HIDE.format(path=str(hidden)), "utf-8")
@@ -195,7 +195,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
     ],
 )
 def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said: str) -> None:
-    """A half-written plugin, or a module without what it needs, is told; the process waits instead of vanishing."""
+    """A half-written plugin or an incomplete module is reported; the process waits instead of vanishing."""
     with Installation(tmp_path) as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         running = plugin / "plexsync" / "daemon" / "run.py"
@@ -213,7 +213,7 @@ def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said:
 
 
 def test_a_damaged_state_is_repaired(tmp_path: Path) -> None:
-    """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
+    """A state damaged while the process waits is rebuilt with the next edit, and the edit arrives."""
     with Installation(tmp_path) as here:
         quick = private_plugin(here, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
         text = quick.read_text("utf-8").replace("{Next.WORK: 60.0, Next.IDLE: 5.0}", "{Next.WORK: 0.2, Next.IDLE: 0.2}")

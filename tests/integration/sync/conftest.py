@@ -1,4 +1,4 @@
-"""What the tests of planning and writing share."""
+"""Fixtures shared by the tests of planning and writing."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ FAR = environment.horizon()
 
 
 def paused(kind: str, ends: float = 60.0, *, tagging: bool = False, check: float = 0.0) -> Pause:
-    """Return a pause that ends ``seconds`` after NOW, with probes every 60 s."""
+    """Return a pause that ends ``ends`` seconds after NOW, with probes every 60 s."""
     return Pause(kind, NOW + ends, "why", interval=60.0, edits=1.0, tagging=tagging, settings_check_at=check)
 
 

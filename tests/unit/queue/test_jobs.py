@@ -290,7 +290,7 @@ def test_standard_library_alone(module: object) -> None:
 import sys, os, time, sqlite3
 before = {{*sys.modules, "fcntl", "msvcrt", "__future__"}}
 import {name}
-print(sorted(one for one in sys.modules if one not in before and not one.startswith("plexsync")))
+print(sorted(module for module in sys.modules if module not in before and not module.startswith("plexsync")))
 """
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=environment.PLUGIN_DIR, capture_output=True, text=True, check=True

@@ -68,8 +68,8 @@ def test_lease_by_the_clock(queue: JobQueue, clock: Clock) -> None:
     assert queue.next_due() == NOW + 1
     assert queue.lease(2) == []
     clock.now += 3
-    assert [one.id for one in queue.lease(2)] == [1, 2]
-    assert [one.id for one in queue.lease(2)] == [3]
+    assert [job.id for job in queue.lease(2)] == [1, 2]
+    assert [job.id for job in queue.lease(2)] == [3]
     assert queue.next_due() is None
 
 
@@ -79,10 +79,10 @@ def test_clock_jump(queue: JobQueue, clock: Clock, jump: float) -> None:
     put(queue.conn, "scene:1", "scene:2")
     clock.now += jump
     put(queue.conn, "scene:2", now=clock.now)
-    first = [one.id for one in queue.lease(10)]
+    first = [job.id for job in queue.lease(10)]
     clock.now = NOW
     assert 2 in first
-    assert sorted(first + [one.id for one in queue.lease(10)]) == [1, 2]
+    assert sorted(first + [job.id for job in queue.lease(10)]) == [1, 2]
 
 
 def test_settlements(queue: JobQueue) -> None:
@@ -109,7 +109,7 @@ def test_outcome_counts_for_the_task(queue: JobQueue) -> None:
     """An outcome counts for the task that followed the job when it was leased."""
     put(queue.conn, "scene:1", "scene:2")
     change(queue.conn, "scene:1", task="t1")
-    queue.settle([Settlement(one, "done", "synced") for one in queue.lease(10)])
+    queue.settle([Settlement(job, "done", "synced") for job in queue.lease(10)])
     assert queue.conn.execute("SELECT * FROM outcome").fetchall() == [("t1", "synced", 1)]
 
 
@@ -143,7 +143,7 @@ def test_no_resume_at_opening(queue: JobQueue, tmp_path: Path, clock: Clock) -> 
     second = JobQueue(str(tmp_path), clock)
     assert (second.unack_count(), second.lease(1)) == (1, [])
     second.resume_unack_tasks()
-    assert [(one.id, one.rescues) for one in second.lease(1)] == [(1, 1)]
+    assert [(job.id, job.rescues) for job in second.lease(1)] == [(1, 1)]
     second.close()
 
 

@@ -13,7 +13,7 @@ RESET, CAP = 60.0, 600.0
 
 
 def fail(breaker: Breaker, times: int = 1, now: float = NOW, at_once: bool = False) -> Breaker:
-    """Return the breaker after ``count`` failures at one moment."""
+    """Return the breaker after ``times`` failures at one moment."""
     for _ in range(times):
         breaker = failed(breaker, now, RESET, CAP, at_once=at_once)
     return breaker

@@ -57,7 +57,7 @@ def carried_out(before: Sequence[str], edits: Sequence[Params], name: str, appen
         if adds and not append:
             have = []
         for tag in adds:
-            if tag.casefold() not in [one.casefold() for one in have]:
+            if tag.casefold() not in [present.casefold() for present in have]:
                 have.append(tag)
         have = [tag for tag in have if tag.casefold() not in gone]
     return have

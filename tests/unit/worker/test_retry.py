@@ -194,16 +194,16 @@ def test_it_gives_up_only_with_an_attempt_that_fails_afterwards(waited: float | 
 
 def test_the_whole_wait_ends_after_a_week() -> None:
     """A scene that never arrives is tried for a week, at least hourly, and is dead after that."""
-    now, job, looks = NOW, tried(), 0
+    now, job, tries = NOW, tried(), 0
     while True:
         decision = made(NotInPlex("Nowhere."), job, now=now)
-        looks += 1
+        tries += 1
         if decision.to == "dead":
             break
         assert decision.due - now <= 3600
         now, job = decision.due, tried(decision.attempts, decision.waiting)
     assert 7 * DAY <= now - NOW <= 7 * DAY + 3600
-    assert 168 <= looks <= 200
+    assert 168 <= tries <= 200
 
 
 def test_giving_up_at_once_means_at_once() -> None:
