@@ -122,7 +122,7 @@ def _status(folder: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(status_object, indent=1))
     else:
-        print("\n".join(status.words(status_object)))
+        print("\n".join(status.sentences(status_object)))
     return 0
 
 

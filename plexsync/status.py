@@ -72,7 +72,7 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def words(status_object: dict[str, Any]) -> list[str]:
+def sentences(status_object: dict[str, Any]) -> list[str]:
     """Return the status object as sentences, the most urgent first."""
     queue, worker, breaker = status_object["queue"], status_object["worker"], status_object["breaker"]
     lines = [status_object["problem"]] if status_object["problem"] else []

@@ -41,7 +41,7 @@ def show_status(folder: str, args: Args) -> dict[str, Any]:
     report = status.status(folder, time.time())
     sink = StderrSink()
     log = Log([sink])
-    for line in reversed(status.words(report)):
+    for line in reversed(status.sentences(report)):
         log.info(line)
     sink.progress(1.0)
     return report

@@ -6,6 +6,7 @@ the idle worker then watches until there is a reason to resume.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -183,6 +184,7 @@ class Worker:
             self._app.state.see(batch.seen())
             self._settle(batch.settled)
         self._note_key()
+        self._note_server()
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         self._queue.settle(settlements)
@@ -237,23 +239,22 @@ class Worker:
             self._export()
 
     def _note_key(self) -> None:
-        """Read Stash's API key once, while the cookie is valid: after its hour only the key lets the worker in.
-
-        Also note the Plex server and a library for probes.
-        """
+        """Read Stash's API key once, while the cookie is valid: after its hour only the key lets the worker in."""
         app = self._app
-        if not app.api_key and not app.asked_for_key:
-            app.asked_for_key = True
-            try:
-                app.api_key = app.stash.api_key()
-            except StashUnavailable:
-                return
+        if app.api_key or app.asked_for_key:
+            return
+        app.asked_for_key = True
+        with contextlib.suppress(StashUnavailable):
+            app.api_key = app.stash.api_key()
             app.log.secret(app.api_key)
-        planner = app.planner
+
+    def _note_server(self) -> None:
+        """Store which Plex server this is, and the library that a probe reads."""
+        planner, meta = self._app.planner, self._app.state.meta
         if planner is not None:
-            if planner.sections and app.state.meta.section is None:
-                app.state.meta.section = planner.sections[0].key
-            app.state.meta.machine = planner.machine
+            if planner.sections and meta.section is None:
+                meta.section = planner.sections[0].key
+            meta.machine = planner.machine
 
     def _base(self) -> tuple[int, int, int]:
         return (self._stats.plex_reads, self._stats.plex_writes, self._stats.stash)
