@@ -160,8 +160,8 @@ def test_a_probe_dies_with_its_idle_worker(tmp_path: Path) -> None:
         until(lambda: here.plex.log, what="a probe")
         (child,) = children(pid)
         assert role(child) == "probe"
-        held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
-        assert not [path for path in held if "worker.lock" in path]
+        opened = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
+        assert not [path for path in opened if "worker.lock" in path]
         assert seconds_to_end(here, pid) < SOON
         until(lambda: role(child) == "", SOON, what="the end of the probe")
         here.plex.clear_faults()

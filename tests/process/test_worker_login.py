@@ -28,8 +28,8 @@ def lock_out(here: Installation) -> None:
 
 def places(here: Installation, pid: int) -> dict[str, bytes]:
     """Return where others might read a secret: files, command line and environment."""
-    found = {path.name: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
-    return found | {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
+    files = {path.name: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
+    return files | {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
 
 
 def test_the_key_outlives_the_cookie_and_is_stored_nowhere(tmp_path: Path) -> None:

@@ -30,18 +30,18 @@ from tests.support.processes import (
 QUICK = {"INTERVAL": 0.1, "STILL": 0.3, "GONE": 1.0}
 
 #: Appended to a module of the copy: says who has loaded it.
-MARK = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(f"{{os.getpid()}}\\n")\n'
+RECORD_PID = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(f"{{os.getpid()}}\\n")\n'
 
 
-def updated(plugin: Path, mark: Path) -> None:
+def updated(plugin: Path, pids: Path) -> None:
     """Write a new version of the plugin, which leaves the pid of whoever runs it."""
     path = plugin / "plexsync" / "daemon" / "main.py"
-    path.write_text(path.read_text("utf-8") + MARK.format(path=str(mark)), "utf-8")
+    path.write_text(path.read_text("utf-8") + RECORD_PID.format(path=str(pids)), "utf-8")
 
 
-def marked(mark: Path) -> list[int]:
+def runs_of(pids: Path) -> list[int]:
     """Return the pids that have run the new version, in order."""
-    return [int(line) for line in mark.read_text("ascii").split()] if mark.exists() else []
+    return [int(line) for line in pids.read_text("ascii").split()] if pids.exists() else []
 
 
 def test_an_update_while_it_waits(tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_an_update_while_it_waits(tmp_path: Path) -> None:
         here.edit(film, "Old")
         here.arrives(film, "Old")
         pid = idle_worker_of(here)
-        updated(plugin, tmp_path / "mark")
-        until(lambda: marked(tmp_path / "mark"), what="the new version")
-        assert set(marked(tmp_path / "mark")) == {pid}
+        updated(plugin, tmp_path / "pids")
+        until(lambda: runs_of(tmp_path / "pids"), what="the new version")
+        assert set(runs_of(tmp_path / "pids")) == {pid}
         assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
         here.edit(film, "New")
         here.arrives(film, "New")
@@ -73,10 +73,10 @@ def test_an_update_while_it_works(tmp_path: Path) -> None:
         conn.close()
         worker = here.start_worker()
         until(here.plex.writes, what="the first write")
-        updated(plugin, tmp_path / "mark")
-        until(lambda: marked(tmp_path / "mark"), what="the new version")
+        updated(plugin, tmp_path / "pids")
+        until(lambda: runs_of(tmp_path / "pids"), what="the new version")
         here.settles()
-        assert set(marked(tmp_path / "mark")) == {worker.pid}
+        assert set(runs_of(tmp_path / "pids")) == {worker.pid}
         assert len(here.plex.writes()) == 60
         assert here.status()["totals"] == {"synced": 60, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
         seconds_to_end(here, worker.pid)
@@ -99,10 +99,10 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         until(lambda: time.monotonic() > began + 1.5)
         assert here.title(film) == "Before"
         assert role(pid) == "idle"
-        updated(tmp_path / "away", tmp_path / "mark")
+        updated(tmp_path / "away", tmp_path / "pids")
         shutil.move(tmp_path / "away", plugin)
         here.arrives(film, "Waits")
-        assert set(marked(tmp_path / "mark")) == {pid}
+        assert set(runs_of(tmp_path / "pids")) == {pid}
 
 
 def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:

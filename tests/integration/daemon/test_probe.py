@@ -47,9 +47,9 @@ class Site(Stage):
 
     def current_pause(self) -> Pause:
         """Return the current pause."""
-        found = Meta(self.conn).pause
-        assert found is not None
-        return found
+        current = Meta(self.conn).pause
+        assert current is not None
+        return current
 
     def probe_once(self, key: str = "") -> bool:
         """Probe once, now."""
@@ -66,8 +66,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Both servers run, and all is well but for what a test changes."""
     for name in environment.DEFAULTS:
         monkeypatch.delenv(name, raising=False)
-    with Site(tmp_path) as made:
-        yield made
+    with Site(tmp_path) as stage:
+        yield stage
 
 
 def refused(site: Site) -> None:
@@ -389,8 +389,8 @@ def test_a_probe_whose_idle_worker_was_killed_writes_nothing(site: Site, monkeyp
 def test_an_untrusted_certificate(site: Site, tmp_path: Path, skip: bool) -> None:
     """Plex's certificate is checked unless the user switched that off; nothing is sent before."""
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
-    subprocess.run(["openssl", *made, "-keyout", key], check=True, capture_output=True)
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *options, "-keyout", key], check=True, capture_output=True)
     with PlexServer(tls=(cert, key)) as secure:
         secure.add_section("Films", key=7)
         site.stash.configure(plexUrl=secure.url, plexSkipTlsVerify=skip)

@@ -84,10 +84,10 @@ def test_an_internal_error_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "drain", fail)
         assert drain(bench, key="key") == (Next.IDLE, "key")
-    found = current_pause(bench)
-    assert found is not None
-    assert (found.kind, found.until) == (pause.LOCAL, NOW + 60)
-    assert "KeyError" in found.problem
+    current = current_pause(bench)
+    assert current is not None
+    assert (current.kind, current.until) == (pause.LOCAL, NOW + 60)
+    assert "KeyError" in current.problem
     assert any(line.startswith("traced") for line in log(bench))
     assert drain(bench)[0] is Next.IDLE
     assert bench.title(item) == "Title"
@@ -136,10 +136,10 @@ def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
     spoil(bench.folder / environment.STATE_DB, table)
     bench.hook(f"scene:{scene}")
     assert drain(bench)[0] is Next.IDLE
-    found = current_pause(bench)
-    assert found is not None
-    assert found.kind == pause.LOCAL
-    assert "malformed" in found.problem
+    current = current_pause(bench)
+    assert current is not None
+    assert current.kind == pause.LOCAL
+    assert "malformed" in current.problem
     bench.sleep(60)
     assert drain(bench)[0] is Next.IDLE
     assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1

@@ -13,5 +13,5 @@ from tests.support.writing_bench import WritingBench
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[WritingBench]:
     """Planner and writer between a Stash and a Plex."""
-    with WritingBench(tmp_path) as made:
-        yield made
+    with WritingBench(tmp_path) as stage:
+        yield stage

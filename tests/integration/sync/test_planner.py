@@ -195,6 +195,6 @@ def test_an_item_found_only_by_the_second_match_stays_its_owners(bench: WritingB
     bench.planner.refresh()
     scenes = list(bench.link.batch([one]).scenes.values())
     before = bench.planner.match(scenes)[one]
-    assert (before.verdict, [found.rating_key for found in before.items]) == ("high", [111])
+    assert (before.verdict, [candidate.rating_key for candidate in before.items]) == ("high", [111])
     bench.state.store(bench.planner.machine, [Record(111, 999, "/films/y/y.mp4", "/gone/y.mp4")])
     assert bench.planner.match(scenes)[one].verdict != "high"

@@ -26,9 +26,9 @@ class Reader:
         self._last = 0
 
     def __call__(self, _: Request) -> None:
-        found = self._path.stat().st_mtime_ns if self._path.exists() else 0
-        if found != self._last:
-            self._last = found
+        written_at = self._path.stat().st_mtime_ns if self._path.exists() else 0
+        if written_at != self._last:
+            self._last = written_at
             self.news.append(self._bench.now)
         self._bench.now += self._seconds
 

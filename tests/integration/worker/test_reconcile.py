@@ -31,9 +31,9 @@ def bench(bench: Bench) -> Bench:
 
 def listed(bench: Bench, scene: int) -> dict[str, Any]:
     """Return a scene as a listing shows it."""
-    found = bench.stash.scenes[scene]
-    files = [{"id": file.id, "path": file.path} for file in found.files]
-    return {"id": scene, "updated_at": found.updated_at, "files": files}
+    stored = bench.stash.scenes[scene]
+    files = [{"id": file.id, "path": file.path} for file in stored.files]
+    return {"id": scene, "updated_at": stored.updated_at, "files": files}
 
 
 def auto_tagged(bench: Bench) -> None:

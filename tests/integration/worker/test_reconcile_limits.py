@@ -23,8 +23,8 @@ def test_a_fresh_install_overwrites_nothing_old(bench: Bench, zone: float) -> No
         for kind in ("performer", "studio", "tag"):
             bench.stash.store.add_entity(kind, f"n{seconds}")
     bench.now = NOW + HOUR
-    found = [f"{kind}:{number}" for kind in ("performer", "scene", "studio", "tag") for number in (3, 4)]
-    assert (bench.catch_up(), bench.keys()) == (8, found)
+    expected = [f"{kind}:{number}" for kind in ("performer", "scene", "studio", "tag") for number in (3, 4)]
+    assert (bench.catch_up(), bench.keys()) == (8, expected)
     bench.work()
     assert [bench.title(key) for key in (102, 103)] == ["s0", "s1"]
     assert [bench.plex.items[key].locked for key in (100, 101)] == [set(), set()]

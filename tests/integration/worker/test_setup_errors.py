@@ -166,8 +166,8 @@ def test_a_problem_reaches_stashs_log(bench: Bench) -> None:
 def test_an_untrusted_certificate(bench: Bench, tmp_path: Path) -> None:
     """It is rejected until the user switches the check off; nothing is sent before."""
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
-    subprocess.run(["openssl", *made, "-keyout", key], check=True, capture_output=True)
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *options, "-keyout", key], check=True, capture_output=True)
     bench.plex.stop()
     bench.plex._tls = (cert, key)
     bench.plex.start()

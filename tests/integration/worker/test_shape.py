@@ -172,12 +172,12 @@ def test_reads_of_the_connection(bench: Bench) -> None:
     app = CountingApp(str(bench.folder), bench.app.log, world=bench.app.world)
     bench.app = app
     counts = []
-    for some in (3, 40):
+    for limit in (3, 40):
         jobs.enqueue_many(
-            bench.conn, [JobKey.scene(scene_id) for scene_id in list(bench.stash.scenes)[:some]], "x", bench.now, 0
+            bench.conn, [JobKey.scene(scene_id) for scene_id in list(bench.stash.scenes)[:limit]], "x", bench.now, 0
         )
         before = app.reads
-        batch = batch_of(bench, some)
+        batch = batch_of(bench, limit)
         batch.run()
         bench.queue.settle(batch.settled)
         counts.append(app.reads - before)

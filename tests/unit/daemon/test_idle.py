@@ -43,28 +43,31 @@ DECISIONS: dict[str, tuple[Observed, tuple[Next, float]]] = {
     "the plugin is gone": (Observed(files="gone", due=NOW, wake_requested=True), (Next.STOP, NOW)),
     "the plugin's files move": (Observed(files="moving", due=NOW, wake_requested=True), (Next.IDLE, NOW + TICK)),
     "the plugin was updated": (Observed(files="changed"), (Next.WORK, NOW)),
-    "Plex away": (Observed(pause=paused(PLEX), due=NOW, catchup_at=NOW), (Next.IDLE, NOW + 60)),
-    "Plex away, time for a probe": (Observed(pause=paused(PLEX, 0), due=NOW), (Next.PROBE, NOW)),
-    "Plex away, an edit": (Observed(pause=paused(PLEX), due=NOW, edited=True), (Next.IDLE, NOW + 60)),
-    "Plex away, an edit to tag": (
+    "Plex unreachable": (Observed(pause=paused(PLEX), due=NOW, catchup_at=NOW), (Next.IDLE, NOW + 60)),
+    "Plex unreachable, time for a probe": (Observed(pause=paused(PLEX, 0), due=NOW), (Next.PROBE, NOW)),
+    "Plex unreachable, an edit": (Observed(pause=paused(PLEX), due=NOW, edited=True), (Next.IDLE, NOW + 60)),
+    "Plex unreachable, an edit to tag": (
         Observed(pause=paused(PLEX, tagging=True), due=NOW, edited=True),
         (Next.WORK, NOW),
     ),
-    "Plex away, a wake request": (Observed(pause=paused(PLEX), due=NOW, wake_requested=True), (Next.WORK, NOW)),
-    "Plex away, nothing to do for long": (Observed(pause=paused(PLEX, 0), idle_until=NOW), (Next.STOP, NOW)),
-    "Plex away, idle not yet for long": (Observed(pause=paused(PLEX), idle_until=NOW + 7), (Next.IDLE, NOW + 60)),
-    "Plex away, time for the settings": (Observed(pause=paused(PLEX, check=NOW), due=NOW), (Next.PROBE, NOW)),
-    "Plex away, the settings come first": (
+    "Plex unreachable, a wake request": (Observed(pause=paused(PLEX), due=NOW, wake_requested=True), (Next.WORK, NOW)),
+    "Plex unreachable, nothing to do for long": (Observed(pause=paused(PLEX, 0), idle_until=NOW), (Next.STOP, NOW)),
+    "Plex unreachable, idle not yet for long": (
+        Observed(pause=paused(PLEX), idle_until=NOW + 7),
+        (Next.IDLE, NOW + 60),
+    ),
+    "Plex unreachable, time for the settings": (Observed(pause=paused(PLEX, check=NOW), due=NOW), (Next.PROBE, NOW)),
+    "Plex unreachable, the settings come first": (
         Observed(pause=paused(PLEX, check=NOW + 9), due=NOW),
         (Next.IDLE, NOW + 9),
     ),
-    "Stash away": (Observed(pause=paused(STASH), due=NOW), (Next.IDLE, NOW + 60)),
-    "Stash away, an edit": (Observed(pause=paused(STASH), due=NOW, edited=True), (Next.WORK, NOW)),
-    "set up badly": (Observed(pause=paused(SETUP), due=NOW), (Next.IDLE, NOW + 60)),
-    "set up badly, an edit": (Observed(pause=paused(SETUP), due=NOW, edited=True), (Next.WORK, NOW)),
-    "set up badly, time for a probe": (Observed(pause=paused(SETUP, -5), due=NOW), (Next.PROBE, NOW)),
-    "this machine": (Observed(pause=paused(LOCAL), due=NOW, edited=True), (Next.IDLE, NOW + 60)),
-    "this machine, time for a probe": (Observed(pause=paused(LOCAL, 0), due=NOW), (Next.PROBE, NOW)),
+    "Stash unreachable": (Observed(pause=paused(STASH), due=NOW), (Next.IDLE, NOW + 60)),
+    "Stash unreachable, an edit": (Observed(pause=paused(STASH), due=NOW, edited=True), (Next.WORK, NOW)),
+    "a setup problem": (Observed(pause=paused(SETUP), due=NOW), (Next.IDLE, NOW + 60)),
+    "a setup problem, an edit": (Observed(pause=paused(SETUP), due=NOW, edited=True), (Next.WORK, NOW)),
+    "a setup problem, time for a probe": (Observed(pause=paused(SETUP, -5), due=NOW), (Next.PROBE, NOW)),
+    "an error on this machine": (Observed(pause=paused(LOCAL), due=NOW, edited=True), (Next.IDLE, NOW + 60)),
+    "an error on this machine, time for a probe": (Observed(pause=paused(LOCAL, 0), due=NOW), (Next.PROBE, NOW)),
     "dry run": (Observed(pause=paused(DRY), due=NOW + 100, edited=True), (Next.IDLE, NOW + 60)),
     "dry run, an edit is due": (Observed(pause=paused(DRY), due=NOW, edited=True), (Next.WORK, NOW)),
     "dry run, time for a probe": (Observed(pause=paused(DRY, 0), due=NOW + 100), (Next.PROBE, NOW)),
@@ -143,8 +146,10 @@ class Site:
     def run(self, probe: Callable[[], bool] | None = None, files: PluginFiles | None = None) -> tuple[Next, float]:
         """Return how the idle worker ended, and after how many seconds."""
         still = files or PluginFiles(read=dict)
-        made = Idle(str(self.folder), probe=probe or self.probe, files=still, clock=lambda: self.now, sleep=self.sleep)
-        return made.run(), self.now - NOW
+        idle_worker = Idle(
+            str(self.folder), probe=probe or self.probe, files=still, clock=lambda: self.now, sleep=self.sleep
+        )
+        return idle_worker.run(), self.now - NOW
 
     def set_clock(self, to: float) -> Callable[[], None]:
         """Return a function that sets the clock to ``to`` seconds from NOW."""
@@ -160,11 +165,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty queue, and the contract's durations."""
     for name in environment.DEFAULTS:
         monkeypatch.delenv(name, raising=False)
-    made = Site(tmp_path)
-    yield made
-    made.conn.close()
-    if made.state is not None:
-        made.state.close()
+    watched = Site(tmp_path)
+    yield watched
+    watched.conn.close()
+    if watched.state is not None:
+        watched.state.close()
 
 
 def test_a_due_row_needs_the_worker_at_once(site: Site) -> None:
@@ -345,12 +350,12 @@ def test_an_update_of_the_plugin(site: Site) -> None:
 def test_the_databases_are_closed(site: Site) -> None:
     """An idle worker that has ended holds no connection: the next worker may have to rename a damaged file."""
     site.edit()
-    made = Idle(str(site.folder), probe=site.probe, files=PluginFiles(read=dict), clock=lambda: site.now)
-    made.run()
+    idle_worker = Idle(str(site.folder), probe=site.probe, files=PluginFiles(read=dict), clock=lambda: site.now)
+    idle_worker.run()
     with pytest.raises(sqlite3.ProgrammingError):
-        made._conn.execute("SELECT 1")
+        idle_worker._conn.execute("SELECT 1")
     with pytest.raises(sqlite3.ProgrammingError):
-        made._state.conn.execute("SELECT 1")
+        idle_worker._state.conn.execute("SELECT 1")
 
 
 def test_on_windows_the_probe_runs_in_this_process(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,9 +41,9 @@ def test_plans(tmp_path: Path, statement: str, filled: bool) -> None:
     conn = made(tmp_path)
     if filled:
         jobs.enqueue_many(conn, job_keys(scenes(5000)), "x", NOW, 0, lambda _: None)
-    found = plan(conn, statement, VALUES)
-    assert "SCAN ack_queue_default" not in found
-    assert [part for part in PLANS[statement] if part not in found] == []
+    steps = plan(conn, statement, VALUES)
+    assert "SCAN ack_queue_default" not in steps
+    assert [part for part in PLANS[statement] if part not in steps] == []
 
 
 def opcodes(conn: sqlite3.Connection, act: Callable[[], object]) -> int:

@@ -31,10 +31,10 @@ def conn(tmp_path: Path) -> sqlite3.Connection:
 
 def test_list(conn: sqlite3.Connection) -> None:
     """Dead letters are listed newest first, each with a reason of the contract."""
-    found = dead_letters.dead_letters(conn)
-    assert [row[1] for row in found] == ["scene:5", "scene:4", "scene:3", "scene:2", "scene:1"]
-    assert found[-1] == (1, "scene:1", "low_confidence", "m1", 1, NOW, NOW + 1, "[]")
-    assert {row[2] for row in found} <= set(dead_letters.REASONS)
+    listed = dead_letters.dead_letters(conn)
+    assert [row[1] for row in listed] == ["scene:5", "scene:4", "scene:3", "scene:2", "scene:1"]
+    assert listed[-1] == (1, "scene:1", "low_confidence", "m1", 1, NOW, NOW + 1, "[]")
+    assert {row[2] for row in listed} <= set(dead_letters.REASONS)
     assert dead_letters.by_reason(conn) == {
         "low_confidence": 1,
         "not_in_plex": 1,

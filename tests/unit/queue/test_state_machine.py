@@ -89,8 +89,8 @@ class QueueMachine(RuleBasedStateMachine):
     def catch_up(self, keys: list[str]) -> None:
         """Catch-up adds missing rows and touches nothing else."""
         new = [key for key in keys if key not in self.model.rows]
-        made = jobs.add_missing(self.queue.conn, job_keys(keys), "catch-up", self.now, jobs.FAN_OUT, no_pause)
-        assert made == len(new)
+        added = jobs.add_missing(self.queue.conn, job_keys(keys), "catch-up", self.now, jobs.FAN_OUT, no_pause)
+        assert added == len(new)
         for key in new:
             self.model.edit(key, self.now, 1)
 
@@ -138,8 +138,8 @@ class QueueMachine(RuleBasedStateMachine):
         """Only due rows are leased, in order of priority, and one that may kill the worker alone."""
         due = [key for key in self.model.rows if self.model.is_due(key, self.now, HORIZON)]
         rows = self.model.rows
-        found = self.queue.lease(limit)
-        taken = [str(job.key) for job in found]
+        leased = self.queue.lease(limit)
+        taken = [str(job.key) for job in leased]
         right = {key: (rows[key].priority, rows[key].due) for key in due}
         suspects = {key for key in due if rows[key].rescues >= 2}
         assert set(taken) <= set(due)
@@ -151,7 +151,7 @@ class QueueMachine(RuleBasedStateMachine):
             passed_over = [right[key] for key in due if key not in taken and key not in suspects]
             assert len(taken) == min(limit, len(due)) or suspects
             assert all(right[key] <= other for key in taken for other in passed_over)
-        for job in found:
+        for job in leased:
             row = rows[str(job.key)]
             assert (job.attempts, job.rescues, job.bulk, job.task_id) == (
                 row.attempts, row.rescues, row.bulk, row.task_id,
@@ -225,8 +225,8 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(scenes=st.sets(st.integers(1, 6)))
     def gained(self, scenes: set[int]) -> None:
         """Plex gains files that waiting scenes may need."""
-        found = jobs.wake_scenes(self.queue.conn, scenes, self.now, no_pause)
-        assert found == self.model.wake([f"scene:{number}" for number in scenes], self.now)
+        woken = jobs.wake_scenes(self.queue.conn, scenes, self.now, no_pause)
+        assert woken == self.model.wake([f"scene:{number}" for number in scenes], self.now)
 
     @rule()
     def filled(self) -> None:
@@ -296,16 +296,16 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def rows_are_the_models(self) -> None:
         """There is one row for each key of the model, in the same state, and no other."""
-        found = self.hook.execute(
+        rows = self.hook.execute(
             "SELECT key, status, due, priority, attempts, rescues, waiting, bulk, task, reason FROM ack_queue_default"
         ).fetchall()
         wanted = {
             (key, row.state, row.due, row.priority, row.attempts, row.rescues, row.waiting, int(row.bulk), row.task_id)
             for key, row in self.model.rows.items()
         }
-        assert len(found) == len(self.model.rows)
-        assert {row[:-1] for row in found} == wanted
-        assert {row[0]: row[-1] for row in found if row[1] == DEAD} == {
+        assert len(rows) == len(self.model.rows)
+        assert {row[:-1] for row in rows} == wanted
+        assert {row[0]: row[-1] for row in rows if row[1] == DEAD} == {
             key: self.model.rows[key].reason for key in self.model.where(DEAD)
         }
 

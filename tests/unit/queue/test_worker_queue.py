@@ -50,9 +50,9 @@ def test_job(queue: JobQueue) -> None:
         queue.conn, "performer:7", attempts=3, rescues=1, waiting=NOW - 5, bulk=1, task="t1", reason="busy",
         generation=4, first_seen=NOW - 60,
     )  # fmt: skip
-    (found,) = queue.lease(10)
-    assert found == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy")
-    assert found.key == JobKey("performer", 7)
+    (leased,) = queue.lease(10)
+    assert leased == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy")
+    assert leased.key == JobKey("performer", 7)
 
 
 def test_job_without_history(queue: JobQueue) -> None:
@@ -89,19 +89,19 @@ def test_settlements(queue: JobQueue) -> None:
     """One batch settles each job in a different way, candidates as JSON."""
     put(queue.conn, *(f"scene:{number}" for number in (1, 2, 3, 4)))
     one, two, three, four = queue.lease(10)
-    found = [{"title": "Größe", "item": 5}]
+    candidates = [{"title": "Größe", "item": 5}]
     queue.settle(
         [
             Settlement(one, "done", "synced"),
             Settlement(two, "later", due=NOW + 30, attempts=2, reason="busy", message="why"),
-            Settlement(three, "dead", reason="low_confidence", message="two", candidates=found, attempts=1),
+            Settlement(three, "dead", reason="low_confidence", message="two", candidates=candidates, attempts=1),
         ]
     )
     queue.release([four])
     assert keys(queue.conn) == ["scene:2", "scene:3", "scene:4"]
     row = job(queue.conn, "scene:2")
     assert (row["due"], row["attempts"], row["reason"], row["candidates"]) == (NOW + 30, 2, "busy", None)
-    assert json.loads(job(queue.conn, "scene:3")["candidates"]) == found
+    assert json.loads(job(queue.conn, "scene:3")["candidates"]) == candidates
     assert keys(queue.conn, "status = 1 AND attempts = 0") == ["scene:4"]
 
 

@@ -21,12 +21,12 @@ def fail(breaker: Breaker, times: int = 1, now: float = NOW, at_once: bool = Fal
 
 def intervals(breaker: Breaker, count: int) -> list[float]:
     """Return the seconds it stays open after each of ``count`` failed probes, each made when it was due."""
-    found = []
+    seconds = []
     for _ in range(count):
         now = breaker.retry_at
         breaker = failed(breaker, now, RESET, CAP)
-        found.append(breaker.retry_at - now)
-    return found
+        seconds.append(breaker.retry_at - now)
+    return seconds
 
 
 def test_a_new_breaker_is_closed() -> None:

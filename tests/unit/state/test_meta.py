@@ -30,9 +30,9 @@ VALUES: dict[str, Any] = {
 @pytest.fixture
 def meta(tmp_path: Path) -> Iterator[Meta]:
     """The values of a fresh ``state.db``."""
-    made = Meta(ledger.open_state(str(tmp_path)))
-    yield made
-    made.close()
+    values = Meta(ledger.open_state(str(tmp_path)))
+    yield values
+    values.close()
 
 
 def test_each_has_a_default(meta: Meta) -> None:
@@ -62,9 +62,9 @@ def test_a_pause_for_plex_brings_its_breaker(meta: Meta) -> None:
     meta.pause = Pause(PLEX, breaker=opened)
     assert meta.breaker == opened
     meta.pause = Pause(SETUP, NOW + 60, "why")
-    found = meta.pause
-    assert found is not None
-    assert (found.kind, found.until, found.breaker, meta.breaker) == (SETUP, NOW + 60, opened, opened)
+    stored = meta.pause
+    assert stored is not None
+    assert (stored.kind, stored.until, stored.breaker, meta.breaker) == (SETUP, NOW + 60, opened, opened)
     meta.pause = None
     assert (meta.pause, meta.breaker) == (None, opened)
 

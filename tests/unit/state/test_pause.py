@@ -22,19 +22,19 @@ def values(pause: Pause) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", [PLEX, STASH, SETUP, LOCAL, DRY])
 def test_it_is_stored_and_comes_back(kind: str) -> None:
     """A stored pause is read as it was, with the breaker stored beside it."""
-    made = Pause(
+    pause = Pause(
         kind, NOW + 60, "why", interval=60.0, edits=3, settings="d", section=7, tagging=True, settings_check_at=NOW + 9
     )
-    again = Pause.from_json(made.as_json(), made.breaker)
-    assert values(again) == values(made)
+    again = Pause.from_json(pause.as_json(), pause.breaker)
+    assert values(again) == values(pause)
     assert (again.until, again.interval) == (NOW + 60, 60.0)
 
 
 def test_the_wait_for_plex_is_the_breakers() -> None:
     """While Plex is unreachable the pause ends when the breaker says so, whatever was stored with the pause."""
-    made = Pause(PLEX, NOW + 60)
+    pause = Pause(PLEX, NOW + 60)
     after = Breaker(9, NOW, NOW + 300, 240.0)
-    again = Pause.from_json(made.as_json(), after)
+    again = Pause.from_json(pause.as_json(), after)
     assert (again.until, again.interval) == (NOW + 300, 240.0)
     again.until = NOW + 400
     assert again.breaker == after._replace(retry_at=NOW + 400)

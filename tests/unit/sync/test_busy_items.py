@@ -75,5 +75,5 @@ def test_it_counts_what_failed_since_the_last_success(notes: list[tuple[int, boo
             streak.ended(reading=reading)
         else:
             assert streak.failed(item, item * 10, reading=reading) == len(set(since[reading]))
-    assert len(streak) == max(len(set(some)) for some in since.values())
-    assert streak.refund() == sorted(item * 10 for some in since.values() for item in some)
+    assert len(streak) == max(len(set(items)) for items in since.values())
+    assert streak.refund() == sorted(item * 10 for items in since.values() for item in items)
