@@ -55,7 +55,9 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[PluginProcess]:
 def here(tmp_path: Path, processes: list[PluginProcess]) -> Iterator[Installation]:
     """Both servers, and the plugin with a fault in it for scenes that are called boom."""
     script = copy_of_plugin(tmp_path / "stash" / "plugins" / "PlexSync")
-    with (script.parent / "plexsync" / "model" / "fields.py").open("a", encoding="utf-8") as file:
+    fields = script.parent / "plexsync" / "model" / "fields.py"
+    assert "\ndef desired(" in fields.read_text("utf-8")
+    with fields.open("a", encoding="utf-8") as file:
         file.write(FAULT)
     with Installation(
         tmp_path, token=TOKEN, script=script, images=True, PLEXSYNC_RETRY_BASE="0.05", PLEXSYNC_RETRY_CAP="0.1"
