@@ -1,8 +1,9 @@
 """Changes the code in small ways, one at a time, and counts the changes that no test notices (mutation testing).
 
-Run: ``python -m tests.tools.mutants`` for all parts, ``python -m tests.tools.mutants model sync/edit`` for some. A virtual environment
-with mutmut and a copy of the tree are made in ``--work`` (else in a temporary folder); the same folder given again
-continues: what was killed stays killed, everything else is tried again with the tests of today. POSIX only.
+Run: ``python -m tests.tools.mutants`` for all parts, ``python -m tests.tools.mutants model sync/edit`` for some. A
+virtual environment with mutmut and a copy of the tree are made in ``--work`` (else in a temporary folder); the same
+folder given again continues: what was killed stays killed, everything else is tried again with the tests as they are
+now. POSIX only.
 
 Killed: at least one test failed, or it ran over its time. Without effect: listed with a reason in
 ``mutants_without_effect.txt``. The score is killed / (all - without effect).
@@ -42,7 +43,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.mutants", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--work", type=Path, help="a folder to keep and to continue in")
-    parser.add_argument("--sample", type=int, metavar="N", help="only N changes of each part, drawn at random, always the same")
+    parser.add_argument("--sample", type=int, metavar="N", help="N changes of each part, always the same ones")
     parser.add_argument("--only", default="", metavar="TEXT", help="only changes whose name has TEXT in it")
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):
