@@ -8,6 +8,7 @@ that reach the function, the fastest first, until one fails.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -123,7 +124,7 @@ class Runner:
         return True
 
     def _measure(self, session: Any) -> None:
-        """Run all tests once, in a fork that leaves no trace here: which functions each reaches, and how long it takes."""
+        """Run all tests once, in a fork that leaves no trace here: what functions each reaches, how long it takes."""
         answer = Path("reached.json").absolute()
         answer.unlink(missing_ok=True)
         pid = os.fork()
@@ -141,11 +142,10 @@ class Runner:
         return self._judged(session, mutant.name, tests) if tests else NO_TESTS
 
     def _judged(self, session: Any, mutant: str, tests: Sequence[int]) -> int:
-        estimate = sum(self.seconds[test] for test in tests)
         pid = os.fork()
         if not pid:
-            _judge(session, mutant, [session.items[test] for test in tests], math.ceil(4 + 4 * estimate))
-        return _verdict(pid, 30 + 40 * estimate)
+            _judge(session, mutant, [(session.items[test], self.seconds[test]) for test in tests])
+        return _verdict(pid)
 
 
 def _measured(session: Any, answer: Path, progress: TextIO) -> None:
@@ -155,7 +155,7 @@ def _measured(session: Any, answer: Path, progress: TextIO) -> None:
     failed = False
     for number, item in enumerate(session.items):
         before = time.process_time()
-        _run(item, None)
+        _run(item)
         seconds.append(time.process_time() - before)
         for function in state()._stats:
             reached[function].append(number)
@@ -169,16 +169,20 @@ def _measured(session: Any, answer: Path, progress: TextIO) -> None:
     os._exit(0)
 
 
-def _judge(session: Any, mutant: str, items: Sequence[Any], seconds: int) -> None:
-    """In the fork: run the tests until one fails, and end the process with the verdict."""
+def _judge(session: Any, mutant: str, tests: Sequence[tuple[Any, float]]) -> None:
+    """In the fork: run the tests (and the seconds each takes) until one fails; end the process with the verdict.
+
+    One that runs on, or waits for ever, is ended by a signal. The limits are wide: the machine may have other work.
+    """
     os.setpgid(0, 0)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    at_most = math.ceil(4 + 4 * sum(seconds for _, seconds in tests))
+    resource.setrlimit(resource.RLIMIT_CPU, (at_most, at_most + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     set_mutant_under_test(mutant)
     try:
-        for item in items:
-            _run(item, None)
+        for item, seconds in tests:
+            signal.setitimer(signal.ITIMER_REAL, 20 + 20 * seconds)
+            _run(item)
             if session.testsfailed:
                 os._exit(KILLED)
     except BaseException:
@@ -186,22 +190,18 @@ def _judge(session: Any, mutant: str, items: Sequence[Any], seconds: int) -> Non
     os._exit(SURVIVED)
 
 
-def _run(item: Any, following: Any) -> None:
-    runtestprotocol(item, log=True, nextitem=following)
+def _run(item: Any) -> None:
+    runtestprotocol(item, log=True, nextitem=None)
 
 
-def _verdict(pid: int, seconds: float) -> int:
-    """Wait for the fork, at most ``seconds`` of real time, and return the verdict."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code in (KILLED, SURVIVED) else TIMEOUT if code == -signal.SIGXCPU else KILLED
-        time.sleep(0.005)
-    os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return TIMEOUT
+def _verdict(pid: int) -> int:
+    """Wait for the fork and return the verdict."""
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)  # what it may have started
+    if code in (-signal.SIGXCPU, -signal.SIGALRM):
+        return TIMEOUT
+    return SURVIVED if code == SURVIVED else KILLED
 
 
 def explained() -> set[tuple[str, str]]:
