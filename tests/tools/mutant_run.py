@@ -35,6 +35,7 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 #: The tests that may kill: those of the parts, and of what stands next to them. None of them starts a process.
 TESTS = [f"tests/unit/{name}" for name in ("matching", "model", "plex", "queue", "stash", "state", "sync", "worker")]
+TESTS += ["tests/contract/test_persist_queue.py"]
 #: Not the tests that watch imports: mutmut's trampoline imports more than the code does.
 OPTIONS = ["-q", "-k", "not standard_library"]
 OPTIONS += ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", "--hypothesis-seed=0"]

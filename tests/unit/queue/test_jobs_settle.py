@@ -139,7 +139,7 @@ def test_taken_back(tmp_path: Path) -> None:
 
 
 def test_alone(tmp_path: Path) -> None:
-    """Rows taken back twice come after those that were not, and then one at a time."""
+    """Rows taken back twice come after those that were not, and then one at a time, the least suspicious first."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3", "scene:4")
     change(conn, "scene:1", rescues=2)
@@ -147,6 +147,9 @@ def test_alone(tmp_path: Path) -> None:
     change(conn, "scene:3", rescues=1)
     assert leased(conn) == ["scene:3", "scene:4"]
     assert sorted([leased(conn), leased(conn)]) == [["scene:1"], ["scene:2"]]
+    change(conn, "scene:1", status=stock.READY, rescues=4)
+    change(conn, "scene:2", status=stock.READY, rescues=2)
+    assert [leased(conn), leased(conn)] == [["scene:2"], ["scene:1"]]
 
 
 def test_killer_dies(tmp_path: Path) -> None:
@@ -165,7 +168,9 @@ def test_killer_dies(tmp_path: Path) -> None:
     assert (row["status"], row["reason"], row["last_seen"], row["bulk"]) == (
         stock.DEAD, "retries_exhausted", NOW + 5, 0,
     )  # fmt: skip
-    assert row["message"].startswith("The worker ended 5 times while it worked on scene:2; edit it")
+    assert row["message"] == (
+        "The worker ended 5 times while it worked on scene:2; edit it in Stash or run Process DLQ to try again."
+    )
 
 
 def test_edit_forgives(tmp_path: Path) -> None:

@@ -88,11 +88,12 @@ def test_clock_jump(queue: JobQueue, clock: Clock, jump: float) -> None:
     assert sorted(first + [one.id for one in queue.lease(10)]) == [1, 2]
 
 
-def test_settlements(queue: JobQueue) -> None:
-    """One batch settles each job its own way, candidates as JSON."""
+def test_settlements(queue: JobQueue, clock: Clock) -> None:
+    """One batch settles each job its own way at the clock's time, candidates as JSON."""
     put(queue.conn, *(f"scene:{number}" for number in (1, 2, 3, 4)))
     one, two, three, four = queue.lease(10)
     found = [{"title": "Größe", "item": 5}]
+    clock.now += 5
     queue.settle(
         [
             Settlement(one, "done", "synced"),
@@ -105,6 +106,7 @@ def test_settlements(queue: JobQueue) -> None:
     row = job(queue.conn, "scene:2")
     assert (row["due"], row["attempts"], row["reason"], row["candidates"]) == (NOW + 30, 2, "busy", None)
     assert json.loads(job(queue.conn, "scene:3")["candidates"]) == found
+    assert job(queue.conn, "scene:3")["last_seen"] == NOW + 5
     assert keys(queue.conn, "status = 1 AND attempts = 0") == ["scene:4"]
 
 
@@ -147,7 +149,33 @@ def test_no_resume_at_opening(queue: JobQueue, tmp_path: Path, clock: Clock) -> 
     assert (second.unack_count(), second.lease(1)) == (1, [])
     second.resume_unack_tasks()
     assert [(one.id, one.rescues) for one in second.lease(1)] == [(1, 1)]
+    change(queue.conn, "scene:1", rescues=jobs.DEAD_AFTER - 1)
+    clock.now += 5
+    second.resume_unack_tasks()
+    assert [(letter.key, letter.last_seen) for letter in second.dead_letters()] == [("scene:1", NOW + 5)]
     second.close()
+
+
+def test_a_closed_queue_is_closed(tmp_path: Path) -> None:
+    """Closing ends the connection; nothing can be done with it by mistake."""
+    queue = JobQueue(str(tmp_path))
+    queue.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        queue.lease(1)
+
+
+def test_numbers_beside_the_jobs(queue: JobQueue) -> None:
+    """The queue's numbers are those of its file."""
+    put(queue.conn, "scene:1", "scene:1")
+    assert queue.meta.edits == 2
+
+
+def test_what_the_stock_class_puts(queue: JobQueue, clock: Clock) -> None:
+    """A plain ``put`` of persist-queue is JSON, and becomes a job when jobs are leased, due at the clock's time."""
+    clock.now += 5
+    queue.put({"key": "scene:3"})
+    assert queue.lease(1) == [Job(2, "scene", 3, 1, first_seen=NOW + 5)]
+    assert job(queue.conn, "scene:3")["due"] == NOW + 5
 
 
 def test_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,6 +308,9 @@ def test_what_a_stopped_task_had_marked(queue: JobQueue, tmp_path: Path) -> None
     change(queue.conn, "scene:3", bulk=1)
     first, second, third = sorted(queue.lease(10), key=lambda leased: leased.row)
     assert [queue.is_wanted(leased) for leased in (first, second, third)] == [False, False, True]
+    change(queue.conn, "scene:2", bulk=0)
+    assert queue.is_wanted(second)
+    change(queue.conn, "scene:2", bulk=1)
     assert queue.is_wanted(replace(first, bulk=False))
     fd = locks.open_lock(str(tmp_path / environment.TASK_LOCK))
     assert locks.try_lock(fd)
