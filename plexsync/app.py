@@ -1,4 +1,4 @@
-"""The composition root: builds what the worker and the tasks need, each at its first use, and closes it.
+"""The composition root: builds what the worker and the tasks need, and closes it.
 
 Decides nothing. Loads third-party modules, so the hook, the waiter and the quick operations never come here.
 """
@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from plexsync import repair
 from plexsync.core import environment
@@ -35,8 +35,30 @@ class World:
     rng: random.Random = random.Random()  # noqa: RUF009 - one source for the process is what is wanted
 
 
+class Saved(NamedTuple):
+    """What the user saved for PlexSync. ``warnings``: a sentence for each value that could not be used.
+
+    ``digest`` differs whenever anything saved does, and is ``""`` while nothing has been read.
+    """
+
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+    digest: str = ""
+
+
+def settings_from(saved: Mapping[str, Any]) -> Saved:
+    """Read what Stash has saved for PlexSync."""
+    settings, warnings = read_settings(saved)
+    return Saved(settings, warnings, digest(saved))
+
+
 class App:
-    """Everything for one data folder. ``api_key``: Stash's, held in memory alone."""
+    """Everything for one data folder.
+
+    ``api_key``: Stash's, held in memory alone. ``settings``: those in use, the defaults until the first ``apply``, and
+    ``saved_digest`` tells them from others. ``planner``: None until ``connect_plex``. ``heard`` is called at each
+    answer of either server.
+    """
 
     def __init__(self, folder: str, log: Log, *, world: World | None = None, api_key: str = "") -> None:
         self.folder = folder
@@ -45,106 +67,112 @@ class App:
         self.api_key = api_key
         self.asked_for_key = False
         self.heard: Callable[[], object] = nothing
+        self.settings = Settings()
         self.saved_digest = ""
-        self.settings: Settings | None = None
+        self.planner: Planner | None = None
         self._state: State | None = None
-        self._stash: Stash | None = None
         self._client: PlexClient | None = None
-        self._planner: Planner | None = None
         self._counted = [0, 0, 0]
         log.hide = True  # until the settings have been read
-        log.secret(api_key)
+        self.stash = self._new_stash(self.connection())
 
     @property
     def state(self) -> State:
-        """``state.db``; a broken one is set aside and built anew."""
+        """``state.db``, opened at the first use."""
         return self.open_state()
 
     def open_state(self, *, thorough: bool = False) -> State:
-        """The same; ``thorough``: at its opening the whole file is read."""
+        """Open ``state.db``; a broken one is set aside and built anew. ``thorough``: the whole file is checked."""
         if self._state is None:
             self._state = repair.open_state(self.folder, self.log, self.world.clock(), thorough=thorough)
         return self._state
 
-    @property
-    def stash(self) -> Stash:
-        """Stash, by the newest connection that anybody left."""
-        connection = self.connection()
-        if self._stash is None or not self._stash.renew(connection):
-            self._drop_stash()
-            self.log.secret(connection.cookie, connection.api_key)
-            self._stash = Stash(
-                connection,
-                environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
-                environment.timeout("PLEXSYNC_READ_TIMEOUT"),
-            )
-        self._stash.heard = self.heard
-        return self._stash
+    # -- Stash
 
     def connection(self) -> Connection:
         """Return what ``connection.json`` says, with the API key; the defaults while there is none."""
         return read_connection(self.folder, self.api_key) or Connection(api_key=self.api_key)
 
-    def use(self, saved: Mapping[str, Any]) -> Settings:
-        """The settings for a batch from what Stash has saved; the log follows them. Warns once for each change."""
-        found = digest(saved)
-        if self.settings is None or found != self.saved_digest:
-            settings, warnings = read_settings(saved)
-            self.saved_digest = found
-            self.log.secret(settings.plex_token)
-            self.log.hide, self.log.debug_on = settings.log_hide_paths, settings.log_debug
-            self._warn(warnings)
-            if settings != self.settings:
+    def renew_stash(self) -> None:
+        """Go on with the newest connection that a hook left: another cookie, another key or another Stash."""
+        connection = self.connection()
+        self.log.secret(connection.cookie, connection.api_key)
+        if not self.stash.renew(connection):
+            self._close_stash()
+            self.stash = self._new_stash(connection)
+        if self.planner is not None:
+            self.planner.stash = self.stash
+
+    def _new_stash(self, connection: Connection) -> Stash:
+        self.log.secret(connection.cookie, connection.api_key)
+        stash = Stash(
+            connection,
+            environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
+            environment.timeout("PLEXSYNC_READ_TIMEOUT"),
+        )
+        stash.heard = self._answered
+        return stash
+
+    def _answered(self, *_: object, **__: object) -> None:
+        self.heard()
+
+    # -- settings
+
+    def load_settings(self) -> Settings:
+        """Ask Stash for the settings and use them from now on."""
+        return self.apply(settings_from(self.stash.settings()))
+
+    def apply(self, saved: Saved) -> Settings:
+        """Use these settings from now on: the log follows them, and Plex is connected to anew if they changed.
+
+        Returns the settings in use, the same object while they are equal.
+        """
+        if saved.digest != self.saved_digest:
+            self.saved_digest = saved.digest
+            self.log.secret(saved.settings.plex_token)
+            self.log.hide, self.log.debug_on = saved.settings.log_hide_paths, saved.settings.log_debug
+            self._warn(saved.warnings)
+            if saved.settings != self.settings:
                 self._drop_client()
-            self.settings = settings
+                self.settings = saved.settings
         return self.settings
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
-        """Each warning once, also over restarts."""
+        """Log each warning once, also over restarts."""
         if list(warnings) != self.state.meta.warned:
             for sentence in warnings:
                 self.log.warning(sentence)
             self.state.meta.warned = list(warnings)
 
+    # -- Plex
+
     @property
     def client(self) -> PlexClient:
-        """Plex, under the settings in use."""
+        """Plex, under the settings in use; made at the first use, it connects when it is first asked something."""
         if self._client is None:
-            settings = self._in_use()
             self._client = PlexClient(
-                settings.plex_url,
-                settings.plex_token,
+                self.settings.plex_url,
+                self.settings.plex_token,
                 client_id=own_client_id(self.folder),
-                verify=not settings.skip_tls_verify,
+                verify=not self.settings.skip_tls_verify,
                 connect_timeout=environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"),
                 read_timeout=environment.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
+            self._client.session.hooks["response"].append(self._answered)
         return self._client
 
-    @property
-    def planner(self) -> Planner:
-        """From scenes to planned edits, under the settings in use. Connects to Plex."""
-        if self._planner is None:
+    def connect_plex(self) -> Planner:
+        """Connect to Plex, once for the settings in use; return the way from scenes to planned edits."""
+        if self.planner is None:
             machine = self.client.identity.machine
             library = Library(self.state.conn, self.client, machine, self.world.clock)
-            self._planner = Planner(self.stash, self.client, library, self.state, self._in_use(), self.world.clock)
-        self._planner.stash = self.stash
-        return self._planner
+            self.planner = Planner(self.stash, self.client, library, self.state, self.settings, self.world.clock)
+        return self.planner
 
     @property
     def listing_seconds(self) -> float:
         """Seconds spent on listing Stash's files since Plex was connected to."""
-        return self._planner.listing_seconds if self._planner is not None else 0.0
-
-    @property
-    def has_planner(self) -> bool:
-        """Whether Plex was connected to."""
-        return self._planner is not None
-
-    def _in_use(self) -> Settings:
-        if self.settings is None:
-            raise RuntimeError("settings are read before Plex is used")
-        return self.settings
+        return self.planner.listing_seconds if self.planner is not None else 0.0
 
     @property
     def requests(self) -> tuple[int, int, int]:
@@ -152,31 +180,31 @@ class App:
         reads, writes, stash = self._counted
         if self._client is not None:
             reads, writes = reads + self._client.session.reads, writes + self._client.session.writes
-        return reads, writes, stash + (self._stash.requests if self._stash is not None else 0)
+        return reads, writes, stash + self.stash.requests
 
-    def drop_connections(self) -> None:
-        """Forget both servers: the next use connects anew."""
+    def reconnect(self) -> None:
+        """Forget both connections: the next question to either server connects anew."""
         self._drop_client()
-        self._drop_stash()
+        self._close_stash()
+        self.stash = self._new_stash(self.connection())
 
     def _drop_client(self) -> None:
         if self._client is not None:
             self._counted[0] += self._client.session.reads
             self._counted[1] += self._client.session.writes
             self._client.close()
-        if self._planner is not None:
-            self._planner.close()
-        self._client = self._planner = None
+        if self.planner is not None:
+            self.planner.close()
+        self._client = self.planner = None
 
-    def _drop_stash(self) -> None:
-        if self._stash is not None:
-            self._counted[2] += self._stash.requests
-            self._stash.close()
-        self._stash = None
+    def _close_stash(self) -> None:
+        self._counted[2] += self.stash.requests
+        self.stash.close()
 
     def close(self) -> None:
         """Close connections and files."""
-        self.drop_connections()
+        self._drop_client()
+        self.stash.close()
         if self._state is not None:
             self._state.conn.close()
             self._state = None

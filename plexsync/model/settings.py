@@ -6,7 +6,6 @@ No sentence made here contains the token, or an address that could contain one.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -129,13 +128,6 @@ class Settings:
     dry_run: bool = False
     url_problem: str = ""
     token_problem: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        """Return 64 hex digits that differ when any setting does, the token included; they reveal none of them."""
-        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        values.update(skip=sorted(self.skip), stash_id_tags=sorted(self.stash_id_tags.items()))
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def setup_problem(settings: Settings) -> str | None:
@@ -401,5 +393,5 @@ def _is_host(host: str) -> bool:
 
 
 def digest(saved: Mapping[str, Any]) -> str:
-    """Return a digest of what Stash has saved for PlexSync, token included; it reveals only whether that changed."""
+    """Return 64 hex digits that differ when anything saved for PlexSync does, token included; they reveal nothing."""
     return hashlib.sha256(json.dumps(saved, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()

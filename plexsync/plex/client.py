@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -16,7 +17,7 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 from plexsync import __version__
-from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, SetupError
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, SetupError
 from plexsync.model.item import Item, Section
 from plexsync.plex.errors import Context, classify, parse_xml
 from plexsync.plex.images import image_digest
@@ -138,6 +139,14 @@ class PlexClient:
         for chunk in _chunks(sorted(set(rating_keys))):
             items.update(self._some_items(chunk))
         return items
+
+    @contextmanager
+    def whole(self) -> Iterator[PlexClient]:
+        """Ask Plex something as a whole: busy is then as good as unreachable, and no scene pays for it."""
+        try:
+            yield self
+        except PlexBusy as error:
+            raise PlexUnavailable(str(error)) from None
 
     def put(self, section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> None:
         """Edit one item. ``params``: unencoded, in the order in which they are sent."""

@@ -51,9 +51,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What becomes of a leased job: ``to`` is ``done``, ``later``, ``dead`` or ``release``.
+    """What becomes of a leased job. Made by ``done``, ``later``, ``snooze``, ``dead`` and ``release``.
 
-    ``outcome`` is what the task that follows counts (``synced``, ``unchanged``, ...), ``""`` for nothing to count.
+    ``to``: which of them, ``later`` for ``snooze`` too. ``outcome``: what the task that follows the job counts
+    (``synced``, ``unchanged``, ...), ``""`` for nothing. The other fields are the row's columns.
     """
 
     job: Job
@@ -65,6 +66,49 @@ class Settlement:
     reason: str | None = None
     message: str | None = None
     candidates: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def done(cls, job: Job, outcome: str = "") -> Settlement:
+        """Remove the row."""
+        return cls(job, "done", outcome)
+
+    @classmethod
+    def later(cls, job: Job, due: float, message: str) -> Settlement:
+        """Try again at ``due``; this attempt counts."""
+        return cls(job, "later", "retried", due, job.attempts + 1, job.waiting, None, message)
+
+    @classmethod
+    def snooze(
+        cls,
+        job: Job,
+        outcome: str,
+        due: float,
+        message: str,
+        *,
+        waiting: float | None = None,
+        reason: str | None = None,
+    ) -> Settlement:
+        """Try again at ``due`` without counting an attempt; ``waiting``: since when Plex has lacked the file."""
+        return cls(job, "later", outcome, due, job.attempts, waiting, reason, message)
+
+    @classmethod
+    def dead(
+        cls,
+        job: Job,
+        reason: str,
+        message: str,
+        *,
+        attempts: int | None = None,
+        candidates: Sequence[Mapping[str, Any]] = (),
+    ) -> Settlement:
+        """Make it a dead letter; ``attempts``: how many it shows, the job's own if not given."""
+        shown = job.attempts if attempts is None else attempts
+        return cls(job, "dead", "dead", 0.0, shown, None, reason, message, candidates)
+
+    @classmethod
+    def release(cls, job: Job) -> Settlement:
+        """Put the row back as it was."""
+        return cls(job, "release")
 
     def as_row(self) -> dict[str, object]:
         """Return the values that ``jobs.settle`` binds."""
@@ -140,7 +184,7 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
     def release(self, leased: Sequence[Job]) -> None:
         """Put jobs back as they were: no attempt is consumed. What an interruption left open is rolled back first."""
         db.roll_back(self.conn)
-        self.settle([Settlement(job, "release") for job in leased])
+        self.settle([Settlement.release(job) for job in leased])
 
     def resume_unack_tasks(self) -> None:
         """Rescue what a worker that died had leased, counting it. Only the lock's holder may."""

@@ -6,10 +6,9 @@ Whatever goes wrong becomes ``StashUnavailable``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from plexsync.core.connection import Connection
 from plexsync.model.paths import base_name, name_key, spellings
 from plexsync.model.scene import Scene, SceneFile, epoch
 from plexsync.stash.listing import Listings
@@ -19,7 +18,7 @@ from plexsync.stash.reading import part as _part
 from plexsync.stash.reading import plugin_settings, read_scene, scene_files
 from plexsync.stash.transport import StashRefused
 
-__all__ = ["Stash", "StashRefused"]
+__all__ = ["Scenes", "Stash", "StashRefused"]
 
 #: Scenes per tagging request: Stash runs a hook for each, at 25 ms and more, before it answers.
 TAGGED_AT_ONCE = 20
@@ -27,16 +26,28 @@ TAGGED_AT_ONCE = 20
 DURATIONS_AT_ONCE = 20
 
 
+class Scenes(NamedTuple):
+    """The answer to ``Stash.batch``: what the user saved for PlexSync, the scenes by id, and those refused.
+
+    ``refused``: ids of the scenes for which Stash returned an error; they may exist. A scene in neither is gone.
+    """
+
+    saved: Mapping[str, Any]
+    scenes: dict[int, Scene]
+    refused: frozenset[int] = frozenset()
+
+
 def _plugin_settings(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return plugin_settings(data) or {}
 
 
-class Stash(Listings):
-    """The questions over one connection. ``refused``: the scenes of the last ``batch`` that Stash could not read."""
+def _by_id(found: Iterable[Any]) -> dict[int, Scene]:
+    scenes = [read_scene(raw) for raw in found if raw]
+    return {scene.id: scene for scene in scenes}
 
-    def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
-        super().__init__(connection, connect_timeout, read_timeout)
-        self.refused: set[int] = set()
+
+class Stash(Listings):
+    """The questions over one connection."""
 
     def settings(self) -> Mapping[str, Any]:
         """Return what the user saved for PlexSync; ``{}`` if nothing."""
@@ -55,46 +66,42 @@ class Stash(Listings):
             return None
         return next((bool(plugin["enabled"]) for plugin in plugins if plugin["id"] == "PlexSync"), None)
 
-    def batch(self, ids: Collection[int]) -> tuple[Mapping[str, Any], dict[int, Scene]]:
-        """The settings and the scenes ``ids`` in one request; a scene that Stash no longer has is absent.
+    def batch(self, ids: Collection[int]) -> Scenes:
+        """Return the settings and the scenes ``ids``, in one request.
 
         One missing id fails Stash's list query whole, so the batch is then asked scene by scene, in one request again;
-        and in one request each if that is refused too. A scene whose own question is refused is absent and in
-        ``refused``; raises ``StashRefused`` only if all are, or the settings.
+        and in one request each if that is refused too. Raise ``StashRefused`` only where the settings are refused, or
+        Stash does not know something that was asked for.
         """
-        self.refused = set()
         wanted = sorted(set(ids))
         if not wanted:
-            return self.settings(), {}
+            return Scenes(self.settings(), {})
         query = f"query($ids: [ID!]) {{ {_SETTINGS} findScenes(ids: $ids) {{ scenes {SCENE} }} }}"
         try:
-            data = self.ask(query, {"ids": [str(one) for one in wanted]})
-            saved, found = _plugin_settings(data), _part(data, "findScenes", "scenes")
+            data = self.ask(query, {"ids": [str(scene_id) for scene_id in wanted]})
         except StashRefused as error:
             if error.invalid:  # it does not know a field: asked one by one, every scene would be refused
                 raise
-            saved, found = self._aliased(wanted)
-        scenes = [read_scene(raw) for raw in found if raw]
-        return saved, {scene.id: scene for scene in scenes}
+            return self._aliased(wanted)
+        return Scenes(_plugin_settings(data), _by_id(_part(data, "findScenes", "scenes")))
 
-    def _aliased(self, wanted: Sequence[int]) -> tuple[Mapping[str, Any], list[Any]]:
-        fields = " ".join(f's{one}: findScene(id: "{one}") {SCENE}' for one in wanted)
+    def _aliased(self, wanted: Sequence[int]) -> Scenes:
+        fields = " ".join(f's{scene_id}: findScene(id: "{scene_id}") {SCENE}' for scene_id in wanted)
         try:
             data = self.ask(f"query {{ {_SETTINGS} {fields} }}")
         except StashRefused:
-            return self.settings(), self._one_by_one(wanted)
-        return _plugin_settings(data), [data.get(f"s{one}") for one in wanted]
+            return self._one_by_one(wanted)
+        return Scenes(_plugin_settings(data), _by_id(data.get(f"s{scene_id}") for scene_id in wanted))
 
-    def _one_by_one(self, wanted: Sequence[int]) -> list[Any]:
-        found = []
-        for one in wanted:
+    def _one_by_one(self, wanted: Sequence[int]) -> Scenes:
+        saved, found, refused = self.settings(), [], set()
+        for scene_id in wanted:
             try:
-                found.append(self.ask(f"query($id: ID!) {{ findScene(id: $id) {SCENE} }}", {"id": str(one)}))
+                data = self.ask(f"query($id: ID!) {{ findScene(id: $id) {SCENE} }}", {"id": str(scene_id)})
+                found.append(data.get("findScene"))
             except StashRefused:
-                self.refused.add(one)
-                if len(self.refused) == len(wanted):
-                    raise
-        return [data.get("findScene") for data in found]
+                refused.add(scene_id)
+        return Scenes(saved, _by_id(found), frozenset(refused))
 
     def entity(self, kind: str, id: int) -> tuple[str, str] | None:
         """Return name and ``updated_at`` of a performer, studio or tag (``kind``); None if Stash has it no longer."""

@@ -40,7 +40,7 @@ class Meta:
     """The values of one ``state.db``, as they are now; every assignment is committed.
 
     ``machine``: the Plex server's machineIdentifier. ``section``: the library whose first row a probe reads.
-    ``settings``: fingerprint of the settings of the last batch. ``warned``: what was said about them. ``tagged_at``:
+    ``settings``: digest of what Stash had saved at the last batch. ``warned``: what was said about it. ``tagged_at``:
     time of the newest edit up to which scenes were tagged while Plex was unreachable. ``tag_warned``: stash-box source
     -> the setting that named a tag which does not exist. ``compared``: how far the weekly comparison is: its time and
     the last scene.

@@ -1,4 +1,4 @@
-"""Which images of an item the scene's cover should become. Pure; shared by what writes and what only previews."""
+"""Which images of an item the scene's cover should become. Pure; shared by the writers and the preview."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from plexsync.sync.planner import Target
 LOCKS: Mapping[Element, str] = {"posters": "thumb", "arts": "art"}
 
 
-def mark(target: Target) -> str:
-    """What must be the same for a cover not to be fetched again: the scene's ``updated_at`` and the two switches."""
-    return f"{target.scene.updated_at} {int(target.wanted.poster)}{int(target.wanted.background)}"
+def stamp(target: Target) -> str:
+    """Return what must stay the same for a cover not to be fetched again: ``updated_at`` and the two switches."""
+    return f"{target.scene.updated_at} {int(target.desired.poster)}{int(target.desired.background)}"
 
 
 def is_due(target: Target, record: Record) -> bool:
-    """Whether the cover has to be fetched to know whether it changed."""
-    return (target.wanted.poster or target.wanted.background) and record.cover_stamp != mark(target)
+    """Return whether the cover has to be fetched to know whether it changed."""
+    return (target.desired.poster or target.desired.background) and record.cover_stamp != stamp(target)
 
 
 def held(record: Record) -> dict[str, str]:
-    """Element -> SHA-1 of what was last uploaded there, ``""`` while it is unknown whether an upload arrived."""
+    """Return element -> SHA-1 of the last upload there, ``""`` while it is unknown whether an upload arrived."""
     return dict(part.split("=", 1) for part in record.cover.split(",") if "=" in part)
 
 
 def text(uploaded: Mapping[str, str]) -> str:
-    """The inverse of ``held``."""
+    """Return the text of which ``held`` reads the same."""
     return ",".join(f"{name}={sha1}" for name, sha1 in sorted(uploaded.items()))
 
 
 def elements(target: Target, record: Record, sha1: str, *, keep_plex_edits: bool) -> tuple[Element, ...]:
-    """Where an image with that SHA-1 is to be uploaded; with ``keep_plex_edits`` not where a person chose another."""
+    """Return where an image with that SHA-1 goes; with ``keep_plex_edits`` not where a person chose another."""
     before = held(record)
     switches: tuple[tuple[Element, bool], ...] = (
-        ("posters", target.wanted.poster),
-        ("arts", target.wanted.background),
+        ("posters", target.desired.poster),
+        ("arts", target.desired.background),
     )
     return tuple(
         element

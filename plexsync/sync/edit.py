@@ -55,19 +55,19 @@ class Requests:
     warnings: tuple[str, ...] = ()
 
 
-def plan(item: Item, wanted: Desired, written: Written, *, keep_plex_edits: bool) -> EditPlan:
-    """The difference between an item and what it should be; nothing at all if Plex's own normalisation explains it."""
+def plan(item: Item, desired: Desired, written: Written, *, keep_plex_edits: bool) -> EditPlan:
+    """Return the difference between an item and what it should be; what Plex's normalisation explains is none."""
     changes: list[Change] = []
     left: list[tuple[str, str]] = []
     warnings: list[str] = []
     for name in FIELDS:
-        if name not in wanted.values:
+        if name not in desired.values:
             continue
-        wish, old = _wish(name, wanted.values[name]), item.value(name)
-        new = _final(name, item, wish, written)
+        value, old = _distinct(name, desired.values[name]), item.value(name)
+        new = _final(name, item, value, written)
         if new is None or same_value(name, old, new):
             continue
-        whole = Change(name, old, new, wish)
+        whole = Change(name, old, new, value)
         change = fitted(whole, HARD_LIMIT)
         reason = _left_alone(whole, item, written, keep_plex_edits)
         if reason or change is None:
@@ -79,62 +79,61 @@ def plan(item: Item, wanted: Desired, written: Written, *, keep_plex_edits: bool
     return EditPlan(tuple(changes), (), tuple(left), tuple(warnings))
 
 
-def _wish(name: str, wish: Value) -> Value:
-    return distinct_tags((wish,) if isinstance(wish, str) else wish) if name in LIST_FIELDS else wish
+def _distinct(name: str, desired: Value) -> Value:
+    return distinct_tags(tags_of(desired)) if name in LIST_FIELDS else desired
 
 
-def _final(name: str, item: Item, wish: Value, written: Written) -> Value | None:
-    """What the field should hold in the end, or None to leave it: an empty wish clears only what PlexSync wrote."""
+def _final(name: str, item: Item, desired: Value, written: Written) -> Value | None:
+    """Return what the field should hold in the end, or None to leave it. Empty clears only what PlexSync wrote."""
     old = item.value(name)
     if isinstance(old, tuple):
-        return _final_list(name, old, tags_of(wish), written.names.get(name, ()))
-    if wish:
-        return wish
+        return _final_list(name, old, tags_of(desired), written.names.get(name, ()))
+    if desired:
+        return desired
     if name == "title" or fingerprint(name, old) not in written.ours.get(name, ()):
         return None
     return ""
 
 
-def _final_list(name: str, old: tuple[str, ...], wish: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
-    if wish and name != "collection":
-        return wish
-    wanted = {tag_key(tag) for tag in wish}
-    drop = {tag_key(tag) for tag in ours} - wanted
+def _final_list(name: str, old: tuple[str, ...], desired: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
+    if desired and name != "collection":
+        return desired
+    drop = {tag_key(tag) for tag in ours} - {tag_key(tag) for tag in desired}
     rest = [tag for tag in old if tag_key(tag) not in drop]
     have = {tag_key(tag) for tag in rest}
-    return (*rest, *(tag for tag in wish if tag_key(tag) not in have))
+    return (*rest, *(tag for tag in desired if tag_key(tag) not in have))
 
 
 def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: bool) -> str | None:
     name, now = change.field, fingerprint(change.field, change.old)
     if written.kept.get(name) == (fingerprint(name, change.desired), now):
-        return "Plex keeps it differently"
+        return "Plex stores another value"
     if keep_plex_edits and name in item.locked and now not in written.ours.get(name, ()):
         return "edited in Plex"
     return None
 
 
 def fitted(change: Change, limit: int) -> Change | None:
-    """The change itself if a request line of ``limit`` characters takes its value, else one with less of it.
+    """Return the change itself if its value fits a request line of ``limit`` characters, else one with less of it.
 
-    A text is cut between characters, a list after a name. None where nothing would be left, and for a list that others
-    share. Removals do not count: they can go in requests of their own.
+    A text is cut between characters, a list after a name. Return None where nothing would be left, and for a list that
+    others share. Removals do not count: they can go in separate requests.
     """
-    room = limit - BASE_LENGTH
+    space = limit - BASE_LENGTH
     name, new = change.field, change.new
     if isinstance(new, str):
-        if _length(_scalar(name, new)) <= room:
+        if _length(_scalar(name, new)) <= space:
             return change
-        text = cut_encoded(new, max(1, room - _length(_scalar(name, ""))))
+        text = cut_encoded(new, max(1, space - _length(_scalar(name, ""))))
         return replace(change, new=text) if text else None
-    if _length(_list(name, new, ())) <= room:
+    if _length(_list(name, new, ())) <= space:
         return change
     if change.is_shared:
         return None
     low, high = 0, len(new)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if _length(_list(name, new[:middle], ())) <= room else (low, middle - 1)
+        low, high = (middle, high) if _length(_list(name, new[:middle], ())) <= space else (low, middle - 1)
     return replace(change, new=new[:low]) if low else None
 
 
@@ -148,12 +147,12 @@ def _cut_short(whole: Change, sent: Change | None) -> str:
 
 
 def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, hard_limit: int = HARD_LIMIT) -> Requests:
-    """The edits that carry the plan out: normally one.
+    """Return the edits that carry the plan out: normally one.
 
     A request line over ``soft_limit`` characters is split by field, scalars first. A field stays whole and may reach
-    ``hard_limit`` alone; removals that do not fit beside their list go before it, in requests of their own. That is
-    right whether the server appends or replaces, because the last request carries the complete list. Under a lower
-    limit than the plan was made for, fields are cut as by ``fitted``, or left out.
+    ``hard_limit`` alone; removals that do not fit beside their list go before it, in separate requests. That is right
+    whether the server appends or replaces: the last request carries the complete list. Under a lower limit than the
+    plan was made for, fields are cut as by ``fitted``, or left out.
     """
     soft = min(soft_limit, hard_limit) - BASE_LENGTH
     warnings: list[str] = []
@@ -173,8 +172,8 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
     return Requests((*edits, current) if current else tuple(edits), tuple(warnings))
 
 
-def _pieces(change: Change, room: int) -> list[Params]:
-    """The parameters of one field: one piece, or several where its removals do not fit beside its list."""
+def _pieces(change: Change, space: int) -> list[Params]:
+    """Return the parameters of one field: one piece, or several where the removals do not fit beside the list."""
     name, new = change.field, change.new
     if isinstance(new, str):
         return [_scalar(name, new)]
@@ -182,16 +181,16 @@ def _pieces(change: Change, room: int) -> list[Params]:
     # No tag is in both lists: Plex compares them without case.
     gone = [tag for tag in distinct_tags(tags_of(change.old)) if tag_key(tag) not in stays]
     whole = _list(name, new, gone)
-    if _length(whole) <= room:
+    if _length(whole) <= space:
         return [whole]
     pieces: list[Params] = []
-    some: list[str] = []
+    portion: list[str] = []
     for tag in gone:
-        if some and _length(_removal(name, [*some, tag])) > room:
-            pieces.append(_removal(name, some))
-            some = []
-        some.append(tag)
-    return [*pieces, _removal(name, some), _list(name, new, ())]
+        if portion and _length(_removal(name, [*portion, tag])) > space:
+            pieces.append(_removal(name, portion))
+            portion = []
+        portion.append(tag)
+    return [*pieces, _removal(name, portion), _list(name, new, ())]
 
 
 def _scalar(name: str, value: str) -> Params:
@@ -199,10 +198,10 @@ def _scalar(name: str, value: str) -> Params:
 
 
 def _list(name: str, tags: Sequence[str], gone: Sequence[str]) -> Params:
-    """The indexed list, the removals, the lock."""
-    made = tuple((f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(tags))
-    made += _removal(name, gone) if gone else ()
-    return made if name in UNLOCKED else (*made, (f"{name}.locked", "1"))
+    """Return the indexed list, the removals, the lock."""
+    params = tuple((f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(tags))
+    params += _removal(name, gone) if gone else ()
+    return params if name in UNLOCKED else (*params, (f"{name}.locked", "1"))
 
 
 def _removal(name: str, gone: Sequence[str]) -> Params:
@@ -215,7 +214,7 @@ def _length(params: Params) -> int:
 
 
 def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Outcome]:
-    """How each changed field ended: as sent, kept differently by Plex, or still the old value."""
+    """Return how each changed field ended: as sent, stored differently by Plex, or still the old value."""
     outcomes: dict[str, Outcome] = {}
     for change in plan.changes:
         now = item_after.value(change.field)

@@ -1,7 +1,7 @@
-"""From scenes to planned edits: match against the index, ask Stash about twins, read the full items, compare.
+"""From scenes to planned edits: match against the index, ask Stash who else has such a file, read the items, compare.
 
-Reads only; the worker, the preview and Check setup share it. Writes nothing to Plex and nothing to ``state.db`` but
-the index itself.
+Reads only; the worker, the preview and Check setup share it. Writes nothing to Plex, and to ``state.db`` only the index
+and the learned path map.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from plexsync import matching
 from plexsync.matching import Candidate, Known, Match, Remembered, Rival, path_map
@@ -25,6 +26,8 @@ from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
 from plexsync.sync.edit import EditPlan, plan
 
+K = TypeVar("K", str, int)
+
 #: Seconds for which a folder that Plex was asked to scan is not asked for again.
 SCAN_PAUSE = 600.0
 
@@ -39,7 +42,7 @@ class Target:
     scene: Scene
     candidate: Candidate
     item: Item
-    wanted: Desired
+    desired: Desired
     record: Record
     edit: EditPlan
 
@@ -51,30 +54,31 @@ class _BatchView:
         self.complete = library.complete
         self.fold_case = library.fold_case
         self._library = library
-        self._names: dict[str, tuple[IndexPart, ...]] = {}
-        self._sizes: dict[int, tuple[IndexPart, ...]] = {}
-        self._items: dict[int, tuple[IndexPart, ...]] = {}
+        self._names: dict[str, Sequence[IndexPart]] = {}
+        self._sizes: dict[int, Sequence[IndexPart]] = {}
+        self._items: dict[int, Sequence[IndexPart]] = {}
 
     def by_name(self, keys: Collection[str]) -> Mapping[str, Sequence[IndexPart]]:
-        new = [key for key in keys if key not in self._names]
-        if new:
-            found = self._library.by_name(new)
-            self._names.update({key: tuple(found.get(key, ())) for key in new})
-        return {key: self._names[key] for key in keys}
+        return _once(self._names, self._library.by_name, keys)
 
     def by_size(self, sizes: Collection[int]) -> Mapping[int, Sequence[IndexPart]]:
-        new = [size for size in sizes if size not in self._sizes]
-        if new:
-            found = self._library.by_size(new)
-            self._sizes.update({size: tuple(found.get(size, ())) for size in new})
-        return {size: self._sizes[size] for size in sizes}
+        return _once(self._sizes, self._library.by_size, sizes)
 
     def by_item(self, rating_keys: Collection[int]) -> Mapping[int, Sequence[IndexPart]]:
-        new = [key for key in rating_keys if key not in self._items]
-        if new:
-            found = self._library.by_item(new)
-            self._items.update({key: tuple(found.get(key, ())) for key in new})
-        return {key: self._items[key] for key in rating_keys}
+        return _once(self._items, self._library.by_item, rating_keys)
+
+
+def _once(
+    known: dict[K, Sequence[IndexPart]],
+    ask: Callable[[Collection[K]], Mapping[K, Sequence[IndexPart]]],
+    keys: Collection[K],
+) -> Mapping[K, Sequence[IndexPart]]:
+    """Return what lies under ``keys``, asking only for those that are not ``known`` yet."""
+    new = [key for key in keys if key not in known]
+    if new:
+        answer = ask(new)
+        known.update({key: answer.get(key, ()) for key in new})
+    return {key: known[key] for key in keys}
 
 
 class Planner:
@@ -106,7 +110,7 @@ class Planner:
         return self._stash_files.seconds
 
     def close(self) -> None:
-        """Forget what was listed."""
+        """Forget what was listed of Stash."""
         self._stash_files.close()
 
     @property
@@ -115,32 +119,32 @@ class Planner:
         return self.client.identity.machine
 
     def refresh(self, *, missing: bool = False) -> Refresh | None:
-        """Bring the index of the chosen libraries up to date; None if that was done a moment ago.
+        """Bring the index of the chosen libraries up to date; return None if that was done within ``FRESH`` seconds.
 
-        A file that is missing is looked for at once. An older index harms nothing: the full item that is read before
-        each write carries its files.
+        ``missing``: a scene has no item, so Plex is asked at once. An older index does no harm: the full item that is
+        read before each write lists the files that it holds.
         """
         now = self._clock()
         if not missing and self.library.complete and 0 <= now - self._refreshed < FRESH:
             return None
-        found = self.library.refresh(self.settings.libraries, missing=missing)
-        self._refreshed, self.sections = now, found.sections
-        return found
+        refresh = self.library.refresh(self.settings.libraries, missing=missing)
+        self._refreshed, self.sections = now, refresh.sections
+        return refresh
 
     def stale(self) -> None:
-        """An item was not as the index has it: the next refresh looks for what took its place."""
+        """An item was not as the index has it: make the next refresh ask Plex what took the place of it."""
         self._refreshed = float("-inf")
         self.library.expect_more()
 
     def scan_once(self, section: int, folder: str) -> None:
-        """Ask Plex to scan a folder, each folder at most every ``SCAN_PAUSE`` seconds."""
+        """Ask Plex to scan a folder, but each at most every ``SCAN_PAUSE`` seconds."""
         now = self._clock()
         if not 0 <= now - self._scanned.get((section, folder), float("-inf")) < SCAN_PAUSE:
             self._scanned[section, folder] = now
             self.client.scan(section, folder)
 
     def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
-        """Which items these scenes belong to, with few questions to Stash about other scenes' files."""
+        """Return which items these scenes belong to, asking Stash little about the files of other scenes."""
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
@@ -158,7 +162,7 @@ class Planner:
         return found
 
     def _claims(self, matches: Mapping[int, Match]) -> dict[int, Record]:
-        """What was written to the items of these matches before, by rating key."""
+        """Return what was written to the items of these matches before, by rating key."""
         return self.state.records(
             self.machine, {candidate.rating_key for one in matches.values() for candidate in one.items}
         )
@@ -173,7 +177,7 @@ class Planner:
         return _claiming(known, {one.rating_key: one for several in records.values() for one in several})
 
     def learned(self) -> path_map.LearnedMap:
-        """The path map that this server's matches have taught."""
+        """Return the path map learned from the matches on this server."""
         return path_map.learned_from(path_map.Tally(*row) for row in self.state.tallies(self.machine))
 
     def _learn(self, found: Mapping[int, Match]) -> None:
@@ -196,21 +200,21 @@ class Planner:
         return {key: tuple(rivals) for key, rivals in found.items()}
 
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
-        """The full items, one request for a batch; what Plex no longer has is absent."""
+        """Return the full items by rating key, in one request; what Plex no longer has is absent."""
         keys = {candidate.rating_key for candidate in candidates}
         return self.client.items(keys) if keys else {}
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
-        """What would change on ``item`` for ``scene``."""
-        wanted = fields.desired(scene, self.settings)
+        """Return what would change on ``item`` for ``scene``."""
+        desired = fields.desired(scene, self.settings)
         record = record or Record(item.rating_key, scene.id)
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
-        edit = plan(item, wanted, record.written, keep_plex_edits=self.settings.keep_plex_edits)
-        return Target(scene, candidate, item, wanted, record, edit)
+        edit = plan(item, desired, record.written, keep_plex_edits=self.settings.keep_plex_edits)
+        return Target(scene, candidate, item, desired, record, edit)
 
 
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
-    """The same with the claims of these records, which are by rating key."""
+    """Return the same with the claims of these records, which are by rating key."""
     return replace(
         known,
         claims={key: one.scene_id for key, one in records.items()},

@@ -9,26 +9,27 @@ from plexsync.matching.path_map import apply_map
 from plexsync.model.errors import PlexBusy, Rejected
 from plexsync.model.scene import Scene
 from plexsync.sync.planner import Planner
+from plexsync.sync.work import named
 
 
 def ask(planner: Planner, scene: Scene, log: Log) -> None:
-    """Ask for a scan where the path map says that the scene's folder lies in a chosen library.
+    """Ask for a scan where, by the path map, the scene's folder lies in a chosen library.
 
-    A wish only: that Plex is too busy for it, or refuses it, is logged. Raises ``PlexUnavailable`` and ``SetupError``.
+    Where Plex is too busy for it, or refuses, that is logged. Raise ``PlexUnavailable`` and ``SetupError``.
     """
     for file in scene.files:
         ways = (apply_map(file.path, planner.settings.path_map), *planner.learned().translate(file.path))
         for folder in dict.fromkeys(posixpath.dirname(path) for path in ways):
             for section in planner.sections:
                 if any(_lies_in(folder, place) for place in section.locations):
-                    _scan(planner, section.key, folder, scene.id, log)
+                    _scan(planner, section.key, folder, scene, log)
 
 
-def _scan(planner: Planner, section: int, folder: str, scene_id: int, log: Log) -> None:
+def _scan(planner: Planner, section: int, folder: str, scene: Scene, log: Log) -> None:
     try:
         planner.scan_once(section, folder)
     except (PlexBusy, Rejected) as error:
-        log.info("could not ask Plex for a scan", scene=scene_id, folder=Private(folder), why=str(error))
+        log.info("failed to ask Plex for a scan", **named(scene), folder=Private(folder), why=str(error))
 
 
 def _lies_in(folder: str, place: str) -> bool:

@@ -1,25 +1,26 @@
 """Carrying planned edits out: intents before each PUT, one PUT an item, one read-back for the batch, images last.
 
-Raises for what concerns the whole of Plex or the setup; what concerns one item becomes that item's result.
+Raises for what concerns the whole of Plex or the setup; what concerns one item becomes that work's error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from plexsync.log import Log, Private
-from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, StashUnavailable
+from plexsync.model.errors import ItemGone, PlexBusy, Rejected, StashUnavailable
 from plexsync.model.fields import fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Change, confirmed, intended
 from plexsync.plex.client import Element
 from plexsync.plex.images import check_cover, image_digest
-from plexsync.state.ledger import Record
+from plexsync.queue.worker_queue import Job
 from plexsync.sync import covers, edit
 from plexsync.sync.edit import EditPlan, Params
-from plexsync.sync.planner import Planner, Target
-from plexsync.sync.throttle import BUSY_IN_A_ROW
+from plexsync.sync.planner import Planner
+from plexsync.sync.throttle import Throttle
+from plexsync.sync.work import Cover, Work, named
 
 #: Bytes of covers kept in memory between the edits and the uploads of a batch; further ones are fetched again.
 COVER_BYTES = 32_000_000
@@ -34,72 +35,38 @@ SHORTER = (3072, 2048, 1024, 512)
 LOCKED = {"thumb": "poster", "art": "background"}
 
 
-@dataclass(slots=True)
-class Cover:
-    """An image to upload: for ``elements`` (``posters``, ``arts``); ``data`` is None when it is to be fetched again."""
+class DryWriter:
+    """The writer under ``dryRun``: finds out what would be written."""
 
-    elements: tuple[Element, ...]
-    sha1: str
-    kind: str
-    data: bytes | None
-
-
-@dataclass(slots=True)
-class Work:
-    """One target under way. ``edit``: what is sent, and later what was sent, of which ``short`` names the fields that
-    were cut on the way. ``sent``: an edit reached Plex; ``whole``: nothing of it was left unsent, though some may have
-    been refused. ``error``: why it did not end well."""
-
-    target: Target
-    attempts: int = 0
-    record: Record = field(init=False)
-    edit: EditPlan = field(init=False)
-    cover: Cover | None = None
-    sent: bool = False
-    whole: bool = False
-    uploaded: bool = False
-    error: PlexSyncError | None = None
-    refused: tuple[str, ...] = ()
-    short: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.record = self.target.record
-        self.edit = self.target.edit
-
-    @property
-    def outcome(self) -> str:
-        """``synced`` if anything was written, else ``unchanged``."""
-        return "synced" if self.sent or self.uploaded else "unchanged"
+    def write(self, works: Sequence[Work]) -> None:
+        """Note which works would write something."""
+        for work in works:
+            work.held_back = not work.edit.empty or covers.is_due(work.target, work.record)
+            work.ended = True
 
 
 class Writer:
-    """Writes the targets of one batch. ``pace`` is called after each write with the seconds that Plex took."""
+    """Writes one batch. ``is_wanted`` is asked before each edit: Stop means stop within a batch too."""
 
-    def __init__(
-        self,
-        planner: Planner,
-        log: Log,
-        pace: Callable[[float], None],
-        wanted_still: Callable[[Target], bool],
-        streak: Callable[[Target, bool], int],
-    ) -> None:
+    def __init__(self, planner: Planner, log: Log, throttle: Throttle, is_wanted: Callable[[Job], bool]) -> None:
         self._planner = planner
         self._log = log
-        self._pace = pace
-        self._wanted_still = wanted_still
-        self._streak = streak
+        self._throttle = throttle
+        self._is_wanted = is_wanted
         self._held = 0
         self._wrote: set[int] = set()
 
-    def write(self, targets: Sequence[tuple[Target, int]]) -> list[Work]:
-        """Write (target, attempts so far); raises ``PlexUnavailable`` or ``SetupError``."""
-        works = [Work(target, attempts) for target, attempts in targets]
+    def write(self, works: Sequence[Work]) -> None:
+        """Write the works and note how each ended. One for which the batch has no time stays as it was.
+
+        Raises ``PlexUnavailable`` or ``SetupError``.
+        """
         for work in works:
             self._prepare(work)
         self._intend([work for work in works if work.cover or not work.edit.empty])
         done: list[Work] = []
         for work in works:
-            if not self._wanted_still(work.target):
+            if not (self._throttle.lets_through(work.job) and self._is_wanted(work.job)):
                 continue
             done.append(work)
             if not work.edit.empty:
@@ -111,29 +78,30 @@ class Writer:
                     self._upload(work)
         finally:
             self._store(done)
-        return done
+        for work in done:
+            work.ended = True
 
     def _prepare(self, work: Work) -> None:
-        """Fetch the cover where it may have changed, because its locks ride in the item's one PUT."""
+        """Fetch the cover where it may have changed, because the locks of the images go with the item's one PUT."""
         scene, record = work.target.scene, work.record
         for name, why in work.edit.left:
-            self._log.debug("left field alone", scene=scene.id, field=name, why=why)
+            self._log.debug("left field alone", **named(scene), field=name, why=why)
         for warning in work.edit.warnings:
-            self._log.warning("shortened", scene=scene.id, why=warning)
+            self._log.warning("shortened", **named(scene), why=warning)
         if not covers.is_due(work.target, record):
             return
         try:
             data, kind = self._planner.stash.cover(scene.id)
         except StashUnavailable as error:
-            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
+            work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {error}")
             return
         problem = check_cover(data, kind)
         if problem and problem.retry:
-            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {problem.reason}")
+            work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {problem.reason}")
         elif problem:
-            work.record = replace(record, cover_stamp=covers.mark(work.target))
+            work.record = replace(record, cover_stamp=covers.stamp(work.target))
             if not problem.placeholder:
-                self._log.warning("skipped cover", scene=scene.id, why=problem.reason)
+                self._log.warning("skipped cover", **named(scene), why=problem.reason)
         else:
             self._choose(work, data, kind)
 
@@ -142,14 +110,14 @@ class Writer:
         keep_edits = self._planner.settings.keep_plex_edits
         elements = covers.elements(work.target, work.record, sha1, keep_plex_edits=keep_edits)
         if not elements:
-            work.record = replace(work.record, cover_stamp=covers.mark(work.target))
+            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
             return
         keep = self._held + len(data) <= COVER_BYTES
         self._held += len(data) if keep else 0
         work.cover = Cover(elements, sha1, kind, data if keep else None)
         locks = (covers.LOCKS[element] for element in elements)
         work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
-        # A lock without its upload must not look like a person's choice, nor an upload without an answer be repeated.
+        # A lock without an upload must not look like a person's choice, nor an upload without an answer be repeated.
         meant = covers.held(work.record) | dict.fromkeys(elements, "")
         work.record = replace(work.record, cover=covers.text(meant))
 
@@ -166,10 +134,10 @@ class Writer:
                 self._put(work, params)
             work.whole = True
         except Rejected as error:
-            self._streak(work.target, True)
+            self._throttle.answered()
             self._field_by_field(work, error)
         except PlexBusy as error:
-            if error.status == 500 and work.attempts >= PATIENCE:
+            if error.status == 500 and work.job.attempts >= PATIENCE:
                 self._field_by_field(work, error)
             else:
                 work.error = error
@@ -182,17 +150,16 @@ class Writer:
         client.put(item.section, item.rating_key, params)
         work.sent = True
         self._wrote.add(item.rating_key)
-        self._streak(work.target, True)
-        self._pace(client.session.last.seconds if client.session.last else 0.0)
+        self._throttle.wrote(client.session.last.seconds if client.session.last else 0.0)
 
     def _field_by_field(self, work: Work, first: Rejected | PlexBusy) -> None:
         """Each field alone: accepted ones count, refused ones are named in the dead letter."""
         refused: dict[str, Rejected | PlexBusy] = {}
         accepted = False
-        for one in _alone(work.edit):
-            name = one.changes[0].field if one.changes else one.locks[0]
+        for single in _singles(work.edit):
+            name = single.changes[0].field if single.changes else single.locks[0]
             try:
-                self._alone(work, one)
+                self._put_single(work, single)
                 accepted = True
             except (Rejected, PlexBusy) as error:
                 if isinstance(error, PlexBusy) and error.status != 500:
@@ -212,18 +179,18 @@ class Writer:
         elif refused:
             work.error = _refusal(work.target.scene.id, refused)
 
-    def _alone(self, work: Work, one: EditPlan) -> None:
-        """One field; refused for its length it is sent again, shortened more and more."""
-        requests = edit.requests_for(one, work.target.item).edits
+    def _put_single(self, work: Work, single: EditPlan) -> None:
+        """Send one field; refused for its length it is sent again, shorter each time."""
+        requests = edit.requests_for(single, work.target.item).edits
         try:
             for params in requests:
                 self._put(work, params)
         except Rejected as error:
-            if error.status not in (413, 414) or not one.changes:
+            if error.status not in (413, 414) or not single.changes:
                 raise
-            self._shrinking(work, one.changes[0], requests, error)
+            self._put_shorter(work, single.changes[0], requests, error)
 
-    def _shrinking(self, work: Work, change: Change, tried: tuple[Params, ...], refused: Rejected) -> None:
+    def _put_shorter(self, work: Work, change: Change, tried: tuple[Params, ...], refused: Rejected) -> None:
         for limit in SHORTER:
             part = edit.fitted(change, limit)
             if part is None:
@@ -241,38 +208,38 @@ class Writer:
                     raise
                 continue
             if part.new != change.new:
-                why = f"{change.field} was cut, because Plex refused a longer request: {refused}"
-                self._log.warning("shortened", scene=work.target.scene.id, why=why)
+                why = f"{change.field} was cut because Plex refused a longer request: {refused}"
+                self._log.warning("shortened", **named(work.target.scene), why=why)
             return
         raise refused
 
     def _shorten(self, work: Work, part: Change) -> None:
-        """What is sent now is another value than the one intended, and as much ours should the worker be killed."""
+        """Intend the shorter value as well: should the worker be killed now, it counts as ours."""
         whole = next(change for change in work.edit.changes if change.field == part.field)
         if whole.new == part.new:
             return
         work.short.add(part.field)
-        work.edit = replace(
-            work.edit, changes=tuple(part if one.field == part.field else one for one in work.edit.changes)
-        )
+        changes = tuple(part if change.field == part.field else change for change in work.edit.changes)
+        work.edit = replace(work.edit, changes=changes)
         self._intend([work])
 
     def _busy(self, work: Work) -> None:
-        """One item failed in a way that may pass: is it Plex as a whole? The probe, and five in a row, tell."""
-        in_a_row = self._streak(work.target, False)
-        if in_a_row >= BUSY_IN_A_ROW:
-            raise PlexUnavailable(f"Plex answers, but {in_a_row} different items failed in a row: {work.error}")
-        probe(self._planner, work.target.item.section)
+        """Ask whether it is Plex as a whole that fails: five items in a row say so, or a small read."""
+        self._throttle.busy(work)
+        with self._planner.client.whole() as client:
+            client.probe(work.target.item.section)
 
     def _read_back(self, works: Sequence[Work]) -> None:
-        """One read of everything written: a row is removed only when each field is there as it was sent."""
+        """Read once all that was written: a job is done only when each field is there as it was sent."""
         if not works:
             return
         after = self._planner.client.items([work.target.item.rating_key for work in works])
         for work in works:
             item = after.get(work.target.item.rating_key)
             if item is None:
-                work.error = ItemGone(f"scene {work.target.scene.id}: its item vanished from Plex while it was written")
+                work.error = ItemGone(
+                    f"The item of scene {work.target.scene.id} vanished from Plex while it was written"
+                )
             else:
                 self._compare(work, item)
 
@@ -285,11 +252,11 @@ class Writer:
         for change in sent.changes:
             if outcomes[change.field] == "kept" and change.field not in work.short:
                 self._log.warning(
-                    "noticed that Plex keeps it differently",
-                    scene=work.target.scene.id,
+                    "differs: Plex stored another value than was sent",
+                    **named(work.target.scene),
                     field=change.field,
                     sent=Private(str(change.new)),
-                    kept=Private(str(after.value(change.field))),
+                    stored=Private(str(after.value(change.field))),
                 )
         lost = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
         if lost and work.error is None:
@@ -297,7 +264,7 @@ class Writer:
             work.error = PlexBusy(f"Plex accepted the edit of scene {work.target.scene.id} but did not keep {what}")
 
     def _judged(self, work: Work, change: Change, outcome: edit.Outcome) -> edit.Outcome:
-        """The outcome in the light of how the edit went."""
+        """Correct the outcome by how the edit went: a part may not have been sent, or was cut."""
         if not work.whole and outcome == "kept":
             return "unchanged"  # what differs may simply not have been sent
         if outcome == "as_sent" and change.field in work.short:
@@ -313,13 +280,13 @@ class Writer:
         try:
             data = cover.data if cover.data is not None else self._fetched_again(scene.id, cover)
             for element in cover.elements:
-                self._one_upload(work, element, data, cover)
+                self._upload_to(work, element, data, cover)
                 held = {**covers.held(work.record), element: cover.sha1}
                 work.record = replace(work.record, cover=covers.text(held))
-                self._streak(work.target, True)
-            work.record = replace(work.record, cover_stamp=covers.mark(work.target))
+                self._throttle.answered()
+            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
         except StashUnavailable as error:
-            work.error = PlexBusy(f"scene {scene.id}: the cover was not fetched: {error}")
+            work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {error}")
         except ItemGone as error:
             work.error = error
         except PlexBusy as error:
@@ -327,15 +294,15 @@ class Writer:
             self._busy(work)
         except Rejected as error:
             work.error = Rejected(
-                f"Plex refused the cover of scene {scene.id} ({error}); replace it in Stash,"
-                " or skip poster and background.",
+                f"Plex refused the cover of scene {scene.id} ({error}). Replace it in Stash,"
+                " or switch the poster and the background off.",
                 status=error.status,
                 fields=("poster",),
             )
         finally:
             cover.data = None
 
-    def _one_upload(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
+    def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
         client, key = self._planner.client, work.target.item.rating_key
         unanswered = covers.held(work.target.record).get(element) == ""
         if unanswered and client.has_image(key, element, cover.sha1):
@@ -350,27 +317,19 @@ class Writer:
         return data
 
     def _store(self, works: Sequence[Work]) -> None:
-        """Commit what came of it before the jobs are settled: a crash between the two repeats, never forgets."""
+        """Commit what was written before the jobs are settled: after a crash a job is repeated, never lost."""
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
         for work in works:
             if work.error is None:
-                wish = {name: fingerprint(name, value) for name, value in work.target.wanted.values.items()}
-                work.record = replace(work.record, desired=wish)
+                desired = {name: fingerprint(name, value) for name, value in work.target.desired.values.items()}
+                work.record = replace(work.record, desired=desired)
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:
             self._planner.state.store(self._planner.machine, changed)
 
 
-def probe(planner: Planner, section: int | None) -> None:
-    """One small read: returns when Plex answers others; raises ``PlexUnavailable`` or ``SetupError``."""
-    try:
-        planner.client.probe(section)
-    except PlexBusy as error:
-        raise PlexUnavailable(f"Plex does not answer: {error}") from None
-
-
-def _alone(edit: EditPlan) -> list[EditPlan]:
-    """One plan for each change and each lock."""
+def _singles(edit: EditPlan) -> list[EditPlan]:
+    """Return one plan for each change and each lock."""
     return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
 
 
@@ -378,8 +337,8 @@ def _refusal(scene_id: int, refused: Mapping[str, Rejected | PlexBusy]) -> Rejec
     names = [LOCKED.get(name, name) for name in refused]
     what, error = ", ".join(names), list(refused.values())[-1]
     return Rejected(
-        f"Plex refused {what} of scene {scene_id} ({error}); the other fields were written."
-        f" Change {what} in Stash, or switch that field off.",
+        f"Plex refused {what} of scene {scene_id} ({error}). The other fields were written."
+        f" Change {what} in Stash, or switch the field off.",
         status=error.status or 500,
         fields=names,
     )

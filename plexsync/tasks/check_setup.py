@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from plexsync import matching
-from plexsync.app import App
+from plexsync.app import App, settings_from
 from plexsync.log import Log
 from plexsync.matching import path_map
 from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
-from plexsync.model.settings import Settings, display_name, read_settings, setup_problem
+from plexsync.model.settings import Settings, display_name, setup_problem
 from plexsync.plex.sections import choose
 from plexsync.status import counted
 
@@ -72,12 +72,11 @@ def run(app: App) -> dict[str, Any]:
 
 
 def _check(app: App, findings: Findings) -> None:
-    saved = app.stash.settings()
-    settings, warnings = read_settings(saved)
-    app.state.meta.warned = list(warnings)  # they are findings here, and need no second warning
-    app.use(saved)
+    saved = settings_from(app.stash.settings())
+    app.state.meta.warned = list(saved.warnings)  # they are findings here, and need no second warning
+    settings = app.apply(saved)
     findings.good("Stash answers.")
-    for sentence in warnings:
+    for sentence in saved.warnings:
         findings.warn(sentence[:1].upper() + sentence[1:])
     problem = setup_problem(settings)
     if problem:
@@ -106,17 +105,18 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     names = ", ".join(section.title for section in sections)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
     findings.good(f"Libraries of the type Movies: {names}. Used: {used}.")
-    refresh = app.planner.refresh(missing=True)
+    planner = app.connect_plex()
+    refresh = planner.refresh(missing=True)
     for sentence in refresh.warnings if refresh else ():
         findings.warn(f"Unexpected data in Plex: {sentence}")
-    counts = app.planner.library.counts()
+    counts = planner.library.counts()
     findings.facts["libraries"] = counts
     indexed = ", ".join(f"{name} {counted(number, 'item')}" for name, number in counts.items())
     findings.good(f"Indexed: {indexed}.")
 
 
 def _check_sample(app: App, scenes: Sequence[Scene], settings: Settings, findings: Findings) -> None:
-    matches = app.planner.match(scenes).values()
+    matches = app.connect_plex().match(scenes).values()
     unmatched = [match for match in matches if not matching.write_targets(match, settings.match_low_confidence)]
     matched = len(scenes) - len(unmatched)
     reasons = Counter("low_confidence" if match.verdict == "low" else "not_in_plex" for match in unmatched)
@@ -133,7 +133,7 @@ def _check_sample(app: App, scenes: Sequence[Scene], settings: Settings, finding
 
 def _check_paths(app: App, settings: Settings, findings: Findings) -> None:
     """Suggest the path map that was learned from the matches of the sample and earlier ones."""
-    suggested = path_map.suggestion(app.planner.learned())
+    suggested = path_map.suggestion(app.connect_plex().learned())
     findings.facts["path_map"] = suggested
     if not suggested:
         findings.good("No path map to suggest: the paths agree, or too few files match to learn from.")

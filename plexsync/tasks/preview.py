@@ -16,7 +16,7 @@ from plexsync import matching
 from plexsync.app import App
 from plexsync.core import environment
 from plexsync.matching import Candidate, Match
-from plexsync.model.errors import PlexBusy, PlexUnavailable, StashUnavailable
+from plexsync.model.errors import StashUnavailable
 from plexsync.model.item import Item
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, require_setup
@@ -40,13 +40,12 @@ CsvRow = tuple[object, ...]
 
 def run(app: App, bar: ProgressBar) -> dict[str, Any]:
     """Write ``preview.csv`` and ``unmatched.csv``, return the counts. Raises ``PlexSyncError`` with one sentence."""
-    settings = app.use(app.stash.settings())
+    settings = app.load_settings()
     require_setup(settings)
-    try:
-        app.planner.refresh(missing=True)
-        counts = _Preview(app.planner, settings, bar).write(app.folder, app.stash)
-    except PlexBusy as error:
-        raise PlexUnavailable(str(error)) from None
+    with app.client.whole():
+        planner = app.connect_plex()
+        planner.refresh(missing=True)
+        counts = _Preview(planner, settings, bar).write(app.folder, app.stash)
     folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder
     files = f"{environment.PREVIEW} and {environment.UNMATCHED} in {folder}"
     app.log.info(f"finished Preview: nothing was written to Plex; see {files}", **counts)

@@ -1,95 +1,64 @@
-"""One batch of leased jobs: read the scenes, match, plan, write, and say what becomes of each job.
+"""One batch of leased jobs: read the scenes, match, plan, write, and settle each job.
 
 Raises what concerns a whole server or the setup; what was settled until then stands in ``settled``. Knows no HTTP.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
 
 from plexsync import matching
-from plexsync.app import App
+from plexsync.app import App, settings_from
 from plexsync.core import environment
-from plexsync.log import Private
 from plexsync.matching import Candidate, Match
-from plexsync.model.errors import (
-    Invalid,
-    ItemGone,
-    LowConfidence,
-    NotInPlex,
-    PlexBusy,
-    PlexSyncError,
-    PlexUnavailable,
-)
+from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexSyncError
+from plexsync.model.item import Item
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, epoch, signature
 from plexsync.model.settings import Settings, require_setup
-from plexsync.plex.index import Refresh
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
-from plexsync.state import breaker
-from plexsync.state.ledger import Seen
-from plexsync.sync import covers, scan
-from plexsync.sync.planner import SCAN_PAUSE, Target
-from plexsync.sync.throttle import Streak
-from plexsync.sync.writer import Work, Writer
-from plexsync.worker import fan_out, retry
+from plexsync.state.ledger import Record, Seen
+from plexsync.sync import scan
+from plexsync.sync.planner import SCAN_PAUSE, Planner
+from plexsync.sync.throttle import Throttle
+from plexsync.sync.work import Work, named
+from plexsync.sync.writer import DryWriter, Writer
+from plexsync.worker import outcomes, requeue
+from plexsync.worker.fan_out import fan_out
 
-T = TypeVar("T")
-
-#: Seconds after which an edit that ``dryRun`` holds back is looked at again; switching it off makes it due at once.
+#: Seconds after which an edit that ``dryRun`` holds back is compared again; switching it off makes it due at once.
 DRY_PAUSE = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a batch needs from the worker: its app and queue, the streak of busy items, a pause after each write.
-
-    ``tick`` is called at each answer of Plex.
-    """
-
-    app: App
-    queue: JobQueue
-    streak: Streak
-    pace: Callable[[float], None]
-    still_wanted: Callable[[Job], bool]
-    tick: Callable[..., None]
-
-
 class Batch:
-    """One batch. ``settled`` grows while it runs, so that nothing done is forgotten when it raises.
+    """One batch. ``settled`` grows while it runs: what is done is kept when it raises.
 
     ``read``: items were read from Plex.
     """
 
-    def __init__(self, tools: Tools, leased: Sequence[Job]) -> None:
+    def __init__(self, app: App, queue: JobQueue, throttle: Throttle, leased: Sequence[Job]) -> None:
         self.settled: list[Settlement] = []
         self.read = False
-        self._app = tools.app
-        self._tools = tools
+        self._app = app
+        self._queue = queue
+        self._throttle = throttle
         self._leased = leased
-        self._now = self._read_at = tools.app.world.clock()
+        self._settings = Settings()
         self._scenes: dict[int, Scene] = {}
+        self._now = self._read_at = app.world.clock()
 
     def run(self) -> None:
-        """Carry the batch out. Raises ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, and our own bugs."""
-        by_id = {job.id: job for job in self._leased if job.kind == "scene"}
-        stash = self._app.stash
+        """Carry the batch out. Raise ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, and our own bugs."""
+        app = self._app
+        jobs = [job for job in self._leased if job.kind == "scene"]
+        answer = app.stash.batch([job.id for job in jobs])
+        self._scenes, self._read_at = answer.scenes, app.world.clock()
+        self._settings = app.apply(settings_from(answer.saved))
+        requeue.after_settings(app, self._queue)
         try:
-            saved, self._scenes = stash.batch(by_id)
-        except StashRefused as error:
-            if error.invalid or not stash.refused:
-                raise
-            saved = stash.settings()
-        self._read_at = self._app.world.clock()
-        settings = self._app.use(saved)
-        note_settings(self._app, self._tools.queue, settings)
-        try:
-            self._carry_out(by_id, settings)
+            self._carry_out(jobs, answer.refused)
         except StashRefused as error:
             if error.invalid:
                 raise
@@ -97,296 +66,228 @@ class Batch:
             raise PlexSyncError(str(error)) from None
         for job in self._leased:
             if job.kind != "scene":
-                require_setup(settings)
-                self._expand(job)
+                require_setup(self._settings)
+                self._fan_out(job)
 
-    def _carry_out(self, by_id: dict[int, Job], settings: Settings) -> None:
-        stash = self._app.stash
-        self._drop_gone([job for key, job in by_id.items() if key not in self._scenes and key not in stash.refused])
-        for key in stash.refused & by_id.keys():
-            self._fail(by_id[key], PlexSyncError(f"Stash refuses to tell scene {key}"))
-        todo = [job for key, job in by_id.items() if key in self._scenes]
-        if settings.skip_unorganized:
-            todo = self._skip_unorganized(todo)
-        if settings.tag_stash_ids and not settings.dry_run and todo:
-            scenes = [self._scenes[job.id] for job in todo]
-            tagging.tag(stash, scenes, settings, self._app.log, self._app.state.meta)
-        if todo:
-            require_setup(settings)
-            self._sync(todo, settings)
+    def seen(self) -> list[Seen]:
+        """Return what the finished jobs saw.
+
+        Stash dates edits to the second: of a scene read in the second of its edit, another may follow with the same
+        date. Such a scene counts as not seen, and catch-up compares it once more.
+        """
+        ended = {
+            settlement.job.id: settlement.outcome
+            for settlement in self.settled
+            if settlement.job.kind == "scene" and settlement.to in ("done", "dead")
+        }
+        now = self._app.world.clock()
+        return [
+            Seen(
+                "scene",
+                scene_id,
+                self._signature(scene),
+                "",
+                now if ended[scene_id] in ("synced", "unchanged") else None,
+            )
+            for scene_id, scene in self._scenes.items()
+            if scene_id in ended
+        ]
+
+    def _signature(self, scene: Scene) -> str:
+        edited = epoch(scene.updated_at)
+        return "" if int(self._now) <= edited < int(self._read_at) + 1 else signature(scene)
 
     # -- what needs no Plex
 
-    def _expand(self, job: Job) -> None:
-        app = self._app
-        try:
-            machine = whole_plex(lambda: app.client.identity.machine)
-            number = fan_out.expand(job, app.stash, app.state, self._tools.queue, machine)
-        except StashRefused as error:
-            if error.invalid:
-                raise
-            self._fail(job, PlexSyncError(str(error)))
+    def _carry_out(self, jobs: Sequence[Job], refused: Collection[int]) -> None:
+        self._drop_gone([job for job in jobs if job.id not in self._scenes and job.id not in refused])
+        for job in jobs:
+            if job.id in refused:
+                error = f"Stash returned an error for scene {job.id}. See Stash's own log."
+                self._fail(job, PlexSyncError(error))
+        todo = [job for job in jobs if job.id in self._scenes]
+        settings = self._settings
+        if settings.skip_unorganized:
+            todo = self._skip_unorganized(todo)
+        if not todo:
             return
-        app.log.debug("queued scenes", of=job.key, number=number)
-        self.settled.append(Settlement(job, "done"))
+        if settings.tag_stash_ids and not settings.dry_run:
+            scenes = [self._scenes[job.id] for job in todo]
+            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state.meta)
+        require_setup(settings)
+        self._sync(todo)
 
     def _drop_gone(self, gone: Sequence[Job]) -> None:
         if not gone:
             return
         self._app.state.drop_scenes([job.id for job in gone])
         for job in gone:
-            self._app.log.info("dropped scene that Stash no longer has", scene=job.id)
-            self.settled.append(Settlement(job, "done", "gone"))
+            self._app.log.info("dropped scene, Stash no longer has it", scene=job.id)
+            self.settled.append(Settlement.done(job, "gone"))
 
-    def _skip_unorganized(self, todo: Sequence[Job]) -> list[Job]:
+    def _skip_unorganized(self, jobs: Sequence[Job]) -> list[Job]:
         kept: list[Job] = []
-        for job in todo:
-            if self._scenes[job.id].organized:
+        for job in jobs:
+            scene = self._scenes[job.id]
+            if scene.organized:
                 kept.append(job)
             else:
-                self._app.log.debug("skipped scene that is not organized", scene=job.id)
-                self._finish(job, "skipped")
+                self._app.log.debug("skipped scene, not organized", **named(scene))
+                self.settled.append(Settlement.done(job, "skipped"))
         return kept
 
-    def _finish(self, job: Job, outcome: str) -> None:
-        self.settled.append(Settlement(job, "done", outcome))
-
-    def seen(self) -> list[Seen]:
-        """Return what the finished jobs saw.
-
-        Stash dates edits to the second: of a scene read in the second of its edit, another may follow with the same
-        date. Such a scene counts as not seen, and catch-up looks at it once more.
-        """
-        now = self._app.world.clock()
-        ended = {
-            one.job.id: one.outcome for one in self.settled if one.job.kind == "scene" and one.to in ("done", "dead")
-        }
-        return [
-            Seen("scene", scene_id, self._mark(scene), "", now if ended[scene_id] in ("synced", "unchanged") else None)
-            for scene_id, scene in self._scenes.items()
-            if scene_id in ended
-        ]
-
-    def _mark(self, scene: Scene) -> str:
-        edited = epoch(scene.updated_at)
-        return "" if int(self._now) <= edited < int(self._read_at) + 1 else signature(scene)
+    def _fan_out(self, job: Job) -> None:
+        app = self._app
+        try:
+            with app.client.whole() as client:
+                machine = client.identity.machine
+            number = fan_out(job, app.stash, app.state, self._queue, machine)
+        except StashRefused as error:
+            if error.invalid:
+                raise
+            self._fail(job, PlexSyncError(str(error)))
+            return
+        app.log.debug("queued scenes", of=job.key, number=number)
+        self.settled.append(Settlement.done(job))
 
     # -- what needs Plex
 
-    def _sync(self, todo: Sequence[Job], settings: Settings) -> None:
-        hooks = self._app.client.session.hooks["response"]
-        if self._tools.tick not in hooks:
-            hooks.append(self._tools.tick)
-        planner = whole_plex(lambda: self._app.planner)
-        note_gained(self._app, self._tools.queue, whole_plex(planner.refresh))
-        scenes = [self._scenes[job.id] for job in todo]
-        found = planner.match(scenes)
-        lost = [scene for scene in scenes if found[scene.id].verdict == "none" and scene.files]
-        if lost:
-            fresh = whole_plex(lambda: planner.refresh(missing=True))
-            note_gained(self._app, self._tools.queue, fresh)
-            if fresh is not None and (fresh.gained or fresh.filled):
-                found |= planner.match(lost)
-        self._write(todo, self._targets(todo, found, settings), settings)
+    def _sync(self, jobs: Sequence[Job]) -> None:
+        with self._app.client.whole():
+            planner = self._app.connect_plex()
+            refresh = planner.refresh()
+        requeue.after_refresh(self._app, self._queue, refresh)
+        matches = self._match(planner, [self._scenes[job.id] for job in jobs])
+        planned = self._plan(planner, self._choose(planner, jobs, matches))
+        self._warn(planned)
+        writer = (
+            DryWriter()
+            if self._settings.dry_run
+            else Writer(planner, self._app.log, self._throttle, is_wanted=self._queue.is_wanted)
+        )
+        writer.write([work for works in planned for work in works])
+        for works in planned:
+            if all(work.ended for work in works):
+                self._judge(planner, works)
 
-    def _targets(self, todo: Sequence[Job], found: dict[int, Match], settings: Settings) -> list[tuple[Job, Target]]:
-        """The items to write, each confirmed by a full read of the batch's items."""
-        app = self._app
-        chosen: list[tuple[Job, Candidate]] = []
-        hopes: dict[int, list[tuple[str, int]]] = {}
-        for job in todo:
-            match, scene = found[job.id], self._scenes[job.id]
-            candidates = matching.write_targets(match, settings.match_low_confidence)
-            hopes[job.id] = [] if candidates else [(name_key(file.path), file.size) for file in scene.files]
+    def _match(self, planner: Planner, scenes: Sequence[Scene]) -> dict[int, Match]:
+        """Match the scenes, and those without an item once more if Plex has gained files meanwhile."""
+        matches = planner.match(scenes)
+        missing = [scene for scene in scenes if matches[scene.id].verdict == "none" and scene.files]
+        if missing:
+            with planner.client.whole():
+                refresh = planner.refresh(missing=True)
+            requeue.after_refresh(self._app, self._queue, refresh)
+            if refresh is not None and (refresh.gained or refresh.filled):
+                matches |= planner.match(missing)
+        return matches
+
+    def _choose(
+        self, planner: Planner, jobs: Sequence[Job], matches: dict[int, Match]
+    ) -> list[tuple[Job, Sequence[Candidate]]]:
+        """Return the jobs with their items; settle those that have none."""
+        chosen: list[tuple[Job, Sequence[Candidate]]] = []
+        awaited: dict[int, list[tuple[str, int]]] = {}
+        for job in jobs:
+            match, scene = matches[job.id], self._scenes[job.id]
+            candidates = matching.write_targets(match, self._settings.match_low_confidence)
+            awaited[job.id] = [] if candidates else [(name_key(file.path), file.size) for file in scene.files]
             if candidates:
-                chosen += [(job, candidate) for candidate in candidates]
+                chosen.append((job, candidates))
             elif match.verdict == "low":
-                self._fail(job, LowConfidence(match.reason, [one.as_dict() for one in match.items]))
+                self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
             else:
-                self._missing(job, scene, match, settings)
-        app.state.await_files(hopes)
-        planner = app.planner  # once: asked for it, the app looks for a newer connection to Stash
-        items = planner.read(candidate for _, candidate in chosen)
-        self.read = bool(chosen)
-        records = app.state.records(planner.machine, items)
-        targets: list[tuple[Job, Target]] = []
-        gone: set[int] = set()
-        for job, candidate in chosen:
-            item = items.get(candidate.rating_key)
-            if item is None or not matching.confirm(candidate, item):
-                self._forget(candidate.rating_key, gone=item is None)
-                gone.add(job.id)
-                continue
-            record = records.get(item.rating_key)
-            targets.append((job, planner.plan(self._scenes[job.id], candidate, item, record)))
-        for job in todo:
-            if job.id in gone:
-                self._fail(job, ItemGone(f"Scene {job.id}: its item in Plex is gone or holds another file now"))
-        return [(job, target) for job, target in targets if job.id not in gone]
+                self._missing(planner, job, match)
+        self._app.state.await_files(awaited)
+        return chosen
 
-    def _forget(self, rating_key: int, *, gone: bool) -> None:
-        planner = self._app.planner
-        planner.library.forget(rating_key)
-        planner.stale()
-        if gone:
-            self._app.state.drop_item(planner.machine, rating_key)
-
-    def _missing(self, job: Job, scene: Scene, match: Match, settings: Settings) -> None:
+    def _missing(self, planner: Planner, job: Job, match: Match) -> None:
+        settings, scene = self._settings, self._scenes[job.id]
         if settings.missing_ignore:
-            self._app.log.debug("skipped scene that Plex does not have", scene=job.id)
-            self._finish(job, "skipped")
+            self._app.log.debug("skipped scene, not in Plex", **named(scene))
+            self.settled.append(Settlement.done(job, "skipped"))
             return
         if not scene.files:
             self._fail(job, Invalid(match.reason))
             return
         waited = 0.0 if job.waiting is None else self._now - job.waiting
         if settings.missing_scan and not settings.dry_run and not 0 < waited < SCAN_PAUSE:
-            scan.ask(self._app.planner, scene, self._app.log)
+            scan.ask(planner, scene, self._app.log)
         self._fail(job, NotInPlex(match.reason))
 
-    def _write(self, todo: Sequence[Job], targets: Sequence[tuple[Job, Target]], settings: Settings) -> None:
-        by_scene = {job.id: job for job in todo}
-        told = {(job.id, warning): None for job, target in targets for warning in target.wanted.warnings}
-        for scene_id, sentence in told:
-            self._app.log.warning("noticed", scene=scene_id, what=sentence)
-        if settings.dry_run:
-            self._dry_run(targets)
-            return
-        tools = self._tools
-        writer = Writer(
-            self._app.planner,
-            self._app.log,
-            tools.pace,
-            wanted_still=lambda target: tools.still_wanted(by_scene[target.scene.id]),
-            streak=lambda target, well: tools.streak.note(target.item.rating_key, by_scene[target.scene.id].row, well),
-        )
-        works = writer.write([(target, job.attempts) for job, target in targets])
-        ended: dict[int, list[Work]] = {}
-        for work in works:
-            ended.setdefault(work.target.scene.id, []).append(work)
-        expected = Counter(target.scene.id for _, target in targets)
-        for job in todo:
-            if job.id in expected and len(ended.get(job.id, ())) == expected[job.id]:
-                self._judge(job, ended[job.id])
+    def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
+        """Return each job's works, planned on a full read of all items; a job of which one moved is matched again."""
+        items = planner.read(candidate for _, candidates in chosen for candidate in candidates)
+        self.read = bool(chosen)
+        records = self._app.state.records(planner.machine, items)
+        planned: list[list[Work]] = []
+        for job, candidates in chosen:
+            moved = [candidate for candidate in candidates if not _confirmed(candidate, items)]
+            for candidate in moved:
+                self._forget(planner, candidate.rating_key, gone=candidate.rating_key not in items)
+            if moved:
+                self._fail(job, ItemGone(f"The item of scene {job.id} is gone from Plex or holds another file now"))
+            else:
+                planned.append(self._works(planner, job, candidates, items, records))
+        return planned
 
-    def _judge(self, job: Job, works: Sequence[Work]) -> None:
-        errors = [work.error for work in works if work.error is not None]
+    def _works(
+        self,
+        planner: Planner,
+        job: Job,
+        candidates: Iterable[Candidate],
+        items: dict[int, Item],
+        records: dict[int, Record],
+    ) -> list[Work]:
+        scene = self._scenes[job.id]
+        return [
+            Work(job, planner.plan(scene, candidate, items[candidate.rating_key], records.get(candidate.rating_key)))
+            for candidate in candidates
+        ]
+
+    def _warn(self, planned: Iterable[Sequence[Work]]) -> None:
+        """Log what of a scene cannot be sent as it is, once for all the items of the scene."""
+        for works in planned:
+            for sentence in dict.fromkeys(sentence for work in works for sentence in work.target.desired.warnings):
+                self._app.log.warning("found a problem in scene", **named(works[0].target.scene), what=sentence)
+
+    # -- what became of it
+
+    def _judge(self, planner: Planner, works: Sequence[Work]) -> None:
+        """Settle the job of these works, which are all that it has."""
+        job, errors = works[0].job, [work.error for work in works if work.error is not None]
         for work in works:
             if work.error is None:
-                self._tell(work)
-        gone = [work for work in works if isinstance(work.error, ItemGone)]
-        for work in gone:
-            self._forget(work.target.item.rating_key, gone=True)
+                outcomes.ended_well(self._app.log, work)
+            elif isinstance(work.error, ItemGone):
+                self._forget(planner, work.target.item.rating_key, gone=True)
+        ends = {work.outcome for work in works}
         if errors:
             self._fail(job, errors[0])
+        elif "dry_run" in ends:
+            self.settled.append(self._hold_back(job))
         else:
-            self._finish(job, "synced" if any(work.outcome == "synced" for work in works) else "unchanged")
+            self.settled.append(Settlement.done(job, "synced" if "synced" in ends else "unchanged"))
 
-    def _tell(self, work: Work) -> None:
-        """One line a scene at info, with each change as ``old -> new``."""
-        log, scene = self._app.log, work.target.scene
-        if work.outcome == "unchanged":
-            log.debug("compared scene, nothing differs", scene=scene.id, item=work.target.item.rating_key)
-            return
-        images: dict[str, object] = {"images": work.cover.elements} if work.cover and work.uploaded else {}
-        log.info("wrote scene", scene=scene.id, item=work.target.item.rating_key, **_changes(work.target), **images)
+    def _hold_back(self, job: Job) -> Settlement:
+        """Under ``dryRun`` an edit stays pending; what a task marked ends."""
+        if job.bulk:
+            return Settlement.done(job, "dry_run")
+        due = self._now + min(DRY_PAUSE, environment.horizon() - 1)  # later would look like a wrong clock's
+        return Settlement.snooze(job, "dry_run", due, "held back by dryRun", reason="dry_run")
 
-    def _dry_run(self, targets: Sequence[tuple[Job, Target]]) -> None:
-        """Log what would be written. An edit stays pending; what a task marked ends here."""
-        told: set[int] = set()
-        differing = {job.id for job, target in targets if not target.edit.empty or covers.is_due(target, target.record)}
-        for job, target in targets:
-            if job.id not in differing:
-                if job.id not in told:
-                    self._finish(job, "unchanged")
-                told.add(job.id)
-                continue
-            if job.reason != "dry_run":
-                self._app.log.info("would write scene", scene=job.id, item=target.item.rating_key, **_changes(target))
-            if job.id in told:
-                continue
-            told.add(job.id)
-            if job.bulk:
-                self._finish(job, "dry_run")
-            else:
-                due = self._now + min(DRY_PAUSE, environment.horizon() - 1)  # later would be a wrong clock's
-                self.settled.append(
-                    Settlement(job, "later", "dry_run", due, job.attempts, None, "dry_run", "held back by dryRun")
-                )
+    def _forget(self, planner: Planner, rating_key: int, *, gone: bool) -> None:
+        planner.library.forget(rating_key)
+        planner.stale()
+        if gone:
+            self._app.state.drop_item(planner.machine, rating_key)
 
     def _fail(self, job: Job, error: Exception) -> None:
-        app = self._app
-        settings = app.settings or Settings()
-        settlement = failed(job, error, app, settings.max_retries)
-        self.settled.append(settlement)
-        named: dict[str, object] = {job.kind: job.id}
-        if settlement.to == "dead":
-            app.log.warning(f"gave up on {job.kind}", **named, reason=settlement.reason, why=str(error))
-        else:
-            app.log.info(f"put {job.kind} back", **named, outcome=settlement.outcome, why=str(error))
+        scene = self._scenes.get(job.id) if job.kind == "scene" else None
+        self.settled.append(outcomes.failed(self._app, job, error, scene))
 
 
-def failed(job: Job, error: Exception, app: App, max_retries: int) -> Settlement:
-    """What becomes of a job that failed by itself."""
-    decision = retry.decide(
-        error,
-        retry.Attempt(job.attempts, job.waiting),
-        now=app.world.clock(),
-        rng=app.world.rng,
-        delays=retry.Delays.from_environment(),
-        max_retries=max_retries,
-    )
-    return Settlement(
-        job,
-        decision.to,
-        decision.outcome,
-        decision.due,
-        decision.attempts,
-        decision.waiting,
-        decision.reason,
-        decision.message,
-        decision.candidates,
-    )
-
-
-def whole_plex(call: Callable[[], T]) -> T:
-    """What is asked of Plex as a whole: busy is then as good as away, and no scene pays for it."""
-    try:
-        return call()
-    except PlexBusy as error:
-        raise PlexUnavailable(str(error)) from None
-
-
-def note_gained(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
-    """Make due the scenes that await a file which the index has gained."""
-    if refresh is None:
-        return
-    for sentence in refresh.warnings:
-        app.log.warning(f"noticed that {sentence}")
-    if refresh.filled:
-        queue.wake_all_waiting()
-    elif refresh.gained:
-        queue.wake_scenes(sorted(app.state.scenes_awaiting(refresh.gained)))
-
-
-def note_settings(app: App, queue: JobQueue, settings: Settings) -> None:
-    """Changed settings may help: the breaker closes, waiting rows and dead letters become due."""
-    meta = app.state.meta
-    known, meta.settings = meta.settings, settings.fingerprint
-    if known in ("", meta.settings):
-        return
-    app.log.info("noticed changed settings")
-    meta.breaker = breaker.succeeded()
-    queue.wake_after_settings_change()
-
-
-def _changes(target: Target) -> dict[str, object]:
-    """Each change as ``old -> new``; private, because titles are."""
-    return {
-        change.field: Private(f"{_short(change.old)} -> {_short(change.new)}") for change in target.edit.changes
-    } | ({"locks": ",".join(target.edit.locks)} if target.edit.locks else {})
-
-
-def _short(value: str | tuple[str, ...]) -> str:
-    text = value if isinstance(value, str) else ", ".join(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _confirmed(candidate: Candidate, items: dict[int, Item]) -> bool:
+    """Return whether the item is there and holds the file that it was chosen for."""
+    item = items.get(candidate.rating_key)
+    return item is not None and matching.confirm(candidate, item)

@@ -1,4 +1,4 @@
-"""A changed performer, studio or tag, made into jobs for the scenes that bear it. Knows nothing of Plex.
+"""A changed performer, studio or tag becomes jobs for the scenes that have it. Knows nothing of Plex.
 
 Only scenes that PlexSync has written: nothing older is overwritten before Sync all.
 """
@@ -11,21 +11,21 @@ from plexsync.stash.api import Stash
 from plexsync.state.ledger import Seen, State
 
 
-def expand(job: Job, stash: Stash, state: State, queue: JobQueue, machine: str) -> int:
-    """Queue the scenes of one performer, studio or tag that were written to the Plex server ``machine``; how many.
+def fan_out(job: Job, stash: Stash, state: State, queue: JobQueue, machine: str) -> int:
+    """Queue the scenes of one performer, studio or tag that were written to the Plex server ``machine``.
 
-    Raises ``StashUnavailable``.
-    One that Stash no longer has is done: nobody knows any more which scenes bore it, the weekly comparison finds them.
+    Return how many. Raise ``StashUnavailable``. Of one that Stash no longer has none are queued: which scenes had it is
+    not known any more, and the weekly comparison finds them.
     """
     entity = stash.entity(job.kind, job.id)
     if entity is None:
         return 0
     written = state.written_scenes(machine)
-    found: list[JobKey] = []
+    keys: list[JobKey] = []
     for page in stash.scenes_with(job.kind, job.id) if written else ():
-        found += [JobKey.scene(scene_id) for scene_id in page if scene_id in written]
-    queue.enqueue_many(found, str(job.key))
+        keys += [JobKey.scene(scene_id) for scene_id in page if scene_id in written]
+    queue.enqueue_many(keys, str(job.key))
     # Read before the scenes were listed: renamed meanwhile it differs, and catch-up repeats it.
     name, updated_at = entity
     state.see([Seen(job.kind, job.id, updated_at, name)])
-    return len(found)
+    return len(keys)

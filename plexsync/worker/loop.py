@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 
 from plexsync import status
 from plexsync.app import App
-from plexsync.core import db, enqueue, environment
+from plexsync.core import db, environment
 from plexsync.log import StashSink
 from plexsync.model.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
 from plexsync.model.lifecycle import Next
-from plexsync.model.settings import Settings, require_setup
+from plexsync.model.settings import require_setup
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.state import pause
 from plexsync.state.pause import Pause
-from plexsync.sync.throttle import BATCH_SECONDS, BUSY_IN_A_ROW, LEAST, BatchSize, Pace, Streak
-from plexsync.worker import reconcile
-from plexsync.worker.batch import Batch, Tools, failed, note_gained, note_settings, whole_plex
+from plexsync.sync.throttle import Throttle
+from plexsync.worker import outcomes, reconcile, requeue
+from plexsync.worker.batch import Batch
 from plexsync.worker.pauses import SHORT, Pauses
 
 #: Seconds between two readings of the queue while the full worker waits.
@@ -47,17 +47,12 @@ class Worker:
         self._fresh = fresh
         self._stats = app.state.meta.stats
         self._before = self._base()
-        self._streak = Streak()
-        self._pauses = Pauses(app, queue, self._streak)
+        self._throttle = Throttle(app.world.clock, self._rest, lambda: app.listing_seconds)
+        self._pauses = Pauses(app, queue, self._throttle)
         app.heard = self._tick
-        self._pace = Pace(app.world.sleep)
-        self._size = BatchSize()
         self._drain = {"jobs": 0}
         self._exported = app.world.clock()
-        self._tools = Tools(app, queue, self._streak, self._after_write, self._still_wanted, self._tick)
         self._leased: list[Job] = []
-        self._began = (app.world.clock(), 0.0)
-        self._let_through = 0
 
     # -- the loop
 
@@ -111,6 +106,7 @@ class Worker:
 
     def _round(self) -> Next:
         app, queue, now = self._app, self._queue, self._app.world.clock()
+        app.renew_stash()
         dropped = queue.drop_stopped()
         if dropped:
             app.log.summary("dropped what a stopped task had marked", jobs=dropped)
@@ -120,7 +116,7 @@ class Worker:
             self._pauses.probe()
         interval = environment.seconds("PLEXSYNC_CATCHUP")
         if interval < OFTEN or not queue.meta.is_catchup_due(now, 2 * interval):
-            self._leased = queue.lease(self._size.limit)
+            self._leased = queue.lease(self._throttle.batch_size)
         if self._leased:
             self._work(self._leased)
             return Next.WORK
@@ -132,8 +128,8 @@ class Worker:
     def _catch_up(self) -> Next:
         app, queue = self._app, self._queue
         self._fresh = False
-        settings = app.use(app.stash.settings())
-        note_settings(app, queue, settings)
+        settings = app.load_settings()
+        requeue.after_settings(app, queue)
         if app.stash.plugin_enabled() is False:
             app.log.summary("ended: the plugin is disabled")
             return Next.STOP
@@ -142,20 +138,19 @@ class Worker:
             app.log.summary("found changes that fired no hook", jobs=made)
         require_setup(settings)
         if queue.has_dead("low_confidence"):  # nothing else would notice that the right file has come
-            note_gained(app, queue, whole_plex(app.planner.refresh))
+            self._refresh()
         return Next.WORK
 
     def _work(self, leased: Sequence[Job]) -> None:
         """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
-        self._began = began = self._app.world.clock(), self._app.listing_seconds
-        self._let_through = 0
+        began = self._throttle.begin()
         try:
             self._batch(leased)
         except (StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
             raise
         except Exception as error:
             self._blame(leased, error)
-        self._size.took(len(leased) - len(self._leased), self._since(began))
+        self._throttle.end(began, len(leased) - len(self._leased))
 
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
         """Find out whether one scene fails or Plex as a whole: by a probe, then by each job alone."""
@@ -167,25 +162,22 @@ class Worker:
             return
         job, app = leased[0], self._app
         if isinstance(error, PlexBusy):
-            in_a_row = self._streak.note(job.row, job.row, False, reading=True)
-            if in_a_row >= BUSY_IN_A_ROW:
-                raise PlexUnavailable(f"Plex answers, but {in_a_row} different items could not be read: {error}")
+            self._throttle.busy_reading(job, error)
         if not isinstance(error, PlexSyncError):
             app.log.error("failed: internal error", job=job.key, kind=type(error).__name__)
             app.log.trace(error)
             error = PlexSyncError(
                 f"Internal error in {job.key} ({type(error).__name__}). This is a bug; see plexsync.log."
             )
-        retries = (app.settings or Settings()).max_retries
-        self._settle([failed(job, error, app, retries)])
+        self._settle([outcomes.failed(app, job, error)])
 
     def _batch(self, leased: Sequence[Job]) -> None:
-        batch = Batch(self._tools, leased)
+        batch = Batch(self._app, self._queue, self._throttle, leased)
         before = self._app.requests
         try:
             batch.run()
             if batch.read:
-                self._streak.note(0, 0, True, reading=True)
+                self._throttle.read()
             self._pauses.alive(plex=self._app.requests[:2] != before[:2])
         finally:
             self._app.state.see(batch.seen())
@@ -216,19 +208,24 @@ class Worker:
         """Nothing is due: make sure that a pause is over, and watch ``dryRun`` while it holds edits back."""
         app = self._app
         if app.state.meta.pause is not None:
-            settings = app.use(app.stash.settings())
-            note_settings(app, self._queue, settings)
+            settings = app.load_settings()
+            requeue.after_settings(app, self._queue)
             require_setup(settings)
-            note_gained(app, self._queue, whole_plex(app.planner.refresh))
+            self._refresh()
             self._pauses.alive(plex=True)
-        if app.settings and app.settings.dry_run and self._queue.is_held("dry_run"):
+        if app.settings.dry_run and self._queue.is_held("dry_run"):
             interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
             app.state.meta.pause = Pause(pause.DRY, until, interval=interval, settings=app.saved_digest)
 
-    def _after_write(self, seconds: float) -> None:
-        """Leave a busy Plex in peace."""
-        self._pace.after_write(seconds)
+    def _refresh(self) -> None:
+        with self._app.client.whole():
+            refresh = self._app.connect_plex().refresh()
+        requeue.after_refresh(self._app, self._queue, refresh)
+
+    def _rest(self, seconds: float) -> None:
+        """Leave a busy Plex in peace for so long."""
+        self._app.world.sleep(seconds)
         self._tick()
 
     def _tick(self, *_: object, **__: object) -> None:
@@ -240,19 +237,6 @@ class Worker:
             self._count_requests()
             self._export()
 
-    def _still_wanted(self, job: Job) -> bool:
-        """Whether to write this job now: a batch that takes long is cut short, and Stop means stop within it too."""
-        slow = self._since(self._began) > 2 * BATCH_SECONDS
-        if slow and job.priority != enqueue.BY_HAND and self._let_through >= LEAST:
-            return False
-        self._let_through += 1  # however slow the reading was: a batch that writes nothing would only be read again
-        return self._queue.is_wanted(job)
-
-    def _since(self, began: tuple[float, float]) -> float:
-        """Seconds since a batch began, without those of a listing of Stash's files, which serves many batches."""
-        at, listing = began
-        return self._app.world.clock() - at - max(0.0, self._app.listing_seconds - listing)
-
     def _note_key(self) -> None:
         """Read Stash's ApiKey once, while the cookie is good: past its hour the worker needs it."""
         app = self._app
@@ -263,8 +247,8 @@ class Worker:
             except StashUnavailable:
                 return
             app.log.secret(app.api_key)
-        if app.has_planner:
-            planner = app.planner
+        planner = app.planner
+        if planner is not None:
             if planner.sections and app.state.meta.section is None:
                 app.state.meta.section = planner.sections[0].key
             app.state.meta.machine = planner.machine

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from plexsync.app import App
 from plexsync.core import environment
-from plexsync.model.errors import PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
+from plexsync.model.errors import PlexUnavailable, StashUnavailable
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
 from plexsync.state import breaker, pause
 from plexsync.state.breaker import Breaker
 from plexsync.state.pause import Pause
-from plexsync.sync.throttle import BUSY_IN_A_ROW, Streak
-from plexsync.worker import tagging_pass
-from plexsync.worker.batch import note_settings
+from plexsync.sync.throttle import Throttle
+from plexsync.worker import requeue, tagging_pass
 
 #: Longest pause, in seconds, that is slept out at once; longer ones are stored for the idle worker.
 SHORT = 5.0
@@ -27,10 +26,10 @@ class Pauses:
     ``edits``: the counter of edits before either server was asked.
     """
 
-    def __init__(self, app: App, queue: JobQueue, streak: Streak) -> None:
+    def __init__(self, app: App, queue: JobQueue, throttle: Throttle) -> None:
         self._app = app
         self._queue = queue
-        self._streak = streak
+        self._throttle = throttle
 
     def stash_away(self, error: StashUnavailable, edits: float) -> bool:
         """Stash does not answer, or refuses."""
@@ -38,7 +37,7 @@ class Pauses:
         if error.refused and app.api_key:
             app.log.info("using the session cookie: Stash rejected the API key")
             app.api_key = ""
-            app.drop_connections()
+            app.reconnect()
             return False
         problem = ""
         if error.refused:
@@ -53,8 +52,8 @@ class Pauses:
     def plex_away(self, error: PlexUnavailable, edits: float) -> bool:
         """Plex as a whole does not answer: attempts are refunded, and the breaker counts."""
         app, meta, now = self._app, self._app.state.meta, self._app.world.clock()
-        at_once = len(self._streak) >= BUSY_IN_A_ROW
-        rows = self._streak.forgiven()
+        at_once = self._throttle.is_outage
+        rows = self._throttle.refund()
         if rows:  # they were not at fault: neither an attempt nor a dead letter may remain of it
             self._queue.refund_attempts(rows)
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
@@ -86,7 +85,7 @@ class Pauses:
             edits=edits,
             settings=app.saved_digest,
             section=meta.section,
-            tagging=bool(settings and settings.tag_stash_ids and not settings.dry_run),
+            tagging=settings.tag_stash_ids and not settings.dry_run,
         )
         if kind == pause.PLEX:
             made.check_settings_within(reset, now)
@@ -121,7 +120,8 @@ class Pauses:
     def _has_new_settings(self, standing: Pause, now: float) -> bool:
         """Re-read the settings; return whether they changed: the unreachable address may have been corrected."""
         app = self._app
-        note_settings(app, self._queue, app.use(app.stash.settings()))
+        app.load_settings()
+        requeue.after_settings(app, self._queue)
         standing.settings = app.saved_digest
         standing.settings_check_at = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
         return not app.state.meta.breaker.is_open
@@ -129,21 +129,17 @@ class Pauses:
     def probe(self) -> None:
         """One small read, before any scene is touched."""
         app = self._app
-        if app.settings is None:
-            app.use(app.stash.settings())
-        try:
-            app.client.probe(app.state.meta.section)
-        except PlexSyncError as error:
-            if isinstance(error, SetupError):
-                raise
-            raise PlexUnavailable(str(error)) from None
+        if not app.saved_digest:
+            app.load_settings()
+        with app.client.whole() as client:
+            client.probe(app.state.meta.section)
         app.state.meta.breaker = breaker.probed(app.state.meta.breaker)
 
     def alive(self, *, plex: bool) -> None:
         """Resume after a batch that went through; ``plex``: Plex answered in it."""
         app, meta = self._app, self._app.state.meta
         standing: Breaker = meta.breaker
-        ended = breaker.probed(standing) if self._streak else breaker.succeeded()
+        ended = breaker.probed(standing) if self._throttle.failing else breaker.succeeded()
         if plex and standing != ended:
             meta.breaker = ended
             if standing.reset and not ended.reset:

@@ -25,7 +25,6 @@ from plexsync.model.paths import base_name
 from plexsync.model.scene import epoch, file_signature
 from plexsync.model.settings import Settings
 from plexsync.queue.worker_queue import JobQueue
-from plexsync.stash.api import StashRefused
 from plexsync.stash.queries import stash_text
 from plexsync.state.ledger import Seen
 
@@ -160,7 +159,6 @@ def weekly(app: App, queue: JobQueue, now: float, gone: Collection[int] = ()) ->
     written = sorted(app.state.written_scenes(machine).difference(gone)) if machine else []
     if not written:
         return 0
-    settings = app.settings or app.use(app.stash.settings())
     gap = WEEK / -(-len(written) // PORTION)
     at, after = meta.compared or (queue.meta.started_at or now, 0)
     at = min(max(at, now - WEEK), now)  # no scene twice at once, and a clock that was wrong holds up nothing
@@ -168,7 +166,7 @@ def weekly(app: App, queue: JobQueue, now: float, gone: Collection[int] = ()) ->
     while now - at >= gap:
         begin = bisect_right(written, after) % len(written)
         part = written[begin : begin + PORTION]
-        made += _compare(app, queue, machine, part, settings)
+        made += _compare(app, queue, machine, part, app.settings)
         at, after = at + gap, part[-1]
         meta.compared = [at, after]
     meta.compared = [at, after]
@@ -177,12 +175,7 @@ def weekly(app: App, queue: JobQueue, now: float, gone: Collection[int] = ()) ->
 
 def _compare(app: App, queue: JobQueue, machine: str, part: Sequence[int], settings: Settings) -> int:
     """One portion. A difference that was found before is not asked for again: its job may have ended otherwise."""
-    try:
-        _, scenes = app.stash.batch(part)
-    except StashRefused:
-        if not app.stash.refused:
-            raise
-        return 0
+    scenes = app.stash.batch(part).scenes
     records = app.state.records_of(machine, part)
     before = app.state.seen("desired", scenes)
     different: list[JobKey] = []

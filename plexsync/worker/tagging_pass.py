@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from plexsync.app import App
+from plexsync.app import App, settings_from
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash import tagging
-from plexsync.stash.api import StashRefused
 from plexsync.state.pause import Pause
 
 #: Scenes read at once.
@@ -18,16 +17,11 @@ def run(app: App, queue: JobQueue, pause: Pause) -> None:
     since = app.state.meta.tagged_at
     ids = queue.pending_scenes(since if since <= now else 0.0)  # a clock that was wrong hides no edit
     for at in range(0, len(ids), CHUNK):
-        try:
-            saved, scenes = app.stash.batch(ids[at : at + CHUNK])
-        except StashRefused:
-            if not app.stash.refused:
-                raise
-            continue  # scenes that Stash cannot read: nothing of theirs can be tagged
-        settings = app.use(saved)
+        answer = app.stash.batch(ids[at : at + CHUNK])
+        settings = app.apply(settings_from(answer.saved))
         if not settings.tag_stash_ids or settings.dry_run:
             pause.tagging = False
             return
-        chosen = [scene for scene in scenes.values() if scene.organized or not settings.skip_unorganized]
+        chosen = [scene for scene in answer.scenes.values() if scene.organized or not settings.skip_unorganized]
         tagging.tag(app.stash, chosen, settings, app.log, app.state.meta)
     app.state.meta.tagged_at = now

@@ -24,10 +24,10 @@ OLD_KEY = "eyJhbGciOi.StaleApiKey.Tk4LmN6pQ8"
 
 #: In the plugin of these tests: a fault of our own, whose text holds all that the worker knows at that place.
 FAULT = """
-_whole = wanted
+_whole = desired
 
 
-def wanted(scene, settings, **named):
+def desired(scene, settings, **named):
     if scene.title.endswith("boom"):
         raise RuntimeError(f"{settings} {settings.plex_token} {scene}")
     return _whole(scene, settings, **named)
@@ -55,7 +55,9 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[PluginProcess]:
 def here(tmp_path: Path, processes: list[PluginProcess]) -> Iterator[Installation]:
     """Both servers, and the plugin with a fault in it for scenes that are called boom."""
     script = copy_of_plugin(tmp_path / "stash" / "plugins" / "PlexSync")
-    with (script.parent / "plexsync" / "model" / "fields.py").open("a", encoding="utf-8") as file:
+    fields = script.parent / "plexsync" / "model" / "fields.py"
+    assert "\ndef desired(" in fields.read_text("utf-8")
+    with fields.open("a", encoding="utf-8") as file:
         file.write(FAULT)
     with Installation(
         tmp_path, token=TOKEN, script=script, images=True, PLEXSYNC_RETRY_BASE="0.05", PLEXSYNC_RETRY_CAP="0.1"
@@ -255,7 +257,7 @@ def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[
     assert "Zanzibar" in (here.folder / "preview.csv").read_text("utf-8")
     here.stash.end_worker()
     log = here.log()
-    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex keeps it differently"))
+    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex stored another value"))
     assert "scan" in log
     places = {"plexsync.log": log, "Stash's log": "\n".join(line.message for line in here.stash.plugin_log)}
     places |= {f"stderr of {number}": one.stderr.decode("latin-1") for number, one in enumerate(processes)}

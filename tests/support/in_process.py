@@ -267,7 +267,7 @@ class Bench(Stage):
 
     def catch_up(self) -> int:
         """One catch-up with the settings as they are, as the worker makes it; how many jobs."""
-        self.app.use(self.app.stash.settings())
+        self.app.load_settings()
         return reconcile.run(self.app, self.queue)
 
     def work(self) -> Next:

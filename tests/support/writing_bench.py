@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,10 +13,13 @@ from plexsync.log import Log
 from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
+from plexsync.queue.worker_queue import Job
 from plexsync.stash.api import Stash
 from plexsync.state.ledger import Record, State, open_state
-from plexsync.sync.planner import Planner, Target
-from plexsync.sync.writer import Work, Writer
+from plexsync.sync.planner import Planner
+from plexsync.sync.throttle import Throttle
+from plexsync.sync.work import Work
+from plexsync.sync.writer import Writer
 from tests.support.in_process import Stage
 
 SIZE = 7_000_000
@@ -26,16 +30,27 @@ class Killed(BaseException):
     """The worker ends here, as by SIGKILL: nothing may catch it."""
 
 
+class NotingThrottle(Throttle):
+    """Notes for which items Plex was busy."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock, sleep=lambda seconds: None)
+        self.busy_items: list[int] = []
+
+    def busy(self, work: Work) -> None:
+        """An item failed in a way that may pass."""
+        self.busy_items.append(work.target.item.rating_key)
+        super().busy(work)
+
+
 class WritingBench(Stage):
-    """The first item gets rating key 100. ``link`` and ``client`` are the ways to Stash and Plex; ``streak``: (item,
-    well)."""
+    """The first item gets rating key 100. ``link`` and ``client`` are the ways to Stash and Plex."""
 
     section = 5
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.streak: list[tuple[int, bool]] = []
-        self.in_a_row = 0
+        self.throttle = NotingThrottle(self.clock)
         self.unwanted: set[int] = set()
 
     def __enter__(self) -> Self:
@@ -83,41 +98,36 @@ class WritingBench(Stage):
         """New tags' ids."""
         return [self.stash.add_tag(name) for name in names]
 
-    def targets(self, *scenes: int, attempts: int = 0) -> list[tuple[Target, int]]:
-        """What would be written now."""
+    def works(self, *scenes: int, attempts: int = 0) -> list[Work]:
+        """What would be written now, for jobs with so many attempts."""
         planner = self.planner
         planner.refresh(missing=True)
-        found = self.link.batch(scenes)[1]
+        found = self.link.batch(scenes).scenes
         matches = planner.match(list(found.values()))
-        chosen = [(one, candidate) for one in found for candidate in matching.write_targets(matches[one], False)]
+        chosen = [
+            (Job(number, "scene", number, 1, attempts=attempts), candidate)
+            for number in found
+            for candidate in matching.write_targets(matches[number], False)
+        ]
         items = planner.read(candidate for _, candidate in chosen)
         records = self.state.records(planner.machine, items)
         return [
-            (
-                planner.plan(found[one], candidate, items[candidate.rating_key], records.get(candidate.rating_key)),
-                attempts,
+            Work(
+                job,
+                planner.plan(found[job.id], candidate, items[candidate.rating_key], records.get(candidate.rating_key)),
             )
-            for one, candidate in chosen
+            for job, candidate in chosen
         ]
 
     def sync(self, *scenes: int, attempts: int = 0) -> list[Work]:
         """Plan and write these scenes as one batch."""
-        return self.send(self.targets(*scenes, attempts=attempts))
+        return self.send(self.works(*scenes, attempts=attempts))
 
-    def send(self, targets: list[tuple[Target, int]]) -> list[Work]:
-        """Write what was planned."""
-        return Writer(
-            self.planner,
-            self.writer_log,
-            pace=lambda seconds: None,
-            wanted_still=lambda target: target.scene.id not in self.unwanted,
-            streak=self._note,
-        ).write(targets)
-
-    def _note(self, target: Target, well: bool) -> int:
-        self.streak.append((target.item.rating_key, well))
-        self.in_a_row = 0 if well else self.in_a_row + 1
-        return self.in_a_row
+    def send(self, works: list[Work]) -> list[Work]:
+        """Write what was planned; the works that were written."""
+        writer = Writer(self.planner, self.writer_log, self.throttle, is_wanted=lambda job: job.id not in self.unwanted)
+        writer.write(works)
+        return [work for work in works if work.ended]
 
     def one(self, scene: int, attempts: int = 0) -> Work:
         """Sync one scene that has one item."""

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from plexsync import app as composition
-from plexsync.app import App, own_client_id, worker_log
+from plexsync.app import App, own_client_id, settings_from, worker_log
 from plexsync.core import environment
 from plexsync.core.connection import Connection
 from plexsync.log import Log, StashSink
+from plexsync.model.errors import SetupError
+from plexsync.model.settings import Settings
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
 from tests.support.in_process import Lines
@@ -61,6 +63,11 @@ def saved(plex: PlexServer, **more: object) -> dict[str, object]:
     return {"plexUrl": plex.url, "plexToken": plex.token, **more}
 
 
+def use(app: App, values: dict[str, object]) -> Settings:
+    """Have the app use what was saved."""
+    return app.apply(settings_from(values))
+
+
 @pytest.mark.parametrize(
     "text",
     [None, "", "{", "[]", "null", '{"scheme": "http"}', '{"scheme": "http", "host": "h", "port": "x"}', "\xff"],
@@ -70,19 +77,25 @@ def test_a_connection_that_says_nothing(tmp_path: Path, app: App, text: str | No
     if text is not None:
         (tmp_path / environment.CONNECTION).write_bytes(text.encode("latin-1"))
     app.api_key = "key"
-    assert app.connection() == Connection(api_key="key")
+    app.renew_stash()
+    assert app.stash.connection == Connection(api_key="key")
 
 
 def test_the_newest_connection(tmp_path: Path, app: App, stash: StashServer) -> None:
     """Another cookie is used from the next question on; the same one costs no new connection."""
+    app.renew_stash()
     first = app.stash
+    app.renew_stash()
     assert app.stash is first
     leave(tmp_path, stash, "another")
+    app.renew_stash()
     app.stash.settings()
     assert stash.log[-1].cookie == "session=another"
+    assert app.stash is first
     stash.stop()
     with StashServer(tmp_path / "stash2") as moved:
         leave(tmp_path, moved, "third")
+        app.renew_stash()
         app.stash.settings()
         assert moved.log[-1].cookie == "session=third"
 
@@ -91,10 +104,12 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path, app: App, said: Lines, stas
     """Cookie, key and token are struck out of whatever is logged, from the moment in which they are known."""
     leave(tmp_path, stash, "the-cookie")
     app.api_key = "the-api-key"
-    app.stash  # noqa: B018 - its making is what is meant
-    app.use({"plexToken": "the-token"})
-    app.log.info("said the-cookie, the-api-key and the-token")
-    assert said.lines == [("info", "said ***, *** and ***")]
+    app.renew_stash()
+    leave(tmp_path, stash, "a-newer-cookie")
+    app.renew_stash()
+    use(app, {"plexToken": "the-token"})
+    app.log.info("said the-cookie, a-newer-cookie, the-api-key and the-token")
+    assert said.lines == [("info", "said ***, ***, *** and ***")]
     with_key = App(str(tmp_path), Log([said]), api_key="first-key")
     with_key.log.info("said first-key")
     assert said.lines[-1] == ("info", "said ***")
@@ -103,28 +118,26 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path, app: App, said: Lines, stas
 
 def test_settings_are_kept_while_they_are_the_same(app: App, plex: PlexServer) -> None:
     """One object for all batches, and one connection, until something was changed that matters."""
-    first, client = app.use(saved(plex)), None
-    client = app.client
-    assert app.use(saved(plex)) is first
+    first, client = use(app, saved(plex)), app.client
+    assert use(app, saved(plex)) is first
     assert app.client is client
-    app.use(saved(plex, unknownKey=1))
+    use(app, saved(plex, unknownKey=1))
     assert app.client is client
-    app.use(saved(plex, maxTags=5))
+    use(app, saved(plex, maxTags=5))
     assert app.client is not client
-    assert app.settings is not None
     assert app.settings.max_tags == 5
 
 
 def test_warnings_are_said_once(tmp_path: Path, app: App, said: Lines) -> None:
     """A setting that cannot be used is told once, over restarts as well, and again when it changed."""
-    app.use({"maxTags": "many"})
-    app.use({"maxTags": "many", "plexToken": "x" * 8})
+    use(app, {"maxTags": "many"})
+    use(app, {"maxTags": "many", "plexToken": "x" * 8})
     assert len(said.of("warning")) == 1
     app.close()
     again = App(str(tmp_path), Log([said]))
-    again.use({"maxTags": "many"})
+    use(again, {"maxTags": "many"})
     assert len(said.of("warning")) == 1
-    again.use({"maxTags": -1})
+    use(again, {"maxTags": -1})
     assert len(said.of("warning")) == 2
     again.close()
 
@@ -132,39 +145,41 @@ def test_warnings_are_said_once(tmp_path: Path, app: App, said: Lines) -> None:
 def test_the_log_follows_the_settings(app: App) -> None:
     """Paths stay hidden until the settings have been read; then it is the user's choice."""
     assert app.log.hide
-    app.use({"logDebug": True})
+    use(app, {"logDebug": True})
     assert (app.log.hide, app.log.debug_on) == (False, True)
-    app.use({"logHidePaths": True})
+    use(app, {"logHidePaths": True})
     assert (app.log.hide, app.log.debug_on) == (True, False)
 
 
 def test_plex_needs_settings(app: App) -> None:
-    """Plex before the settings is a mistake of ours, not a guess at an address."""
-    with pytest.raises(RuntimeError, match="settings are read before"):
-        app.client  # noqa: B018 - its making is what is meant
+    """Before the settings have been read Plex is not asked at some address: without a token nothing is sent."""
+    assert app.saved_digest == ""
+    with pytest.raises(SetupError, match='"Plex token" is empty'):
+        app.connect_plex()
+    assert app.requests == (0, 0, 0)
 
 
 def test_plex_is_asked_as_the_settings_say(app: App, plex: PlexServer, tmp_path: Path) -> None:
     """The planner connects once, with the installation's identifier, and is made anew with the settings."""
-    app.use(saved(plex))
-    assert not app.has_planner
-    planner = app.planner
-    assert app.planner is planner
-    assert app.has_planner
+    use(app, saved(plex))
+    assert app.planner is None
+    planner = app.connect_plex()
+    assert app.connect_plex() is planner is app.planner
     assert planner.machine == plex.machine
     assert plex.client_identifiers == {(tmp_path / environment.CLIENT_ID).read_text("ascii")}
-    app.drop_connections()
-    assert not app.has_planner
+    app.reconnect()
+    assert app.planner is None
 
 
 def test_requests_are_counted_over_connections(app: App, plex: PlexServer, stash: StashServer) -> None:
     """What was asked before a connection was dropped still counts."""
-    app.use(app.stash.settings())
-    app.use(saved(plex))
+    app.renew_stash()
+    app.load_settings()
+    use(app, saved(plex))
     app.client.identity  # noqa: B018 - it asks
     reads, writes, asked = app.requests
     assert (reads, writes, asked) == (len(plex.log), 0, len(stash.log))
-    app.drop_connections()
+    app.reconnect()
     assert app.requests == (reads, writes, asked)
     app.stash.settings()
     app.client.identity  # noqa: B018 - it asks

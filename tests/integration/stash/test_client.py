@@ -198,10 +198,10 @@ def test_a_restarted_stash_is_asked_again(server: StashServer) -> None:
     """A client survives a restart of Stash: refused while it is down, answered afterwards."""
     server.add_scene("kept")
     stash = connect(server, api_key=KEY)
-    assert stash.batch([1])[1][1].title == "kept"
+    assert stash.batch([1]).scenes[1].title == "kept"
     server.stop()
     with pytest.raises(StashUnavailable, match="the connection failed"):
         stash.batch([1])
     server.start()
-    assert stash.batch([1])[1][1].title == "kept"
+    assert stash.batch([1]).scenes[1].title == "kept"
     stash.close()

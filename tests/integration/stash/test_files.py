@@ -57,7 +57,7 @@ def stash_files(clock: Clock) -> Iterator[StashFiles]:
 
 def batch(stash: Stash, *ids: int) -> list[Scene]:
     """Scenes as a batch has just read them."""
-    return list(stash.batch(ids)[1].values())
+    return list(stash.batch(ids).scenes.values())
 
 
 def listed(stash_files: StashFiles, stash: Stash, server: StashServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from plexsync.app import settings_from
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.scene import Scene, StashId
 from plexsync.stash import tagging
@@ -31,8 +32,9 @@ def tags(bench: Bench, scene: int) -> list[str]:
 
 def run(bench: Bench) -> None:
     """Tag all scenes as they are now, once, remembering warnings as the worker does."""
-    saved, scenes = bench.app.stash.batch(bench.stash.scenes)
-    tagging.tag(bench.app.stash, list(scenes.values()), bench.app.use(saved), bench.app.log, bench.app.state.meta)
+    saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
+    settings = bench.app.apply(settings_from(saved))
+    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +106,10 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(bench: Bench, gone: li
     """Stash refuses a whole portion for one scene that was deleted meanwhile; all others are tagged all the same."""
     for _ in range(45):
         known(bench, DB)
-    saved, scenes = bench.app.stash.batch(bench.stash.scenes)
+    saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
     for one in gone:
         bench.stash.destroy_scene(one, hook=False)
-    settings = bench.app.use(saved)
+    settings = bench.app.apply(settings_from(saved))
     bench.stash.log.clear()
     tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
     assert all(tags(bench, one) == ["stash-box: stashdb.org"] for one in bench.stash.scenes)
@@ -146,9 +148,9 @@ def test_without_a_memory_each_time_is_told(bench: Bench) -> None:
     """A caller that remembers nothing gets the warning each time; the other sources are served all the same."""
     bench.stash.configure(tagID_stashdb="99")
     known(bench, DB, PMV)
-    saved, scenes = bench.app.stash.batch(bench.stash.scenes)
+    saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
     for _ in range(2):
-        tagging.tag(bench.app.stash, list(scenes.values()), bench.app.use(saved), bench.app.log)
+        tagging.tag(bench.app.stash, list(scenes.values()), bench.app.apply(settings_from(saved)), bench.app.log)
     assert len(bench.log.of("warning")) == 2
     assert tags(bench, 1) == ["stash-box: pmvstash.org"]
 

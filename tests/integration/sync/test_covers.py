@@ -153,10 +153,10 @@ def test_an_upload_that_outlasts_its_timeout_is_not_repeated(
     bench.new_planner(skip=frozenset({"background"}))
     scene = bench.scene(cover=JPEG)
     bench.plex.modes.poster_delay = 1.2
-    targets = bench.targets(scene)
+    works = bench.works(scene)
     monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.5)
     monkeypatch.setattr(bench.client.session, "read_timeout", 0.5)
-    (work,) = bench.send(targets)
+    (work,) = bench.send(works)
     assert isinstance(work.error, PlexBusy)
     monkeypatch.setattr(bench.client.session, "read_timeout", 20.0)
     end = time.monotonic() + 120

@@ -101,9 +101,9 @@ def test_414_below_our_own_limit(both: WritingBench, limit: int) -> None:
 
 def test_414_for_what_cannot_be_cut(bench: WritingBench) -> None:
     """A value that no shorter request carries is refused by name, without being sent over and over."""
-    targets = bench.targets(bench.scene(title="New title", details="x"))
+    works = bench.works(bench.scene(title="New title", details="x"))
     bench.plex.modes.max_request_line = 70
-    (work,) = bench.send(targets)
+    (work,) = bench.send(works)
     assert isinstance(work.error, Rejected)
     assert (work.error.fields, work.error.status) == (("title", "summary"), 414)
     assert len(bench.plex.writes()) == 3

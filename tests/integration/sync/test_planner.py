@@ -69,11 +69,11 @@ def test_a_folder_is_scanned_once_in_a_while(bench: WritingBench) -> None:
 def test_the_path_map_is_learned_and_stored(bench: WritingBench) -> None:
     """Files that name, size and folders make unambiguous teach a path map, which a new process has at once."""
     scenes = moved(bench, *"abcdef")
-    assert len(bench.targets(*scenes)) == 6
+    assert len(bench.works(*scenes)) == 6
     stored = bench.state.tallies(bench.planner.machine)
     assert ("/data", "/films") in [row[:2] for row in stored]
     assert "/films/new/x.mp4" in bench.new_planner().learned().translate("/data/new/x.mp4")
-    bench.targets(*scenes)
+    bench.works(*scenes)
     assert bench.state.tallies(bench.planner.machine) == stored
 
 
@@ -81,7 +81,7 @@ def test_a_doubtful_match_teaches_nothing(bench: WritingBench) -> None:
     """A file of the same name, but of other size and duration, is no pair to learn from."""
     (scene,) = moved(bench, "a")
     bench.stash.scenes[scene].files[0].size, bench.stash.scenes[scene].files[0].duration = 5, 5.0
-    assert bench.targets(scene) == []
+    assert bench.works(scene) == []
     assert bench.state.tallies(bench.planner.machine) == []
 
 
@@ -107,10 +107,10 @@ def test_another_server_inherits_nothing(bench: WritingBench) -> None:
 def test_twins_cost_one_question(bench: WritingBench) -> None:
     """For anything weaker than an equal path Stash is asked once who else has such a file, for the whole batch."""
     scenes = moved(bench, *"abcdef")
-    bench.targets(*scenes)
+    bench.works(*scenes)
     assert bench.stash.count("MATCHES_REGEX") + bench.stash.count(r"scene_filter: \$scenes") == 1
     alone = bench.scene("z")
-    bench.targets(alone)
+    bench.works(alone)
     assert bench.stash.count(r"scene_filter: \$scenes") == 1
 
 
@@ -130,9 +130,9 @@ def test_a_renamed_file_is_looked_for_among_all_scenes(bench: WritingBench) -> N
     bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
     one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
     other = bench.stash.add_scene("Other", files=[("/data/other.mp4", 4_000, 60.4)])
-    assert bench.targets(one) == []
+    assert bench.works(one) == []
     bench.stash.scenes.pop(other)
-    assert [target.item.rating_key for target, _ in bench.targets(one)] == [100]
+    assert [work.target.item.rating_key for work in bench.works(one)] == [100]
 
 
 def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> None:
@@ -142,7 +142,7 @@ def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> 
     bench.planner.refresh()
     for path, number in (("/films/new/a.mp4", 0), ("/films/old/b.mp4", 1)):
         bench.state.store(bench.planner.machine, [Record(100, 999, path, "/gone/b.mp4")])
-        assert len(bench.targets(scene)) == number
+        assert len(bench.works(scene)) == number
 
 
 @pytest.mark.parametrize("path", ["/mnt2/StudioB/scene.mp4", "/films/2026/StudioB/scene.mp4"])
@@ -151,10 +151,10 @@ def test_an_item_whose_file_moved_stays_its_owners(bench: WritingBench, path: st
     bench.plex.add_item(5, "/films/StudioB/scene.mp4", 4_000, 60_000)
     bench.sync(bench.stash.add_scene("Owner", files=[("/data/owner.mp4", 4_000, 60.0)]))
     like = bench.stash.add_scene("Like it", files=[("/data/StudioB/scene.mp4", 9_999, 60.5)])
-    assert bench.targets(like) == []
+    assert bench.works(like) == []
     bench.plex.move_item(100, path)
     bench.now += 4_000
-    assert bench.targets(like) == []
+    assert bench.works(like) == []
     assert bench.plex.items[100].title == "Owner"
 
 
@@ -163,9 +163,9 @@ def test_a_scene_that_stash_cannot_read_holds_up_no_other(bench: WritingBench) -
     bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
     one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
     bench.stash.broken = {bench.stash.add_scene("Broken", files=[("/data/else.avi", 777, 61.7)])}
-    assert [target.item.rating_key for target, _ in bench.targets(one)] == [100]
+    assert [work.target.item.rating_key for work in bench.works(one)] == [100]
     twin = bench.stash.add_scene("Twin", files=[("/data/twin.avi", 4_000, 60.7)])
-    assert bench.targets(one) == []
+    assert bench.works(one) == []
     bench.stash.scenes.pop(twin)
 
 
@@ -193,7 +193,7 @@ def test_an_item_that_only_a_second_look_turns_to_is_still_its_owners(bench: Wri
     stash.add_scene("twin", files=[("/films/x/x.mp4", 0, 0.0)])
     one = stash.add_scene("falls back", files=[("/data/elsewhere/x.mp4", 777, 60.0)])
     bench.planner.refresh()
-    scenes = list(bench.link.batch([one])[1].values())
+    scenes = list(bench.link.batch([one]).scenes.values())
     before = bench.planner.match(scenes)[one]
     assert (before.verdict, [found.rating_key for found in before.items]) == ("high", [111])
     bench.state.store(bench.planner.machine, [Record(111, 999, "/films/y/y.mp4", "/gone/y.mp4")])

@@ -116,7 +116,7 @@ def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
         title="New", details="Text", tags=bench.tags("G1", "G2"), studio=bench.stash.add_studio("Studio")
     )
     assert bench.one(scene).error is None
-    assert len([text for text in bench.warnings() if "keeps it differently" in text]) == 5
+    assert len([text for text in bench.warnings() if "Plex stored another value" in text]) == 5
     item = bench.plex.items[100]
     assert (item.title, item.genres, item.collections) == ("New!", ["G1!", "G2!"], ["Theirs", "Studio!"])
     assert bench.quiet(scene)
@@ -172,10 +172,10 @@ def test_an_item_that_vanishes_is_gone(bench: WritingBench) -> None:
         if (key, request.method) in ((101, "PUT"), (102, "POST")):
             bench.plex.remove_item(key)
 
-    targets = bench.targets(*scenes)
+    works = bench.works(*scenes)
     bench.plex.remove_item(100)
     bench.plex.after_write = vanish
-    works = bench.send(targets)
+    bench.send(works)
     assert [type(work.error) for work in works] == [ItemGone] * 3
 
 
@@ -238,7 +238,7 @@ def test_a_500_for_everything_is_no_refusal(bench: WritingBench) -> None:
     bench.plex.fault("500", method="PUT")
     work = bench.one(scene, attempts=2)
     assert isinstance(work.error, PlexBusy)
-    assert bench.streak == [(100, False)]
+    assert bench.throttle.busy_items == [100]
     bench.plex.clear_faults()
     assert bench.one(scene, attempts=3).error is None
 
@@ -265,8 +265,8 @@ def test_five_busy_items_in_a_row_are_an_outage(bench: WritingBench) -> None:
 def test_a_busy_item_while_plex_is_away(bench: WritingBench) -> None:
     """One failed edit and a probe that fails too: Plex is away, and the batch ends."""
     scenes = [bench.scene(name) for name in "ab"]
-    targets = bench.targets(*scenes)
+    works = bench.works(*scenes)
     bench.plex.fault("500", path=r"/library/sections/5/all")
     with pytest.raises(PlexUnavailable):
-        bench.send(targets)
+        bench.send(works)
     assert len(bench.plex.writes()) == 1

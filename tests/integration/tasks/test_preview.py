@@ -264,7 +264,7 @@ def test_plex_fails(bench: Bench, fault: str) -> None:
     look(bench)
     before = rows(bench)
     for path in (None, "/library/metadata"):
-        bench.app.drop_connections()
+        bench.app.reconnect()
         bench.plex.fault(fault, path=path)
         with pytest.raises(PlexSyncError):
             preview.run(bench.app, Bar())

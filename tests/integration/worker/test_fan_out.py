@@ -12,7 +12,7 @@ from plexsync.model.errors import StashUnavailable
 from plexsync.queue import jobs, stock
 from plexsync.queue.worker_queue import Job
 from plexsync.worker import reconcile
-from plexsync.worker.fan_out import expand
+from plexsync.worker.fan_out import fan_out
 from tests.support.in_process import HOUR, Bench
 
 KINDS = ("performer", "studio", "tag")
@@ -44,8 +44,9 @@ def rename(bench: Bench, kind: str) -> None:
 
 
 def run(bench: Bench, kind: str, number: int = 1) -> int:
-    """Expand one job of ``kind`` alone; how many scenes."""
-    return expand(Job(1, kind, number, 1), bench.app.stash, bench.app.state, bench.queue, bench.plex.machine)
+    """Fan out one job of ``kind`` alone; how many scenes."""
+    app = bench.app
+    return fan_out(Job(1, kind, number, 1), app.stash, app.state, bench.queue, bench.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
@@ -97,7 +98,7 @@ def test_what_is_deleted_ends_quietly(bench: Bench, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_before_the_first_write_nothing_is_queued(tmp_path: Path, kind: str) -> None:
-    """Where nothing was written nothing is expanded, no scene is listed, and catch-up does not ask for it again."""
+    """Where nothing was written nothing is fanned out, no scene is listed, and catch-up does not ask for it again."""
     with Bench(tmp_path) as bench:
         bench.stash.store.add_entity(kind, "a")
         bench.named("old")
@@ -137,7 +138,7 @@ def test_a_listing_that_breaks_off_leaves_it_to_be_repeated(bench: Bench) -> Non
     with pytest.raises(StashUnavailable):
         run(bench, "tag")
     bench.stash.faults.remove(fault)
-    bench.app.use(bench.app.stash.settings())
+    bench.app.load_settings()
     assert (reconcile.run(bench.app, bench.queue), bench.keys()) == (1, ["tag:1"])
 
 

@@ -128,7 +128,7 @@ def test_a_rename_that_stash_cannot_tell_fails_alone(bench: Bench, kind: str) ->
     bench.turn()
     assert bench.titles([film]) == ["Film 1"]
     assert bench.conn.execute("SELECT attempts FROM ack_queue_default WHERE key = ?", (f"{kind}:5",)).fetchone() == (1,)
-    assert bench.said(f"put {kind} back", f"{kind}=5 ")
+    assert bench.said(f"retrying {kind}", f"{kind}=5 ")
     assert bench.pause is None
 
 

@@ -45,7 +45,7 @@ def test_a_field_that_plex_will_not_take_is_named_and_the_others_are_written(ben
     item = bench.plex.items[films[1].item]
     assert (item.title, item.date, item.summary) == ("Film 2", "2020-02-02", "")
     assert [bench.plex.items[film.item].summary for film in (films[0], films[2])] == ["Words."] * 2
-    assert len(bench.said("gave up on scene", f"scene={films[1].scene} ")) == 1
+    assert len(bench.said("dead-lettered scene", f"scene={films[1].scene} ")) == 1
     assert bench.count("pending") == 0
 
 
@@ -92,7 +92,7 @@ def test_the_pause_that_plex_asks_for_is_kept(
     bench.live(100)
     assert bench.titles([film]) == ["Film 1"]
     assert wait <= put_back[0] - bench.plex.at[0] <= wait + 1.1
-    assert len(bench.said("put scene back", f"scene={film.scene} ", "outcome=retried")) == 1
+    assert len(bench.said("retrying scene", f"scene={film.scene} ", "attempt=1")) == 1
 
 
 def test_an_item_that_never_works_is_given_up_after_max_retries(bench: Bench) -> None:
@@ -190,7 +190,7 @@ def test_an_item_that_vanishes_at_the_write_is_matched_again(bench: Bench) -> No
     bench.turn()
     assert [one.status for one in bench.plex.writes()] == [404, 200]
     assert bench.titles([film]) == ["Film 1"]
-    assert bench.said("put scene back", f"scene={film.scene} ", "404")
+    assert bench.said("retrying scene", f"scene={film.scene} ", "404")
     assert bench.job(film.scene) == {}
 
 

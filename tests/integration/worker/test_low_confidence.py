@@ -27,7 +27,7 @@ def test_nothing_is_written_and_the_letter_says_what_could_be_meant(bench: Bench
     assert [one["rating_key"] for one in json.loads(str(row[7]))] == [film.item]
     assert (row[4], bench.titles([film]), bench.plex.writes()) == (0, ["film1"], [])
     assert (bench.breaker.failures, bench.pause) == (0, None)
-    assert len(bench.said("gave up on scene", f"scene={film.scene} ", "reason=low_confidence")) == 1
+    assert len(bench.said("dead-lettered scene", f"scene={film.scene} ", "reason=low_confidence")) == 1
 
 
 @pytest.mark.parametrize("another_edit", [True, False])

@@ -183,7 +183,7 @@ def test_a_scan_that_plex_does_not_want_costs_nothing(bench: Bench, kind: str) -
     row = bench.job(film.scene)
     assert (row["attempts"], row["waiting"] is None) == (0, False)
     assert bench.titles([other]) == ["Film 2"]
-    assert bench.said("could not ask Plex for a scan", f"scene={film.scene} ")
+    assert bench.said("failed to ask Plex for a scan", f"scene={film.scene} ")
 
 
 def test_a_scene_without_a_file_is_invalid_until_it_has_one(bench: Bench) -> None:

@@ -95,13 +95,16 @@ def test_every_line_begins_with_an_action(bench: Bench) -> None:
     bench.plex.modes.token_mode = "required"
     bench.live(4000)
     first = {line.split()[0].rstrip(":") for _, line in bench.log.lines}
-    assert first <= {*ACTIONS, "could", "gave", "noticed", "put"}
-    assert {"wrote", "compared", "put", "gave", "dropped", "noticed", "finished", "found", "paused", "resumed"} <= first
-    assert {"skipped", "would", "could", "queued"} <= first
+    assert first <= set(ACTIONS)
+    assert {"wrote", "compared", "waiting", "dead-lettered", "dropped", "finished", "found", "paused"} <= first
+    assert {"using", "skipped", "would", "failed", "queued", "resumed"} <= first
 
 
 def test_a_line_about_a_scene_names_it(bench: Bench) -> None:
-    """Lines for written, put back, given up, skipped, dropped and compared scenes carry ``scene=<id>``."""
+    """Lines for written, retried, waiting, dead-lettered, skipped, dropped and compared scenes carry ``scene=<id>``.
+
+    And the title, but of a scene that Stash no longer has.
+    """
     bench.stash.configure(logDebug=True, maxRetries=1)
     films = bench.films(4)
     bench.edit(*[film.scene for film in films], bench.film(in_plex=False).scene, 999)
@@ -109,9 +112,13 @@ def test_a_line_about_a_scene_names_it(bench: Bench) -> None:
     bench.turn()
     bench.edit(films[0].scene)
     bench.turn()
-    about = [line for _, line in bench.log.lines if re.match(r"(wrote|put|gave|skipped|dropped|compared|would) ", line)]
+    about = [
+        line
+        for _, line in bench.log.lines
+        if re.match(r"(wrote|retrying|waiting|dead-lettered|skipped|dropped|compared|would) ", line)
+    ]
     assert len(about) >= 7
-    assert all(re.search(r" scene=\d+( |$)", line) for line in about)
+    assert all(re.search(r' scene=\d+ name="Film \d+" |^dropped .* scene=999$', line) for line in about)
 
 
 def test_one_line_a_scene_at_info(bench: Bench) -> None:
@@ -137,7 +144,9 @@ def test_a_cover_is_told_in_the_scenes_line(bench: Bench) -> None:
     bench.now += 5
     bench.edit(film.scene, cover=b"\xff\xd8\xff\xe0 new cover")
     bench.turn()
-    assert bench.said("wrote") == [f"wrote scene scene={film.scene} item={film.item} images=[posters, arts]"]
+    assert bench.said("wrote") == [
+        f'wrote scene scene={film.scene} name="Film 1" item={film.item} images=[posters, arts]'
+    ]
 
 
 def test_totals_and_requests_are_absolute(bench: Bench) -> None:

@@ -189,7 +189,7 @@ def test_another_process_knows_what_was_seen(bench: Bench) -> None:
 
 def test_a_quiet_hour_is_one_request(bench: Bench) -> None:
     """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
-    bench.app.use(bench.app.stash.settings())
+    bench.app.load_settings()
     bench.now += 50 * DAY
     last = QueueMeta(bench.queue.conn).caught_up_at
     assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) <= 2
@@ -215,7 +215,7 @@ def test_an_old_stash_finds_moved_files_too(bench: Bench) -> None:
 
 def test_a_page_is_small(bench: Bench) -> None:
     """What is listed of a scene is its id, its time and its files, so that a page of 1,000 stays near 0.2 MB."""
-    bench.app.use(bench.app.stash.settings())
+    bench.app.load_settings()
     reconcile.run(bench.app, bench.queue)
     (asked,) = bench.stash.requests_for("findScenes")
     assert "scenes { id updated_at files { id path updated_at } }" in asked.operation

@@ -66,7 +66,7 @@ def test_a_comparison_without_a_difference_is_one_request(bench: Bench) -> None:
     """It reads Stash alone, one request for each portion of written scenes, and not again before a week has passed."""
     bench.now += WEEK
     plex = len(bench.plex.log)
-    bench.app.use(bench.app.stash.settings())
+    bench.app.load_settings()
     assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 2
     bench.now += DAY
     assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1
@@ -95,7 +95,7 @@ def test_a_long_absence_owes_one_comparison(bench: Bench, monkeypatch: pytest.Mo
     """After months without a worker each scene is compared once, not once for every week that was missed."""
     monkeypatch.setattr(reconcile, "PORTION", 1)
     bench.now += 100 * DAY
-    bench.app.use(bench.app.stash.settings())
+    bench.app.load_settings()
     assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1 + 2
 
 
@@ -117,7 +117,7 @@ def test_a_comparison_that_stash_interrupts_is_not_lost(bench: Bench, monkeypatc
     monkeypatch.setattr(reconcile, "PORTION", 1)
     bench.stash.destroy_tag(1)
     bench.now += WEEK
-    bench.app.use(bench.app.stash.settings())
+    bench.app.load_settings()
     asked: list[int] = []
     batch = bench.app.stash.batch
 
@@ -140,7 +140,7 @@ def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:
     with Bench(tmp_path) as bench:
         bench.named("one", tags=[bench.stash.add_tag("t")])
         bench.now += 30 * DAY
-        bench.app.use(bench.app.stash.settings())
+        bench.app.load_settings()
         assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1
         assert Meta(bench.app.state.conn).compared is None
         bench.work()

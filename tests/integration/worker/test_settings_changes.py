@@ -47,7 +47,7 @@ def test_waiting_scenes_and_dead_letters_become_due(bench: Bench) -> None:
     assert bench.plex.items[item.rating_key].title == "Film 1"
     assert bench.titles([rejected, other]) == ["Film 2", "Film 4"]
     assert bench.job(busy.scene) == before
-    assert len(bench.said("noticed changed settings")) == 1
+    assert len(bench.said("using changed settings")) == 1
 
 
 def test_settings_that_stay_wake_nothing(bench: Bench) -> None:
@@ -60,7 +60,7 @@ def test_settings_that_stay_wake_nothing(bench: Bench) -> None:
     bench.edit(other.scene)
     bench.live(5)
     assert [bench.job(missing.scene), bench.job(rejected.scene)] == before
-    assert bench.said("noticed changed settings") == []
+    assert bench.said("using changed settings") == []
 
 
 def test_one_batch_uses_one_copy_of_the_settings(bench: Bench) -> None:

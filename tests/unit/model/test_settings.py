@@ -243,26 +243,41 @@ CHANGES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_the_fingerprint_differs_with_every_setting() -> None:
-    """Whichever setting is changed, the fingerprint is another; equal settings have equal ones."""
+def test_settings_differ_with_every_field() -> None:
+    """Whichever setting is changed, the settings are others; equal ones are equal."""
     assert set(CHANGES) == {each.name for each in fields(Settings)}
-    prints = {changed(name, value).fingerprint for name, value in CHANGES.items()}
-    assert len(prints | {DEFAULT.fingerprint}) == len(CHANGES) + 1
+    assert len({changed(name, value) for name, value in CHANGES.items()} | {DEFAULT}) == len(CHANGES) + 1
     two = [
         replace(DEFAULT, skip=frozenset(names)) for names in (["title", "date", "studio"], ["studio", "date", "title"])
     ]
-    assert two[0].fingerprint == two[1].fingerprint
-    assert Settings().fingerprint == DEFAULT.fingerprint
-    odd = replace(DEFAULT, libraries=("\ud800\u6771",)).fingerprint
-    assert len(odd) == 64
+    assert two[0] == two[1]
+    assert Settings() == DEFAULT
 
 
-def test_neither_fingerprint_nor_text_reveals_the_token() -> None:
-    """The token shows neither in the fingerprint nor when the settings are printed, and changes the former."""
+def test_the_digest_differs_with_everything_saved() -> None:
+    """Whatever is saved otherwise, the digest is another; the order of the keys does not matter."""
+    values: tuple[dict[str, object], ...] = (
+        {},
+        {"maxTags": 5},
+        {"maxTags": "5"},
+        {"maxTags": 6},
+        {"maxTags": 5, "dryRun": True},
+        {"plexToken": TOKEN},
+        {"plexLibraries": "\ud800\u6771"},
+        {"unknown": None},
+    )
+    digests = [digest(value) for value in values]
+    assert len(set(digests)) == len(values)
+    assert {len(text) for text in digests} == {64}
+    assert digest({"dryRun": True, "maxTags": 5}) == digests[4]
+
+
+def test_neither_digest_nor_text_reveals_the_token() -> None:
+    """The token shows neither in the digest nor when the settings are printed, and changes the former."""
     found = read(plexToken=TOKEN)
     assert found.plex_token == TOKEN
-    assert TOKEN not in repr(found) + found.fingerprint
-    assert found.fingerprint != DEFAULT.fingerprint
+    assert TOKEN not in repr(found) + digest({"plexToken": TOKEN})
+    assert digest({"plexToken": TOKEN}) != digest({})
     assert isinstance(hash(found), int)
 
 
@@ -309,4 +324,4 @@ def test_no_map_makes_it_fail_and_no_sentence_has_the_token(raw: dict[Any, objec
     assert 1 <= found.max_tags <= 1000
     assert 1 <= found.max_retries <= 100
     assert (found.plex_url == "") == (found.url_problem != "")
-    assert len(found.fingerprint) == 64
+    assert len(digest({str(name): value for name, value in raw.items()})) == 64

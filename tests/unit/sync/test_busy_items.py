@@ -12,25 +12,25 @@ from plexsync.sync.throttle import BUSY_IN_A_ROW, Streak
 def test_different_items_in_a_row_are_counted() -> None:
     """Each new item that fails makes the row longer; five are the contract's number."""
     streak = Streak()
-    assert [streak.note(item, item, False) for item in range(1, 6)] == [1, 2, 3, 4, BUSY_IN_A_ROW]
+    assert [streak.failed(item, item) for item in range(1, 6)] == [1, 2, 3, 4, BUSY_IN_A_ROW]
     assert len(streak) == 5
 
 
 def test_one_item_is_one_item_however_often_it_fails() -> None:
     """A single broken item never looks like an outage."""
     streak = Streak()
-    assert [streak.note(1, 1, False) for _ in range(20)] == [1] * 20
+    assert [streak.failed(1, 1) for _ in range(20)] == [1] * 20
     assert len(streak) == 1
 
 
 @pytest.mark.parametrize("reading", [False, True])
 def test_a_success_of_the_same_sort_ends_it(reading: bool) -> None:
-    """After one that went well the count begins anew, and nobody is forgiven any more."""
+    """After one that went well the count begins anew, and nobody gets an attempt back any more."""
     streak = Streak()
     for item in range(4):
-        streak.note(item, item, False, reading=reading)
-    assert streak.note(9, 9, True, reading=reading) == 0
-    assert (len(streak), streak.forgiven()) == (0, [])
+        streak.failed(item, item, reading=reading)
+    streak.ended(reading=reading)
+    assert (len(streak), streak.refund()) == (0, [])
 
 
 @pytest.mark.parametrize("reading", [False, True])
@@ -38,18 +38,18 @@ def test_a_success_of_the_other_sort_does_not(reading: bool) -> None:
     """That Plex can be read says nothing about its writes, and the other way round."""
     streak = Streak()
     for item in range(4):
-        streak.note(item, item, False, reading=reading)
-    streak.note(9, 9, True, reading=not reading)
+        streak.failed(item, item, reading=reading)
+    streak.ended(reading=not reading)
     assert len(streak) == 4
-    assert streak.forgiven() == [0, 1, 2, 3]
+    assert streak.refund() == [0, 1, 2, 3]
 
 
 def test_reads_and_writes_do_not_add_up() -> None:
     """Three of each are no row of six."""
     streak = Streak()
     for item in range(3):
-        streak.note(item, item, False)
-        streak.note(item + 10, item + 10, False, reading=True)
+        streak.failed(item, item)
+        streak.failed(item + 10, item + 10, reading=True)
     assert len(streak) == 3
 
 
@@ -57,9 +57,9 @@ def test_each_attempt_is_given_back_once() -> None:
     """A job that paid twice gets both back; asked again, nothing is left; the count stands until a success."""
     streak = Streak()
     for row in (7, 8, 7):
-        streak.note(row, row, False)
-    assert streak.forgiven() == [7, 7, 8]
-    assert streak.forgiven() == []
+        streak.failed(row, row)
+    assert streak.refund() == [7, 7, 8]
+    assert streak.refund() == []
     assert len(streak) == 2
 
 
@@ -71,6 +71,9 @@ def test_it_counts_what_failed_since_the_last_success(notes: list[tuple[int, boo
     since: dict[bool, list[int]] = {False: [], True: []}
     for item, well, reading in notes:
         since[reading] = [] if well else [*since[reading], item]
-        assert streak.note(item, item * 10, well, reading=reading) == len(set(since[reading]))
+        if well:
+            streak.ended(reading=reading)
+        else:
+            assert streak.failed(item, item * 10, reading=reading) == len(set(since[reading]))
     assert len(streak) == max(len(set(some)) for some in since.values())
-    assert streak.forgiven() == sorted(item * 10 for some in since.values() for item in some)
+    assert streak.refund() == sorted(item * 10 for some in since.values() for item in some)

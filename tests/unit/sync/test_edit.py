@@ -130,7 +130,7 @@ def test_a_persons_edit_is_kept_on_request(keep: bool, locked: bool, ours: bool,
 def test_what_plex_keeps_differently_is_not_sent_again() -> None:
     """A wish that Plex turned into something else is not repeated while both stand, and is when either changes."""
     kept = Written(kept={"title": (fingerprint("title", "New"), fingerprint("title", "Old"))})
-    assert made(ITEM, wanted(title="New"), kept).left == (("title", "Plex keeps it differently"),)
+    assert made(ITEM, wanted(title="New"), kept).left == (("title", "Plex stores another value"),)
     assert made(ITEM, wanted(title="Newer"), kept).changes
     assert made(Item(101, 5, title="Other"), wanted(title="New"), kept).changes
 

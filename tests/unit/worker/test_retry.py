@@ -21,7 +21,8 @@ from plexsync.model.errors import (
     SetupError,
     StashUnavailable,
 )
-from plexsync.worker.retry import Attempt, Decision, Delays, backoff, decide
+from plexsync.queue.worker_queue import Job, Settlement
+from plexsync.worker.retry import Delays, backoff, decide
 
 NOW = 1_000_000.0
 DAY = 86_400.0
@@ -40,17 +41,22 @@ class Steady(random.Random):
         return a + (b - a) * self.point
 
 
+def tried(attempts: int = 0, waiting: float | None = None) -> Job:
+    """A scene's job with so many attempts, whose file Plex has lacked since ``waiting``."""
+    return Job(row=1, kind="scene", id=5, generation=1, attempts=attempts, waiting=waiting)
+
+
 def made(
     error: Exception,
-    attempt: Attempt = Attempt(),  # noqa: B008 - frozen
+    job: Job | None = None,
     *,
     now: float = NOW,
     point: float = 1.0,
     delays: Delays = DELAYS,
     max_retries: int = 8,
-) -> Decision:
+) -> Settlement:
     """The decision, with the longest delay unless ``point`` says otherwise."""
-    return decide(error, attempt, now=now, rng=Steady(point), delays=delays, max_retries=max_retries)
+    return decide(error, job or tried(), now=now, rng=Steady(point), delays=delays, max_retries=max_retries)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_each_error_has_its_decision(
     error: Exception, attempts: int, to: str, outcome: str, reason: str | None, counted: int
 ) -> None:
     """A passing failure costs an attempt, what only a person can settle is dead at once, a missing file waits."""
-    decision = made(error, Attempt(attempts))
+    decision = made(error, tried(attempts))
     assert (decision.to, decision.outcome, decision.reason, decision.attempts) == (to, outcome, reason, counted)
     assert str(error).rstrip(".") in str(decision.message)
     assert (decision.waiting is not None) == (outcome == "waiting")
@@ -104,13 +110,13 @@ def test_the_last_failure_says_what_to_do(error: Exception, said: str) -> None:
 @pytest.mark.parametrize("max_retries", [1, 2, 8, 100])
 def test_max_retries_counts_attempts(max_retries: int) -> None:
     """With ``maxRetries`` n the n-th failed attempt is the last one."""
-    tries, attempt = 0, Attempt()
+    tries, job = 0, tried()
     while True:
-        decision = made(PlexBusy("Busy."), attempt, max_retries=max_retries)
+        decision = made(PlexBusy("Busy."), job, max_retries=max_retries)
         tries += 1
         if decision.to == "dead":
             break
-        attempt = Attempt(decision.attempts, decision.waiting)
+        job = tried(decision.attempts, decision.waiting)
     assert tries == max_retries
 
 
@@ -135,13 +141,13 @@ def test_jitter_spreads() -> None:
 
 def test_the_due_time_is_the_delay_from_now() -> None:
     """What is tried later is due at the moment of failing plus its delay."""
-    assert made(PlexBusy("Busy."), Attempt(2)).due == NOW + 20
-    assert made(PlexBusy("Busy."), Attempt(2), point=0.0).due == NOW
+    assert made(PlexBusy("Busy."), tried(2)).due == NOW + 20
+    assert made(PlexBusy("Busy."), tried(2), point=0.0).due == NOW
 
 
 def test_a_waiting_job_that_fails_otherwise_goes_on_waiting() -> None:
     """A busy Plex does not make it forget since when the file is missing."""
-    assert made(PlexBusy("Busy."), Attempt(0, NOW - 50)).waiting == NOW - 50
+    assert made(PlexBusy("Busy."), tried(0, NOW - 50)).waiting == NOW - 50
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def test_retry_after_survives_a_cap_of_zero() -> None:
 def test_a_vanished_item_is_matched_again_at_once() -> None:
     """The first time there is nothing to wait for; when it happens again the usual delay applies."""
     assert made(ItemGone("Gone.")).due == NOW
-    assert made(ItemGone("Gone."), Attempt(1)).due == NOW + 10
+    assert made(ItemGone("Gone."), tried(1)).due == NOW + 10
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,7 @@ def test_a_vanished_item_is_matched_again_at_once() -> None:
 def test_a_missing_file_is_looked_for_on_its_own_schedule(waited: float | None, delay: float) -> None:
     """It waits as long again as it has waited, half a minute to an hour, a little less by chance; no attempt used."""
     since = None if waited is None else NOW - waited
-    last, first = (made(NotInPlex("Nowhere."), Attempt(2, since), point=point) for point in (1.0, 0.0))
+    last, first = (made(NotInPlex("Nowhere."), tried(2, since), point=point) for point in (1.0, 0.0))
     assert (last.due, first.due) == (NOW + delay, NOW + delay * 0.75)
     assert (last.outcome, last.attempts, last.waiting) == ("waiting", 2, NOW if since is None else since)
 
@@ -181,34 +187,34 @@ def test_a_missing_file_is_looked_for_on_its_own_schedule(waited: float | None, 
 )
 def test_it_gives_up_only_with_an_attempt_that_fails_afterwards(waited: float | None, to: str) -> None:
     """A week must have passed since the first failed look, and one more look must fail then."""
-    decision = made(NotInPlex("Nowhere."), Attempt(1, None if waited is None else NOW - waited))
+    decision = made(NotInPlex("Nowhere."), tried(1, None if waited is None else NOW - waited))
     assert decision.to == to
     assert decision.reason == (None if to == "later" else "not_in_plex")
 
 
 def test_the_whole_wait_ends_after_a_week() -> None:
     """A scene that never arrives is looked for through a week, at least hourly, and is dead after that."""
-    now, attempt, looks = NOW, Attempt(), 0
+    now, job, looks = NOW, tried(), 0
     while True:
-        decision = made(NotInPlex("Nowhere."), attempt, now=now)
+        decision = made(NotInPlex("Nowhere."), job, now=now)
         looks += 1
         if decision.to == "dead":
             break
         assert decision.due - now <= 3600
-        now, attempt = decision.due, Attempt(decision.attempts, decision.waiting)
+        now, job = decision.due, tried(decision.attempts, decision.waiting)
     assert 7 * DAY <= now - NOW <= 7 * DAY + 3600
     assert 168 <= looks <= 200
 
 
 def test_giving_up_at_once_means_at_once() -> None:
-    """A give-up time of zero buries a scene with its first failed look."""
+    """A give-up time of zero makes a scene dead with the first failed look."""
     decision = made(NotInPlex("Nowhere."), delays=Delays(give_up=0.0))
     assert (decision.to, decision.reason) == ("dead", "not_in_plex")
 
 
 def test_a_clock_set_back_begins_the_wait_anew() -> None:
     """A wait that begins in the future was dated by a wrong clock: it begins now."""
-    decision = made(NotInPlex("Nowhere."), Attempt(0, NOW + 3600))
+    decision = made(NotInPlex("Nowhere."), tried(0, NOW + 3600))
     assert (decision.to, decision.waiting, decision.due) == ("later", NOW, NOW + 30)
 
 
@@ -234,7 +240,7 @@ def test_every_delay_stays_within_what_counts_as_honest(
     error: Exception, attempts: int, waiting: float | None, max_retries: int, point: float
 ) -> None:
     """No due time lies in the past, nor so far off that it would be taken for a wrong clock's."""
-    decision = made(error, Attempt(attempts, waiting), point=point, max_retries=max_retries)
+    decision = made(error, tried(attempts, waiting), point=point, max_retries=max_retries)
     assert decision.to in ("later", "dead")
     assert (decision.reason is None) == (decision.to == "later")
     if decision.to == "later":

@@ -1,0 +1,55 @@
+"""What became of a job, and the one line of the log that says it. Decides nothing but what ``retry`` decides."""
+
+from __future__ import annotations
+
+from plexsync.app import App
+from plexsync.log import Log, Private
+from plexsync.model.scene import Scene
+from plexsync.queue.worker_queue import Job, Settlement
+from plexsync.sync.work import Work, named
+from plexsync.worker import retry
+
+#: Characters of a value that a line shows.
+SHOWN = 80
+
+
+def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> Settlement:
+    """Settle a job that failed by itself, and log it; ``scene`` where it is known."""
+    now = app.world.clock()
+    delays, max_retries = retry.Delays.from_environment(), app.settings.max_retries
+    settlement = retry.decide(error, job, now=now, rng=app.world.rng, delays=delays, max_retries=max_retries)
+    who: dict[str, object] = named(scene) if scene is not None else {job.kind: job.id}
+    if settlement.to == "dead":
+        app.log.warning(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))
+        return settlement
+    next_try: dict[str, object] = {"in": f"{settlement.due - now:.0f}s"}
+    if settlement.outcome == "waiting":
+        app.log.info("waiting for Plex to have the file of scene", **who, **next_try, why=str(error))
+    else:
+        app.log.info(f"retrying {job.kind}", **who, **next_try, attempt=settlement.attempts, why=str(error))
+    return settlement
+
+
+def ended_well(log: Log, work: Work) -> None:
+    """Log what was written, or would be: one line an item at info, with each change as ``old -> new``."""
+    who: dict[str, object] = {**named(work.target.scene), "item": work.target.item.rating_key}
+    if work.outcome == "unchanged":
+        log.debug("compared scene, nothing differs", **who)
+    elif work.outcome == "synced":
+        images: dict[str, object] = {"images": work.cover.elements} if work.cover and work.uploaded else {}
+        log.info("wrote scene", **who, **_changes(work), **images)
+    elif work.job.reason != "dry_run":  # held back before, the same edit was logged then
+        log.info("would write scene", **who, **_changes(work))
+
+
+def _changes(work: Work) -> dict[str, object]:
+    edit = work.target.edit
+    values: dict[str, object] = {
+        change.field: Private(f"{_short(change.old)} -> {_short(change.new)}") for change in edit.changes
+    }
+    return values | ({"locks": ",".join(edit.locks)} if edit.locks else {})
+
+
+def _short(value: str | tuple[str, ...]) -> str:
+    text = value if isinstance(value, str) else ", ".join(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
