@@ -13,6 +13,7 @@ import json
 import math
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -45,6 +46,7 @@ MEMORY = 4 << 30  # bytes; a mutant may ask for ever more
 
 KILLED, SURVIVED, NO_TESTS, TIMEOUT = 1, 0, 33, 36  # mutmut's own numbers
 
+_SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|AND|UNION|COALESCE|SUM|MIN)\b")
 WITHOUT_EFFECT = Path("tests/tools/mutants_without_effect.txt")
 
 
@@ -65,12 +67,11 @@ class Mutant:
         verdict: int | None = self.file.exit_code_by_key[self.name]
         return verdict
 
-    def change(self) -> str:
-        """Return the lines that the mutant has and the code has not, in one line; what it lacks if there are none."""
+    def change(self) -> tuple[str, str]:
+        """Return the lines that the mutant has in place of those of the code, and those, each in one line."""
         lines = get_diff_for_mutant(self.name, path=self.file.path).splitlines()[2:]
-        added = [line[1:].strip() for line in lines if line.startswith("+")]
-        removed = [line[1:].strip() for line in lines if line.startswith("-")]
-        return " / ".join(added) or "- " + " / ".join(removed)
+        added, removed = (" / ".join(line[1:].strip() for line in lines if line[:1] == sign) for sign in "+-")
+        return added or f"- {removed}", removed
 
 
 def make_mutants(parts: dict[str, str], sample: int, only: str) -> list[Mutant]:
@@ -205,6 +206,11 @@ def _verdict(pid: int) -> int:
     return SURVIVED if code == SURVIVED else KILLED
 
 
+def is_case_of_sql(change: str, original: str) -> bool:
+    """Return whether a change is one of letter case in SQL, which has none."""
+    return change.casefold() == original.casefold() and _SQL.search(original) is not None
+
+
 def explained() -> set[tuple[str, str]]:
     """Return (function, change) of every line of the list; a line with # is the reason for those below it."""
     lines = (line.strip() for line in WITHOUT_EFFECT.read_text("utf-8").splitlines())
@@ -220,8 +226,9 @@ def table(parts: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[str]:
         if mutant.verdict in (KILLED, TIMEOUT):
             kind = "killed"
         else:
-            change = mutant.change()
-            kind = "without effect" if (mutant.function, change) in known else "survived"
+            change, original = mutant.change()
+            harmless = (mutant.function, change) in known or is_case_of_sql(change, original)
+            kind = "without effect" if harmless else "survived"
             if kind == "survived":
                 yield f"{'no test' if mutant.verdict == NO_TESTS else 'survived'} {mutant.name}"
                 yield f"{mutant.function}: {change}"
