@@ -63,6 +63,40 @@ CASES = [
         "name and size, one file in two libraries", (part(1, "/p/f/x.mp4", 100), part(2, "/p/f/x.mp4", 100)), "high",
         E.NAME_SIZE, items=(1, 2),
     ),
+    Case("name and size, six seconds of ninety", (part(1, "/p/else/x.mp4", 100, 84),), "high", E.NAME_SIZE,
+         file=file("/s/d/x.mp4", 100, 90)),
+    Case("name and size, a tenth apart", (part(1, "/p/else/x.mp4", 100, 90),), "high", E.NAME_SIZE,
+         file=file("/s/d/x.mp4", 100, 100)),
+    Case("name and size, five seconds apart", (part(1, "/p/else/x.mp4", 100, 10),), "high", E.NAME_SIZE,
+         file=file("/s/d/x.mp4", 100, 15)),
+    Case("name and size, one second and ninety", (part(1, "/p/else/x.mp4", 100, 90),), "low", E.NAME_SIZE,
+         file=file("/s/d/x.mp4", 100, 1)),
+    Case(
+        "name and size twice, folders in another case tell",
+        (part(1, "/p/D/x.mp4", 100), part(2, "/p/e/x.mp4", 100)), "high", E.NAME_SIZE,
+    ),
+    Case(
+        "name and size twice, case alone tells nothing",
+        (part(1, "/p/a/D/x.mp4", 100), part(2, "/p/b/d/x.mp4", 100)), "low", E.NAME_SIZE, items=(2, 1),
+    ),
+    Case(
+        "name and size twice at one path, the nearer in case",
+        (part(1, "/p/D/x.mp4", 100), part(2, "/p/d/X.mp4", 100)), "high", E.NAME_SIZE,
+    ),
+    Case(
+        "name and size twice, roots in two cases, two Unicode forms",
+        (part(1, "/P/d/Caf\u00e9.mp4", 100), part(2, "/p/d/Cafe\u0301.mp4", 100)), "low", E.NAME_SIZE,
+        file=file("/s/d/Caf\u00e9.mp4", 100), items=(1, 2),
+    ),
+    Case(
+        "name and size thrice, two in such a folder",
+        (part(1, "/p/a/d/x.mp4", 100), part(2, "/p/b/d/x.mp4", 100), part(3, "/p/e/x.mp4", 100)), "low", E.NAME_SIZE,
+        items=(1, 2, 3),
+    ),
+    Case(
+        "two spellings of the folder in one item, one confirmed",
+        (part(1, "/p/d/x.mp4"), part(1, "/p/D/x.mp4", 0, 60)), "high", E.NAME_FOLDERS,
+    ),
     Case("name and folder, duration", (part(1, "/p/d/x.mp4", 99, 61),), "high", E.NAME_FOLDERS),
     Case("name and folder, other duration", (part(1, "/p/d/x.mp4", 0, 61.1),), "low", E.NAME_FOLDERS),
     Case("name and folder, nothing known", (part(1, "/p/d/x.mp4"),), "low", E.NAME_FOLDERS),
@@ -121,6 +155,7 @@ WHYS = {
     "name and size, another film": "name and size are equal, but the durations differ",
     "name and size twice, folders tell": "name and size are equal, and its folders are the nearest",
     "name and size twice, nothing tells": "name and size are equal, and those of other items as well",
+    "name and size thrice, two in such a folder": "name and size are equal, and those of other items as well",
     "name and folder, duration": "name, folders and duration are equal",
     "name and folder, nothing known": "name and folders are equal, but neither size nor duration confirms it",
     "name and folder twice": "name and folders are equal, and those of other items as well",
@@ -298,6 +333,10 @@ REASONS = [
         f"3 items in Plex could be scene 1. The most likely one: only the name is equal. {MAP_IT}.",
     ),
     (
+        "two", (X,), Index((part(1, "/p/e/x.mp4", 99), part(2, "/p/f/x.mp4", 99))),
+        f"2 items in Plex could be scene 1. The most likely one: only the name is equal. {MAP_IT}.",
+    ),
+    (
         "one", (X,), Index((part(1, "/p/e/x.mp4", 99),)),
         (f"One item in Plex could be scene 1: only the name is equal. {MAP_IT},"
         ' or switch on "Write uncertain matches".'),
@@ -346,6 +385,33 @@ def test_thousands_of_one_name_stay_readable() -> None:
     assert len(found.items) == 20
     assert all(len(one.contested) <= 20 for one in found.items)
     assert "could also be scenes 2, 3, 4, 5, 6 and more." in found.reason
+
+
+@pytest.mark.parametrize(
+    ("count", "others"),
+    [(2, "scene 2"), (3, "scenes 2, 3"), (6, "scenes 2, 3, 4, 5, 6"), (7, "scenes 2, 3, 4, 5, 6 and more")],
+)
+def test_five_other_scenes_are_named(count: int, others: str) -> None:
+    """A contested candidate names up to five of the other scenes, and says when there are more."""
+    scenes = [scene(n, file(f"/s/a{n}/x.mp4", 98)) for n in range(1, count + 1)]
+    [candidate] = look(scenes, Index((part(1, "/p/e/x.mp4", 99),)))[1].items
+    assert candidate.why == f"only the name is equal, but the item could also be {others}"
+
+
+def test_the_nearest_of_many_are_kept() -> None:
+    """Of more rows than candidates the nearest by folder are kept, and come first."""
+    rows = [part(n, f"/p/{n}/x.mp4", 100) for n in range(1, 30)]
+    near = [part(30, "/p/a/d/x.mp4", 100), part(31, "/p/b/d/x.mp4", 100)]
+    found = sole((X,), Index([*rows, *near]))
+    assert [(one.rating_key, one.evidence) for one in found.items[:2]] == [(30, E.NAME_SIZE), (31, E.NAME_SIZE)]
+
+
+def test_which_names_a_match_rests_on() -> None:
+    """Stash is asked for a file's name in all spellings that Plex has, also of rows that were passed over."""
+    rows = (part(1, "/p/e/X.mp4", 100, 60), part(2, "/p/e/x.MP4", 7), part(3, "/p/e/other.mp4", 7))
+    found = match([scene(1, X)], Index(rows), Known())[1]
+    assert found.ask_names == {"x.mp4", "X.mp4", "x.MP4"}
+    assert found.ask_sizes == frozenset()
 
 
 def test_a_batch_asks_the_index_at_most_three_times() -> None:
