@@ -102,7 +102,7 @@ class Runner:
     seconds: list[float] = field(default_factory=list)
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        few = {"max_examples": EXAMPLES, "derandomize": True, "database": None, "deadline": None}
+        few: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": True, "database": None, "deadline": None}
         for item in items:
             if hasattr(item.obj, "_hypothesis_internal_use_settings"):
                 item.obj._hypothesis_internal_use_settings = settings(item.obj._hypothesis_internal_use_settings, **few)
