@@ -29,9 +29,12 @@ from plexsync.matching.rules import (
 from plexsync.model.item import IndexPart, Item
 from plexsync.model.paths import base_name, name_key, normal_path, slashed, spellings
 from plexsync.model.scene import Scene, SceneFile, same_duration
+from plexsync.model.settings import display_name
 
 _HINT = re.compile(r"plex/library/metadata/(\d+)")
 _BY_SIZE = frozenset((Evidence.REMEMBERED, Evidence.NAME_SIZE, Evidence.NAME_FOLDERS, Evidence.SIZE_DURATION))
+#: Settings that the sentences name.
+_PATH_MAP, _LIBRARIES, _WRITE_LOW = map(display_name, ("plexPathMap", "plexLibraries", "matchLowConfidence"))
 #: A file of an item: rating key and normal path. A path that is proof of one file says nothing of the item's others.
 _Place = tuple[int, str]
 
@@ -414,7 +417,7 @@ class _MatchBuilder:
         if any(search.query.name_key in self.index.trashed for search in searches):
             return f"{subject} is only in Plex's trash. Let Plex scan the folder where the file is now."
         return (
-            f'{subject} is not in Plex. Check that one of your "Plex libraries" contains the file\'s folder'
+            f'{subject} is not in Plex. Check that one of your "{_LIBRARIES}" contains the file\'s folder'
             " and has been scanned."
         )
 
@@ -431,7 +434,6 @@ def _why_low(scene_id: int, candidates: Sequence[Candidate]) -> str:
     else:
         text = f"One item in Plex could be scene {scene_id}: {first.why}"
     if first.contested:
-        return f'{text}. Give each scene its own file and item, or set "Path map" to tell their paths apart.'
-    return f'{text}. Set "Path map" to make the paths equal' + (
-        ', or switch on "Write doubtful matches too".' if len(candidates) == 1 else "."
-    )
+        return f'{text}. Give each scene its own file and item, or set "{_PATH_MAP}" to tell their paths apart.'
+    advice = f'{text}. Set "{_PATH_MAP}" to make the paths equal'
+    return advice + (f', or switch on "{_WRITE_LOW}".' if len(candidates) == 1 else ".")

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from plexsync.model.item import LIST_FIELDS
 from plexsync.model.scene import Scene
-from plexsync.model.settings import Settings
+from plexsync.model.settings import Settings, display_name
 from plexsync.model.text import NAME_LIMIT, ascii_line, cut, cut_encoded, date_text, name_text, one_line, summary_text
 
 Value = str | tuple[str, ...]
@@ -104,7 +104,8 @@ def _add_title(values: dict[str, Value], problems: list[str], raw: str, to_ascii
     if title:
         values["title"] = title
     elif to_ascii and one_line(raw):
-        problems.append('"Plain titles" leaves nothing of the title, so Plex keeps the title it has')
+        name = display_name("cleanTitles")
+        problems.append(f'"{name}" leaves nothing of the title, so Plex keeps the title it has')
     if title != whole:
         problems.append(f"the title was shortened from {len(whole)} to {len(title)} characters")
 
@@ -129,7 +130,7 @@ def _add_genres(values: dict[str, Value], problems: list[str], raw: Iterable[str
     genres = distinct_tags(sorted(map(name_text, raw), key=lambda name: (name.casefold(), name)))
     values["genre"] = genres[:limit]
     if len(genres) > limit:
-        problems.append(f'only the first {limit} of {len(genres)} tags are sent ("Most genres")')
+        problems.append(f'only the first {limit} of {len(genres)} tags are sent ("{display_name("maxTags")}")')
 
 
 def _comparable(field: str, value: Value) -> str | list[str]:

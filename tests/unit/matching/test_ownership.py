@@ -74,6 +74,9 @@ TABLE: dict[str, tuple[list[Claimant], int | None, dict[int, Ownership]]] = {
     ),
     "the rest among themselves": ([claim(1, E.REMEMBERED), claim(2, E.NAME_SIZE)], None, {1: with_(2), 2: with_(1)}),
     "the one that wrote it": ([claim(1, E.REMEMBERED), claim(2, E.NAME_SIZE)], 1, {1: KEPT, 2: with_(1)}),
+    "an uncertain file of equal size, of another duration": (
+        [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_SIZE, LOW, duration=90)], None, {1: with_(2), 2: with_(1)},
+    ),
     "the one that wrote it agrees less": (
         [claim(1, E.NAME_SIZE, suffix=1), claim(2, E.NAME_SIZE, suffix=3)], 1, {1: LOST, 2: KEPT},
     ),

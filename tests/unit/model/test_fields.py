@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.model.fields import SUMMARY_BUDGET, Desired, Value, desired, fingerprint, same_value
+from plexsync.model.fields import SUMMARY_BUDGET, Desired, Value, desired, fingerprint, same_value, tags_of
 from plexsync.model.item import FIELDS, LIST_FIELDS, SCALAR_FIELDS
 from plexsync.model.scene import Named, Scene
 from plexsync.model.settings import SKIP_KEYS, Settings
@@ -199,7 +199,7 @@ def test_only_the_first_tags_are_sent() -> None:
     tags = names(*(f"Tag {number:03}" for number in reversed(range(105))))
     found = desired(Scene(7, tags=tags), PLAIN)
     assert found.values["genre"] == tuple(f"Tag {number:03}" for number in range(100))
-    assert found.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Most genres").',)
+    assert found.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Maximum genres").',)
     assert desired(Scene(7, tags=tags), Settings(max_tags=105)).warnings == ()
     assert desired(Scene(7, tags=tags), Settings(max_tags=1)).values["genre"] == ("Tag 000",)
 
@@ -318,3 +318,15 @@ def test_fingerprints_agree_with_sameness(field: str, one: list[str], two: list[
     a: Value = tuple(one) if field in LIST_FIELDS else "".join(one)
     b: Value = tuple(two) if field in LIST_FIELDS else "".join(two)
     assert (fingerprint(field, a) == fingerprint(field, b)) == same_value(field, a, b)
+
+
+@pytest.mark.parametrize(("value", "tags"), [("A text", ("A text",)), (("A", "B"), ("A", "B")), ((), ())])
+def test_tags_of_a_value(value: Value, tags: tuple[str, ...]) -> None:
+    """A text counts as a list of one."""
+    assert tags_of(value) == tags
+
+
+def test_fingerprints_are_stored() -> None:
+    """They stay the same from version to version: others would make everything look like an edit by others."""
+    assert fingerprint("title", " Gr\u00f6\u00dfe ") == "677a221323642330"
+    assert fingerprint("genre", ("b", "A", "a")) == "14683f87f0aaf263"

@@ -144,3 +144,18 @@ def test_common_suffixes(left: str, right: str, count: int) -> None:
     """Common ends are counted in whole components, from either side."""
     assert common_suffix(components(left), components(right)) == count
     assert common_suffix(components(right), components(left)) == count
+
+
+@pytest.mark.parametrize(
+    ("path", "folded"),
+    [
+        ("/A/b.MP4", "/a/b.mp4"),
+        ("/\u00c4/B", "/\u00e4/b"),
+        ("/\u212a", "/k"),
+        ("/\u0130/B", "/\u0130/b"),
+        ("/Stra\u00dfe", "/stra\u00dfe"),
+    ],
+)
+def test_a_path_without_case(path: str, folded: str) -> None:
+    """Each letter becomes one small letter, or stays where it would become several."""
+    assert fold_path(path) == folded

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plexsync.model.errors import SetupError
 from plexsync.model.settings import (
     KEYS,
     SKIP_KEYS,
@@ -19,6 +20,7 @@ from plexsync.model.settings import (
     digest,
     display_name,
     read_settings,
+    require_setup,
     setup_problem,
 )
 
@@ -166,6 +168,20 @@ def test_unknown_keys_are_named_once_and_ignored(name: Any) -> None:
     assert one_warning({name: "value"}, shown, "unknown") == DEFAULT
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("x" * 40, f"'{'x' * 40}'"), ("x" * 41, f"'{'x' * 40}...'"), (2**255, str(2**255))]
+)
+def test_what_a_warning_shows(value: object, shown: str) -> None:
+    """A text is shown with at most forty characters, and says where it was cut; a number of 77 digits is shown."""
+    one_warning({"maxTags": value}, f": {shown} is not accepted")
+
+
+@pytest.mark.parametrize("value", [2**256, -(2**256)])
+def test_a_huge_number_is_not_shown(value: int) -> None:
+    """A number that no setting can have, and Python may refuse to print, is named as such."""
+    one_warning({"maxTags": value}, ": a huge number is not accepted")
+
+
 def test_several_bad_values_are_all_told() -> None:
     """Each value that could not be used has its own sentence."""
     _, warnings = read_settings({"maxTags": -1, "dryRun": "maybe", "old": 1, "plexPathMap": "nonsense"})
@@ -263,6 +279,29 @@ def test_neither_digest_nor_text_reveals_the_token() -> None:
     assert TOKEN not in repr(found) + digest({"plexToken": TOKEN})
     assert digest({"plexToken": TOKEN}) != digest({})
     assert isinstance(hash(found), int)
+
+
+def test_a_setup_problem_is_raised() -> None:
+    """What keeps PlexSync from working is one sentence, also as an error; nothing is raised without it."""
+    require_setup(Settings(plex_token=TOKEN))
+    for broken in (Settings(), Settings(plex_token=TOKEN, url_problem="url"), Settings(token_problem="token")):
+        with pytest.raises(SetupError) as caught:
+            require_setup(broken)
+        assert str(caught.value) == setup_problem(broken)
+
+
+def test_the_digest_of_what_is_saved() -> None:
+    """It changes with any saved value, not with their order, is there for whatever is saved, and reveals nothing."""
+    saved = {"plexToken": TOKEN, "maxTags": 5, "odd": ["\ud800\u6771", {1}]}
+    assert digest(saved) == digest(dict(reversed(saved.items())))
+    assert len({digest(saved), digest(saved | {"maxTags": 6}), digest(saved | {"plexToken": "x"}), digest({})}) == 4
+    assert len(digest(saved)) == 64
+    assert TOKEN not in digest(saved)
+
+
+def test_the_digest_is_stored() -> None:
+    """It stays the same from version to version: another would count as a change of settings."""
+    assert digest({"b": 1, "a": "\u6771"}) == "bcdde93143e5acc48f7b6a020624327e41eda2269d93961f2c519d8fc7587756"
 
 
 WORDS = st.sampled_from(

@@ -20,6 +20,9 @@ DEFAULT_URL = "http://localhost:32400"
         ("HTTP://Plex:1", "http://Plex:1"),
         ("http://b\u00fccher.example", "http://b\u00fccher.example"),
         ("http://my_plex-1.", "http://my_plex-1."),
+        ("http://PLEX-X:", "http://PLEX-X"),
+        ("http://plex/web/X/", "http://plex/web/X"),
+        (f"http://{'.'.join(['a' * 63] * 3 + ['a' * 61])}", f"http://{'.'.join(['a' * 63] * 3 + ['a' * 61])}"),
     ],
 )
 def test_addresses(value: str, url: str) -> None:
@@ -44,7 +47,8 @@ def test_an_address_without_scheme_is_http(value: str) -> None:
     [
         "ftp://plex", "http://", "http:///web", "http://http://plex", "http://me:secret@plex", "http://plex?X-Plex-Token=s",
         "http://plex/#x", "http://plex/token/s", "http://plex:0", "http://plex:70000", "http://plex:x", "http://[::1",
-        "http://[plex]", "http://a b", "http://a\nb", "http://a..b", "http://a!b", "http://" + "a" * 300,
+        "http://[plex]", "http://a b", "http://a\nb", "http://plex/a b", "http://plex/a\x00b",
+        f"http://{'.'.join(['a' * 63] * 3 + ['a' * 62])}", "http://a..b", "http://a!b", "http://" + "a" * 300,
         "http://" + "a." * 200, "http://\ud800", "https:/plex", "javascript:alert(1)",
     ],
 )  # fmt: skip

@@ -152,11 +152,12 @@ def test_handed_over(tmp_path: Path) -> None:
 def test_only_the_stopped_task(tmp_path: Path) -> None:
     """Rows of the running task stay while those of stopped tasks are dropped."""
     conn = made(tmp_path)
+    mark(conn, "1710000000-7", "scene:4")
     mark(conn, "t1", "scene:1")
     mark(conn, "t2", "scene:2")
     mark(conn, "t3", "scene:3")
     with task(tmp_path, "t2"):
-        assert bulk.drop_stopped(conn, str(tmp_path)) == 2
+        assert bulk.drop_stopped(conn, str(tmp_path)) == 3
     assert keys(conn) == ["scene:2"]
 
 

@@ -188,7 +188,7 @@ def test_adoption_in_chunks(tmp_path: Path) -> None:
     pauses = Pauses(conn, hook)
     stock.adopt(conn, NOW, pauses)
     assert [size // 2 for size in pauses.sizes] == [1000, 1000, 500]
-    assert len(pauses.seconds) == 3
+    assert pauses.seconds == [db.PAUSE] * 3
     assert keys(conn, "status = 1 AND key LIKE 'scene:%'") == sorted(scenes(2500))
 
 

@@ -147,6 +147,9 @@ def test_alone(tmp_path: Path) -> None:
     change(conn, "scene:3", rescues=1)
     assert leased(conn) == ["scene:3", "scene:4"]
     assert sorted([leased(conn), leased(conn)]) == [["scene:1"], ["scene:2"]]
+    change(conn, "scene:1", status=stock.READY, rescues=4)
+    change(conn, "scene:2", status=stock.READY, rescues=2)
+    assert [leased(conn), leased(conn)] == [["scene:2"], ["scene:1"]]
 
 
 def test_what_kills_the_worker_is_dead_lettered(tmp_path: Path) -> None:
@@ -165,7 +168,9 @@ def test_what_kills_the_worker_is_dead_lettered(tmp_path: Path) -> None:
     assert (row["status"], row["reason"], row["last_seen"], row["bulk"]) == (
         stock.DEAD, "retries_exhausted", NOW + 5, 0,
     )  # fmt: skip
-    assert row["message"].startswith("The worker died 5 times while it worked on scene:2. Edit it")
+    assert row["message"] == (
+        "The worker died 5 times while it worked on scene:2. Edit it in Stash, or run Process DLQ, to try again."
+    )
 
 
 def test_an_edit_resets_the_rescues(tmp_path: Path) -> None:

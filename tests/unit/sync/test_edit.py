@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from plexsync.model.fields import Desired, Value, fingerprint
 from plexsync.model.item import Item
-from plexsync.model.written import Written
+from plexsync.model.written import Change, Written
 from plexsync.plex.client import url_for_edit
 from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
-from plexsync.sync.edit import EditPlan, Params, plan, requests_for, verify
+from plexsync.sync.edit import BASE_LENGTH, EditPlan, Params, fitted, plan, requests_for, verify
 
 ITEM = Item(
     101,
@@ -124,7 +124,7 @@ def test_a_persons_edit_is_kept_on_request(keep: bool, locked: bool, ours: bool,
     """With keepPlexEdits a locked field that holds nothing of ours is left alone and reported; others are written."""
     item = Item(101, 5, title="Old", locked=frozenset({"title"} if locked else ()))
     result = made(item, wanted(title="New"), wrote(item, "title") if ours else None, keep)
-    assert (bool(result.changes), bool(result.left)) == (written, not written)
+    assert (bool(result.changes), result.left) == (written, () if written else (("title", "edited in Plex"),))
 
 
 def test_what_plex_keeps_differently_is_not_sent_again() -> None:
@@ -215,7 +215,8 @@ def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
     assert len(result.edits) == 2
     assert max(map(line, result.edits)) <= 7168
     assert sent == list(tags[: len(sent)])
-    assert len(todo.warnings) == (0 if count == 100 else 1)
+    cut = f"genre is too long for one request: the first {len(sent)} of {count} are sent"
+    assert todo.warnings == (() if count == 100 else (cut,))
     assert (len(sent) == count) == (count == 100)
     after = Item(101, 5, title="T", genre=tuple(sent))
     assert verify(after, todo, ITEM) == {"title": "as_sent", "genre": "as_sent"}
@@ -254,6 +255,67 @@ def test_a_list_of_others_is_never_cut(name: str, desired_values: tuple[str, ...
     assert (low.edits, low.warnings) == ((), ("collection is too long for one request and was left alone",))
 
 
+def test_every_warning_is_kept() -> None:
+    """What had to be cut or left alone is said for each field, whatever comes after it."""
+    many = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
+    item = Item(101, 5, collection=many)
+    wish = wanted(summary="word " * 3000, actor=("A",), genre=many, collection=("Ours",))
+    summary, genre, collection = made(item, wish).warnings
+    assert summary == "summary is too long for one request and was shortened"
+    assert genre.startswith("genre is too long for one request: the first ")
+    assert collection == "collection is too long for one request and was left alone"
+    low = requests_for(made(item, wanted(summary="word " * 900, genre=many[:150])), item, hard_limit=2048)
+    assert [text.split()[0] for text in low.warnings] == ["summary", "genre"]
+    assert made(item, wanted(summary="word " * 3000, actor=("A",))).warnings == (summary,)
+
+
+def size(*params: tuple[str, str]) -> int:
+    """Characters of a request line with these parameters, by the longest address that is reckoned with."""
+    return BASE_LENGTH + len("&" + urlencode(params, quote_via=quote, safe=""))
+
+
+TITLE = "a \u00e9%" * 40
+LOCKED = ("summary.locked", "1")
+
+
+def test_a_text_fits_to_the_last_character() -> None:
+    """A text goes whole as long as its request line has room for it, and is cut where the room ends, not before."""
+    text = Change("title", "", TITLE, TITLE)
+    limit = size(("title.value", TITLE), ("title.locked", "1"))
+    assert fitted(text, limit) is text
+    assert fitted(text, limit - 1) not in (text, None)
+    plain = Change("summary", "", "x" * 500, "x" * 500)
+    empty = size(("summary.value", ""), LOCKED)
+    assert [len(cut.new) for room in (1, 2, 300) if (cut := fitted(plain, empty + room))] == [1, 2, 300]
+
+
+def test_a_list_fits_to_the_last_name() -> None:
+    """A list goes whole as long as its request line has room for it, and is cut after the last name that fits."""
+    names = tuple(f"n\u00e9 {number}" for number in range(30))
+    tags = Change("genre", (), names, names)
+
+    def limit(count: int) -> int:
+        indexed = ((f"genre[{index}].tag.tag", name) for index, name in enumerate(names[:count]))
+        return size(*indexed, ("genre.locked", "1"))
+
+    assert fitted(tags, limit(30)) is tags
+    for count in (1, 2, 15, 28, 29):
+        assert fitted(tags, limit(count)) == replace(tags, new=names[:count])
+        assert fitted(tags, limit(count + 1) - 1) == replace(tags, new=names[:count])
+    assert fitted(tags, limit(1) - 1) is None
+
+
+def test_removals_fill_their_request() -> None:
+    """Removals that go in requests of their own use the room to the last character."""
+    gone = tuple(letter * 100 for letter in "abc")
+    item = Item(101, 5, genre=gone)
+    limit = size(("genre[].tag.tag-", ",".join(gone[:2])))
+    todo = made(item, wanted(genre=("new",)), wrote(item, "genre"))
+    for hard, first in ((limit, 2), (limit - 1, 1)):
+        edits = requests_for(todo, item, hard_limit=hard).edits
+        assert edits[0] == (("genre[].tag.tag-", ",".join(gone[:first])),)
+
+
 @pytest.mark.parametrize("desired_values", [wanted(title="\u4e16" * 255), wanted(genre=("\u4e16" * 255, "G2"))])
 def test_what_does_not_fit_at_all_is_not_emptied(desired_values: Desired) -> None:
     """If not even the first character or name fits, nothing is sent: an empty value would clear the field."""
@@ -274,7 +336,7 @@ def test_a_long_summary_is_shortened_after_414() -> None:
         made(ITEM, wanted(title="T", summary="\u4e16\u754c" * 1000)), ITEM, soft_limit=2048, hard_limit=2048
     )
     assert max(map(line, result.edits)) <= 2048
-    assert "summary" in result.warnings[0]
+    assert result.warnings == ("summary is too long for one request and was shortened",)
     sent = dict(result.edits[-1])["summary.value"]
     assert ("\u4e16\u754c" * 1000).startswith(sent)
     assert len(sent) > 100

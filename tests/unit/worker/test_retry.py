@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plexsync.core.environment import horizon
 from plexsync.model.errors import (
+    Invalid,
     ItemGone,
     LocalError,
     LowConfidence,
@@ -82,6 +83,42 @@ def test_each_error_has_its_decision(
     assert (decision.to, decision.outcome, decision.reason, decision.attempts) == (to, outcome, reason, counted)
     assert str(error).rstrip(".") in str(decision.message)
     assert (decision.waiting is not None) == (outcome == "waiting")
+
+
+@pytest.mark.parametrize(
+    ("error", "dead"),
+    [
+        (Invalid("No file."), Settlement(tried(7), "dead", "dead", 0.0, 7, None, "invalid", "No file.")),
+        (Rejected("No.", status=400), Settlement(tried(7), "dead", "dead", 0.0, 8, None, "rejected", "No.")),
+        (
+            LowConfidence("Two.", [{"rating_key": 5}]),
+            Settlement(tried(7), "dead", "dead", 0.0, 7, None, "low_confidence", "Two.", ({"rating_key": 5},)),
+        ),
+        (
+            PlexBusy("Plex is busy: MUX."),
+            Settlement(
+                tried(7), "dead", "dead", 0.0, 8, None, "retries_exhausted",
+                "Plex is busy: MUX. Edit the scene or run Process DLQ to try again.",
+            ),
+        ),
+        (
+            ValueError("MUX"),
+            Settlement(
+                tried(7), "dead", "dead", 0.0, 8, None, "retries_exhausted",
+                "MUX. Edit the scene or run Process DLQ to try again.",
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_a_dead_letter_as_a_whole(error: Exception, dead: Settlement) -> None:
+    """It is of the job that failed, counts its attempts, and has the error's own sentence."""
+    assert made(error, tried(7)) == dead
+
+
+def test_a_missing_file_given_up_as_a_whole() -> None:
+    """The dead letter of a file that never came has the error's own sentence and no attempt more."""
+    job = tried(3, NOW - 8 * DAY)
+    assert made(NotInPlex("Nowhere."), job) == Settlement(job, "dead", "dead", 0.0, 3, None, "not_in_plex", "Nowhere.")
 
 
 def test_candidates_travel_with_the_dead_letter() -> None:
