@@ -12,7 +12,7 @@ import pytest
 from plexsync.core.connection import Connection
 from plexsync.model.scene import Scene, SceneFile
 from plexsync.stash.api import Stash
-from plexsync.stash.files import CHECKED, LASTS, PAUSE, QUESTIONS, StashFiles
+from plexsync.stash.files import CHECKED, LASTS, PAUSE, QUERIES, StashFiles
 from tests.servers.stash import StashServer
 
 NAMES = ["a.mp4", "B.MP4"]
@@ -62,32 +62,32 @@ def batch(stash: Stash, *ids: int) -> list[Scene]:
 
 def listed(stash_files: StashFiles, stash: Stash, server: StashServer) -> None:
     """As many batches as it takes until there is a listing that is used."""
-    for _ in range(QUESTIONS + 1):
+    for _ in range(QUERIES + 1):
         stash_files.with_names(stash, NAMES, batch(stash, 1, 3))
     server.log.clear()
     stash_files.with_names(stash, NAMES, batch(stash, 1, 3))
-    assert questions(server) == 0
+    assert queries(server) == 0
     server.log.clear()
     clock = stash_files._clock
     assert isinstance(clock, Clock)
     clock.now += CHECKED
 
 
-def questions(server: StashServer) -> int:
+def queries(server: StashServer) -> int:
     """How often Stash was made to look through all its files."""
     return sum("MATCHES_REGEX" in str(one.variables) for one in server.log)
 
 
 def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """The question is put a dozen times; then one listing answers with the very same, for one small request a batch."""
-    asked = [stash_files.with_names(stash, NAMES, batch(stash, 1)) for _ in range(QUESTIONS)]
-    assert (questions(server), server.count("findFiles")) == (QUESTIONS, 0)
+    asked = [stash_files.with_names(stash, NAMES, batch(stash, 1)) for _ in range(QUERIES)]
+    assert (queries(server), server.count("findFiles")) == (QUERIES, 0)
     told = [stash_files.with_names(stash, NAMES, batch(stash, 1)) for _ in range(100)]
-    assert asked + told == [stash.files_named(NAMES)] * (QUESTIONS + 100)
+    assert asked + told == [stash.files_named(NAMES)] * (QUERIES + 100)
     assert [scene for scene, _ in told[0]] == [1, 2, 3, 4]
-    assert questions(server) == QUESTIONS + 1
+    assert queries(server) == QUERIES + 1
     assert server.count("findFiles") == 2  # before the listing and after it
-    assert server.count(r"findScenes\(ids") == QUESTIONS + 100
+    assert server.count(r"findScenes\(ids") == QUERIES + 100
 
 
 def test_whether_anything_moved_is_asked_now_and_then(
@@ -99,7 +99,7 @@ def test_whether_anything_moved_is_asked_now_and_then(
         clock.now += seconds
         stash_files.with_names(stash, NAMES, batch(stash, 1))
         assert server.count("findFiles") == asked
-    assert questions(server) == 0
+    assert queries(server) == 0
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_listing_grows_old(server: StashServer, stash: Stash, stash_files: Sta
     server.store.file(2)[1].path = "/renamed/a.mp4"
     clock.now += LASTS - CHECKED
     assert "/renamed/a.mp4" in [file.path for _, file in stash_files.with_names(stash, NAMES, batch(stash, 1))]
-    assert questions(server) == 1
+    assert queries(server) == 1
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, PAUSE])
@@ -143,7 +143,7 @@ def test_batches_far_apart_are_asked_about_alone(
     for number in range(1, 4):
         clock.now += seconds
         stash_files.with_names(stash, NAMES, batch(stash, 1))
-        assert (questions(server), server.count("findFiles")) == (number, 0)
+        assert (queries(server), server.count("findFiles")) == (number, 0)
 
 
 def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, stash_files: StashFiles, clock: Clock) -> None:
@@ -158,10 +158,10 @@ def test_a_long_listing_counts_longer(server: StashServer, stash: Stash, stash_f
     listed(stash_files, slow, server)
     clock.now += 57
     stash_files.with_names(slow, NAMES, batch(slow, 1))
-    assert questions(server) == 0
+    assert queries(server) == 0
     clock.now += 2
     stash_files.with_names(slow, NAMES, batch(slow, 1))
-    assert questions(server) == 1
+    assert queries(server) == 1
     slow.close()
 
 
@@ -174,18 +174,18 @@ def test_a_change_while_listing_voids_it(server: StashServer, stash: Stash, stas
             server.add_scene(files=[("/new/a.mp4", 9, 1)])
 
     busy = Busy(Connection(port=server.port), 5, 10)
-    for _ in range(QUESTIONS + 3):
+    for _ in range(QUERIES + 3):
         assert stash_files.with_names(busy, NAMES, batch(busy, 1)) == busy.files_named(NAMES)
-    assert questions(server) == 2 * (QUESTIONS + 3)
+    assert queries(server) == 2 * (QUERIES + 3)
     busy.close()
 
 
 def test_what_changed_this_second_may_change_again(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """Stash's times are whole seconds: right after a change nothing is listed that a second change could outdate."""
     server.move_file(5, "/d5/e.mp4")
-    for _ in range(2 * QUESTIONS):
+    for _ in range(2 * QUERIES):
         stash_files.with_names(stash, NAMES, batch(stash, 1))
-    assert questions(server) == 2 * QUESTIONS
+    assert queries(server) == 2 * QUERIES
 
 
 def test_a_row_that_cannot_be_read_voids_the_listing(
@@ -193,18 +193,18 @@ def test_a_row_that_cannot_be_read_voids_the_listing(
 ) -> None:
     """A listing with a gap is not used: the row that Stash cannot read may be the twin."""
     server.broken = {5}
-    for _ in range(10 * QUESTIONS):
+    for _ in range(10 * QUERIES):
         assert [scene for scene, _ in stash_files.with_names(stash, NAMES, batch(stash, 1))] == [1, 2, 3, 4]
-    assert questions(server) == 10 * QUESTIONS
+    assert queries(server) == 10 * QUERIES
     assert server.count("findFiles") == 3  # tried ever more seldom: after 13, 25 and 49 batches
 
 
 def test_an_older_stash_is_asked_each_time(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
     """A Stash that cannot tell whether files changed is asked for every batch, and not tried again."""
     server.forget("Query", "findFiles")
-    for _ in range(3 * QUESTIONS):
+    for _ in range(3 * QUERIES):
         stash_files.with_names(stash, NAMES, batch(stash, 1))
-    assert questions(server) == 3 * QUESTIONS
+    assert queries(server) == 3 * QUERIES
     assert server.count("findFiles") == 1
 
 
@@ -217,9 +217,9 @@ def test_without_room_for_the_table_it_asks(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr("plexsync.stash.files.sqlite3.connect", full)
-    for _ in range(2 * QUESTIONS):
+    for _ in range(2 * QUERIES):
         stash_files.with_names(stash, NAMES, batch(stash, 1))
-    assert questions(server) == 2 * QUESTIONS
+    assert queries(server) == 2 * QUERIES
 
 
 def test_a_table_that_found_no_room_is_given_back(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
@@ -231,9 +231,9 @@ def test_a_table_that_found_no_room_is_given_back(server: StashServer, stash: St
             raise sqlite3.OperationalError("database or disk is full")
 
     stash = Full(Connection(port=server.port), 5, 10)
-    for _ in range(QUESTIONS + 2):
+    for _ in range(QUERIES + 2):
         stash_files.with_names(stash, NAMES, batch(stash, 1))
-    assert questions(server) == QUESTIONS + 2
+    assert queries(server) == QUERIES + 2
     assert stash_files._table is None
     stash.close()
 
