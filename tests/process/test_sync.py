@@ -204,7 +204,7 @@ def test_pictures_by_their_bytes(site: Site) -> None:
     assert len(plex.uploads()) == 4
     assert plex.images[item.selected_poster] == b"\xff\xd8 other bytes"
     log = (stash.data_dir / "plexsync.log").read_text("utf-8")
-    assert [words in log for words in ("Plex takes up to 10480000", "is not an image (video/mp4)", "placeholder")] == [
+    assert [words in log for words in ("Plex accepts up to 10480000", "is not an image (video/mp4)", "placeholder")] == [
         True,
         True,
         False,

@@ -199,7 +199,7 @@ def test_something_else_at_the_url(body: str) -> None:
         mock.get(f"{URL}/", body=body, content_type="text/html")
         error = failure(client().connect)
     assert isinstance(error, SetupError)
-    assert "A proxy or a login page" in str(error)
+    assert "a proxy or a login page" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -61,14 +61,14 @@ def test_a_missing_plexapi_is_said_with_its_command(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("number", [0, -3, True])
 def test_no_request_without_a_number(plex: responses.RequestsMock, number: int) -> None:
-    """Uploads, looks at images and scans need a positive whole number, as edits do."""
+    """Uploads, looks at images and scans need a positive integer, as edits do."""
     made = client()
     for call in (
         lambda: made.upload(number, "posters", b"x", "image/jpeg"),
         lambda: made.has_image(number, "posters", "0"),
         lambda: made.scan(number, "/m"),
     ):
-        with pytest.raises(ValueError, match="positive whole"):
+        with pytest.raises(ValueError, match="positive integer"):
             call()
     assert len(plex.calls) == 0
 
