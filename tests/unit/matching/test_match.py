@@ -208,7 +208,7 @@ def test_a_contested_candidate_is_never_written() -> None:
 
 REASONS = [
     ((), Index(), "has no file in Stash"),
-    ((X,), Index(), 'is not in Plex. Check that one of your "Plex libraries"'),
+    ((X,), Index(), 'is not in Plex. Check that one of your "Plex libraries" contains'),
     ((X,), Index(complete=False), "still incomplete"),
     ((X,), Index((part(1, "/p/d/x.mp4", trashed=True),)), "only in Plex's trash"),
     ((X,), AMBIGUOUS, '3 items in Plex could be scene 1. The most likely one: only the name is equal. Set "Path map"'),

@@ -184,7 +184,7 @@ def test_two_renamed_files_alike_in_a_batch() -> None:
     scenes = [scene(1, file("/s/a.mp4", 100, 60)), scene(2, file("/s/b.mp4", 100, 60.5))]
     found = look(scenes, Index((RENAMED,)))
     assert [found[n].verdict for n in (1, 2)] == ["low", "low"]
-    assert "and scene 2 has such a file as well" in found[1].reason
+    assert "and scene 2 has such a file too" in found[1].reason
 
 
 def test_a_renamed_file_that_another_scene_has_too() -> None:
@@ -193,7 +193,7 @@ def test_a_renamed_file_that_another_scene_has_too() -> None:
     found = look([MINE], Index((RENAMED,)), [MINE, twin])[1]
     assert found.verdict == "low"
     assert found.ask_sizes == {(100, 60.0)}
-    assert "and scene 2 has such a file as well" in found.reason
+    assert "and scene 2 has such a file too" in found.reason
     for other in (file("/t/else.mp4", 101, 60), file("/t/else.mp4", 100, 62)):
         assert look([MINE], Index((RENAMED,)), [MINE, scene(2, other)])[1].verdict == "high"
 
