@@ -199,7 +199,7 @@ def test_only_the_first_tags_are_sent() -> None:
     tags = names(*(f"Tag {number:03}" for number in reversed(range(105))))
     found = desired(Scene(7, tags=tags), PLAIN)
     assert found.values["genre"] == tuple(f"Tag {number:03}" for number in range(100))
-    assert found.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Most genres").',)
+    assert found.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Maximum genres").',)
     assert desired(Scene(7, tags=tags), Settings(max_tags=105)).warnings == ()
     assert desired(Scene(7, tags=tags), Settings(max_tags=1)).values["genre"] == ("Tag 000",)
 
