@@ -146,7 +146,7 @@ def test_only_one_task_at_a_time(here: Installation) -> None:
     fd = locks.open_lock(str(here.folder / "task.lock"))
     assert locks.try_lock(fd)
     result = here.task("process_queue")
-    assert result.error == "Another PlexSync task is running. Start this one when that has finished."
+    assert result.error == "Another PlexSync task is running. Start this one when it has finished."
     assert last(result).message == f"failed to run Process queue: {result.error}"
     locks.unlock(fd)
 

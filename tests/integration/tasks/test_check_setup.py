@@ -100,7 +100,7 @@ def test_the_suggested_path_map_works(bench: Bench) -> None:
     found = told(bench)
     assert found["path_map"] == "/data => /media/films"
     assert found["lines"][-2] == (
-        'PlexSync has learned how paths differ. To make it permanent, paste into "Path map": /data => /media/films'
+        'PlexSync has learned how the paths differ. To make this permanent, paste into "Path map": /data => /media/films'
     )
     bench.stash.configure(plexPathMap=found["path_map"])
     again = told(bench)
@@ -211,7 +211,7 @@ def test_stash_is_away(bench: Bench) -> None:
     bench.stash.stop()
     found = told(bench)
     assert not found["ok"]
-    assert found["lines"][-1].endswith("Open any page of Stash: PlexSync then learns how to reach it.")
+    assert found["lines"][-1].endswith("Open any page of Stash to renew PlexSync's connection, then run Check setup again.")
 
 
 def test_odd_characters_in_a_listing(bench: Bench) -> None:

@@ -82,7 +82,7 @@ def test_unknown_mode(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
 
 def test_no_folder(capfd: pytest.CaptureFixture[str]) -> None:
     """Without Stash's folder nothing can be done, and the sentence says so: in the answer and in a button's log."""
-    sentence = "Stash did not say where its folder is, so {} was not run."
+    sentence = "PlexSync did not run {}: Stash did not name its folder."
     assert ask("", "wake") == {"error": sentence.format("wake")}
     assert capfd.readouterr().err == ""
     assert ask("", "clear_dlq") == {"error": sentence.format("clear_dlq")}
