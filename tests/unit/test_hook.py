@@ -123,7 +123,7 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
         (edit("/s", ""), {"output": "ignored"}),
         (
             edit("/s", "Tag.Merge.Post", 0),
-            {"error": "PlexSync queued nothing: Tag.Merge.Post came without a valid tag id."},
+            {"error": "PlexSync queued nothing: Tag.Merge.Post has no valid tag id."},
         ),
         (edit(""), {"error": "PlexSync did not queue scene 5: Stash did not name its folder."}),
     ],
