@@ -1,4 +1,4 @@
-"""The ladder of evidence: what each kind proves, what it does not, and what is written."""
+"""The rules of evidence: what each proves, what it does not, and what is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembe
 from plexsync.matching.path_map import pair_of
 from plexsync.model.item import IndexPart
 from plexsync.model.scene import SceneFile
-from tests.support.index import Index, file, learn, learned, look, part, scene, shown, sole
+from tests.support.index import Index, file, learn, learned, match_batch, part, scene, shown, sole
 
 MAP = Known(path_map=(("/s", "/p"),))
 TAUGHT = Known(learned=learned("/s", "/p"))
@@ -21,7 +21,7 @@ X = file("/s/d/x.mp4", 100, 60)
 
 @dataclass(frozen=True)
 class Case:
-    """What the one scene's file and these rows give: the verdict and the evidence of the first candidate."""
+    """The one scene's file, Plex's rows, and the verdict and evidence of the first candidate."""
 
     name: str
     rows: tuple[IndexPart, ...]
@@ -91,7 +91,7 @@ CASES = [
     Case("in the trash", (part(1, "/s/d/x.mp4", 100, 60, trashed=True),), "none", None, items=()),
     Case("an optimised version", (part(1, "/s/d/x.mp4", 100, 60, optimised=True),), "none", None, items=()),
     Case(
-        "a trashed twin does not count", (part(2, "/p/d/x.mp4", 100, trashed=True), part(1, "/p/e/x.mp4", 100)), "high",
+        "trashed files do not count", (part(2, "/p/d/x.mp4", 100, trashed=True), part(1, "/p/e/x.mp4", 100)), "high",
         E.NAME_SIZE,
     ),
     Case(
@@ -103,61 +103,64 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_evidence(case: Case) -> None:
-    """Each kind of evidence is certain when its conditions hold, and not when one is missing."""
-    found = sole((case.file,), Index(case.rows), case.known)
-    assert shown(found) == (case.verdict, case.items)
-    assert (found.items[0].evidence if found.items else None) is case.evidence
+    """Each kind of evidence is certain if its conditions hold, and not if one is missing."""
+    result = sole((case.file,), Index(case.rows), case.known)
+    assert shown(result) == (case.verdict, case.items)
+    assert (result.items[0].evidence if result.items else None) is case.evidence
     wanted = Confidence.HIGH if case.verdict == "high" else Confidence.LOW
-    assert all(one.confidence is wanted and one.why for one in found.items)
+    assert all(candidate.confidence is wanted and candidate.why for candidate in result.items)
 
 
 def test_every_rule_has_both_cases() -> None:
-    """The table above shows each rule found; all but the last are seen certain."""
+    """The table has an uncertain case for each rule, and a certain one for all but the last."""
     assert [rule.evidence for rule in RULES] == list(Evidence)
     assert {case.evidence for case in CASES if case.verdict == "high"} == set(Evidence) - {Evidence.NAME_ONLY}
     assert {case.evidence for case in CASES if case.verdict == "low"} >= set(Evidence) - {E.EQUAL_PATH, E.REMEMBERED}
 
 
-@pytest.mark.parametrize("case", [one for one in CASES if one.verdict == "high"], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if case.verdict == "high"], ids=lambda case: case.name)
 def test_uniqueness_needs_the_whole_index(case: Case) -> None:
-    """While a library is not listed completely only paths and memories count; the rest is looked for again later."""
-    found = sole((case.file,), Index(case.rows, complete=False), case.known)
+    """Until every library is listed, only paths and remembered items count."""
+    result = sole((case.file,), Index(case.rows, complete=False), case.known)
     if case.evidence in (E.EQUAL_PATH, E.LEARNED_PATH, E.REMEMBERED):
-        assert shown(found) == ("high", case.items)
+        assert shown(result) == ("high", case.items)
     else:
-        assert shown(found) == ("none", ())
-        assert "still incomplete" in found.reason
+        assert shown(result) == ("none", ())
+        assert "still incomplete" in result.reason
 
 
 def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
-    """Where files below one prefix lie elsewhere, the learned path says nothing."""
+    """A contradicted rule gives no learned path."""
     paths = [(f"/s/{n}/a.mp4", f"/p/{n}/a.mp4") for n in range(5)] + [("/s/z/b.mp4", "/q/z/b.mp4")]
     mixed = learn(pair for pair in (pair_of(*one) for one in paths) if pair)
     assert sole((X,), Index((part(1, "/p/d/x.mp4"),)), Known(learned=mixed)).verdict == "low"
 
 
 def test_every_file_of_a_scene_may_have_its_item() -> None:
-    """Two versions of a scene that are two items in Plex are both written, the first file's first."""
+    """Two versions of a scene that are two items in Plex are both written, in the order of files."""
     rows = (part(5, "/p/d/x.mp4", 100, 60), part(3, "/p/d/x-4k.mp4", 400, 60))
-    found = sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))
-    assert found.verdict == "high"
-    assert {(one.rating_key, one.file.path) for one in found.items} == {(5, "/s/d/x.mp4"), (3, "/s/d/x-4k.mp4")}
+    result = sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))
+    assert result.verdict == "high"
+    assert {(candidate.rating_key, candidate.file.path) for candidate in result.items} == {
+        (5, "/s/d/x.mp4"),
+        (3, "/s/d/x-4k.mp4"),
+    }
 
 
 def test_versions_in_one_item_are_one_candidate() -> None:
-    """An item that holds several files of a scene is written once."""
+    """An item that has several files of a scene is written once."""
     rows = (part(5, "/p/d/x.mp4", 100, 60), part(5, "/p/d/x-4k.mp4", 400, 60))
     assert shown(sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))) == ("high", (5,))
 
 
 def test_what_is_certain_hides_what_is_not() -> None:
-    """A scene with one certain file does not list the doubtful candidates of its other files."""
+    """A scene with one certain file does not list the uncertain candidates of its other files."""
     rows = (part(5, "/p/d/x.mp4", 100, 60), part(3, "/p/other/y.mp4", 7, 7))
     assert shown(sole((file("/s/d/y.mp4", 9, 90), X), Index(rows))) == ("high", (5,))
 
 
 def urls(*keys: int) -> tuple[str, ...]:
-    """URLs as 0.1 left them on scenes."""
+    """Return URLs as 0.1 left them on scenes."""
     return tuple(f"http://plex:32400/web/plex/library/metadata/{key}?x=1" for key in keys)
 
 
@@ -168,15 +171,15 @@ AMBIGUOUS = Index((part(1, "/p/e/x.mp4", 99), part(2, "/p/f/x.mp4", 99), part(3,
     ("hints", "order"), [((), (1, 2, 3)), (urls(2), (2, 1, 3)), (urls(3, 2), (2, 3, 1)), (urls(9), (1, 2, 3))]
 )
 def test_an_old_url_only_orders(hints: tuple[str, ...], order: tuple[int, ...]) -> None:
-    """The URL that 0.1 put on a scene brings a candidate to the front, and proves nothing."""
-    found = look([scene(1, X, urls=hints)], AMBIGUOUS)[1]
-    assert shown(found) == ("low", order)
-    assert write_targets(found, low_allowed=True) == ()
+    """The URL that 0.1 put on a scene moves a candidate to the front, and proves nothing."""
+    result = match_batch([scene(1, X, urls=hints)], AMBIGUOUS)[1]
+    assert shown(result) == ("low", order)
+    assert write_targets(result, low_allowed=True) == ()
 
 
 def test_an_old_url_makes_no_candidate() -> None:
-    """An item that nothing but the URL of 0.1 points to is not even listed."""
-    assert shown(look([scene(1, X, urls=urls(7))], Index((part(7, "/p/other.mp4", 5, 5),)))[1]) == ("none", ())
+    """An item that only a URL of 0.1 points to is not listed."""
+    assert shown(match_batch([scene(1, X, urls=urls(7))], Index((part(7, "/p/other.mp4", 5, 5),)))[1]) == ("none", ())
 
 
 @pytest.mark.parametrize(
@@ -192,18 +195,18 @@ def test_an_old_url_makes_no_candidate() -> None:
     ids=["one, off", "one, on", "two, on", "certain, off", "certain, on", "none"],
 )
 def test_what_is_written(rows: tuple[IndexPart, ...], allowed: bool, written: tuple[int, ...]) -> None:
-    """``matchLowConfidence`` adds only what is the one candidate."""
+    """ "Write uncertain matches" adds only an only candidate."""
     assert tuple(one.rating_key for one in write_targets(sole((X,), Index(rows)), allowed)) == written
 
 
 def test_a_contested_candidate_is_never_written() -> None:
-    """Not even ``matchLowConfidence`` writes to an item that two scenes may mean."""
+    """An item that two scenes may be is never written, not even with "Write uncertain matches"."""
     scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98, 61))]
-    found = look(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
-    for one in scenes:
-        assert shown(found[one.id]) == ("low", (1,))
-        assert found[one.id].items[0].contested == (3 - one.id,)
-        assert write_targets(found[one.id], low_allowed=True) == ()
+    result = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
+    for edited in scenes:
+        assert shown(result[edited.id]) == ("low", (1,))
+        assert result[edited.id].items[0].contested == (3 - edited.id,)
+        assert write_targets(result[edited.id], low_allowed=True) == ()
 
 
 REASONS = [
@@ -218,7 +221,7 @@ REASONS = [
 
 @pytest.mark.parametrize(("files", "index", "text"), REASONS, ids=[text[:20] for _, _, text in REASONS])
 def test_reasons(files: tuple[SceneFile, ...], index: Index, text: str) -> None:
-    """Why a scene is not written names the scene, says what is missing, and shows no path."""
+    """The reason why a scene is not written names the scene, says what is missing, and shows no path."""
     reason = sole(files, index).reason
     assert text in reason
     assert "cene 1" in reason
@@ -234,18 +237,18 @@ def test_a_dead_letter_keeps_what_a_person_needs() -> None:
 
 
 def test_thousands_of_one_name_stay_readable() -> None:
-    """A library full of one file name gives a short list of candidates, and a short list of rivals."""
+    """A library with thousands of files of one name gives few candidates and few rivals."""
     rows = [part(n, f"/p/{n}/scene.mp4", 1) for n in range(1, 300)]
     stash = [scene(n, file(f"/s/a{n}/scene.mp4", 2)) for n in range(1, 300)]
-    found = look(stash[:1], Index(rows), stash)[1]
-    assert found.verdict == "low"
-    assert len(found.items) == 20
-    assert all(len(one.contested) <= 20 for one in found.items)
-    assert "could also be scenes 2, 3, 4, 5, 6 and more." in found.reason
+    result = match_batch(stash[:1], Index(rows), stash)[1]
+    assert result.verdict == "low"
+    assert len(result.items) == 20
+    assert all(len(candidate.contested) <= 20 for candidate in result.items)
+    assert "could also be scenes 2, 3, 4, 5, 6 and more." in result.reason
 
 
 def test_a_batch_asks_the_index_at_most_three_times() -> None:
-    """Whatever its size, a batch costs one look-up by name and at most one by item and one by size."""
+    """A batch of any size costs one look-up by name and at most one by item and one by size."""
     calls: list[str] = []
 
     class Counting(Index):
@@ -261,6 +264,6 @@ def test_a_batch_asks_the_index_at_most_three_times() -> None:
             calls.append("size")
             return {}
 
-    found = match([scene(n, X) for n in range(1, 50)], Counting(), SEEN)
+    result = match([scene(n, X) for n in range(1, 50)], Counting(), SEEN)
     assert calls == ["name", "item", "size"]
-    assert found[1] == Match(1, "none", (), found[1].reason)
+    assert result[1] == Match(1, "none", (), result[1].reason)
