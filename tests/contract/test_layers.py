@@ -148,7 +148,7 @@ def layer(name: str) -> str:
 
 
 def within(name: str, place: str) -> bool:
-    """Whether a module is ``place`` or lies in it."""
+    """Return whether a module is ``place`` or lies in it."""
     return f"{name}.".startswith(f"{place}.")
 
 

@@ -131,7 +131,7 @@ PUTS = pytest.mark.parametrize(
 
 @PUTS
 def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
-    """Rows put by any are leased, put back, buried, put back again and done by the subclass."""
+    """Rows from any side are leased, put back, dead-lettered, retried and done by the subclass."""
     put_one(conn, ours, stock)
     (leased,) = ours.lease(10)
     assert (str(leased.key), leased.attempts) == (KEY, 0)
@@ -149,7 +149,7 @@ def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQue
 def test_leased_and_acked_without_the_subclass(
     conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put
 ) -> None:
-    """Rows put by any are leased, put back, buried, revived and done by the standard library alone."""
+    """Rows from any side are leased, put back, dead-lettered, revived and done by our SQL."""
     put_one(conn, ours, stock)
     for to, status in [("later", numbers.READY), ("release", numbers.READY), ("dead", numbers.DEAD)]:
         assert [row[1] for row in jobs.lease(conn, NOW, NOW + environment.horizon(), 10)] == [KEY]
@@ -163,7 +163,7 @@ def test_leased_and_acked_without_the_subclass(
 
 @PUTS
 def test_taken_back(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
-    """A row that the stock class leased and forgot is taken back like any other, whoever had put it."""
+    """A row that the stock class leased and forgot is rescued like any other, whoever enqueued it."""
     put_one(conn, ours, stock)
     stock.get(block=False)
     ours.resume_unack_tasks()
@@ -172,7 +172,7 @@ def test_taken_back(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_on
 
 
 def test_forgotten_row_dies(conn: sqlite3.Connection, ours: JobQueue, stock: Any) -> None:
-    """Even a row without a key is buried with a sentence when it was taken back too often."""
+    """Even a row without a key is dead-lettered with a sentence once it was rescued too often."""
     stock.put(PAYLOAD)
     stock.get(block=False)
     conn.execute("UPDATE ack_queue_default SET rescues = 4")
@@ -183,7 +183,7 @@ def test_forgotten_row_dies(conn: sqlite3.Connection, ours: JobQueue, stock: Any
 
 
 def test_put_of_a_known_key(conn: sqlite3.Connection, ours: JobQueue, stock: Any) -> None:
-    """A stock put of a key that is there becomes part of its one row, in whatever state that is."""
+    """A stock put of a known key is merged into its one row, in whatever state that is."""
     put(conn, KEY, "scene:6", "scene:7", priority=1)
     (leased,) = ours.lease(1)
     change(conn, "scene:7", status=numbers.DEAD)
@@ -215,7 +215,7 @@ NONE_OF_OURS: list[object] = [
 
 @pytest.mark.parametrize("payload", NONE_OF_OURS, ids=lambda one: ascii(one)[:30])
 def test_none_of_ours(conn: sqlite3.Connection, ours: JobQueue, stock: Any, payload: object) -> None:
-    """A stock put of what is no job becomes a dead letter that can be discarded, and holds nothing up."""
+    """A stock put that is not a job becomes a dead letter that can be discarded, and delays nothing."""
     stock.put(payload)
     put(conn, "scene:1")
     assert [str(one.key) for one in ours.lease(10)] == ["scene:1"]
@@ -227,7 +227,7 @@ def test_none_of_ours(conn: sqlite3.Connection, ours: JobQueue, stock: Any, payl
 
 @pytest.mark.parametrize("data", [pickle.dumps(PAYLOAD), b"\xff\xfe", b"{", "{", None, b"", 7], ids=ascii)
 def test_no_json(conn: sqlite3.Connection, ours: JobQueue, data: object) -> None:
-    """A row whose payload is no JSON is a dead letter too; nothing is ever unpickled."""
+    """A row without a JSON payload is a dead letter too; nothing is ever unpickled."""
     conn.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     assert ours.lease(10) == []
     assert dead_letters.by_reason(conn) == {"invalid": 1}

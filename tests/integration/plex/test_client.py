@@ -260,10 +260,10 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
         "genre": ("ALPHA", "\U0001f468\u200d\U0001f469"),
         "collection": ("y",),
     }
-    wish = Desired(values=values, poster=False, background=False, warnings=())
+    desired = Desired(values=values, poster=False, background=False, warnings=())
     before = client.items([101])[101]
     ours = {name: (fingerprint(name, before.value(name)),) for name in ("summary", "originallyAvailableAt")}
-    todo = replace(plan(before, wish, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
+    todo = replace(plan(before, desired, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     after = client.items([101])[101]
@@ -275,7 +275,7 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
     assert "collection" not in after.locked
     assert {"title", "actor", "genre", "summary", "thumb"} <= after.locked
     mine = Written(ours=ours, names={"collection": ("y",)})
-    assert plan(after, wish, mine, keep_plex_edits=False).empty
+    assert plan(after, desired, mine, keep_plex_edits=False).empty
     assert not server.disaster
 
 
@@ -285,8 +285,8 @@ def test_clearing_lists_over_the_wire(server: PlexServer, client: PlexClient, ap
     server.modes.tags_append = append
     server.add_item(5, "/m/1.mp4", rating_key=101, genres=("a, b", "C%2C", "D"))
     before = client.items([101])[101]
-    wish = Desired(values={"genre": ()}, poster=False, background=False, warnings=())
-    todo = plan(before, wish, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
+    desired = Desired(values={"genre": ()}, poster=False, background=False, warnings=())
+    todo = plan(before, desired, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     assert server.items[101].genres == []
@@ -296,14 +296,14 @@ def test_too_long_is_rejected_then_split(server: PlexServer, client: PlexClient)
     """A 414 is told by its status, and the same plan under a smaller limit goes through."""
     server.modes.max_request_line = 1200
     server.add_item(5, "/m/1.mp4", rating_key=101)
-    wish = Desired(
+    desired = Desired(
         values={"title": "T", "summary": "word " * 400, "genre": tuple(f"genre {n}" for n in range(15))},
         poster=False,
         background=False,
         warnings=(),
     )
     before = client.items([101])[101]
-    todo = plan(before, wish, Written(), keep_plex_edits=False)
+    todo = plan(before, desired, Written(), keep_plex_edits=False)
     (whole,) = requests_for(todo, before).edits
     with pytest.raises(Rejected) as caught:
         client.put(5, 101, whole)
@@ -319,8 +319,8 @@ def test_refused_and_differently_kept_values(server: PlexServer, client: PlexCli
     server.add_item(5, "/m/1.mp4", rating_key=101, title="Old", studio="Old")
     server.modes.keep_differently = lambda field, value: value.upper() if field == "title" else "Old"
     before = client.items([101])[101]
-    wish = Desired(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
-    todo = plan(before, wish, Written(), keep_plex_edits=False)
+    desired = Desired(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
+    todo = plan(before, desired, Written(), keep_plex_edits=False)
     client.put(5, 101, requests_for(todo, before).edits[0])
     assert verify(client.items([101])[101], todo, before) == {"title": "kept", "studio": "unchanged"}
 

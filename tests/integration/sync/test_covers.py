@@ -53,7 +53,7 @@ def test_the_same_bytes_are_not_sent_again(bench: WritingBench) -> None:
     ("data", "kind", "said"),
     [
         (None, "", ""),
-        (b"x" * (MAX_BYTES + 1), "image/jpeg", "Plex takes up to"),
+        (b"x" * (MAX_BYTES + 1), "image/jpeg", "Plex accepts up to"),
         (b"\x00\x00\x00 ftypmp42", "video/mp4", "not an image (video/mp4)"),
     ],
 )

@@ -355,8 +355,8 @@ def test_read_back_has_three_outcomes() -> None:
     [(0, 1), (-1, 1), (True, 1), (None, 1), ("5", 1), (5, 0), (5, -2), (5, True), (5, ""), (5, 1.0), (5, "1,2")],
 )
 def test_no_edit_without_an_id(section: object, key: object) -> None:
-    """An edit is built only for one positive whole section and id: without one Plex edits the whole section."""
-    with pytest.raises(ValueError, match="positive whole"):
+    """An edit is built only for a positive integer as section and id: without one Plex edits the whole section."""
+    with pytest.raises(ValueError, match="positive integer"):
         url_for_edit(section, key, [("title.value", "x")])  # type: ignore[arg-type]
 
 
