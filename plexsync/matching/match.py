@@ -172,7 +172,7 @@ def sizes_to_ask(matches: Iterable[Match]) -> frozenset[tuple[int, float]]:
 
 
 def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
-    """Return the candidates to write: all HIGH ones, or with ``low_allowed`` an only LOW one that is not contested."""
+    """Return the candidates to write: all HIGH ones, or with ``low_allowed`` a single LOW one that is not contested."""
     if match.verdict == "high":
         return match.items
     sole = match.items[0] if match.verdict == "low" and len(match.items) == 1 else None

@@ -47,14 +47,9 @@ _HANGUL_NEXT: dict[str, tuple[str, ...]] = {
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 
 
-def title_text(raw: object) -> str:
-    """Return ``raw`` as a title: one line of at most ``NAME_LIMIT`` characters; ``""`` for anything but a text."""
-    return cut(one_line(raw), NAME_LIMIT)
-
-
 def name_text(raw: object) -> str:
-    """Return ``raw`` as the name of a studio, performer, tag or collection, by the rules of a title."""
-    return title_text(raw)
+    """Return ``raw`` as a title or name: one line of at most ``NAME_LIMIT`` characters; ``""`` if it is not a text."""
+    return cut(one_line(raw), NAME_LIMIT)
 
 
 def summary_text(raw: object) -> str:

@@ -59,7 +59,13 @@ def open_stock(folder: Path, **options: Any) -> Any:
 def test_status_numbers() -> None:
     """Our status numbers are those of the installed persist-queue."""
     theirs = (AckStatus.inited, AckStatus.ready, AckStatus.unack, AckStatus.acked, AckStatus.ack_failed)
-    assert [int(one) for one in theirs] == [numbers.INITED, numbers.READY, numbers.LEASED, numbers.DONE, numbers.DEAD]
+    assert [int(status) for status in theirs] == [
+        numbers.INITED,
+        numbers.READY,
+        numbers.LEASED,
+        numbers.DONE,
+        numbers.DEAD,
+    ]
 
 
 def test_one_schema(conn: sqlite3.Connection, tmp_path: Path) -> None:
@@ -103,7 +109,7 @@ def test_stock_agrees(conn: sqlite3.Connection, tmp_path: Path) -> None:
         assert (opened.size, opened.qsize(), len(opened), opened.empty()) == (2, 2, 2, False)
         assert (opened.ready_count(), opened.unack_count(), opened.ack_failed_count()) == (2, 2, 3)
         assert opened.acked_count() == 0
-        assert [(one["id"], one["status"], one["data"]["key"]) for one in opened.queue()] == [
+        assert [(row["id"], row["status"], row["data"]["key"]) for row in opened.queue()] == [
             (row["_id"], row["status"], row["key"]) for row in (job(conn, key) for key in keys(conn))
         ]
         opened.close()
@@ -141,7 +147,7 @@ def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQue
     ours.settle([Settlement(leased, "dead", attempts=2, reason="rejected")])
     assert (stock.ack_failed_count(), stock.unack_count()) == (1, 0)
     assert dead_letters.retry_all(conn, NOW) == 1
-    ours.settle([Settlement(one, "done") for one in ours.lease(10)])
+    ours.settle([Settlement(job, "done") for job in ours.lease(10)])
     assert stock.queue() == []
 
 
@@ -189,7 +195,7 @@ def test_put_of_a_known_key(conn: sqlite3.Connection, ours: JobQueue, stock: Any
     change(conn, "scene:7", status=numbers.DEAD)
     for key in (KEY, "scene:6", "scene:7", KEY):
         stock.put({"key": key})
-    assert sorted(str(one.key) for one in ours.lease(10)) == ["scene:6", "scene:7"]
+    assert sorted(str(job.key) for job in ours.lease(10)) == ["scene:6", "scene:7"]
     assert (str(leased.key), job(conn, KEY)["status"], job(conn, KEY)["generation"]) == (KEY, numbers.LEASED, 3)
     assert keys(conn) == [KEY, "scene:6", "scene:7"]
 
@@ -213,12 +219,12 @@ NONE_OF_OURS: list[object] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("payload", NONE_OF_OURS, ids=lambda one: ascii(one)[:30])
+@pytest.mark.parametrize("payload", NONE_OF_OURS, ids=lambda payload: ascii(payload)[:30])
 def test_none_of_ours(conn: sqlite3.Connection, ours: JobQueue, stock: Any, payload: object) -> None:
     """A stock put that is not a job becomes a dead letter that can be discarded, and delays nothing."""
     stock.put(payload)
     put(conn, "scene:1")
-    assert [str(one.key) for one in ours.lease(10)] == ["scene:1"]
+    assert [str(job.key) for job in ours.lease(10)] == ["scene:1"]
     ((row, key, reason, message, *_rest),) = dead_letters.dead_letters(conn)
     assert (key, reason) == (None, "invalid")
     assert str(message).endswith("Discard it.")
@@ -236,4 +242,4 @@ def test_no_json(conn: sqlite3.Connection, ours: JobQueue, data: object) -> None
 def test_text_payload(conn: sqlite3.Connection, ours: JobQueue) -> None:
     """A payload stored as TEXT is read as well."""
     conn.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (json.dumps(PAYLOAD),))
-    assert [str(one.key) for one in ours.lease(10)] == [KEY]
+    assert [str(job.key) for job in ours.lease(10)] == [KEY]

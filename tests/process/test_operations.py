@@ -118,7 +118,7 @@ def test_retry_and_discard(here: Installation) -> None:
     for key in (f"scene:{scene}", "scene:99"):
         enqueue.enqueue(conn, key, "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
-    ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
+    ids = {item["scene_id"]: item["id"] for item in here.call("dead_letters")["items"]}
     assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
     assert here.call("retry", ids=[str(ids[scene])]) == {"retried": 1}
     until(lambda: here.titles() == ["New"], what="the retried scene")

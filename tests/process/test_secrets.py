@@ -103,8 +103,8 @@ def arrives(here: Installation, film: Film, title: str) -> None:
 
 def dead_letter_reasons(here: Installation) -> dict[int, str]:
     """Return scene -> reason of its dead letter."""
-    found = here.stash.run_operation({"mode": "dead_letters"}).output["items"]
-    return {one["scene_id"]: one["reason"] for one in found}
+    items = here.stash.run_operation({"mode": "dead_letters"}).output["items"]
+    return {dead_letter["scene_id"]: dead_letter["reason"] for dead_letter in items}
 
 
 def process_words(here: Installation) -> str:
@@ -186,8 +186,8 @@ def check_secrets(here: Installation, processes: list[PluginProcess], seen: list
     for path in here.folder.iterdir():
         if path.name != "connection.json":
             places[path.name] = path.read_bytes().decode("latin-1")
-    for number, one in enumerate(processes):
-        places[f"process {number}"] = (one.stdout + one.stderr).decode("latin-1")
+    for number, process in enumerate(processes):
+        places[f"process {number}"] = (process.stdout + process.stderr).decode("latin-1")
     places["Stash's log"] = "\n".join(line.message for line in here.stash.plugin_log)
     for number, asked in enumerate(here.stash.log):
         rest = {name: value for name, value in asked.headers.items() if name not in ("cookie", "apikey")}

@@ -80,7 +80,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
         assert not made.plex.disaster
         assert len(made.plex.client_identifiers) == 1
-        assert all(TOKEN not in one.target and one.header("X-Plex-Token") == TOKEN for one in made.plex.log)
+        assert all(TOKEN not in request.target and request.header("X-Plex-Token") == TOKEN for request in made.plex.log)
 
 
 @pytest.fixture(params=[True, False], ids=["append", "replace"])
@@ -278,7 +278,7 @@ def test_one_identity_over_restarts(site: Site) -> None:
     site.save(scene, title="Second")
     assert item.title == "Second"
     assert site.plex.client_identifiers == {first}
-    assert all(TOKEN not in one.target and one.header("X-Plex-Token") == TOKEN for one in site.plex.log)
+    assert all(TOKEN not in request.target and request.header("X-Plex-Token") == TOKEN for request in site.plex.log)
     assert not any(TOKEN.encode() in path.read_bytes() for path in site.stash.data_dir.iterdir() if path.is_file())
 
 

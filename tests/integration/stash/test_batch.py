@@ -43,7 +43,7 @@ def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServ
         server.add_scene(f"scene {number}")
     settings, scenes, _ = stash.batch(range(1, 21))
     assert settings == {"plexToken": "t", "maxTags": 5, "dryRun": True}
-    assert [one.title for one in scenes.values()][1:] == [f"scene {number}" for number in range(2, 21)]
+    assert [scene.title for scene in scenes.values()][1:] == [f"scene {number}" for number in range(2, 21)]
     assert scenes[1] == Scene(
         id=1,
         title="T\u00eftre <1>",
@@ -98,8 +98,8 @@ def test_an_unreadable_scene_is_refused_alone(server: StashServer, stash: Stash)
     assert (list(scenes), settings, refused) == ([1, 3], {"maxTags": 5}, frozenset({2}))
     assert len(server.log) == 2 + 1 + 4
     alone = server.log[-4:]
-    assert {one.operation.split("{")[0].strip() for one in alone} == {"query($id: ID!)"}
-    assert [one.variables for one in alone] == [{"id": "1"}, {"id": "2"}, {"id": "3"}, {"id": "99"}]
+    assert {request.operation.split("{")[0].strip() for request in alone} == {"query($id: ID!)"}
+    assert [request.variables for request in alone] == [{"id": "1"}, {"id": "2"}, {"id": "3"}, {"id": "99"}]
     server.broken.clear()
     again = stash.batch([1, 2, 3])
     assert (list(again.scenes), again.refused) == ([1, 2, 3], frozenset())

@@ -40,7 +40,7 @@ def test_the_first_answer_costs_three_requests_and_each_further_one_costs_one(se
     stash = connect(server, api_key=KEY)
     assert (stash.requests, server.log) == (0, [])
     stash.settings()
-    assert [one.operation.split("{")[0].strip() for one in server.log] == [
+    assert [request.operation.split("{")[0].strip() for request in server.log] == [
         "query StashVersion",
         "query getApiKey",
         "query",
@@ -69,8 +69,8 @@ def test_the_refreshed_cookie_is_never_sent(server: StashServer) -> None:
     for _ in range(4):
         stash.settings()
         stash.cover(1)
-    assert {one.cookie for one in server.log} == {f"session={cookie}"}
-    assert {one.apikey for one in server.log} == {None}
+    assert {request.cookie for request in server.log} == {f"session={cookie}"}
+    assert {request.apikey for request in server.log} == {None}
     assert len(server.sessions.issued) > 5
     stash.close()
 
@@ -81,7 +81,7 @@ def test_the_key_is_sent_alone(server: StashServer) -> None:
     stash = connect(server, api_key=KEY, cookie="old")
     stash.settings()
     assert stash.cover(1) == (b"jpeg", "image/jpeg")
-    assert {(one.apikey, one.cookie) for one in server.log} == {(KEY, "")}
+    assert {(request.apikey, request.cookie) for request in server.log} == {(KEY, "")}
     stash.close()
 
 

@@ -75,7 +75,7 @@ def listed(stash_files: StashFiles, stash: Stash, server: StashServer) -> None:
 
 def queries(server: StashServer) -> int:
     """Return how often Stash had to read all its files."""
-    return sum("MATCHES_REGEX" in str(one.variables) for one in server.log)
+    return sum("MATCHES_REGEX" in str(request.variables) for request in server.log)
 
 
 def test_a_few_batches_ask_and_many_list_once(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
@@ -254,7 +254,7 @@ def test_files_alike_are_found(server: StashServer, stash: Stash, stash_files: S
     assert sorted((scene, file.path) for scene, file in found) == [
         (7, "/t/7-60.0.mp4"), (8, "/t/7-60.9.mp4"), (12, "/t/7-0.0.mp4"),
     ]  # fmt: skip
-    assert sum("BETWEEN" in str(one.variables) for one in server.log) == (0 if many else 1)
+    assert sum("BETWEEN" in str(request.variables) for request in server.log) == (0 if many else 1)
 
 
 def test_many_durations_are_listed_at_once(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
@@ -263,7 +263,7 @@ def test_many_durations_are_listed_at_once(server: StashServer, stash: Stash, st
     server.add_scene(files=[("/t/x.mp4", 50, 50.5)])
     server.store.file(7)[1].updated_at = server.scenes[1].updated_at
     assert [scene for scene, _ in stash_files.alike(stash, wanted, [])] == [1, 2, 7]
-    assert sum("BETWEEN" in str(one.variables) for one in server.log) == 0
+    assert sum("BETWEEN" in str(request.variables) for request in server.log) == 0
 
 
 def test_durations_are_asked_some_at_a_time(server: StashServer, stash: Stash, stash_files: StashFiles) -> None:
@@ -271,7 +271,7 @@ def test_durations_are_asked_some_at_a_time(server: StashServer, stash: Stash, s
     server.forget("Query", "findFiles")
     wanted = [(1, 1.0), *((number, float(number)) for number in range(10, 60))]
     assert [scene for scene, _ in stash_files.alike(stash, wanted, [])] == [1]
-    assert sum("BETWEEN" in str(one.variables) for one in server.log) == 3
+    assert sum("BETWEEN" in str(request.variables) for request in server.log) == 3
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_file_that_changed_its_scene_is_seen_alike(
     change(server)
     found = stash_files.alike(stash, [(1, 1.5), (2, 1.5)], batch(stash, 1, 3))
     assert {(scene, file.id) for scene, file in found} == {
-        (number, one.id) for number, scene in server.scenes.items() for one in scene.files if one.size in (1, 2)
+        (number, file.id) for number, scene in server.scenes.items() for file in scene.files if file.size in (1, 2)
     }
 
 

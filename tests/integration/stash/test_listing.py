@@ -98,7 +98,7 @@ def test_changes_come_in_pages_with_a_stable_order(server: StashServer, stash: S
     pages = list(stash.changed(kind, "2026"))
     assert [len(page) for page in pages] == [PAGE, 2]
     assert len({row["id"] for page in pages for row in page}) == PAGE + 2
-    assert [one.variables["filter"]["sort"] for one in server.log] == [sort, sort]
+    assert [request.variables["filter"]["sort"] for request in server.log] == [sort, sort]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,10 +128,10 @@ def test_a_sample_is_spread_over_the_library(server: StashServer, stash: Stash) 
     for number in range(1, 201):
         server.add_scene(f"s{number}", files=[(f"/d/{number}.mp4", number, 1)])
     sample = stash.sample(20)
-    ids = {one.id for one in sample}
+    ids = {scene.id for scene in sample}
     assert (len(sample), len(ids)) == (20, 20)
     assert max(ids) > 100
-    assert all(one.title == f"s{one.id}" and one.files[0].path == f"/d/{one.id}.mp4" for one in sample)
+    assert all(scene.title == f"s{scene.id}" and scene.files[0].path == f"/d/{scene.id}.mp4" for scene in sample)
     assert stash.sample(20) == sample
     assert stash.sample(20, seed=2) != sample
     assert len(server.log) == 3
@@ -143,5 +143,5 @@ def test_a_sample_is_never_more_than_asked_for(server: StashServer, stash: Stash
     for _ in range(3):
         server.add_scene()
     sample = stash.sample(n)
-    assert len({one.id for one in sample}) == len(sample) == wanted
-    assert all(isinstance(one, Scene) for one in sample)
+    assert len({scene.id for scene in sample}) == len(sample) == wanted
+    assert all(isinstance(scene, Scene) for scene in sample)

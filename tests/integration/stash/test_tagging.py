@@ -22,12 +22,12 @@ def bench(bench: Bench) -> Bench:
 
 def known(bench: Bench, *endpoints: str, **fields: object) -> int:
     """Add a scene that these stash-boxes know; return its id."""
-    return bench.stash.add_scene("s", stash_ids=[(one, "1-2-3") for one in endpoints], **fields)
+    return bench.stash.add_scene("s", stash_ids=[(endpoint, "1-2-3") for endpoint in endpoints], **fields)
 
 
 def tags(bench: Bench, scene: int) -> list[str]:
     """Return the names of a scene's tags, sorted."""
-    return sorted(bench.stash.tags[one].name for one in bench.stash.scenes[scene].tags)
+    return sorted(bench.stash.tags[tag_id].name for tag_id in bench.stash.scenes[scene].tags)
 
 
 def run(bench: Bench) -> None:
@@ -60,7 +60,7 @@ def run(bench: Bench) -> None:
 )
 def test_the_endpoints_host_decides(endpoints: list[str], wanted: set[str]) -> None:
     """Port, path, case and www. do not matter; unknown and broken hosts have no tag."""
-    assert tagging.sources(Scene(1, stash_ids=tuple(StashId(one, "x") for one in endpoints))) == wanted
+    assert tagging.sources(Scene(1, stash_ids=tuple(StashId(endpoint, "x") for endpoint in endpoints))) == wanted
 
 
 def test_each_scene_gets_what_it_lacks(bench: Bench) -> None:
@@ -85,7 +85,7 @@ def test_a_tag_of_the_name_is_used_and_only_the_missing_are_tagged(bench: Bench)
     before = bench.stash.scenes[1].updated_at
     bench.now += HOUR
     run(bench)
-    assert ([one.tags for one in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[tag], [tag]], 1)
+    assert ([scene.tags for scene in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[tag], [tag]], 1)
     assert bench.stash.scenes[1].updated_at == before
 
 
@@ -97,7 +97,7 @@ def test_the_users_own_tags_are_used(bench: Bench) -> None:
     known(bench)
     run(bench)
     run(bench)
-    assert ([one.tags for one in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[mine], [none]], 2)
+    assert ([scene.tags for scene in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[mine], [none]], 2)
     assert bench.stash.count("bulkSceneUpdate") == 2
 
 
@@ -107,16 +107,16 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(bench: Bench, gone: li
     for _ in range(45):
         known(bench, DB)
     saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
-    for one in gone:
-        bench.stash.destroy_scene(one, hook=False)
+    for scene_id in gone:
+        bench.stash.destroy_scene(scene_id, hook=False)
     settings = bench.app.apply(settings_from(saved))
     bench.stash.log.clear()
     tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
-    assert all(tags(bench, one) == ["stash-box: stashdb.org"] for one in bench.stash.scenes)
+    assert all(tags(bench, scene) == ["stash-box: stashdb.org"] for scene in bench.stash.scenes)
     assert bench.log.of("warning") == []
     assert bench.log.of("info")[-1].endswith(f"number={45 - len(gone)}")
-    portions = {(one - 1) // 20 for one in gone}
-    assert bench.stash.count("bulkSceneUpdate") == 3 + sum(min(20, 45 - 20 * one) for one in portions)
+    portions = {(scene_id - 1) // 20 for scene_id in gone}
+    assert bench.stash.count("bulkSceneUpdate") == 3 + sum(min(20, 45 - 20 * portion) for portion in portions)
 
 
 def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -> None:

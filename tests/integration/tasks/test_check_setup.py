@@ -108,7 +108,7 @@ def test_the_suggested_path_map_works(bench: Bench) -> None:
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
     assert "Your path map is in use. Learned from matches: /data => /media/films" in again["lines"]
     matches = bench.app.connect_plex().match(bench.app.stash.sample(50))
-    assert {one.evidence.value for match in matches.values() for one in match.items} == {"equal path"}
+    assert {candidate.evidence.value for match in matches.values() for candidate in match.items} == {"equal path"}
 
 
 def test_hidden_paths(bench: Bench) -> None:

@@ -144,7 +144,9 @@ def test_what_it_says_is_what_is_written(bench: Bench, name: str) -> None:
 def skipped(bench: Bench) -> set[int]:
     """Return the scenes that "Organized scenes only" leaves out, and the one that is equal in Plex."""
     off = not bench.stash.plugin_settings.get("skipUnorganized")
-    return {number for number, one in bench.stash.scenes.items() if (one.title == "4") or not (one.organized or off)}
+    return {
+        number for number, scene in bench.stash.scenes.items() if (scene.title == "4") or not (scene.organized or off)
+    }
 
 
 def test_counts_and_log(bench: Bench) -> None:
@@ -192,7 +194,7 @@ def test_hidden_names(bench: Bench) -> None:
     bench.stash.configure(logHidePaths=True, logDebug=True)
     previewed(bench)
     text = "\n".join(line for _, line in bench.log.lines)
-    words = [one.title for one in bench.stash.scenes.values() if len(one.title) > 1]
+    words = [scene.title for scene in bench.stash.scenes.values() if len(scene.title) > 1]
     assert not [word for word in [*words, "/media", "Acme", str(bench.folder)] if word in text]
     assert "see preview.csv and unmatched.csv in PlexSync's data folder scenes=9" in text
     assert "Only the title" in (bench.folder / "preview.csv").read_text("utf-8")

@@ -55,7 +55,7 @@ class SteppedTask:
     def mark(self, *numbers: int) -> int:
         """Mark scenes, as Sync all does."""
         bulk.mark_many(
-            self.task.conn, [JobKey.scene(one) for one in numbers], "x", self.task.task_id, self.at, self.sleep
+            self.task.conn, [JobKey.scene(number) for number in numbers], "x", self.task.task_id, self.at, self.sleep
         )
         return len(numbers)
 

@@ -186,7 +186,7 @@ def test_a_long_listing_of_stash_is_no_slow_batch(bench: Bench, monkeypatch: pyt
 
     files = Stash.files
     monkeypatch.setattr(Stash, "files", slow)
-    monkeypatch.setattr("plexsync.stash.files.QUESTIONS", 0)
+    monkeypatch.setattr("plexsync.stash.files.QUERIES", 0)
     films = bench.films(30)
     for film in films:
         file = bench.stash.scenes[film.scene].files[0]

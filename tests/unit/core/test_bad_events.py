@@ -85,7 +85,7 @@ def named(raw: bytes) -> str:
 def places(value: Any) -> list[tuple[Any, Any]]:
     """Return every (container, key or index) in a document."""
     inner = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
-    return [(value, key) for key, _ in inner] + [place for _, one in inner for place in places(one)]
+    return [(value, key) for key, _ in inner] + [place for _, child in inner for place in places(child)]
 
 
 def replaced(raw: bytes, chance: random.Random) -> bytes:

@@ -35,21 +35,21 @@ def path(tmp_path: Path) -> str:
 @pytest.fixture
 def two(path: str) -> Iterator[tuple[int, int]]:
     """Return two open files on one lock, as two processes have them."""
-    one, other = locks.open_lock(path), locks.open_lock(path)
-    yield one, other
-    os.close(one)
+    first, other = locks.open_lock(path), locks.open_lock(path)
+    yield first, other
+    os.close(first)
     os.close(other)
 
 
 def test_one_holder_at_a_time(two: tuple[int, int]) -> None:
     """While the lock is held nobody else obtains it; the holder may try again; once released it is free."""
-    one, other = two
-    assert locks.try_lock(one)
-    assert locks.try_lock(one)
+    first, other = two
+    assert locks.try_lock(first)
+    assert locks.try_lock(first)
     assert not locks.try_lock(other)
-    locks.unlock(one)
+    locks.unlock(first)
     assert locks.try_lock(other)
-    assert not locks.try_lock(one)
+    assert not locks.try_lock(first)
 
 
 def test_a_killed_holder_frees_the_lock(path: str) -> None:
@@ -69,10 +69,10 @@ def test_a_killed_holder_frees_the_lock(path: str) -> None:
 
 def test_a_duplicate_keeps_the_lock(path: str) -> None:
     """A descriptor that was passed on keeps the lock: the worker's, when the hook closes its own."""
-    one, other = locks.open_lock(path), locks.open_lock(path)
-    assert locks.try_lock(one)
-    handed = os.dup(one)
-    os.close(one)
+    first, other = locks.open_lock(path), locks.open_lock(path)
+    assert locks.try_lock(first)
+    handed = os.dup(first)
+    os.close(first)
     assert not locks.try_lock(other)
     os.close(handed)
     assert locks.try_lock(other)
@@ -201,26 +201,26 @@ def test_windows_has_its_own_pair(windows: tuple[ModuleType, Msvcrt]) -> None:
 def test_windows_locks_have_one_holder(windows: tuple[ModuleType, Msvcrt], two: tuple[int, int]) -> None:
     """Byte locks too have one holder at a time, and are free again when released."""
     module, _ = windows
-    one, other = two
-    assert module.try_lock(one)
+    first, other = two
+    assert module.try_lock(first)
     assert not module.try_lock(other)
     assert not module.wait_lock(other, 0)
-    module.unlock(one)
+    module.unlock(first)
     assert module.wait_lock(other, 0)
     with pytest.raises(PermissionError):
-        module.unlock(one)
+        module.unlock(first)
 
 
 def test_windows_locks_leave_the_text_readable(windows: tuple[ModuleType, Msvcrt], two: tuple[int, int]) -> None:
     """A locked byte cannot be read on Windows, so it lies where no text ever reaches."""
     module, msvcrt = windows
-    one, other = two
-    assert module.try_lock(one)
-    module.write_text(one, "123456")
-    module.write_text(one, "4711")
+    first, other = two
+    assert module.try_lock(first)
+    module.write_text(first, "123456")
+    module.write_text(first, "4711")
     assert module.read_text(other) == "4711"
     ((_, byte),) = msvcrt.held
     assert byte > 1_000_000
-    assert os.fstat(one).st_size == 4
-    module.unlock(one)
+    assert os.fstat(first).st_size == 4
+    module.unlock(first)
     assert not msvcrt.held

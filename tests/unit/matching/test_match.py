@@ -234,7 +234,7 @@ def test_uniqueness_needs_the_whole_index(case: Case) -> None:
 def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
     """A contradicted rule gives no learned path."""
     paths = [(f"/s/{n}/a.mp4", f"/p/{n}/a.mp4") for n in range(5)] + [("/s/z/b.mp4", "/q/z/b.mp4")]
-    mixed = learn(pair for pair in (pair_of(*one) for one in paths) if pair)
+    mixed = learn(pair for pair in (pair_of(*both) for both in paths) if pair)
     assert sole((X,), Index((part(1, "/p/d/x.mp4"),)), Known(learned=mixed)).verdict == "low"
 
 
@@ -298,7 +298,7 @@ def test_an_old_url_makes_no_candidate() -> None:
 )
 def test_what_is_written(rows: tuple[IndexPart, ...], allowed: bool, written: tuple[int, ...]) -> None:
     """ "Write uncertain matches" adds only an only candidate."""
-    assert tuple(one.rating_key for one in write_targets(sole((X,), Index(rows)), allowed)) == written
+    assert tuple(candidate.rating_key for candidate in write_targets(sole((X,), Index(rows)), allowed)) == written
 
 
 def test_a_contested_candidate_is_never_written() -> None:

@@ -153,7 +153,7 @@ def test_a_mount_inside_a_mount() -> None:
     """A folder elsewhere does not follow its parent's rule, and makes that rule unusable."""
     inner = [pair_of(f"/s/in/{n}/f.mp4", f"/x/{n}/f.mp4") for n in range(MIN_PAIRS)]
     outer = [pair_of(f"/s/out/{n}/f.mp4", f"/p/out/{n}/f.mp4") for n in range(MIN_PAIRS)]
-    learned = learn(one for one in [*inner, *outer] if one)
+    learned = learn(pair for pair in [*inner, *outer] if pair)
     assert learned.translate("/s/in/new/f.mp4") == ("/x/new/f.mp4",)
     assert learned.translate("/s/out/new/f.mp4") == ("/p/out/new/f.mp4",)
     assert learned.translate("/s/other/f.mp4") == ()
@@ -162,7 +162,7 @@ def test_a_mount_inside_a_mount() -> None:
 def test_the_most_general_rule_is_kept() -> None:
     """Deeper rules that agree with the root's are not listed."""
     deep = [pair_of(f"/s/a/b/{n}.mp4", f"/p/a/b/{n}.mp4") for n in range(9)]
-    assert usable(learn(one for one in deep if one)) == [("/s", "/p")]
+    assert usable(learn(pair for pair in deep if pair)) == [("/s", "/p")]
 
 
 def test_a_tally_stays_small() -> None:
@@ -177,13 +177,13 @@ def test_a_tally_stays_small() -> None:
 def test_what_is_learned_agrees_with_what_was_seen(seen: list[tuple[str, str, int]]) -> None:
     """No usable rule contradicts a file's newest place, and counting in steps gives the same map."""
     made = [pair_of(f"/s/{folder}/{n}.mp4", f"/{root}/{folder}/{n}.mp4") for folder, root, n in seen]
-    known = [one for one in made if one]
+    known = [pair for pair in made if pair]
     rows: Iterable[Tally] = ()
-    for one in known:
-        rows = tally(rows, [one])
+    for pair in known:
+        rows = tally(rows, [pair])
     learned = learned_from(rows)
     assert learned == learn(known)
-    last = {one.stash_path: one.plex_path for one in known}
+    last = {pair.stash_path: pair.plex_path for pair in known}
     for stash, plex in last.items():
         assert learned.translate(stash) in ((), (plex,))
 
@@ -199,7 +199,7 @@ MAPS = [
 @pytest.mark.parametrize("prefixes", MAPS, ids=str)
 def test_the_suggestion_can_be_pasted(prefixes: list[tuple[str, str]]) -> None:
     """The suggestion, pasted into "Path map", means the learned map."""
-    learned = learn(one for stash, plex in prefixes for one in pairs(stash, plex))
+    learned = learn(pair for stash, plex in prefixes for pair in pairs(stash, plex))
     settings, warnings = read_settings({"plexPathMap": suggestion(learned), "plexToken": "x"})
     assert [text for text in warnings if "plexPathMap" in text] == []
     assert sorted(settings.path_map) == sorted(prefixes)

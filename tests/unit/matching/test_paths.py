@@ -110,7 +110,9 @@ def test_paths(vector: Vector) -> None:
     assert (result.reason == "") is (vector.verdict == "high")
 
 
-@pytest.mark.parametrize("vector", [one for one in VECTORS if one.verdict != "high"], ids=lambda vector: vector.name)
+@pytest.mark.parametrize(
+    "vector", [vector for vector in VECTORS if vector.verdict != "high"], ids=lambda vector: vector.name
+)
 def test_nothing_is_written_without_confidence(vector: Vector) -> None:
     """An uncertain match is not written unless the user allows it."""
     assert write_targets(sole(vector.files, Index(vector.rows, fold_case=vector.fold_case)), low_allowed=False) == ()
@@ -122,7 +124,7 @@ def test_both_forms_of_a_name_are_two_scenes() -> None:
     first, second = scene(1, file(f"/p/{NFC}", 9)), scene(2, file(f"/p/{NFD}", 8))
     for batch in ([first], [second], [first, second], [second, first]):
         result = match_batch(batch, Index(rows), [first, second])
-        assert [shown(result[one.id]) for one in batch] == [("high", (one.id,)) for one in batch]
+        assert [shown(result[edited.id]) for edited in batch] == [("high", (edited.id,)) for edited in batch]
 
 
 def test_a_memory_is_kept_to_the_letter() -> None:
@@ -130,8 +132,8 @@ def test_a_memory_is_kept_to_the_letter() -> None:
     rows = (part(1, f"/p/{NFC}", 8, 60), part(2, f"/p/{NFD}", 9, 60))
     memory = {1: (Remembered(1, f"/p/{NFC}", f"/s/{NFC}"),), 2: (Remembered(2, f"/p/{NFD}", f"/s/{NFD}"),)}
     scenes = [scene(1, file(f"/s/{NFD}", 9, 60)), scene(2, file(f"/s/{NFC}", 8, 60))]
-    for one, item in zip(scenes, (2, 1), strict=True):
-        result = match_batch([one], Index(rows), scenes, Known(remembered=memory))
+    for edited, item in zip(scenes, (2, 1), strict=True):
+        result = match_batch([edited], Index(rows), scenes, Known(remembered=memory))
         assert [shown(each) for each in result.values()] == [("high", (item,))]
 
 

@@ -95,7 +95,7 @@ def map_of(library: Sequence[Film]) -> LearnedMap:
 def wrong(matches: dict[int, Match]) -> list[tuple[int, int]]:
     """Return (scene, item) pairs that would be written although the item is another film's (part n is film n's)."""
     targets = [
-        (scene_id, one) for scene_id, match in matches.items() for one in write_targets(match, low_allowed=False)
+        (scene_id, target) for scene_id, match in matches.items() for target in write_targets(match, low_allowed=False)
     ]
     return [(scene_id, one.rating_key) for scene_id, one in targets if one.part.part_id != scene_id]
 
@@ -147,8 +147,12 @@ def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film
 def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught: bool) -> None:
     """After files were moved, renamed, swapped and lost, remembered items lead to no wrong item."""
     first = match_batch([film.scene for film in before], index_of(before))
-    written = [(scene_id, one) for scene_id, match in first.items() for one in write_targets(match, low_allowed=False)]
-    remembered = {scene_id: (Remembered(one.rating_key, one.part.path, one.file.path),) for scene_id, one in written}
+    written = [
+        (scene_id, target) for scene_id, match in first.items() for target in write_targets(match, low_allowed=False)
+    ]
+    remembered = {
+        scene_id: (Remembered(target.rating_key, target.part.path, target.file.path),) for scene_id, target in written
+    }
     claim_paths = {one.rating_key: one.part.path for _, one in written}
     known = Known(
         remembered=remembered, claims={one.rating_key: scene for scene, one in written}, claim_paths=claim_paths
@@ -214,16 +218,18 @@ odd_rows = st.builds(
 )  # fmt: skip
 
 
-@given(st.lists(odd_scenes, max_size=4, unique_by=lambda one: one.id), st.lists(odd_rows, max_size=6), st.booleans())
+@given(
+    st.lists(odd_scenes, max_size=4, unique_by=lambda result: result.id), st.lists(odd_rows, max_size=6), st.booleans()
+)
 @settings(max_examples=200, deadline=None)
 def test_match_is_total(scenes: list[Scene], rows: list[IndexPart], flag: bool) -> None:
     """Whatever the paths and sizes, every scene gets a consistent match."""
     matches = match_batch(scenes, Index(rows, complete=flag, fold_case=not flag))
     assert list(matches) == [scene.id for scene in scenes]
-    for scene_id, one in matches.items():
-        assert one.scene_id == scene_id
-        assert (one.verdict == "none") is (one.items == ())
-        assert (one.verdict == "high") is (one.reason == "")
-        keys = [candidate.rating_key for candidate in one.items]
+    for scene_id, result in matches.items():
+        assert result.scene_id == scene_id
+        assert (result.verdict == "none") is (result.items == ())
+        assert (result.verdict == "high") is (result.reason == "")
+        keys = [candidate.rating_key for candidate in result.items]
         assert len(set(keys)) == len(keys)
-        assert not any(candidate.part.trashed or candidate.part.optimised for candidate in one.items)
+        assert not any(candidate.part.trashed or candidate.part.optimised for candidate in result.items)

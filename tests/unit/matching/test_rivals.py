@@ -102,9 +102,11 @@ EVEN = part(9, "/p/elsewhere/scene.mp4", 100, 60)
 def both(index: Index, known: Known) -> dict[int, Match]:
     """Return the matches of both scenes, edited one at a time; together they must get the same."""
     scenes = [MINE, RIVAL]
-    alone = {one.id: match_batch([one], index, scenes, known)[one.id] for one in scenes}
+    alone = {edited.id: match_batch([edited], index, scenes, known)[edited.id] for edited in scenes}
     together = match_batch(scenes, index, known=known)
-    assert {key: shown(one) for key, one in alone.items()} == {key: shown(one) for key, one in together.items()}
+    assert {key: shown(result) for key, result in alone.items()} == {
+        key: shown(result) for key, result in together.items()
+    }
     return together
 
 

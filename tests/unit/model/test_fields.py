@@ -313,9 +313,9 @@ NEAR = st.text(st.sampled_from("aAb \u00df"), max_size=3)
 
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(FIELDS), st.lists(NEAR, max_size=3), st.lists(NEAR, max_size=3))
-def test_fingerprints_agree_with_sameness(field: str, one: list[str], two: list[str]) -> None:
+def test_fingerprints_agree_with_sameness(field: str, letters: list[str], two: list[str]) -> None:
     """Two values have the same fingerprint exactly when they are the same value."""
-    a: Value = tuple(one) if field in LIST_FIELDS else "".join(one)
+    a: Value = tuple(letters) if field in LIST_FIELDS else "".join(letters)
     b: Value = tuple(two) if field in LIST_FIELDS else "".join(two)
     assert (fingerprint(field, a) == fingerprint(field, b)) == same_value(field, a, b)
 

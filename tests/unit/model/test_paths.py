@@ -68,7 +68,7 @@ def test_unicode_form_does_not_matter(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [
         ("Movie.MP4", "movie.mp4"),
         (COMPOSED.upper(), DECOMPOSED.lower()),
@@ -76,14 +76,14 @@ def test_unicode_form_does_not_matter(raw: str) -> None:
         ("\u03a3", "\u03c2"),
     ],
 )
-def test_keys_fold_case(one: str, other: str) -> None:
+def test_keys_fold_case(left: str, right: str) -> None:
     """Names that differ only in case have the same key, so a look-up finds both."""
-    assert fold(one) == fold(other)
-    assert name_key(f"/x/{one}") == name_key(f"D:\\y\\{other}")
+    assert fold(left) == fold(right)
+    assert name_key(f"/x/{left}") == name_key(f"D:\\y\\{right}")
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("left", "right", "same"),
     [
         ("/A/B.MP4", "/a/b.mp4", True),
         ("/A/\u00c4\u03a3.MP4", "/a/\u00e4\u03c3.mp4", True),
@@ -92,9 +92,9 @@ def test_keys_fold_case(one: str, other: str) -> None:
         ("/\u0130", "/i", False),
     ],
 )
-def test_paths_fold_letter_by_letter(one: str, other: str, same: bool) -> None:
+def test_paths_fold_letter_by_letter(left: str, right: str, same: bool) -> None:
     """A case-insensitive file system takes ``B`` for ``b``, but never two letters for one."""
-    assert (fold_path(one) == fold_path(other)) is same
+    assert (fold_path(left) == fold_path(right)) is same
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from plexsync.model.text import (
     name_text,
     one_line,
     summary_text,
-    title_text,
 )
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -53,7 +52,7 @@ def ascii_title(raw: object) -> str:
     return cut(ascii_line(raw), NAME_LIMIT)
 
 
-@pytest.mark.parametrize("rule", [title_text, name_text, summary_text, ascii_title, one_line])
+@pytest.mark.parametrize("rule", [name_text, summary_text, ascii_title, one_line])
 @pytest.mark.parametrize("raw", [None, "", "  \t\n ", 7, "\u200b\u3164\ufeff"])
 def test_nothing_is_empty(rule: object, raw: object) -> None:
     """A text without visible characters, or no text at all, is empty by every rule."""
@@ -90,7 +89,6 @@ def test_nothing_is_empty(rule: object, raw: object) -> None:
 )  # fmt: skip
 def test_rules_of_text(raw: str, title: str, summary: str | None) -> None:
     """Titles are one clean line of at most 255; summaries keep their lines; visible characters stay as typed."""
-    assert title_text(raw) == title
     assert name_text(raw) == title
     assert summary_text(raw) == (title if summary is None else summary)
 
@@ -165,7 +163,7 @@ def test_long_cjk_fits_its_budget() -> None:
 @settings(deadline=None)
 def test_text_rules_are_idempotent_and_hold(raw: str) -> None:
     """Any text is accepted; the result is NFC, clean, within the limit, and does not change again."""
-    for rule in (title_text, name_text, summary_text, one_line, ascii_title):
+    for rule in (name_text, summary_text, one_line, ascii_title):
         text = rule(raw)
         assert rule(text) == text
         assert unicodedata.is_normalized("NFC", text)
@@ -202,10 +200,10 @@ TELLING = (range(0x3100), range(0xFB00, 0x10000), range(0x1F000, 0x1FC00), range
 def test_characters_between_emoji() -> None:
     """Every kind of character, joined to emoji on both sides, gives a text that does not change again."""
     for code in (*chain.from_iterable(TELLING), *range(0x3100, sys.maxunicode + 1, 29)):
-        text = title_text(f"\u2764\u200d{chr(code)}\u200d\u2764")
-        if not text.isascii() and title_text(text) != text:
+        text = name_text(f"\u2764\u200d{chr(code)}\u200d\u2764")
+        if not text.isascii() and name_text(text) != text:
             pytest.fail(f"U+{code:04X} is not stable")
-    assert title_text("\u2764\u200dx\u200d\u2764") == "\u2764x\u2764"
+    assert name_text("\u2764\u200dx\u200d\u2764") == "\u2764x\u2764"
 
 
 @pytest.mark.parametrize(

@@ -188,4 +188,4 @@ def test_any_certificate_is_taken_in_silence() -> None:
     with warnings.catch_warnings(record=True):
         session = PlexSession(connect_timeout=1, read_timeout=1, verify=False)
         assert session.verify is False
-        assert any("InsecureRequestWarning" in str(one[2]) for one in warnings.filters)
+        assert any("InsecureRequestWarning" in str(filter_[2]) for filter_ in warnings.filters)

@@ -82,7 +82,7 @@ def test_no_hole_in_an_answer_is_a_crash(raw: dict[str, Any]) -> None:
     scene = read_scene(raw)
     assert scene.id == int(raw["id"])
     assert (scene.title, scene.organized) == (raw.get("title") or "", bool(raw.get("organized")))
-    assert [one.path for one in scene.files] == [one["path"] for one in raw.get("files") or () if one.get("path")]
+    assert [file.path for file in scene.files] == [file["path"] for file in raw.get("files") or () if file.get("path")]
     assert len(scene.performers) == len(raw.get("performers") or ())
     assert hash(scene) == hash(read_scene(raw))
 

@@ -210,7 +210,7 @@ def test_dead_letters_have_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch)
     """Of very many dead letters the newest are listed, with the number of those left out."""
     monkeypatch.setattr(operations, "MOST_DEAD_LETTERS", 1)
     said = ask(folder.parents[1], "dead_letters")["output"]
-    assert [one["scene_id"] for one in said["items"]] == [4]
+    assert [item["scene_id"] for item in said["items"]] == [4]
     assert said["more"] == 1
     monkeypatch.setattr(operations, "MOST_DEAD_LETTERS", 2)
     assert sorted(ask(folder.parents[1], "dead_letters")["output"]) == ["items"]
