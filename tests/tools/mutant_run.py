@@ -9,6 +9,7 @@ that reach the function, the fastest first, until one fails.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 import os
@@ -118,17 +119,15 @@ class Runner:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         self._measure(session)
+        gc.freeze()  # a fork copies less
         for number, mutant in enumerate(self.todo, 1):
             mutant.file.exit_code_by_key[mutant.name] = self._try(session, mutant)
             mutant.file.save()
             said = Counter(other.verdict for other in self.mutants)
-            print(
-                f"\r{number}/{len(self.todo)}: {said[KILLED]} killed, {said[TIMEOUT]} by time, {said[SURVIVED]} survived, "
-                f"{said[NO_TESTS]} without a test  ",
-                end="",
-                file=self.progress,
-                flush=True,
+            counts = (
+                f"{said[KILLED] + said[TIMEOUT]} killed, {said[SURVIVED]} survived, {said[NO_TESTS]} without a test"
             )
+            print(f"\r{number}/{len(self.todo)}: {counts}  ", end="", file=self.progress, flush=True)
         return True
 
     def _measure(self, session: Any) -> None:
@@ -183,7 +182,7 @@ def _judge(session: Any, mutant: str, tests: Sequence[tuple[Any, float]]) -> Non
     One that runs on, or waits for ever, is ended by a signal. The limits are wide: the machine may have other work.
     """
     os.setpgid(0, 0)
-    at_most = math.ceil(4 + 4 * sum(seconds for _, seconds in tests))
+    at_most = math.ceil(3 + 2 * sum(seconds for _, seconds in tests))
     resource.setrlimit(resource.RLIMIT_CPU, (at_most, at_most + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     set_mutant_under_test(mutant)
