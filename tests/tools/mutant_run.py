@@ -9,6 +9,7 @@ that reach the function, the fastest first, until one fails.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 import os
@@ -19,7 +20,7 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -73,6 +74,12 @@ class Mutant:
         added, removed = (" / ".join(line[1:].strip() for line in lines if line[:1] == sign) for sign in "+-")
         return added or f"- {removed}", removed
 
+    def is_harmless(self, known: Collection[tuple[str, str]]) -> bool:
+        """Return whether the change has no effect: it is one of ``known``, or only of letter case in SQL."""
+        change, original = self.change()
+        is_case = change.casefold() == original.casefold() and _SQL.search(original) is not None
+        return is_case or (self.function, change) in known
+
 
 def make_mutants(parts: dict[str, str], sample: int, only: str) -> list[Mutant]:
     """Write the mutants of ``parts`` (part -> pattern of files) and return those to try, in a random order."""
@@ -97,6 +104,7 @@ class Runner:
     """A plugin of pytest: in place of the tests it runs every mutant's tests, each time in a fork."""
 
     mutants: Sequence[Mutant]
+    todo: Sequence[Mutant]
     progress: TextIO
     reached: dict[str, list[int]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
@@ -111,18 +119,15 @@ class Runner:
 
     def pytest_runtestloop(self, session: Any) -> bool:
         self._measure(session)
-        todo = [mutant for mutant in self.mutants if mutant.verdict not in (KILLED, TIMEOUT)]
-        for number, mutant in enumerate(todo, 1):
+        gc.freeze()  # a fork copies less
+        for number, mutant in enumerate(self.todo, 1):
             mutant.file.exit_code_by_key[mutant.name] = self._try(session, mutant)
             mutant.file.save()
             said = Counter(other.verdict for other in self.mutants)
-            print(
-                f"\r{number}/{len(todo)}: {said[KILLED]} killed, {said[TIMEOUT]} by time, {said[SURVIVED]} survived, "
-                f"{said[NO_TESTS]} without a test  ",
-                end="",
-                file=self.progress,
-                flush=True,
+            counts = (
+                f"{said[KILLED] + said[TIMEOUT]} killed, {said[SURVIVED]} survived, {said[NO_TESTS]} without a test"
             )
+            print(f"\r{number}/{len(self.todo)}: {counts}  ", end="", file=self.progress, flush=True)
         return True
 
     def _measure(self, session: Any) -> None:
@@ -177,7 +182,7 @@ def _judge(session: Any, mutant: str, tests: Sequence[tuple[Any, float]]) -> Non
     One that runs on, or waits for ever, is ended by a signal. The limits are wide: the machine may have other work.
     """
     os.setpgid(0, 0)
-    at_most = math.ceil(4 + 4 * sum(seconds for _, seconds in tests))
+    at_most = math.ceil(3 + 2 * sum(seconds for _, seconds in tests))
     resource.setrlimit(resource.RLIMIT_CPU, (at_most, at_most + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     set_mutant_under_test(mutant)
@@ -206,16 +211,18 @@ def _verdict(pid: int) -> int:
     return SURVIVED if code == SURVIVED else KILLED
 
 
-def is_case_of_sql(change: str, original: str) -> bool:
-    """Return whether a change is one of letter case in SQL, which has none."""
-    return change.casefold() == original.casefold() and _SQL.search(original) is not None
-
-
 def explained() -> set[tuple[str, str]]:
     """Return (function, change) of every line of the list; a line with # is the reason for those below it."""
     lines = (line.strip() for line in WITHOUT_EFFECT.read_text("utf-8").splitlines())
     pairs = (line.partition(": ") for line in lines if line and not line.startswith("#"))
     return {(function, change) for function, _, change in pairs}
+
+
+def is_to_try(mutant: Mutant, known: Collection[tuple[str, str]]) -> bool:
+    """Return whether no verdict stands: what survived is tried again, unless that was to be expected."""
+    if mutant.verdict in (KILLED, TIMEOUT):
+        return False
+    return mutant.verdict is None or not mutant.is_harmless(known)
 
 
 def table(parts: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[str]:
@@ -226,12 +233,10 @@ def table(parts: Sequence[str], mutants: Sequence[Mutant]) -> Iterator[str]:
         if mutant.verdict in (KILLED, TIMEOUT):
             kind = "killed"
         else:
-            change, original = mutant.change()
-            harmless = (mutant.function, change) in known or is_case_of_sql(change, original)
-            kind = "without effect" if harmless else "survived"
+            kind = "without effect" if mutant.is_harmless(known) else "survived"
             if kind == "survived":
                 yield f"{'no test' if mutant.verdict == NO_TESTS else 'survived'} {mutant.name}"
-                yield f"{mutant.function}: {change}"
+                yield f"{mutant.function}: {mutant.change()[0]}"
         rows[mutant.part][kind] += 1
     yield f"\n{'part':14} {'mutants':>8} {'killed':>8} {'survived':>9} {'without effect':>15} {'score':>7}"
     for part, row in rows.items():
@@ -249,9 +254,11 @@ def main() -> int:
     set_mutant_under_test("mutant_generation")
     mutants = make_mutants(parts, int(sample), only)
     set_mutant_under_test("")
+    known = explained()
+    todo = [mutant for mutant in mutants if is_to_try(mutant, known)]
     home = Path.cwd()
     os.chdir("mutants")
-    code = pytest.main([*OPTIONS, *TESTS], plugins=[Runner(mutants, progress)])
+    code = pytest.main([*OPTIONS, *TESTS], plugins=[Runner(mutants, todo, progress)])
     os.chdir(home)
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
         print("see tests.log", file=progress)

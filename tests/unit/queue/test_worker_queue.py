@@ -110,6 +110,28 @@ def test_settlements(queue: JobQueue, clock: Clock) -> None:
     assert keys(queue.conn, "status = 1 AND attempts = 0") == ["scene:4"]
 
 
+def test_ways_to_settle() -> None:
+    """Each way to settle a job sets what it says, keeps the job's own numbers otherwise, and no more."""
+    leased = Job(1, "scene", 5, 2, attempts=3, waiting=NOW - 9)
+    found = [{"item": 5}]
+    assert [Settlement.done(leased), Settlement.done(leased, "synced"), Settlement.release(leased)] == [
+        Settlement(leased, "done", ""), Settlement(leased, "done", "synced"), Settlement(leased, "release"),
+    ]  # fmt: skip
+    assert Settlement.later(leased, NOW, "m") == Settlement(leased, "later", "retried", NOW, 4, NOW - 9, None, "m")
+    assert Settlement.snooze(leased, "waiting", NOW, "m") == Settlement(
+        leased, "later", "waiting", NOW, 3, None, None, "m"
+    )
+    assert Settlement.snooze(leased, "held", NOW, "m", waiting=NOW, reason="dry_run") == Settlement(
+        leased, "later", "held", NOW, 3, NOW, "dry_run", "m"
+    )
+    assert Settlement.dead(leased, "invalid", "m") == Settlement(
+        leased, "dead", "dead", 0.0, 3, None, "invalid", "m", ()
+    )
+    assert Settlement.dead(leased, "rejected", "m", attempts=0, candidates=found) == Settlement(
+        leased, "dead", "dead", 0.0, 0, None, "rejected", "m", found
+    )
+
+
 def test_outcome_counts_for_the_task(queue: JobQueue) -> None:
     """An outcome counts for the task that followed the job when it was leased."""
     put(queue.conn, "scene:1", "scene:2")

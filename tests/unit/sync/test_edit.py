@@ -125,6 +125,7 @@ def test_a_persons_edit_is_kept_on_request(keep: bool, locked: bool, ours: bool,
     item = Item(101, 5, title="Old", locked=frozenset({"title"} if locked else ()))
     result = made(item, wanted(title="New"), wrote(item, "title") if ours else None, keep)
     assert (bool(result.changes), result.left) == (written, () if written else (("title", "edited in Plex"),))
+    assert result.warnings == ()
 
 
 def test_what_plex_keeps_differently_is_not_sent_again() -> None:
@@ -305,6 +306,25 @@ def test_a_list_fits_to_the_last_name() -> None:
     assert fitted(tags, limit(1) - 1) is None
 
 
+def test_an_edit_fills_its_request() -> None:
+    """Fields share a request up to the last character of the soft limit."""
+    item = Item(101, 5)
+    limit = size(("title.value", "T"), ("title.locked", "1"), ("studio.value", "S"), ("studio.locked", "1"))
+    todo = made(item, wanted(title="T", studio="S"))
+    assert len(requests_for(todo, item, soft_limit=limit).edits) == 1
+    assert len(requests_for(todo, item, soft_limit=limit - 1).edits) == 2
+
+
+def test_removals_go_beside_their_list_where_they_fit() -> None:
+    """A list and its removals share a request up to the last character of the hard limit."""
+    item = Item(101, 5, genre=("a/b", "c,d"))
+    todo = made(item, wanted(genre=("new",)), wrote(item, "genre"))
+    whole = (("genre[0].tag.tag", "new"), ("genre[].tag.tag-", "a%2Fb,c%2Cd"), ("genre.locked", "1"))
+    assert requests_for(todo, item, hard_limit=size(*whole)).edits == (whole,)
+    split = requests_for(todo, item, hard_limit=size(*whole) - 1).edits
+    assert split == (whole[1:2], (whole[0], whole[2]))
+
+
 def test_removals_fill_their_request() -> None:
     """Removals that go in requests of their own use the room to the last character."""
     gone = tuple(letter * 100 for letter in "abc")
@@ -348,6 +368,9 @@ def test_read_back_has_three_outcomes() -> None:
     after = Item(101, 5, title="new title", studio="S", genre=("x",))
     wanted_outcomes: Mapping[str, str] = {"title": "kept", "studio": "unchanged", "genre": "as_sent"}
     assert verify(after, result, ITEM) == wanted_outcomes
+    lists = made(ITEM, wanted(actor=("C",), genre=("X",)))
+    after = Item(101, 5, actor=("b", "a"), genre=("x", "G1"))
+    assert verify(after, lists, ITEM) == {"actor": "unchanged", "genre": "kept"}
 
 
 @pytest.mark.parametrize(
