@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from plexsync import repair
 from plexsync.core import environment
 from plexsync.core.connection import Connection, client_id, read_connection
+from plexsync.core.db import creation_lock
 from plexsync.log import FileSink, Log, StashSink
 from plexsync.model.settings import Settings, digest, read_settings
 from plexsync.plex.client import PlexClient
@@ -215,25 +216,10 @@ def own_client_id(folder: str) -> str:
     earlier = client_id(folder)
     if earlier:
         return earlier
-    path = os.path.join(folder, environment.CLIENT_ID)
-    new = str(uuid.uuid4())
-    part = f"{path}.{os.getpid()}"
-    with open(part, "w", encoding="ascii") as file:
-        file.write(new)
-    try:
-        os.link(part, path)  # the first process wins, and nobody sees a half-written file
-    except FileExistsError:
-        earlier = client_id(folder)
-        if not earlier:  # the file holds no identifier
-            os.replace(part, path)
-        return earlier or new
-    except OSError:  # a file system without links
-        os.replace(part, path)
-        return new
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
-    return new
+    with creation_lock(folder):
+        identifier = client_id(folder) or str(uuid.uuid4())  # another process may have made it meanwhile
+        environment.replace(os.path.join(folder, environment.CLIENT_ID), identifier.encode("ascii"), sync=True)
+    return identifier
 
 
 def worker_log(folder: str, stash: StashSink, clock: Callable[[], float]) -> Log:

@@ -205,7 +205,7 @@ def set_aside(path: str, now: float) -> str:
 
 
 #: Names of temporary files that were to replace ours (they end in the writer's pid); seconds after which one is stale.
-_PART = re.compile(rf"(?:[a-z_]+\.json|{re.escape(environment.METRICS)}|{environment.CLIENT_ID})\.\d+")
+_PART = re.compile(rf"(?:[a-z_]+\.(?:json|csv)|{re.escape(environment.METRICS)}|{environment.CLIENT_ID})\.\d+")
 PART_SECONDS = 60.0
 
 

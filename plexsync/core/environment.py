@@ -94,7 +94,7 @@ def replace(path: str, data: bytes, *, sync: bool = False) -> None:
 
     ``sync``: make the new content survive a power cut.
     """
-    part = f"{path}.{os.getpid()}"
+    part = part_of(path)
     try:
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
         try:
@@ -104,8 +104,18 @@ def replace(path: str, data: bytes, *, sync: bool = False) -> None:
                 os.fsync(fd)
         finally:
             os.close(fd)
-        os.replace(part, path)
+        publish(part, path)
     except OSError:
         if os.path.exists(part):
             os.unlink(part)
         raise
+
+
+def part_of(path: str) -> str:
+    """Return the path of this process's temporary file for ``path``; one left by a killed process is swept later."""
+    return f"{path}.{os.getpid()}"
+
+
+def publish(part: str, path: str) -> None:
+    """Move the complete temporary file ``part`` to ``path``: every file of ours is replaced here. Raise ``OSError``."""
+    os.replace(part, path)

@@ -78,7 +78,7 @@ class _Preview:
                     unmatched.writerows(unmatched_rows)
                     self._bar.progress(min(1.0, self._counts["scenes"] / max(total, 1)))
             for name in names:
-                os.replace(_part(folder, name), os.path.join(folder, name))
+                environment.publish(_part(folder, name), os.path.join(folder, name))
         finally:
             for name in names:
                 if os.path.exists(_part(folder, name)):
@@ -185,7 +185,7 @@ def _unmatched(scene: Scene, match: Match) -> CsvRow:
 
 
 def _part(folder: str, name: str) -> str:
-    return os.path.join(folder, f"{name}.part")
+    return environment.part_of(os.path.join(folder, name))
 
 
 def _fresh(folder: str, name: str) -> TextIO:

@@ -81,7 +81,7 @@ def previewed(bench: Bench) -> dict[str, Any]:
     assert bench.app.state.written_scenes() == set()
     assert bar.seen == sorted(bar.seen)
     assert bar.seen[-1] == 1
-    assert not list(bench.folder.glob("*.part"))
+    assert not list(bench.folder.glob("*.csv.*"))
     return output
 
 
@@ -272,7 +272,7 @@ def test_plex_fails(bench: Bench, fault: str) -> None:
             preview.run(bench.app, Bar())
         bench.plex.clear_faults()
         assert rows(bench) == before
-        assert not list(bench.folder.glob("*.part"))
+        assert not list(bench.folder.glob("*.csv.*"))
 
 
 def test_plex_is_away(bench: Bench) -> None:
