@@ -1,1 +1,1 @@
-"""Everything that PlexSync asks of Plex, and the index of Plex's files. Imports ``core``, ``model`` and ``log``."""
+"""Everything that PlexSync asks of Plex, and the index of Plex's files. Imports ``core`` and ``model``."""
