@@ -49,11 +49,11 @@ def open_made(folder: str) -> sqlite3.Connection | None:
 
 
 def enqueue(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
-    """Insert the row of ``key`` or bring it forward, and raise the counter of wake requests, in one commit.
+    """Insert the row of ``key`` or bring it forward, and count the edit, in one commit.
 
     ``now`` and ``due`` are Unix times in seconds. Raise ``sqlite3.Error``.
     """
     with conn:  # commits, or rolls back unless SQLite has done so already, as on a full disk
         conn.execute("BEGIN IMMEDIATE")
         conn.execute(PUT, {"key": key, "reason": reason, "now": now, "due": due, "priority": priority})
-        conn.execute("INSERT INTO meta VALUES ('wake', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")
+        conn.execute("INSERT INTO meta VALUES ('edits', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")

@@ -22,6 +22,30 @@ Value = str | tuple[str, ...]
 #: and the address, the path and the lock need some of that.
 SUMMARY_BUDGET = 6500
 
+#: Plex's name of a field or a lock -> (what a person calls it, the switch that skips it).
+NAMES = {
+    "title": ("title", "skipTitle"),
+    "studio": ("studio", "skipStudio"),
+    "summary": ("summary", "skipSummary"),
+    "originallyAvailableAt": ("date", "skipDate"),
+    "actor": ("actors", "skipActors"),
+    "genre": ("genres", "skipGenres"),
+    "collection": ("collection", "skipCollection"),
+    "thumb": ("poster", "skipPoster"),
+    "art": ("background", "skipBackground"),
+}
+
+
+def field_names(fields: Iterable[str]) -> str:
+    """Return what a person calls these fields or locks, ``date and poster``."""
+    *others, last = (NAMES[field][0] for field in fields)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def skip_switches(fields: Iterable[str]) -> str:
+    """Return the switches that skip these fields, as Stash's page shows them: ``"Skip date", "Skip poster"``."""
+    return ", ".join(f'"{display_name(NAMES[field][1])}"' for field in fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Desired:

@@ -35,7 +35,7 @@ class QueueMeta:
     cleared_at = _Number()
     caught_up_at = _Number()
     empty_since = _Number()
-    edits = _Number("wake")  # raised under this name by ``enqueue.py``
+    edits = _Number("edits")  # raised under this name by ``enqueue.py``
     wake_requested = _Number()
     wake_seen = _Number()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote
 
-from plexsync.model.fields import Desired, Value, distinct_tags, fingerprint, same_value, tag_key, tags_of
+from plexsync.model.fields import Desired, Value, distinct_tags, field_names, fingerprint, same_value, tag_key, tags_of
 from plexsync.model.item import FIELDS, LIST_FIELDS, Item
 from plexsync.model.text import cut_encoded
 from plexsync.model.written import Change, Written
@@ -139,12 +139,12 @@ def fitted(change: Change, limit: int) -> Change | None:
 
 
 def _cut_short(whole: Change, sent: Change | None) -> str:
-    name = whole.field
+    name = field_names([whole.field])
     if sent is None:
-        return f"{name} is too long for one request and was left alone"
+        return f"{name}: too long for one request, left alone"
     if isinstance(sent.new, str):
-        return f"{name} is too long for one request and was shortened"
-    return f"{name} is too long for one request: the first {len(sent.new)} of {len(whole.new)} are sent"
+        return f"{name}: too long for one request, shortened"
+    return f"{name}: too long for one request, the first {len(sent.new)} of {len(whole.new)} are sent"
 
 
 def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, hard_limit: int = HARD_LIMIT) -> Requests:

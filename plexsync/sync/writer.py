@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from plexsync.log import Log, Private
 from plexsync.model.errors import ItemGone, PlexBusy, Rejected, StashUnavailable
-from plexsync.model.fields import fingerprint
+from plexsync.model.fields import field_names, fingerprint, skip_switches
 from plexsync.model.item import Item
 from plexsync.model.written import Change, confirmed, intended
 from plexsync.plex.client import Element
@@ -30,9 +30,6 @@ PATIENCE = 2
 
 #: Lengths of a request line tried one after the other for a field that was rejected for its length.
 SHORTER = (3072, 2048, 1024, 512)
-
-#: A lock that Plex rejects -> the name of the field for the user.
-LOCKED = {"thumb": "poster", "art": "background"}
 
 
 class DryWriter:
@@ -87,7 +84,7 @@ class Writer:
         for name, why in work.edit.left:
             self._log.debug("left field alone", **named(scene), field=name, why=why)
         for warning in work.edit.warnings:
-            self._log.warning("shortened", **named(scene), why=warning)
+            self._log.warning("shortened a field of scene", **named(scene), why=warning)
         if not covers.is_due(work.target, record):
             return
         try:
@@ -178,7 +175,7 @@ class Writer:
             work.error = first
             self._busy(work)
         elif rejected:
-            work.error = _rejection(work.target.scene.id, rejected)
+            work.error = _rejection(work.target.scene.id, rejected, accepted=accepted)
 
     def _put_single(self, work: Work, single: EditPlan) -> None:
         """Send one field; if it is rejected for its length, send it again, shorter each time."""
@@ -209,8 +206,8 @@ class Writer:
                     raise
                 continue
             if part.new != change.new:
-                why = f"{change.field} was cut because Plex rejected a longer request: {rejected}"
-                self._log.warning("shortened", **named(work.target.scene), why=why)
+                why = f"{field_names([change.field])}: cut, as Plex rejected a longer request ({_status(rejected)})"
+                self._log.warning("shortened a field of scene", **named(work.target.scene), why=why)
             return
         raise rejected
 
@@ -254,7 +251,7 @@ class Writer:
         for change in sent.changes:
             if outcomes[change.field] == "kept" and change.field not in work.short:
                 self._log.warning(
-                    "differs: Plex stored a different value",
+                    "differs: Plex stored another value than was sent for scene",
                     **named(work.target.scene),
                     field=change.field,
                     sent=Private(str(change.new)),
@@ -262,8 +259,8 @@ class Writer:
                 )
         lost = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
         if lost and work.error is None:
-            what = ", ".join(lost)
-            work.error = PlexBusy(f"Plex accepted the edit of scene {work.target.scene.id}, but did not keep {what}")
+            which = f"scene {work.target.scene.id}"
+            work.error = PlexBusy(f"Plex accepted the edit of {which}, but did not keep the {field_names(lost)}")
 
     def _judged(self, work: Work, change: Change, outcome: edit.Outcome) -> edit.Outcome:
         """Return the outcome of a change, corrected by how the edit went: not all may have been sent, or it was cut."""
@@ -296,8 +293,8 @@ class Writer:
             self._busy(work)
         except Rejected as error:
             work.error = Rejected(
-                f"Plex rejected the cover of scene {scene.id} ({error}). Replace it in Stash,"
-                " or switch off the poster and the background in the settings.",
+                f"Plex rejected the cover of scene {scene.id} ({_status(error)}). Replace it in Stash,"
+                f" or turn on {skip_switches(('thumb', 'art'))}.",
                 status=error.status,
             )
         finally:
@@ -334,15 +331,20 @@ def _singles(edit: EditPlan) -> list[EditPlan]:
     return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
 
 
-def _rejection(scene_id: int, rejected: Mapping[str, Rejected | PlexBusy]) -> Rejected:
-    """Return the error that names the rejected fields."""
-    names, error = [LOCKED.get(name, name) for name in rejected], list(rejected.values())[-1]
-    fields, them = ("fields", "them") if len(names) > 1 else ("field", "it")
+def _rejection(scene_id: int, rejected: Mapping[str, Rejected | PlexBusy], *, accepted: bool) -> Rejected:
+    """Return the error that names the rejected fields; ``accepted``: Plex took at least one other field."""
+    error = list(rejected.values())[-1]
+    rest = " The other fields were written." if accepted else ""
+    them = "them" if len(rejected) > 1 else "it"
     return Rejected(
-        f"Plex rejected the {fields} {', '.join(names)} of scene {scene_id} ({error}). The other fields were written."
-        f" Change {them} in Stash, or switch {them} off in the settings.",
+        f"Plex rejected the {field_names(rejected)} of scene {scene_id} ({_status(error)}).{rest}"
+        f" Correct {them} in Stash, or turn on {skip_switches(rejected)}.",
         status=error.status or 500,
     )
+
+
+def _status(error: Rejected | PlexBusy) -> str:
+    return f"status {error.status}" if error.status else str(error).rstrip(".")
 
 
 def _no_cover(scene_id: int, why: object) -> PlexBusy:

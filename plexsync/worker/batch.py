@@ -249,7 +249,11 @@ class Batch:
         """Log which values of a scene cannot be sent as they are, once per scene."""
         for works in planned:
             for sentence in dict.fromkeys(sentence for work in works for sentence in work.target.desired.warnings):
-                self._app.log.warning("found a problem in scene", **named(works[0].target.scene), why=sentence)
+                self._app.log.warning(
+                    "found a value that cannot be sent as it is in scene",
+                    **named(works[0].target.scene),
+                    why=sentence,
+                )
 
     # -- settling
 

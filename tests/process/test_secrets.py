@@ -257,7 +257,10 @@ def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[
     assert "Zanzibar" in (here.folder / "preview.csv").read_text("utf-8")
     here.stash.end_worker()
     log = here.log()
-    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex stored a different value"))
+    assert all(
+        word in log
+        for word in ("wrote scene", "would write scene", "traced", "Plex stored another value than was sent")
+    )
     assert "scan" in log
     places = {"plexsync.log": log, "Stash's log": "\n".join(line.message for line in here.stash.plugin_log)}
     places |= {f"stderr of {number}": one.stderr.decode("latin-1") for number, one in enumerate(processes)}

@@ -54,7 +54,7 @@ def test_a_longer_list_is_cut_with_one_warning(both: WritingBench) -> None:
     scene = bench.scene(tags=bench.tags(*LONG))
     assert bench.one(scene).error is None
     (warning,) = bench.warnings()
-    assert "genre is too long for one request" in warning
+    assert "genres: too long for one request" in warning
     kept = len(bench.plex.items[100].genres)
     assert 80 < kept < 400
     assert bench.plex.items[100].genres == LONG[:kept]
@@ -91,8 +91,8 @@ def test_414_below_our_own_limit(both: WritingBench, limit: int) -> None:
     assert 0 < len(item.genres) <= 50
     assert item.genres == LONG[: len(item.genres)]
     warnings = bench.warnings()
-    assert ["summary was cut" in text for text in warnings].count(True) == 1
-    assert ["genre was cut" in text for text in warnings].count(True) == (len(item.genres) < 50)
+    assert ["summary: cut" in text for text in warnings].count(True) == 1
+    assert ["genres: cut" in text for text in warnings].count(True) == (len(item.genres) < 50)
     assert bench.quiet(scene)
     bench.stash.change_scene(scene, tags=bench.stash.scenes[scene].tags[:3], details="Short")
     assert bench.one(scene).error is None
@@ -147,4 +147,4 @@ def test_a_list_of_others_that_fits_nowhere_is_left_with_a_warning(bench: Writin
     work = bench.one(bench.scene(studio=bench.stash.add_studio("Studio")))
     assert work.error is None
     assert bench.plex.items[100].collections == LONG
-    assert [text for text in bench.warnings() if "collection is too long" in text]
+    assert [text for text in bench.warnings() if "collection: too long" in text]

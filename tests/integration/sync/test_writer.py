@@ -85,7 +85,7 @@ def test_a_field_that_plex_did_not_keep_is_not_done(bench: WritingBench) -> None
     bench.plex.modes.drop_updates = True
     work = bench.one(scene)
     assert isinstance(work.error, PlexBusy)
-    assert "did not keep title" in str(work.error)
+    assert "did not keep the title" in str(work.error)
     assert bench.record().desired == {}
     bench.plex.modes.drop_updates = False
     assert bench.one(scene).error is None
@@ -116,7 +116,7 @@ def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
         title="New", details="Text", tags=bench.tags("G1", "G2"), studio=bench.stash.add_studio("Studio")
     )
     assert bench.one(scene).error is None
-    assert len([text for text in bench.warnings() if "Plex stored a different value" in text]) == 5
+    assert len([text for text in bench.warnings() if "Plex stored another value than was sent" in text]) == 5
     item = bench.plex.items[100]
     assert (item.title, item.genres, item.collections) == ("New!", ["G1!", "G2!"], ["Theirs", "Studio!"])
     assert bench.quiet(scene)
@@ -197,7 +197,7 @@ def test_a_refused_field_is_named_and_the_others_count(bench: WritingBench) -> N
     work = bench.one(scene)
     assert isinstance(work.error, Rejected)
     assert work.rejected == ("studio",)
-    assert "Plex rejected the field studio of scene" in str(work.error)
+    assert "Plex rejected the studio of scene" in str(work.error)
     item = bench.plex.items[100]
     assert (item.title, item.summary, item.studio, item.collections) == ("New", "Text", "", ["bad"])
 
@@ -208,7 +208,7 @@ def test_a_refused_lock_is_named_like_its_picture(bench: WritingBench) -> None:
     bench.plex.fault("400", query="thumb.locked", method="PUT")
     work = bench.one(bench.scene(cover=b"\xff\xd8 cover"))
     assert isinstance(work.error, Rejected)
-    assert "Plex rejected the field poster of scene" in str(work.error)
+    assert "Plex rejected the poster of scene" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
 
 

@@ -68,12 +68,17 @@ def refuse(text: str) -> None:
 
 
 def named(raw: bytes) -> str:
-    """Return the key that an event names by the contract, as Python's JSON parser reads it; ``""`` for rubbish."""
+    """Return the key that an event names by the contract, as Python's JSON parser reads it.
+
+    ``""`` for rubbish, ``?`` if it is too deep to tell.
+    """
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
         context = json.loads(text, strict=False, object_pairs_hook=first_wins, parse_constant=refuse)
-    except (ValueError, RecursionError):
+    except ValueError:
         return ""
+    except RecursionError:
+        return "?"  # how deep Python reads depends on the stack of the moment
     for name in ("args", "hookContext"):
         context = context.get(name) if isinstance(context, dict) else None
     if not isinstance(context, dict) or type(context.get("id")) is not int or not 0 < context["id"] < 2**63:

@@ -246,7 +246,7 @@ def test_probes_come_at_their_interval(site: Site, kind: str) -> None:
     """During a pause a due row waits; probes come once per interval until one finds a reason."""
     site.pause(kind)
     site.edit()
-    site.conn.execute("UPDATE meta SET value = 0 WHERE name = 'wake'")
+    site.conn.execute("UPDATE meta SET value = 0 WHERE name = 'edits'")
     site.answers = 3
     assert site.run() == (Next.WORK, 180.0)
     assert site.probes == [60.0, 120.0, 180.0]

@@ -166,7 +166,7 @@ def test_an_interpreter_that_has_gone(tmp_path: Path, other: int, monkeypatch: p
     holder = take(tmp_path)
     before = set(os.listdir("/dev/fd"))
     holder.become(Next.IDLE, "a-key")
-    assert set(os.listdir("/dev/fd")) == before
+    assert set(os.listdir("/dev/fd")) <= before
     assert not os.get_inheritable(holder.fd)
     assert not locks.try_lock(other)
     holder.end(nothing)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.model.fields import Desired, Value, fingerprint
+from plexsync.model.fields import Desired, Value, field_names, fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Change, Written
 from plexsync.plex.client import url_for_edit
@@ -216,7 +216,7 @@ def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
     assert len(result.edits) == 2
     assert max(map(line, result.edits)) <= 7168
     assert sent == list(tags[: len(sent)])
-    cut = f"genre is too long for one request: the first {len(sent)} of {count} are sent"
+    cut = f"genres: too long for one request, the first {len(sent)} of {count} are sent"
     assert todo.warnings == (() if count == 100 else (cut,))
     assert (len(sent) == count) == (count == 100)
     after = Item(101, 5, title="T", genre=tuple(sent))
@@ -250,10 +250,10 @@ def test_a_list_of_others_is_never_cut(name: str, desired_values: tuple[str, ...
     todo = made(item, wanted(title="T", **{name: desired_values}), Written(names={name: ("mine",)}))
     assert [change.field for change in todo.changes] == ["title"]
     assert todo.left == ((name, "too long for one request"),)
-    assert todo.warnings == (f"{name} is too long for one request and was left alone",)
+    assert todo.warnings == (f"{field_names([name])}: too long for one request, left alone",)
     fits = made(Item(101, 5, collection=theirs[:60]), wanted(collection=("Ours",)))
     low = requests_for(fits, item, hard_limit=1024)
-    assert (low.edits, low.warnings) == ((), ("collection is too long for one request and was left alone",))
+    assert (low.edits, low.warnings) == ((), ("collection: too long for one request, left alone",))
 
 
 def test_every_warning_is_kept() -> None:
@@ -262,11 +262,11 @@ def test_every_warning_is_kept() -> None:
     item = Item(101, 5, collection=many)
     wish = wanted(summary="word " * 3000, actor=("A",), genre=many, collection=("Ours",))
     summary, genre, collection = made(item, wish).warnings
-    assert summary == "summary is too long for one request and was shortened"
-    assert genre.startswith("genre is too long for one request: the first ")
-    assert collection == "collection is too long for one request and was left alone"
+    assert summary == "summary: too long for one request, shortened"
+    assert genre.startswith("genres: too long for one request, the first ")
+    assert collection == "collection: too long for one request, left alone"
     low = requests_for(made(item, wanted(summary="word " * 900, genre=many[:150])), item, hard_limit=2048)
-    assert [text.split()[0] for text in low.warnings] == ["summary", "genre"]
+    assert [text.split()[0] for text in low.warnings] == ["summary:", "genres:"]
     assert made(item, wanted(summary="word " * 3000, actor=("A",))).warnings == (summary,)
 
 
@@ -356,7 +356,7 @@ def test_a_long_summary_is_shortened_after_414() -> None:
         made(ITEM, wanted(title="T", summary="\u4e16\u754c" * 1000)), ITEM, soft_limit=2048, hard_limit=2048
     )
     assert max(map(line, result.edits)) <= 2048
-    assert result.warnings == ("summary is too long for one request and was shortened",)
+    assert result.warnings == ("summary: too long for one request, shortened",)
     sent = dict(result.edits[-1])["summary.value"]
     assert ("\u4e16\u754c" * 1000).startswith(sent)
     assert len(sent) > 100
