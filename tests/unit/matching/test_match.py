@@ -16,6 +16,9 @@ MAP = Known(path_map=(("/s", "/p"),))
 TAUGHT = Known(learned=learned("/s", "/p"))
 SEEN = Known(remembered={1: (Remembered(1, "/p/x/old.mp4", "/s/d/x.mp4"),)})
 OTHER_SEEN = Known(remembered={1: (Remembered(1, "/p/x/old.mp4", "/s/d/else.mp4"),)})
+SEEN_TWICE = Known(
+    remembered={1: (Remembered(1, "/p/x/a.mp4", "/s/d/x.mp4"), Remembered(2, "/p/x/b.mp4", "/s/d/x.mp4"))}
+)
 X = file("/s/d/x.mp4", 100, 60)
 
 
@@ -109,6 +112,14 @@ CASES = [
         (part(1, "/p/a/b/d/x.mp4", 0, 60), part(2, "/p/s/d/x.mp4", 0, 60)), "high", E.NAME_FOLDERS, items=(2,),
     ),
     Case("size and duration", (part(1, "/p/e/y.mkv", 100, 61),), "high", E.SIZE_DURATION),
+    Case("a file of one byte", (part(1, "/p/e/y.mkv", 1, 60),), "high", E.SIZE_DURATION, file=file("/s/x.mp4", 1, 60)),
+    Case("remembered twice", (part(1, "/p/x/a.mp4"), part(2, "/p/x/b.mp4")), "high", E.REMEMBERED, SEEN_TWICE,
+         items=(1, 2)),
+    Case(
+        "learned path, two Unicode forms: Stash's spelling",
+        (part(1, "/p/d/Caf\u00e9.mp4"), part(2, "/p/d/Cafe\u0301.mp4")), "high", E.LEARNED_PATH, TAUGHT,
+        file=file("/s/d/Cafe\u0301.mp4", 100, 60), items=(2,),
+    ),
     Case("size and other duration", (part(1, "/p/e/y.mkv", 100, 61.5),), "none", None, items=()),
     Case("size, duration unknown", (part(1, "/p/e/y.mkv", 100),), "none", None, items=()),
     Case(
@@ -211,6 +222,36 @@ def test_an_equal_path_in_another_case(size: int, duration: float, verdict: str,
     index = Index((part(1, "/s/D/X.mp4", size, duration),), fold_case=True)
     found = sole((X,), index)
     assert (shown(found), found.items[0].evidence, found.items[0].why) == ((verdict, (1,)), evidence, why)
+
+
+def test_several_equal_paths_in_another_case() -> None:
+    """Where none of several is spelt as in Stash, none is certain, and the reason says why."""
+    index = Index((part(1, "/s/D/X.mp4"), part(2, "/s/D/x.MP4")), fold_case=True)
+    found = sole((X,), index)
+    assert (shown(found), found.items[0].why) == (("low", (1, 2)), "several files have this path in another spelling")
+
+
+def test_what_belongs_to_another_scene_by_its_path_is_no_candidate() -> None:
+    """A file that is one scene's by its path does not make another scene's match uncertain."""
+    scenes = [scene(1, X), scene(2, file("/s/e/x.mp4", 100))]
+    found = look(scenes, Index((part(1, "/s/d/x.mp4", 100), part(2, "/p/f/x.mp4", 100))))
+    assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("high", (2,)))
+
+
+def test_an_item_lost_to_another_scene_hides_no_other() -> None:
+    """A scene that loses its likeliest item to another still shows the next one."""
+    scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98))]
+    found = look(scenes, Index((part(1, "/p/e/x.mp4", 100), part(2, "/p/g/x.mp4", 77))))
+    assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("low", (2,)))
+
+
+def test_a_scene_outside_of_the_batch_keeps_what_it_wrote() -> None:
+    """What the others remember is not known, so the scene that wrote an item counts as if it remembered it."""
+    other = scene(2, file("/s/e/x.mp4", 98))
+    index = Index((part(1, "/p/e/x.mp4", 100),))
+    found = look([scene(1, X)], index, stash=[scene(1, X), other], known=Known(claims={1: 2}))[1]
+    assert (shown(found), found.items[0].contested) == (("low", (1,)), (2,))
+    assert shown(look([scene(1, X)], index, stash=[scene(1, X), other])[1]) == ("high", (1,))
 
 
 def test_every_rule_has_both_cases() -> None:
@@ -412,6 +453,9 @@ def test_which_names_a_match_rests_on() -> None:
     found = match([scene(1, X)], Index(rows), Known())[1]
     assert found.ask_names == {"x.mp4", "X.mp4", "x.MP4"}
     assert found.ask_sizes == frozenset()
+    renamed = match([scene(1, X)], Index((part(1, "/p/e/y.mkv", 100, 60),)), Known())[1]
+    assert renamed.ask_names == {"x.mp4", "y.mkv"}
+    assert renamed.ask_sizes == {(100, 60.0)}
 
 
 def test_a_batch_asks_the_index_at_most_three_times() -> None:
