@@ -98,7 +98,7 @@ def run(top: Path, scenes: int) -> list[str]:
     empty, full = str(top / "empty"), str(top / "full")
     for folder in (empty, full):
         Path(folder).mkdir()
-    # As the worker and the waiter do: the last connection that closes would put everything into the file each time.
+    # Kept open, as the worker keeps its own: the last connection to close writes the whole log into the file.
     held = [schema.open_queue(folder, time.time()) for folder in (empty, full)]
     missed: list[str] = []
     print(f"{'a hook inserts':34} {'inserts':>7} {'median':>11} {'slowest 1%':>11} {'slowest':>11}")

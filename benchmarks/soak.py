@@ -4,7 +4,7 @@
 
 The real plugin runs between the tests' Stash and Plex (real processes and sockets, on loopback). Scenes are edited one
 by one and in bulk, performers, studios and tags are renamed, tags are merged, covers replaced, and some changes fire no
-hook. Meanwhile hooks, workers, waiters and tasks are killed, at random instants and at the named points of
+hook. Meanwhile hooks, workers, idle workers and tasks are killed, at random instants and at the named points of
 ``tests/process/crash``; Plex is stopped and started, and answers with faults. What is dead is started again as Stash
 would: by the next hook, a task, or the ``wake`` of a page. In the end everything has to have arrived by itself.
 
@@ -50,8 +50,8 @@ TASKS = ("sync_all", "sync_recent", "process_queue")
 
 
 def points(of: str) -> list[str]:
-    """The named points of ``hook``, ``worker`` (with the waiter's) or ``task``."""
-    begins = ("worker", "waiter") if of == "worker" else (of,)
+    """The named points of ``hook``, ``worker`` (idle ones too) or ``task``."""
+    begins = ("worker", "idle") if of == "worker" else (of,)
     return [name for name in POINTS if name.startswith(begins)]
 
 

@@ -1,6 +1,6 @@
 """The composition root: builds what the worker and the tasks need, and closes it.
 
-Decides nothing. Loads third-party modules, so the hook, the waiter and the quick operations never come here.
+Decides nothing. Loads third-party modules, so the hook, the idle worker and the quick operations never import it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from plexsync import repair
 from plexsync.core import environment
 from plexsync.core.connection import Connection, client_id, read_connection
+from plexsync.core.db import creation_lock
 from plexsync.log import FileSink, Log, StashSink
 from plexsync.model.settings import Settings, digest, read_settings
 from plexsync.plex.client import PlexClient
@@ -28,17 +29,17 @@ from plexsync.sync.planner import Planner
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Time, randomness and sleep, handed in."""
+    """Time, randomness and sleep; tests replace them."""
 
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    rng: random.Random = random.Random()  # noqa: RUF009 - one source for the process is what is wanted
+    rng: random.Random = random.Random()  # noqa: RUF009 - one source for the whole process
 
 
 class Saved(NamedTuple):
-    """What the user saved for PlexSync. ``warnings``: a sentence for each value that could not be used.
+    """The settings that the user saved. ``warnings``: a sentence for each value that cannot be used.
 
-    ``digest`` differs whenever anything saved does, and is ``""`` while nothing has been read.
+    ``digest`` changes whenever anything saved changes; ``""``: nothing was read yet.
     """
 
     settings: Settings
@@ -47,7 +48,7 @@ class Saved(NamedTuple):
 
 
 def settings_from(saved: Mapping[str, Any]) -> Saved:
-    """Read what Stash has saved for PlexSync."""
+    """Return the settings from what Stash has saved for PlexSync."""
     settings, warnings = read_settings(saved)
     return Saved(settings, warnings, digest(saved))
 
@@ -55,8 +56,8 @@ def settings_from(saved: Mapping[str, Any]) -> Saved:
 class App:
     """Everything for one data folder.
 
-    ``api_key``: Stash's, held in memory alone. ``settings``: those in use, the defaults until the first ``apply``, and
-    ``saved_digest`` tells them from others. ``planner``: None until ``connect_plex``. ``heard`` is called at each
+    ``api_key``: Stash's API key, kept in memory only. ``settings``: those in use, the defaults until the first
+    ``apply``; ``saved_digest``: their digest. ``planner``: None until ``connect_plex``. ``heard`` is called at every
     answer of either server.
     """
 
@@ -78,11 +79,11 @@ class App:
 
     @property
     def state(self) -> State:
-        """``state.db``, opened at the first use."""
+        """``state.db``, opened on first use."""
         return self.open_state()
 
     def open_state(self, *, thorough: bool = False) -> State:
-        """Open ``state.db``; a broken one is set aside and built anew. ``thorough``: the whole file is checked."""
+        """Open ``state.db``; a damaged one is set aside and rebuilt. ``thorough``: check the whole file."""
         if self._state is None:
             self._state = repair.open_state(self.folder, self.log, self.world.clock(), thorough=thorough)
         return self._state
@@ -90,11 +91,11 @@ class App:
     # -- Stash
 
     def connection(self) -> Connection:
-        """Return what ``connection.json`` says, with the API key; the defaults while there is none."""
+        """Return the connection in ``connection.json``, or the default one, with the API key."""
         return read_connection(self.folder, self.api_key) or Connection(api_key=self.api_key)
 
     def renew_stash(self) -> None:
-        """Go on with the newest connection that a hook left: another cookie, another key or another Stash."""
+        """Use the newest connection that a hook left: another cookie, another key or another Stash."""
         connection = self.connection()
         self.log.secret(connection.cookie, connection.api_key)
         if not self.stash.renew(connection):
@@ -119,13 +120,13 @@ class App:
     # -- settings
 
     def load_settings(self) -> Settings:
-        """Ask Stash for the settings and use them from now on."""
+        """Read the settings from Stash and apply them; return those in use. Raise ``StashUnavailable``."""
         return self.apply(settings_from(self.stash.settings()))
 
     def apply(self, saved: Saved) -> Settings:
-        """Use these settings from now on: the log follows them, and Plex is connected to anew if they changed.
+        """Use these settings from now on: set up the log, and reconnect to Plex if they changed.
 
-        Returns the settings in use, the same object while they are equal.
+        Return the settings in use: the same object while they are equal.
         """
         if saved.digest != self.saved_digest:
             self.saved_digest = saved.digest
@@ -138,7 +139,7 @@ class App:
         return self.settings
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
-        """Log each warning once, also over restarts."""
+        """Log the warnings, but not again after a restart."""
         if list(warnings) != self.state.meta.warned:
             for sentence in warnings:
                 self.log.warning(sentence)
@@ -148,7 +149,7 @@ class App:
 
     @property
     def client(self) -> PlexClient:
-        """Plex, under the settings in use; made at the first use, it connects when it is first asked something."""
+        """The client of Plex for the settings in use, made on first use; it connects at the first request."""
         if self._client is None:
             self._client = PlexClient(
                 self.settings.plex_url,
@@ -162,7 +163,7 @@ class App:
         return self._client
 
     def connect_plex(self) -> Planner:
-        """Connect to Plex, once for the settings in use; return the way from scenes to planned edits."""
+        """Connect to Plex, once for the settings in use; return the planner."""
         if self.planner is None:
             machine = self.client.identity.machine
             library = Library(self.state.conn, self.client, machine, self.world.clock)
@@ -171,19 +172,19 @@ class App:
 
     @property
     def listing_seconds(self) -> float:
-        """Seconds spent on listing Stash's files since Plex was connected to."""
+        """Seconds spent on listing Stash's files since PlexSync connected to Plex."""
         return self.planner.listing_seconds if self.planner is not None else 0.0
 
     @property
     def requests(self) -> tuple[int, int, int]:
-        """Requests so far: reads of Plex, writes to Plex, Stash."""
+        """Requests so far: reads of Plex, writes to Plex, requests to Stash."""
         reads, writes, stash = self._counted
         if self._client is not None:
             reads, writes = reads + self._client.session.reads, writes + self._client.session.writes
         return reads, writes, stash + self.stash.requests
 
     def reconnect(self) -> None:
-        """Forget both connections: the next question to either server connects anew."""
+        """Drop both connections: the next request to either server connects anew."""
         self._drop_client()
         self._close_stash()
         self.stash = self._new_stash(self.connection())
@@ -211,32 +212,17 @@ class App:
 
 
 def own_client_id(folder: str) -> str:
-    """The installation's identifier, made once: a random one each time would be a new device each time."""
-    found = client_id(folder)
-    if found:
-        return found
-    path = os.path.join(folder, environment.CLIENT_ID)
-    made = str(uuid.uuid4())
-    part = f"{path}.{os.getpid()}"
-    with open(part, "w", encoding="ascii") as file:
-        file.write(made)
-    try:
-        os.link(part, path)  # whoever comes first wins; nothing half-written is ever seen
-    except FileExistsError:
-        earlier = client_id(folder)
-        if not earlier:  # what lies there is no identifier
-            os.replace(part, path)
-        return earlier or made
-    except OSError:  # a file system without links
-        os.replace(part, path)
-        return made
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
-    return made
+    """Return the installation's identifier, made once: Plex would list every other one as a new device."""
+    earlier = client_id(folder)
+    if earlier:
+        return earlier
+    with creation_lock(folder):
+        identifier = client_id(folder) or str(uuid.uuid4())  # another process may have made it meanwhile
+        environment.replace(os.path.join(folder, environment.CLIENT_ID), identifier.encode("ascii"), sync=True)
+    return identifier
 
 
 def worker_log(folder: str, stash: StashSink, clock: Callable[[], float]) -> Log:
-    """The worker's log: its file, and Stash's own log for what people should see."""
+    """Return the worker's log: ``plexsync.log``, and Stash's log for what users should see."""
     file = FileSink(folder, lambda sentence: stash.add("warning", sentence), clock)
     return Log([file, stash], salt=own_client_id(folder))

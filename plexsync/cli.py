@@ -1,6 +1,6 @@
-"""The command line, for people and tests, and the commands by which the background process starts itself.
+"""The command line for people, and the internal commands that start the background process.
 
-Loads only what a command needs.
+Loads only what the command needs.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import sys
 from plexsync.core import environment
 
 USAGE = """\
-PlexSync carries scene metadata from Stash to Plex. Without an argument it speaks Stash's protocol on stdin.
+PlexSync carries scene metadata from Stash to Plex. Without arguments it speaks Stash's plugin protocol on stdin.
 
-usage: python3 PlexSync.py status [--json]     the queue, dead letters, what pauses syncing
+usage: python3 PlexSync.py status [--json]     show the queue, dead letters and why syncing is paused
        python3 PlexSync.py check-setup         check the Plex server, token, libraries and paths
-       python3 PlexSync.py worker              be the background worker until nothing is left to do
-       python3 PlexSync.py --help              this text
+       python3 PlexSync.py worker              run the background worker until nothing is left to do
+       python3 PlexSync.py --help              show this text
 
-The data folder is plugin_data/PlexSync beside Stash's config.yml. Where it is not found, name it:
-  --data-dir FOLDER, or the environment variable PLEXSYNC_DATA_DIR.
+The data folder is plugin_data/PlexSync beside Stash's config.yml. If it is not found there, name it with
+--data-dir FOLDER or the environment variable PLEXSYNC_DATA_DIR.
 """
 
 
 def main() -> None:
-    """Run one command and end the process with its status: 0, 1 for a finding, 2 for a wrong call."""
+    """Run one command and end the process: status 0, 1 if the command found a problem, 2 for wrong arguments."""
     environment.load_site()
     status = run(sys.argv[1:])
     with contextlib.suppress(OSError):
@@ -71,8 +71,8 @@ _FLAGS = ("json", "resumed")
 
 
 def _options(words: list[str]) -> dict[str, str] | None:
-    """``--name value`` pairs and flags; None for anything else."""
-    found: dict[str, str] = {}
+    """Return the ``--name value`` pairs and the flags, or None if there is anything else."""
+    options: dict[str, str] = {}
     rest = iter(words)
     for word in rest:
         name = word.removeprefix("--")
@@ -81,14 +81,15 @@ def _options(words: list[str]) -> dict[str, str] | None:
         value = "" if name in _FLAGS else next(rest, None)
         if value is None:
             return None
-        found[name] = value
-    return found
+        options[name] = value
+    return options
 
 
 def guess_data_dir() -> str:
-    """Return the data folder for the command line, where Stash does not name its folder.
+    """Return the data folder for the command line, which unlike Stash's calls does not name Stash's folder.
 
-    That is the first one above the plugin's folder (``<stash>/plugins/.../PlexSync``), or the one in ``~/.stash``.
+    That is the first one found above the plugin's folder (``<stash>/plugins/.../PlexSync``), or else the one in
+    ``~/.stash``.
     """
     override = environment.data_dir("")
     if override:
@@ -114,14 +115,14 @@ def _status(folder: str, *, as_json: bool) -> int:
     from plexsync import status
 
     try:
-        found = status.status(folder, time.time())
+        status_object = status.status(folder, time.time())
     except (OSError, sqlite3.Error) as error:
         print(f"PlexSync cannot read its databases in {folder} ({error}).", file=sys.stderr)
         return 1
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(status_object, indent=1))
     else:
-        print("\n".join(status.words(found)))
+        print("\n".join(status.sentences(status_object)))
     return 0
 
 
@@ -142,11 +143,11 @@ def _check_setup(folder: str) -> int:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         app = App(folder, Log([]))
         try:
-            found = check_setup.run(app)
+            report = check_setup.run(app)
         finally:
             app.close()
     except (OSError, sqlite3.Error) as error:
         print(f"PlexSync cannot use its data folder {folder} ({error}).", file=sys.stderr)
         return 1
-    print("\n".join(found["lines"]))
-    return 0 if found["ok"] else 1
+    print("\n".join(report["lines"]))
+    return 0 if report["ok"] else 1

@@ -1,6 +1,6 @@
 """Stash's entry: read one document from stdin, run a hook, task or operation, print exactly one JSON document.
 
-Loaded by the hook: standard library only, and for a hook nothing but ``core`` and ``hook``.
+Loaded by the hook: standard library only, and a hook loads only ``core`` and ``hook``.
 """
 
 import gc
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def say(document: str) -> None:
-    """Print the document and end the process at once: an ordinary exit would cost a hook a sixth of its time."""
+    """Print the document and end the process at once: an ordinary exit would take a sixth of a hook's time."""
     try:
         sys.stdout.buffer.write(document.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()

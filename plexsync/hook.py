@@ -1,7 +1,7 @@
 """The hook: validate the event, commit one row, save the connection to Stash, wake the worker. Nothing else.
 
-It runs inside the user's save and may be killed at any instant, so it makes no HTTP call and loads no third-party
-module. Once the row is committed the edit is safe.
+It runs while the user waits for a save and may be killed at any time, so it sends no HTTP request and loads no
+third-party module. Once the row is committed, the edit is safe.
 """
 
 import os
@@ -11,7 +11,7 @@ from plexsync.core import enqueue, environment, wake
 from plexsync.core.event import Event, leave_connection, to_json
 from plexsync.core.sqlite import sqlite3
 
-#: Hook type -> the kind of key that it queues. Others are ignored.
+#: Hook type -> kind of the key that is queued. Other hook types are ignored.
 KINDS = {
     "Scene.Create.Post": "scene",
     "Scene.Update.Post": "scene",
@@ -24,12 +24,12 @@ KINDS = {
 
 
 def handle(event: Event) -> str:
-    """Queue what the hook event names. Return the JSON document to print."""
+    """Queue the object that the event names; return the JSON document to print."""
     kind = KINDS.get(event.type)
     if kind is None:
         return to_json("output", "ignored")
     if not event.id:
-        return to_json("error", f"PlexSync queued nothing: {event.type} came without a valid {kind} id.")
+        return to_json("error", f"PlexSync queued nothing: {event.type} has no valid {kind} id.")
     key, name = f"{kind}:{event.id}", f"{kind} {event.id}"
     folder = environment.data_dir(event.stash_dir)
     if not folder:
@@ -56,7 +56,7 @@ def handle(event: Event) -> str:
 
 
 def _wake_to_repair(event: Event, folder: str) -> None:
-    """Wake the worker, which repairs a damaged queue; not where there is no queue file at all."""
+    """Wake the worker, which repairs a damaged queue, unless there is no queue file at all."""
     if os.path.isfile(os.path.join(folder, environment.QUEUE_DB)):
         try:
             leave_connection(event, folder)
@@ -66,7 +66,7 @@ def _wake_to_repair(event: Event, folder: str) -> None:
 
 
 def _store(reason: str, key: str, folder: str) -> None:
-    """Commit the row, in a queue that is made where there is none yet."""
+    """Commit the row; create the queue if there is none yet."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     now = time.time()
     conn = enqueue.open_made(folder)

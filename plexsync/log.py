@@ -1,8 +1,9 @@
-"""Log lines: one format, three places, no secrets anywhere.
+"""Log lines: one format, three destinations, no secrets.
 
 A line begins with one of ``ACTIONS`` and names the scene; values follow as ``key=value``, changes as ``old -> new``;
-one line per scene at info. The places: Stash's stderr protocol (tasks and operations), ``plexsync.log`` (the worker),
-and Stash's log through the ``log`` operation (the worker's warnings and summaries). Knows neither queue nor Plex.
+one line per scene at info. The destinations: Stash's stderr protocol (tasks and operations), ``plexsync.log`` (the
+worker), and Stash's log through the ``log`` operation (the worker's warnings and summaries). Knows neither queue nor
+Plex.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Protocol, TextIO
 
 from plexsync.core import environment
 
-#: The words with which a line begins: what happened. A sentence for the user (``problem``) needs none.
+#: The first words of log lines: what happened. A sentence for the user (``problem``) needs none.
 ACTIONS = (
     *("asked", "cleared", "compared", "dead-lettered", "differs", "dropped", "ended", "failed", "finished", "found"),
     *("left", "paused", "queued", "rejected", "repaired", "resumed", "retrying", "shortened", "skipped", "snoozed"),
@@ -32,32 +33,32 @@ ACTIONS = (
 #: Levels of Stash's stderr protocol.
 LEVELS = {"debug": "d", "info": "i", "warning": "w", "error": "e"}
 
-#: ``plexsync.log`` is rotated at this many bytes, and so many old ones are kept.
+#: ``plexsync.log`` is rotated at this many bytes; this many old files are kept.
 LOG_BYTES, LOG_FILES = 5_000_000, 3
 
-#: Stash stops reading a plugin's stderr at a line of 64 KiB.
+#: Bytes of a line on stderr: Stash stops reading a plugin's stderr at a line of 64 KiB.
 LINE_BYTES = 32_000
 
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """A path, file name or title: shown as it is, or as a stable pseudonym with ``logHidePaths``.
+    """A path, file name or title: shown as it is, or with ``logHidePaths`` as a stable pseudonym.
 
-    Its ``repr`` hides the text: it cannot slip into a line inside some other value.
+    ``repr`` hides the text, so it cannot get into a line as part of another value.
     """
 
     text: str = field(repr=False)
 
 
 class Sink(Protocol):
-    """A place for lines."""
+    """A destination of log lines."""
 
     def write(self, level: str, line: str) -> None:
-        """Take one line without newline; never raises."""
+        """Write one line, given without a newline. Never raise."""
 
 
 class StderrSink:
-    """Write Stash's stderr protocol: ``\\x01 level \\x02 text``. A reader that has gone is no reason to fail."""
+    """Writes Stash's stderr protocol, ``\\x01 level \\x02 text``. Ignores errors: Stash may have stopped reading."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -66,15 +67,15 @@ class StderrSink:
         self._send(LEVELS.get(level, "i"), line)
 
     def progress(self, done: float) -> None:
-        """Report progress, 0 to 1."""
+        """Report progress, from 0 to 1."""
         self._send("p", f"{min(max(done, 0.0), 1.0):.4f}")
 
-    def _send(self, letter: str, line: str) -> None:
+    def _send(self, code: str, line: str) -> None:
         text = " ".join(line.splitlines()).strip() or "-"
         clipped = text.encode("utf-8", "replace")[:LINE_BYTES].decode("utf-8", "ignore")
-        sent = f"\x01{letter}\x02{clipped}\n"
+        sent = f"\x01{code}\x02{clipped}\n"
         try:
-            if hasattr(self._stream, "buffer"):  # Stash reads UTF-8, and a stream has the locale's encoding
+            if hasattr(self._stream, "buffer"):  # Stash reads UTF-8, whatever the stream's encoding
                 self._stream.buffer.write(sent.encode("utf-8"))
             else:
                 self._stream.write(sent)
@@ -84,7 +85,7 @@ class StderrSink:
 
 
 class FileSink:
-    """``plexsync.log``: JSON lines, rotated. A full disk is reported once through ``complain``, and work goes on."""
+    """``plexsync.log``: JSON lines, rotated. An error is reported once through ``complain``; work continues."""
 
     def __init__(self, folder: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -112,7 +113,7 @@ class FileSink:
             self._complain(f"failed to write {environment.LOG} ({sys.exc_info()[1]}); syncing continues without it.")
 
     def close(self) -> None:
-        """Close the file; what a full disk did not take is lost."""
+        """Close the file; lines that a full disk did not accept are lost."""
         with contextlib.suppress(OSError):
             self._handler.close()
 
@@ -120,7 +121,7 @@ class FileSink:
 class StashSink:
     """Lines for Stash's log, kept until ``flush`` sends them, at most every ``interval`` seconds."""
 
-    #: Lines kept while Stash is unreachable; the newest win.
+    #: Lines kept while Stash is unreachable: the newest.
     KEEP = 200
 
     def __init__(self, interval: float = 10.0) -> None:
@@ -133,11 +134,11 @@ class StashSink:
             self.add(level, line)
 
     def add(self, level: str, line: str) -> None:
-        """Keep a line whatever its level: a drain's summary, for example."""
+        """Keep a line whatever its level, the summary of a run for example."""
         self._lines = [*self._lines, {"level": LEVELS[level], "message": line}][-self.KEEP :]
 
     def flush(self, send: Callable[[Sequence[dict[str, str]]], None], now: float, force: bool = False) -> None:
-        """Send the lines when it is time, or at once (``force``). What ``send`` raises keeps them for the next time."""
+        """Send the lines if ``interval`` has passed, or at once (``force``). If ``send`` raises, keep them."""
         if not self._lines or (0 <= now - self._sent_at < self._interval and not force):
             return
         self._sent_at = now
@@ -150,7 +151,7 @@ class StashSink:
 
 
 class Log:
-    """Write lines to sinks. ``hide``: show pseudonyms; ``debug_on``: write debug lines; ``salt``: of the pseudonyms.
+    """Writes lines to sinks. ``hide``: show pseudonyms; ``debug_on``: write debug lines; ``salt``: of the pseudonyms.
 
     ``text`` begins with one of ``ACTIONS``; ``values`` follow it as ``key=value``.
     """
@@ -163,37 +164,37 @@ class Log:
         self._secrets: set[str] = set()
 
     def secret(self, *values: str) -> None:
-        """Replace these texts by ``***`` in every line from now on. Shorter than 4 characters they are no secrets."""
+        """Replace these texts by ``***`` in every line from now on; ignore those shorter than 4 characters."""
         for value in values:
             if len(value) >= 4:
                 self._secrets |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
     def debug(self, text: str, **values: object) -> None:
-        """Write what only an investigation needs: skipped where ``debug_on`` is off."""
+        """Write what only an investigation needs, if ``debug_on`` is set."""
         if self.debug_on:
             self._write("debug", text, values)
 
     def info(self, text: str, **values: object) -> None:
-        """Write what happened: one line per scene."""
+        """Write what happened, one line per scene."""
         self._write("info", text, values)
 
     def warning(self, text: str, **values: object) -> None:
-        """Write what the user may have to know; it reaches Stash's log too."""
+        """Write what the user should know; the line reaches Stash's log too."""
         self._write("warning", text, values)
 
     def error(self, text: str, **values: object) -> None:
-        """Write what the user has to put right, or a bug of ours; it reaches Stash's log too."""
+        """Write what the user must fix, or a bug of PlexSync; the line reaches Stash's log too."""
         self._write("error", text, values)
 
     def summary(self, text: str, **values: object) -> None:
-        """Write a line at info level that reaches Stash's log too: the result of a drain, the end of a pause."""
+        """Write a line at info level that reaches Stash's log too: the result of a run, the end of a pause."""
         line = self.render(text, values)
         for sink in self.sinks:
             keep = sink.add if isinstance(sink, StashSink) else sink.write
             keep("info", line)
 
     def trace(self, error: BaseException) -> None:
-        """Write where an internal error came from, a line per frame, without its text: that may hold anything."""
+        """Write where an internal error came from, one line per frame, without its text, which may hold anything."""
         for frame in traceback.extract_tb(error.__traceback__):
             self._write(
                 "error", "traced", {"file": os.path.basename(frame.filename), "line": frame.lineno, "in": frame.name}
@@ -206,11 +207,11 @@ class Log:
                 sink.close()
 
     def pseudonym(self, text: str) -> str:
-        """Return a stable stand-in for ``text`` that reveals nothing of it but equality."""
+        """Return a stable pseudonym for ``text`` that reveals nothing but equality."""
         return "#" + hashlib.sha256((self._salt + text).encode("utf-8", "replace")).hexdigest()[:10]
 
     def render(self, text: str, values: dict[str, object]) -> str:
-        """Return the line as it is written."""
+        """Return the line as text, with secrets replaced."""
         line = " ".join([text, *(f"{name}={self._value(value)}" for name, value in values.items())])
         for secret in sorted(self._secrets, key=len, reverse=True):  # one may be the beginning of another
             line = line.replace(secret, "***")
@@ -219,8 +220,8 @@ class Log:
     def _value(self, value: object) -> str:
         if isinstance(value, Private):
             return self.pseudonym(value.text) if self.hide else json.dumps(value.text, ensure_ascii=False)
-        if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):  # a named tuple, a JobKey, has its text
-            return "[" + ", ".join(self._value(one) for one in value) + "]"
+        if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):  # a named tuple has its own text
+            return "[" + ", ".join(self._value(element) for element in value) + "]"
         return str(value)
 
     def _write(self, level: str, text: str, values: dict[str, object]) -> None:

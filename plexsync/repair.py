@@ -1,4 +1,4 @@
-"""Damaged databases: ``state.db`` is set aside and built anew, ``queue.db`` is read row by row. Nothing is deleted.
+"""Repair damaged databases: ``state.db`` is rebuilt, ``queue.db`` is read row by row. Nothing is deleted.
 
 Standard library alone.
 """
@@ -22,7 +22,7 @@ from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger
 from plexsync.state.ledger import State
 
-#: What SQLite says when the file itself is damaged, not merely locked, full or read-only.
+#: Parts of SQLite's messages about a file that is itself damaged, not merely locked, full or read-only.
 _DAMAGED = ("image is malformed", "malformed database schema", "not a database")
 
 #: Endings of the files that belong to one database.
@@ -35,9 +35,9 @@ def is_damaged(error: BaseException) -> bool:
 
 
 def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> State:
-    """Open ``state.db``; a damaged one is set aside and a new one made, with what was exported earlier.
+    """Open ``state.db``; set a damaged one aside and make a new one with what was exported earlier.
 
-    ``thorough`` reads the whole file. Raise ``sqlite3.Error`` for anything else.
+    ``thorough`` reads the whole file. Raise ``sqlite3.Error`` for anything but damage.
     """
     path = os.path.join(folder, environment.STATE_DB)
     is_new = not os.path.exists(path) or not os.path.getsize(path)
@@ -52,21 +52,21 @@ def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> 
             raise
     kept = set_aside(path, now)
     log.error(
-        f"repaired state.db: the damaged file was kept as {os.path.basename(kept)}, and a new one was made. No edit is"
+        f"repaired state.db: the damaged file was kept as {os.path.basename(kept)} and a new one was made. No edit is"
         " lost; what PlexSync wrote earlier counts as your own edit until it is written again."
     )
     return _with_times(folder, ledger.open_state(folder))
 
 
 def _with_times(folder: str, conn: sqlite3.Connection) -> State:
-    """Return a new state with the times of the last syncs that were exported."""
-    made = State(conn)
-    made.import_synced(status.read_timestamps(folder))
-    return made
+    """Return a new state with the exported times of the last syncs."""
+    state = State(conn)
+    state.import_synced(status.read_timestamps(folder))
+    return state
 
 
 def _is_whole(conn: sqlite3.Connection) -> bool:
-    """Return whether the whole file can be read; the connection is closed if not."""
+    """Return whether the whole file can be read; close the connection if not."""
     try:
         if conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
             return True
@@ -78,9 +78,10 @@ def _is_whole(conn: sqlite3.Connection) -> bool:
 
 
 def repair_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
-    """Make sure that ``queue.db`` can be used: a damaged one is read row by row. Only the lock's holder may.
+    """Check ``queue.db``, and rebuild a damaged one from the rows that can be read.
 
-    ``thorough`` reads the whole file.
+    Only the lock's holder may call this. ``thorough`` reads the whole file. Raise ``sqlite3.Error`` for anything but
+    damage.
     """
     try:
         conn = schema.open_queue(folder, now)
@@ -97,24 +98,24 @@ def repair_queue(folder: str, log: Log, now: float, *, thorough: bool) -> None:
 
 
 def _salvage(folder: str, log: Log, now: float) -> None:
-    """Read what can be read, set the file aside, put the keys into a new one. Hooks wait at ``init.lock`` meanwhile."""
+    """Read what can be read, set the file aside, and queue the keys in a new one. Hooks wait for ``init.lock``."""
     path = os.path.join(folder, environment.QUEUE_DB)
     with db.creation_lock(folder):
         rest = _read(path)
         kept = set_aside(path, now)
     with contextlib.closing(schema.open_queue(folder, now)) as conn:
-        _put_back(conn, rest, now)
+        _restore(conn, rest, now)
     log.error(
         f"repaired queue.db: {len(rest.keys)} jobs were saved from the damaged file, which was kept as"
-        f" {os.path.basename(kept)}. Run Sync recent to make sure that nothing is missing."
+        f" {os.path.basename(kept)}. Run Sync recent to make sure nothing is missing."
     )
 
 
 class _Rest:
     """What could be read of a damaged queue.
 
-    ``keys``: row id -> key. ``dead``: row id -> reason and message of a dead letter. ``meta`` and
-    ``cleared``: rows of the tables of these names.
+    ``keys``: row id -> key. ``dead``: row id -> (reason, message) of a dead letter. ``meta``, ``cleared``: the rows of
+    the tables of these names.
     """
 
     def __init__(self) -> None:
@@ -124,7 +125,7 @@ class _Rest:
         self.cleared: dict[str, float] = {}
 
 
-def _put_back(conn: sqlite3.Connection, rest: _Rest, now: float) -> None:
+def _restore(conn: sqlite3.Connection, rest: _Rest, now: float) -> None:
     jobs.enqueue_many(conn, rest.keys.values(), "repaired", now, enqueue.BY_HAND)
     meta = QueueMeta(conn)
     with db.transaction(conn):
@@ -138,10 +139,10 @@ def _put_back(conn: sqlite3.Connection, rest: _Rest, now: float) -> None:
         conn.executemany("INSERT OR IGNORE INTO cleared VALUES (?, ?)", rest.cleared.items())
 
 
-#: What catch-up must know as it was: when PlexSync came, the last Clear queue, and the last catch-up.
+#: What catch-up needs: when PlexSync was installed, the last Clear queue, and the last catch-up.
 _KEPT = ("started_at", "cleared_at", "caught_up_at")
 
-#: Ways to a row's key and state: the table, and the two indexes, which hold the same where the table is unreadable.
+#: Ways to a row's key and state: the table, and two indexes that hold them even where the table is unreadable.
 _TABLE = "SELECT _id, key, status, reason, message FROM ack_queue_default NOT INDEXED ORDER BY _id {order}"
 _BY_KEY = "SELECT _id, key, 1, '', '' FROM ack_queue_default WHERE key > '' ORDER BY key {order}"
 _BY_STATE = (
@@ -152,7 +153,7 @@ _LOST = "This job's row in queue.db was damaged. Edit the scene in Stash, or run
 
 
 def _read(path: str) -> _Rest:
-    """Return every key that can be read, with what is known of its state."""
+    """Return every key that can be read, with its state where that is known."""
     rest = _Rest()
     sure: set[int] = set()
     for sql in (_TABLE, _BY_KEY, _BY_STATE):
@@ -181,7 +182,7 @@ def _rows(path: str, sql: str) -> Iterator[tuple[Any, ...]]:
         conn = sqlite3.connect(path, timeout=enqueue.BUSY_TIMEOUT, isolation_level=None)
         conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
-            conn.execute("PRAGMA writable_schema=ON")  # or SQLite refuses a file of which the end is missing as a whole
+            conn.execute("PRAGMA writable_schema=ON")  # without it, SQLite refuses to read a truncated file at all
             yield from conn.execute(sql.format(order=order))
         except sqlite3.Error:
             pass  # the rest of this direction cannot be read
@@ -190,7 +191,7 @@ def _rows(path: str, sql: str) -> Iterator[tuple[Any, ...]]:
 
 
 def set_aside(path: str, now: float) -> str:
-    """Rename a database and its side files; return the new name."""
+    """Rename a database and the files beside it (WAL, shared memory); return the new path."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     kept = f"{path}.damaged-{stamp}"
     number = 0
@@ -203,16 +204,16 @@ def set_aside(path: str, now: float) -> str:
     return kept
 
 
-#: What was to replace one of our files, named after the pid of its writer; seconds after which nobody writes it.
-_PART = re.compile(rf"(?:[a-z_]+\.json|{re.escape(environment.METRICS)}|{environment.CLIENT_ID})\.\d+")
+#: Names of temporary files that were to replace ours (they end in the writer's pid); seconds after which one is stale.
+_PART = re.compile(rf"(?:[a-z_]+\.(?:json|csv)|{re.escape(environment.METRICS)}|{environment.CLIENT_ID})\.\d+")
 PART_SECONDS = 60.0
 
 
 def sweep(folder: str, now: float) -> None:
-    """Remove what processes that were killed left half-way to a file: the hook's has a cookie in it."""
+    """Remove temporary files left by killed processes: a hook's holds a cookie."""
     with os.scandir(folder) as entries:
         parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
     for part in parts:
-        with contextlib.suppress(OSError):  # its writer has just finished
+        with contextlib.suppress(OSError):  # its writer has just renamed it
             if not 0 <= now - os.stat(part).st_mtime < PART_SECONDS:
                 os.unlink(part)

@@ -1,4 +1,4 @@
-"""The Python packages that PlexSync needs, and what it says and does where one is missing. Standard library alone."""
+"""The Python packages that PlexSync needs, and the pause where one is missing. Standard library only."""
 
 from __future__ import annotations
 
@@ -30,19 +30,22 @@ PACKAGES = {
 
 
 def missing() -> list[str]:
-    """Return the required modules that this Python does not find."""
+    """Return the required modules that this Python cannot find."""
     return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
 def missing_sentence(modules: Sequence[str], *, managed: bool | None = None) -> str:
-    """Say what is missing and the command that installs it. ``managed``: see ``is_managed``, which None asks."""
-    what, verb = ("module", "is") if len(modules) == 1 else ("modules", "are")
+    """Return the sentence for missing modules, with the command that installs them.
+
+    ``managed``: as ``is_managed`` returns, which None calls.
+    """
+    noun, verb = ("module", "is") if len(modules) == 1 else ("modules", "are")
     command = _pip(modules, managed=is_managed() if managed is None else managed)
-    return f"PlexSync is paused: the Python {what} {', '.join(modules)} {verb} missing. Run: {command}"
+    return f"PlexSync is paused: the Python {noun} {', '.join(modules)} {verb} missing. Run: {command}"
 
 
 def broken_sentence(error: Exception) -> str:
-    """Say what cannot be loaded though it is there: the modules without what they need in turn, or PlexSync itself."""
+    """Return the sentence for modules that are installed but cannot be loaded: PlexSync's own, or the required ones."""
     if isinstance(error, SyntaxError) or str(getattr(error, "name", "")).startswith("plexsync"):
         return (
             f"PlexSync is paused: the plugin's files are incomplete or mixed ({error})."
@@ -53,7 +56,7 @@ def broken_sentence(error: Exception) -> str:
 
 
 def is_managed() -> bool:
-    """Whether the system guards its Python (PEP 668): pip then installs nothing without ``--break-system-packages``."""
+    """Return whether the system manages this Python (PEP 668): pip then insists on ``--break-system-packages``."""
     import sysconfig
 
     in_venv = sys.prefix != sys.base_prefix
@@ -61,16 +64,17 @@ def is_managed() -> bool:
 
 
 def _pip(modules: Sequence[str], *, managed: bool, force: bool = False) -> str:
-    """Return the command that installs the packages of ``modules`` for this very interpreter."""
+    """Return the command that installs the packages of ``modules`` for this interpreter."""
     options = ["--break-system-packages"] * managed + ["--force-reinstall"] * force
     packages = [PACKAGES[name] for name in modules]
     return " ".join([sys.executable or "python3", "-m pip install", *options, *packages])
 
 
 def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None:
-    """Pause with ``sentence`` in status, log and, if it answers, Stash's log; once for as long as it stays the same.
+    """Pause with ``sentence`` in the status, and log it unless the last pause had the same sentence.
 
-    Edits and wake requests until now are answered by this; later ones start an attempt at once.
+    Stash's log gets it too, if Stash answers. Edits and wake requests until ``now`` count as seen; a later one starts
+    an attempt at once.
     """
     interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
     begun = Pause(pause.SETUP, now + interval, sentence, interval=interval, edits=_counters(folder, now))
@@ -90,7 +94,7 @@ def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None
 
 
 def _counters(folder: str, now: float) -> float:
-    """Return the counter of edits, and answer what was requested until now."""
+    """Return the counter of edits, and count all wake requests so far as seen."""
     conn = schema.open_queue(folder, now)
     try:
         meta = QueueMeta(conn)

@@ -1,6 +1,6 @@
-"""The status object: live from the databases, in sentences, in Prometheus' text format, and as files.
+"""The status object: read from the databases; as sentences, in Prometheus' text format, and as files.
 
-Standard library alone; answers in well under a second. Holds no token and no title.
+Standard library alone; takes well under a second. Contains no token and no title.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EMPTY = {"pending": 0, "waiting": 0, "in_progress": 0, "dead": 0, "oldest": 0}
 
 
 def status(folder: str, now: float) -> dict[str, Any]:
-    """Return the contract's status object for the data folder ``folder``; zeros where nothing is there yet."""
+    """Return the contract's status object for the data folder ``folder``; zeros for what does not exist yet."""
     queue, dead, catchup = _queue(folder)
     with closing(Meta.open(folder)) as meta:
         breaker, pause, stats = meta.breaker, meta.pause, meta.stats
@@ -68,37 +68,43 @@ def moment(at: float | None) -> str | None:
 
 
 def counted(number: int, what: str) -> str:
-    """Return ``3 dead letters``."""
+    """Return a number with its noun, ``3 dead letters`` or ``1 dead letter``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def words(found: dict[str, Any]) -> list[str]:
+def sentences(status_object: dict[str, Any]) -> list[str]:
     """Return the status object as sentences, the most urgent first."""
-    queue, worker, breaker = found["queue"], found["worker"], found["breaker"]
-    lines = [found["problem"]] if found["problem"] else []
+    queue, worker, breaker = status_object["queue"], status_object["worker"], status_object["breaker"]
+    lines = [status_object["problem"]] if status_object["problem"] else []
     if breaker["state"] != "closed":
         lines.append(f"Plex unreachable since {breaker['opened_at']}; next attempt at {breaker['retry_at']}.")
     lines.append(
         f"Queue: {queue['pending']} pending, {queue['waiting']} waiting for Plex to have the file,"
         f" {queue['in_progress']} in progress, {counted(queue['dead'], 'dead letter')}."
     )
-    reasons = ", ".join(f"{name} {number}" for name, number in sorted(found["dead_by_reason"].items()) if number)
+    reasons = ", ".join(
+        f"{name} {number}" for name, number in sorted(status_object["dead_by_reason"].items()) if number
+    )
     if reasons:
         lines.append(f"Dead letters by reason: {reasons}.")
     if queue["oldest_seconds"]:
         lines.append(f"The oldest job is {queue['oldest_seconds']} s old.")
     running = f"running (pid {worker['pid']})" if worker["running"] else "not running; the next edit or task starts it"
     lines.append(f"Background worker: {running}.")
-    totals = ", ".join(f"{number} {name}" for name, number in found["totals"].items())
-    requests = ", ".join(f"{number} {_REQUESTS.get(name, name)}" for name, number in found["requests"].items())
-    return [*lines, f"So far: {totals}. Requests: {requests}.", *_rates(found["totals"], found["requests"])]
+    totals = ", ".join(f"{number} {name}" for name, number in status_object["totals"].items())
+    requests = ", ".join(f"{number} {_REQUESTS.get(name, name)}" for name, number in status_object["requests"].items())
+    return [
+        *lines,
+        f"So far: {totals}. Requests: {requests}.",
+        *_rates(status_object["totals"], status_object["requests"]),
+    ]
 
 
 _REQUESTS = {"plex_reads": "reads of Plex", "plex_writes": "writes to Plex", "stash": "to Stash"}
 
 
 def _rates(totals: dict[str, int], requests: dict[str, int]) -> list[str]:
-    """Return what the totals mean for one scene."""
+    """Return a sentence with rates, or none before the first job has ended."""
     arrived = totals["synced"] + totals["unchanged"]
     ended = arrived + totals["dead"]
     if not ended:
@@ -108,7 +114,7 @@ def _rates(totals: dict[str, int], requests: dict[str, int]) -> list[str]:
     return [f"Rates: {100 * arrived // ended} % arrived in Plex{same}; {asked:.1f} requests to Plex per scene."]
 
 
-#: Metric -> (kind, help). Names follow Prometheus' habits.
+#: Metric -> (type, help), named by Prometheus' conventions.
 _METRICS = {
     "plexsync_jobs": ("gauge", "Jobs by state."),
     "plexsync_dead_letters": ("gauge", "Dead letters by reason."),
@@ -121,19 +127,21 @@ _METRICS = {
 }
 
 
-def prometheus(found: dict[str, Any]) -> str:
+def prometheus(status_object: dict[str, Any]) -> str:
     """Return the status object in Prometheus' text format."""
-    queue = found["queue"]
+    queue = status_object["queue"]
     states = {name: queue[name] for name in ("pending", "waiting", "in_progress", "dead")}
     values: dict[str, dict[str, float]] = {
         "plexsync_jobs": {f'{{state="{name}"}}': number for name, number in states.items()},
-        "plexsync_dead_letters": {f'{{reason="{name}"}}': number for name, number in found["dead_by_reason"].items()},
+        "plexsync_dead_letters": {
+            f'{{reason="{name}"}}': number for name, number in status_object["dead_by_reason"].items()
+        },
         "plexsync_oldest_job_seconds": {"": queue["oldest_seconds"]},
-        "plexsync_breaker_open": {"": int(found["breaker"]["state"] != "closed")},
-        "plexsync_worker_running": {"": int(found["worker"]["running"])},
-        "plexsync_paused": {"": int(found["problem"] is not None)},
-        "plexsync_jobs_total": {f'{{outcome="{name}"}}': number for name, number in found["totals"].items()},
-        "plexsync_requests_total": {f'{{kind="{name}"}}': number for name, number in found["requests"].items()},
+        "plexsync_breaker_open": {"": int(status_object["breaker"]["state"] != "closed")},
+        "plexsync_worker_running": {"": int(status_object["worker"]["running"])},
+        "plexsync_paused": {"": int(status_object["problem"] is not None)},
+        "plexsync_jobs_total": {f'{{outcome="{name}"}}': number for name, number in status_object["totals"].items()},
+        "plexsync_requests_total": {f'{{kind="{name}"}}': number for name, number in status_object["requests"].items()},
     }
     lines: list[str] = []
     for name, (kind, text) in _METRICS.items():
@@ -143,21 +151,21 @@ def prometheus(found: dict[str, Any]) -> str:
 
 
 def export_status(folder: str, now: float) -> None:
-    """Write ``status.json`` and ``metrics.prom``. Raises ``OSError``."""
-    found = status(folder, now)
-    text = json.dumps(found, indent=1) + "\n"
+    """Write ``status.json`` and ``metrics.prom``. Raise ``OSError``."""
+    status_object = status(folder, now)
+    text = json.dumps(status_object, indent=1) + "\n"
     environment.replace(os.path.join(folder, environment.STATUS), text.encode(), sync=True)
-    environment.replace(os.path.join(folder, environment.METRICS), prometheus(found).encode(), sync=True)
+    environment.replace(os.path.join(folder, environment.METRICS), prometheus(status_object).encode(), sync=True)
 
 
 def export_timestamps(folder: str, state: State) -> None:
-    """Write ``sync_timestamps.json``: scene id -> last sync in seconds since the epoch. Raises ``OSError``."""
-    found = {str(scene_id): at for scene_id, at in state.synced()}
-    environment.replace(os.path.join(folder, environment.TIMESTAMPS), (json.dumps(found) + "\n").encode(), sync=True)
+    """Write ``sync_timestamps.json``: scene id -> last sync in seconds since the epoch. Raise ``OSError``."""
+    text = json.dumps({str(scene_id): at for scene_id, at in state.synced()}) + "\n"
+    environment.replace(os.path.join(folder, environment.TIMESTAMPS), text.encode(), sync=True)
 
 
 def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
-    """Yield what an earlier ``state.db`` exported; nothing where the file is missing or cannot be read."""
+    """Yield (scene id, last sync) from ``sync_timestamps.json``; nothing if it is missing or unreadable."""
     try:
         with open(os.path.join(folder, environment.TIMESTAMPS), encoding="utf-8") as file:
             raw = json.load(file)
@@ -172,5 +180,5 @@ def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
 
 
 def moment_is_sane(at: float) -> bool:
-    """Return whether a number can be a time: finite, and after 1970."""
+    """Return whether ``at`` can be a time in seconds: positive and finite (before the year 5138)."""
     return 0 < at < 1e11

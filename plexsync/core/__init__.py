@@ -1,1 +1,1 @@
-"""What the hook loads: events, the data folder, locks, the insert, waking the worker. Imports no other package."""
+"""The modules that the hook loads: events, data folder, locks, the insert, the wake-up. Imports no other package."""

@@ -1,6 +1,6 @@
-"""The data folder's files for whoever talks to a server: the way to Stash, and this installation's name at Plex.
+"""Read ``connection.json``, by which Stash is reached, and ``client_id``, by which Plex knows this installation.
 
-Standard library alone. ``event.leave_connection`` writes the one, ``app`` makes the other.
+Standard library only. ``event.leave_connection`` writes the first file, ``app`` the second.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _READ = "SELECT " + ", ".join(f"json_extract(?1, '$.{key}')" for key in ("scheme
 
 
 class Connection:
-    """How to reach Stash: what the newest hook left in ``connection.json``, and the API key, which is in no file."""
+    """How to reach Stash: the newest ``connection.json``, and the API key, which is stored in no file."""
 
     __slots__ = ("api_key", "cookie", "host", "port", "scheme")
 
@@ -30,12 +30,12 @@ class Connection:
 
     @property
     def login(self) -> tuple[str, str, int, str]:
-        """All but the cookie: where Stash is, and by which API key it lets PlexSync in."""
+        """Return everything but the cookie: the address of Stash, and the API key."""
         return self.scheme, self.host, self.port, self.api_key
 
     @property
     def base(self) -> str:
-        """``http://127.0.0.1:9999``"""
+        """Return the base URL, such as ``http://127.0.0.1:9999``."""
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
@@ -50,7 +50,7 @@ class Connection:
 
 
 def read_connection(folder: str, api_key: str = "") -> Connection | None:
-    """Return what ``connection.json`` says, with ``api_key``; None while the file is missing or cannot be used."""
+    """Return the connection in ``connection.json``, with ``api_key``; None if the file is missing or unusable."""
     try:
         with open(os.path.join(folder, environment.CONNECTION), encoding="utf-8") as file:
             scheme, host, port, cookie = memory.execute(_READ, (file.read(),)).fetchone()
@@ -62,10 +62,10 @@ def read_connection(folder: str, api_key: str = "") -> Connection | None:
 
 
 def client_id(folder: str) -> str:
-    """Return the installation's identifier, ``""`` while there is none, or only what a power cut left of it."""
+    """Return the installation's identifier, ``""`` if there is none or a power cut has damaged the file."""
     try:
         with open(os.path.join(folder, environment.CLIENT_ID), encoding="ascii") as file:
-            found = file.read(200).strip()
+            text = file.read(200).strip()
     except (OSError, ValueError):
         return ""
-    return found if found.replace("-", "").isalnum() else ""
+    return text if text.replace("-", "").isalnum() else ""

@@ -1,4 +1,4 @@
-"""Databases: how a file is opened and made by one process at a time, and transactions that let hooks in between.
+"""Databases: files opened by many processes and created by one, and transactions that let hooks in between.
 
 Knows no tables. Standard library alone, without ``typing`` and ``contextlib``: a first hook loads it.
 """
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-#: Rows per transaction, and the least pause between two in seconds. A pause is also as long as the transaction before
-#: it took, about 10 ms: SQLite looks for a lock in steps of up to 25 ms, and on a busy machine a hook would come each
-#: time when the next one has begun (measured: 1.5 s of waiting, instead of tens of ms).
+#: Rows per transaction, and the shortest pause in seconds between two. A pause is at least as long as the transaction
+#: before it, about 10 ms: SQLite retries a lock in steps of up to 25 ms, and on a busy machine a hook would retry
+#: whenever the next transaction has begun (measured: 1.5 s of waiting, instead of tens of ms).
 CHUNK, PAUSE = 1000, 0.005
 
 #: Values bound to one statement; SQLite's own limit was 999 until 3.32.
@@ -27,9 +27,9 @@ MANY = 500
 
 
 class transaction:
-    """A transaction that writes: committed at the end of the block, or rolled back when anything raises.
+    """A transaction that writes: committed at the end of the block, or rolled back if anything raises.
 
-    A transaction left open by an error would keep every hook waiting.
+    A transaction left open by an error would block every hook.
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
@@ -55,7 +55,7 @@ class transaction:
 
 
 def roll_back(conn: sqlite3.Connection) -> None:
-    """Roll back what an interruption left open. A full disk has rolled it back already."""
+    """Roll back a transaction that an interruption left open. After a full disk, SQLite has done so already."""
     if conn.in_transaction:
         conn.execute("ROLLBACK")
 
@@ -67,7 +67,7 @@ def in_chunks(
     sleep: Callable[[float], None] = time.sleep,
     size: int = CHUNK,
 ) -> list[int]:
-    """Run ``statements`` for each of ``values``, ``size`` of them a transaction, with a pause (``sleep``) between two.
+    """Run ``statements`` with each of ``values``, ``size`` per transaction, with a pause (``sleep``) between two.
 
     Return how many rows each statement changed.
     """
@@ -92,7 +92,7 @@ def portions(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Open an autocommit connection to ``path`` whose every commit survives a power loss; no schema is made."""
+    """Open an autocommit connection to ``path`` whose commits survive a power loss; create no schema."""
     conn = sqlite3.connect(path, timeout=enqueue.BUSY_TIMEOUT, isolation_level=None)
     conn.execute("PRAGMA synchronous=FULL")
     return conn
@@ -101,10 +101,10 @@ def connect(path: str) -> sqlite3.Connection:
 def open_once(
     path: str, version: int, schema: str, prepare: Callable[[sqlite3.Connection], None] | None = None
 ) -> sqlite3.Connection:
-    """Open the database ``path``; the first to come makes it, by the statements of ``schema`` and then ``prepare``.
+    """Open the database ``path``; if it is new, run the statements of ``schema`` and then ``prepare``, in one process.
 
     ``version``: the ``PRAGMA user_version`` of that schema; a file with a higher one is left as it is. Raise
-    ``sqlite3.Error`` or ``OSError`` when it cannot be opened or made.
+    ``sqlite3.Error`` or ``OSError`` if it cannot be opened or created.
     """
     conn = connect(path)
     try:
@@ -113,7 +113,7 @@ def open_once(
                 if version_of(conn) < version:
                     _create(conn, version, schema, prepare)
     except BaseException:
-        conn.close()  # a damaged file is renamed next, and Windows renames no open one
+        conn.close()  # the caller may rename a damaged file, and Windows renames no open one
         raise
     return conn
 
@@ -131,14 +131,14 @@ def _create(
 
 
 def version_of(conn: sqlite3.Connection) -> int:
-    """Return the version of the file's schema, 0 before it is made."""
+    """Return the version of the file's schema, 0 before it exists."""
     return int(conn.execute("PRAGMA user_version").fetchone()[0])
 
 
 class creation_lock:
-    """Hold ``init.lock`` of ``folder``: one process at a time makes a database, for the switch to WAL waits for nobody.
+    """Hold ``init.lock`` of ``folder``: one process at a time creates a database, as the switch to WAL never waits.
 
-    Raise ``sqlite3.OperationalError`` when another process keeps it for longer than ``BUSY_TIMEOUT``.
+    Raise ``sqlite3.OperationalError`` if another process holds it for longer than ``BUSY_TIMEOUT``.
     """
 
     def __init__(self, folder: str) -> None:

@@ -1,7 +1,7 @@
-"""Insert one edit into an existing ``queue.db``.
+"""Insert one edit into an existing ``queue.db``. Standard library only.
 
-Apart from ``queue/jobs.py`` because a hook without cached bytecode compiles all that it loads, and ``jobs.py`` would
-cost it a fifth of an interpreter's start. Standard library only.
+Separate from ``queue/jobs.py``: without cached bytecode a hook compiles everything that it loads, and ``jobs.py`` would
+cost a fifth of an interpreter's start.
 """
 
 import os
@@ -9,17 +9,17 @@ import os
 from plexsync.core import environment
 from plexsync.core.sqlite import sqlite3
 
-#: ``PRAGMA user_version`` of the schema in ``queue/schema.py``. A later PlexSync writes a higher one.
+#: ``PRAGMA user_version`` of the schema in ``queue/schema.py``. A later schema has a higher number.
 SCHEMA_VERSION = 1
 
-#: The priority of edits by hand, ahead of all other jobs.
+#: The priority of edits, ahead of all other jobs.
 BY_HAND = 0
 
-#: Seconds that a statement waits for another process's transaction.
+#: Seconds for which a statement waits for another process's transaction.
 BUSY_TIMEOUT = 10.0
 
-# In "ON CONFLICT" an edit of a pending row brings it forward, of a dead one revives it, of a leased one only raises
-# the generation: nothing is merged into work already read. (`status` is 2: LEASED.)
+# ON CONFLICT: an edit brings a pending row forward and revives a dead one. For a leased row (status 2) it only raises
+# the generation, because the worker has read the scene already.
 PUT = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen)
 VALUES (
@@ -35,7 +35,7 @@ ON CONFLICT (key) DO UPDATE SET
 
 
 def open_made(folder: str) -> sqlite3.Connection | None:
-    """Open the queue in ``folder``; None where it has yet to be made. Raise ``sqlite3.Error``."""
+    """Open the queue in ``folder``; return None if it has not been created yet. Raise ``sqlite3.Error``."""
     conn = sqlite3.connect(os.path.join(folder, environment.QUEUE_DB), timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
         if conn.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
@@ -49,11 +49,11 @@ def open_made(folder: str) -> sqlite3.Connection | None:
 
 
 def enqueue(conn: sqlite3.Connection, key: str, reason: str, now: float, due: float, priority: int = BY_HAND) -> None:
-    """Insert the row of ``key`` or bring it forward, and raise the wake counter, in one commit.
+    """Insert the row of ``key`` or bring it forward, and raise the counter of wake requests, in one commit.
 
     ``now`` and ``due`` are Unix times in seconds. Raise ``sqlite3.Error``.
     """
-    with conn:  # commits, or rolls back what SQLite has not rolled back itself (on a full disk it has)
+    with conn:  # commits, or rolls back unless SQLite has done so already, as on a full disk
         conn.execute("BEGIN IMMEDIATE")
         conn.execute(PUT, {"key": key, "reason": reason, "now": now, "due": due, "priority": priority})
         conn.execute("INSERT INTO meta VALUES ('wake', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1")

@@ -1,6 +1,6 @@
-"""The process's environment: the data folder and its files' names, the contract's durations, the site packages.
+"""The process's environment: the data folder and its files, the contract's durations, the site packages.
 
-Loaded by the hook: ``os`` and ``sys`` alone. An unusable duration (text, negative, not finite) means the default.
+Loaded by the hook: imports only ``os`` and ``sys``. Unusable durations (text, negative, not finite) mean the default.
 """
 
 import os
@@ -20,7 +20,7 @@ CLIENT_ID = "client_id"
 PREVIEW = "preview.csv"
 UNMATCHED = "unmatched.csv"
 
-#: The plugin's folder, entry file and manifest: absolute, whatever the working directory of Stash is.
+#: The plugin's folder, entry file and manifest. Absolute, because Stash's working directory may be anything.
 PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ENTRY = os.path.join(PLUGIN_DIR, "PlexSync.py")
 MANIFEST = os.path.join(PLUGIN_DIR, "PlexSync.yml")
@@ -43,10 +43,10 @@ DEFAULTS = {
 
 
 def load_site() -> None:
-    """Load Python's ``site``, which the manifest's ``-S`` left out: virtual environment, packages, ``.pth`` files.
+    """Load Python's ``site``, which ``-S`` in the manifest left out: virtual environment, packages, ``.pth`` files.
 
-    Called before anything else in a process that is not a hook. A hook needs none of it, and it would cost a hook from
-    a quarter of an interpreter's start to more than all of it.
+    Call this first in every process that is not a hook. A hook needs no packages, and ``site`` would cost it between a
+    quarter and more than the whole of an interpreter's start.
     """
     if sys.flags.no_site:
         import site
@@ -55,9 +55,9 @@ def load_site() -> None:
 
 
 def data_dir(stash_dir: str) -> str:
-    """Return the data folder for a Stash whose ``config.yml`` is in ``stash_dir``, ``""`` where that is empty too.
+    """Return the data folder of a Stash whose ``config.yml`` is in ``stash_dir``, ``""`` if that is empty.
 
-    ``PLEXSYNC_DATA_DIR`` overrides.
+    ``PLEXSYNC_DATA_DIR`` overrides it.
     """
     override = os.environ.get("PLEXSYNC_DATA_DIR", "")
     if override:
@@ -79,22 +79,22 @@ def seconds(name: str) -> float:
 
 
 def timeout(name: str) -> float:
-    """Return a timeout in seconds, at least a millisecond: to a socket, 0 means "do not block"."""
+    """Return the timeout ``name`` in seconds, at least a millisecond: for a socket, 0 means "do not block"."""
     return max(seconds(name), 0.001)
 
 
 def horizon() -> float:
-    """Return how far away a due time can be, in seconds: the longest cap and a minute. Later means a wrong clock."""
+    """Return the longest possible delay of a job in seconds: the longest cap and a minute. More means a wrong clock."""
     caps = ("PLEXSYNC_SETTLE", "PLEXSYNC_RETRY_CAP", "PLEXSYNC_MISSING_CAP", "PLEXSYNC_BREAKER_RESET_CAP")
     return max(seconds(name) for name in caps) + 60
 
 
 def replace(path: str, data: bytes, *, sync: bool = False) -> None:
-    """Replace a file atomically (mode 0600): a reader sees the old content or the new. Raise ``OSError``.
+    """Replace a file atomically (mode 0600): readers see either the old content or the new. Raise ``OSError``.
 
-    ``sync``: the new content also survives a power cut.
+    ``sync``: make the new content survive a power cut.
     """
-    part = f"{path}.{os.getpid()}"
+    part = part_of(path)
     try:
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
         try:
@@ -104,8 +104,18 @@ def replace(path: str, data: bytes, *, sync: bool = False) -> None:
                 os.fsync(fd)
         finally:
             os.close(fd)
-        os.replace(part, path)
+        publish(part, path)
     except OSError:
         if os.path.exists(part):
             os.unlink(part)
         raise
+
+
+def part_of(path: str) -> str:
+    """Return the path of this process's temporary file for ``path``; one left by a killed process is swept later."""
+    return f"{path}.{os.getpid()}"
+
+
+def publish(part: str, path: str) -> None:
+    """Move the complete temporary file ``part`` to ``path``: every file of ours is replaced here. Raise ``OSError``."""
+    os.replace(part, path)

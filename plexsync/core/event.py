@@ -1,8 +1,8 @@
-"""Read the document on stdin with SQLite: ``import json`` alone would cost a hook a third of its time.
+"""Parse the document on stdin with SQLite: importing ``json`` would take a third of a hook's time.
 
-Only ``server_connection`` and ``args.hookContext.id``/``type`` or ``args.mode`` are read, never a hook's ``input``,
-which is not the scene (null-filled, a list, or many megabytes of cover). Standard library only. SQL checks types and
-ranges, because that needs no further module.
+Only ``server_connection`` and ``args.hookContext.id``/``type`` or ``args.mode`` are read, never a hook's ``input``:
+it is not the scene (it may be full of nulls, a list, or many megabytes of cover). Standard library only. SQL checks
+types and ranges, because that needs no further module.
 """
 
 import os
@@ -10,7 +10,7 @@ import os
 from plexsync.core import environment
 from plexsync.core.sqlite import sqlite3
 
-#: One pass over the text. Newer SQLite's extractors accept JSON5; ``json_valid`` does not.
+#: Extracts everything in one pass. Newer versions of SQLite extract from JSON5 too, which ``json_valid`` rejects.
 _FIND = """
 SELECT json_extract(?1,
     '$.server_connection.Scheme', '$.server_connection.Host', '$.server_connection.Port',
@@ -20,8 +20,8 @@ SELECT json_extract(?1,
 WHERE json_valid(?1)
 """
 
-# An integer counts only if `typeof` says so too: what is beyond 63 bits is extracted as a real, `true` as 1.
-# Host: addresses that a server listens on but that no client can connect to.
+# A JSON integer must also be an integer by `typeof`: beyond 63 bits it is extracted as a real, and `true` as 1.
+# The hosts in the list are addresses that a server listens on and that no client can connect to.
 _CHECK = """
 SELECT
   CASE json_extract(?1, '$[0]') WHEN 'https' THEN 'https' ELSE 'http' END,
@@ -38,7 +38,7 @@ SELECT
   CASE json_type(?1, '$[7]') WHEN 'text' THEN json_extract(?1, '$[7]') ELSE '' END
 """
 
-#: A document of this many characters (a cover) is worth importing ``json`` for: SQLite before 3.45 parses it twice.
+#: Characters from which importing ``json`` pays (a cover): SQLite before 3.45 parses the document twice.
 LARGE = 4_000_000
 
 NOT_JSON = "PlexSync ignored the event: it could not read the JSON on stdin."
@@ -47,9 +47,10 @@ memory = sqlite3.connect(":memory:", isolation_level=None)
 
 
 class Event:
-    """One call by Stash. ``problem`` says what is wrong with the document, ``""`` where nothing is.
+    """One call by Stash.
 
-    ``id`` is a hook's positive id, 0 where it is not valid; ``text`` the whole document.
+    ``problem``: what is wrong with the document, ``""`` if nothing. ``id``: a hook's positive id, 0 if it is not valid.
+    ``text``: the whole document.
     """
 
     __slots__ = ("cookie", "host", "id", "is_hook", "mode", "port", "problem", "scheme", "stash_dir", "text", "type")
@@ -70,7 +71,7 @@ def to_json(key: str, text: str) -> str:
 
 
 def read(raw: bytes) -> Event:
-    """Return the event in the bytes ``raw``. Never raise, whatever stdin holds."""
+    """Return the event in ``raw``, the bytes on stdin. Never raise, whatever they are."""
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     if not text.strip():
         return Event(problem="PlexSync got nothing on stdin. Run it from Stash, or with --help.")
@@ -92,7 +93,7 @@ def read(raw: bytes) -> Event:
 
 
 def parse(text: str) -> Event:
-    """Return the event in the JSON ``text``. Raise ``sqlite3.Error`` where SQLite cannot extract (lone surrogates)."""
+    """Return the event in the JSON ``text``. Raise ``sqlite3.Error`` where SQLite cannot read it (lone surrogates)."""
     row = memory.execute(_FIND, (text,)).fetchone()
     if row is None:
         return Event(problem=NOT_JSON)
@@ -111,7 +112,7 @@ def parse(text: str) -> Event:
 def leave_connection(event: Event, folder: str) -> None:
     """Write ``connection.json``: the address of Stash and the newest session cookie. Raise ``OSError``.
 
-    An event without a cookie leaves an older file as it is: its cookie may still be valid, and the worker has no other.
+    An event without a cookie leaves an existing file alone: its cookie may still be valid, and the worker has no other.
     """
     path = os.path.join(folder, environment.CONNECTION)
     if not event.cookie and os.path.exists(path):

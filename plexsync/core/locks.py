@@ -1,7 +1,6 @@
-"""Kernel locks on files: the kernel frees them when the holder dies, however it dies.
+"""File locks of the operating system, which frees them however the holder dies. Loaded by the hook.
 
-``try_lock`` and ``unlock`` for POSIX (flock) are here, those for Windows (msvcrt) in ``locks_windows``. Loaded by the
-hook.
+``try_lock`` and ``unlock`` for POSIX (flock) are here, those for Windows (msvcrt) in ``locks_windows``.
 """
 
 import os
@@ -24,12 +23,12 @@ else:
         return True
 
     def unlock(fd: int) -> None:
-        """Release the lock, for every process that shares the open file."""
+        """Release the lock, also for every other process that shares the open file."""
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def open_lock(path: str) -> int:
-    """Open the lock file ``path`` (made with mode 0600); return a descriptor that children do not inherit."""
+    """Open the lock file ``path``, created with mode 0600; return a descriptor that children do not inherit."""
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
@@ -46,7 +45,7 @@ def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:
 def write_text(fd: int, text: str) -> None:
     """Replace the lock file's content."""
     os.ftruncate(fd, 0)
-    # Hook and worker share one open file and its offset: with lseek and write, one pid could land behind the other.
+    # Hook and worker share an open file and its offset: with lseek and write, one pid could follow the other.
     if WINDOWS:
         os.lseek(fd, 0, os.SEEK_SET)
         os.write(fd, text.encode())

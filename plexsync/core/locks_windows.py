@@ -1,8 +1,8 @@
-"""The two lock functions for Windows; ``locks.py`` imports them there."""
+"""The two lock functions for Windows, which ``locks.py`` imports there."""
 
 import os
 
-#: Windows locks bytes, and nobody can read a locked one: this one lies far beyond the file's text.
+#: Position of the locked byte. In Windows nobody can read a locked byte, so it lies far beyond the file's text.
 WINDOWS_BYTE = 1 << 30
 
 
@@ -19,7 +19,7 @@ def try_lock(fd: int) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Release the lock. Raise ``OSError`` where it is not held."""
+    """Release the lock. Raise ``OSError`` if it is not held."""
     import msvcrt
 
     os.lseek(fd, WINDOWS_BYTE, os.SEEK_SET)

@@ -1,13 +1,13 @@
-"""Rewrite a document that SQLite cannot read, or would read slowly. Loaded for those few only, as it needs ``json``."""
+"""Rewrite a document that SQLite cannot read, or reads slowly. Loaded only for those, because it needs ``json``."""
 
 
 def readable(text: str) -> str:
-    """Return the JSON ``text`` without any hook's ``input`` and with lone surrogates replaced.
+    """Return the JSON ``text`` without a hook's ``input`` and with lone surrogates replaced.
 
-    Of two equal keys in an object the first counts, as it does in SQLite. Raise ``ValueError``, ``RecursionError`` or
+    Of equal keys in an object the first counts, as in SQLite. Raise ``ValueError``, ``RecursionError`` or
     ``MemoryError``.
     """
-    import json  # a third of a hook's time
+    import json  # takes a third of a hook's time
 
     return json.dumps(_slim(json.loads(text, object_pairs_hook=_first)))
 

@@ -1,6 +1,6 @@
-"""Start the background worker, detached from the hook and from Stash. Loaded only where none runs.
+"""Start the background worker, detached from the hook and from Stash. Loaded only if no worker runs.
 
-The worker must not inherit Stash's pipes: a save in Stash is over only when nobody holds them any more. It is started
+The worker must not inherit Stash's pipes: a save in Stash lasts as long as any process has them open. It is started
 without the hook's ``-S``, because it needs the packages.
 """
 
@@ -14,9 +14,9 @@ DETACHED, NEW_GROUP, BREAKAWAY = 0x00000008, 0x00000200, 0x01000000
 
 
 def start_worker(fd: int, folder: str) -> None:
-    """Start the worker of ``folder`` and hand it the lock that ``fd`` holds. Raise ``OSError``."""
+    """Start the worker for ``folder`` and pass on the lock that ``fd`` holds. Raise ``OSError``."""
     command = [sys.executable or "python3", environment.ENTRY, "worker", "--data-dir", folder]
-    if locks.WINDOWS:  # locks are not inherited: the worker tries for a second to obtain it
+    if locks.WINDOWS:  # locks are not inherited there: the worker tries for a second to obtain it
         locks.unlock(fd)
         detached(command)
         return
@@ -25,7 +25,7 @@ def start_worker(fd: int, folder: str) -> None:
 
 
 def spawn(command: list[str], keep: int) -> int:
-    """Start ``command`` in a session of its own, 0-2 on the null device, inheriting ``keep`` only. Return the pid."""
+    """Start ``command`` in a new session and return the pid. It inherits only ``keep``; 0 to 2 are the null device."""
     os.set_inheritable(keep, True)
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -41,7 +41,7 @@ def spawn(command: list[str], keep: int) -> int:
 
 
 def _leaked(keep: int) -> list[int]:
-    """Return the descriptors above 2 that a child would inherit, left open by Stash or by what started Stash."""
+    """Return the descriptors above 2 that a child would inherit from Stash, or from whatever started Stash."""
     try:
         names = os.listdir("/dev/fd")
     except OSError:
@@ -53,12 +53,12 @@ def _leaked(keep: int) -> list[int]:
 def _inheritable(fd: int) -> bool:
     try:
         return os.get_inheritable(fd)
-    except OSError:  # that of the listing, closed by now
+    except OSError:  # the descriptor of the listing, which is closed by now
         return False
 
 
 def detached(command: list[str]) -> None:
-    """Start ``command`` on Windows: no console, no inherited handle, outlives Stash's job object. Raise ``OSError``."""
+    """Start ``command`` on Windows without a console or inherited handles, to outlive Stash. Raise ``OSError``."""
     import subprocess
 
     null, flags = subprocess.DEVNULL, DETACHED | NEW_GROUP

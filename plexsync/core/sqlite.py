@@ -1,17 +1,17 @@
-"""SQLite for the hook: the classes of ``sqlite3`` without what a hook does not need and an interpreter is slow to load.
+"""SQLite for the hook: the classes of ``sqlite3``, without two modules that are slow to load and that no hook needs.
 
-``sqlite3`` brings ``datetime`` for its date adapters, and its core ``_sqlite3`` brings ``functools`` for one function,
-``lru_cache``, which keeps prepared statements. Each costs a hook about a tenth of an interpreter's start.
+``sqlite3`` imports ``datetime`` for its date adapters, and its core ``_sqlite3`` imports ``functools`` for one
+function, ``lru_cache``, which caches statements. Each costs a hook about a tenth of an interpreter's start.
 """
 
 import sys
 
 
 def _load_core() -> None:
-    """Import ``_sqlite3`` with the C half of ``lru_cache``, which is all that it uses, in place of ``functools``.
+    """Import ``_sqlite3`` with the C part of ``lru_cache``, which is all that it uses, instead of ``functools``.
 
-    Leave everything as it was where ``functools`` is loaded already, where there is no such C half, and where
-    ``_sqlite3`` asks for more: the ordinary import follows. The stand-in is in ``sys.modules`` for this import only.
+    Change nothing if ``functools`` is loaded already, if there is no such C part, or if ``_sqlite3`` needs more: then
+    the ordinary import follows. The stand-in is in ``sys.modules`` only during this import.
     """
     if "functools" in sys.modules or "_sqlite3" in sys.modules or sys.implementation.name != "cpython":
         return
@@ -20,13 +20,13 @@ def _load_core() -> None:
     except ImportError:
         return
     stand_in = type(sys)("functools")
-    # What functools.lru_cache does with an integer, but for the statistics and the wrapped function's name.
+    # As functools.lru_cache with an integer, without the statistics and the wrapped function's name.
     stand_in.__dict__["lru_cache"] = lambda maxsize: lambda call: _lru_cache_wrapper(call, maxsize, False, tuple)
     sys.modules["functools"] = stand_in
     try:
         import _sqlite3
 
-        _sqlite3.connect(":memory:").close()  # prepares the cache: fails here, not in the middle of an edit
+        _sqlite3.connect(":memory:").close()  # creates a cache, so a failure shows here and not during an edit
     except Exception:
         sys.modules.pop("_sqlite3", None)
     finally:
@@ -37,7 +37,7 @@ _load_core()
 
 try:
     import _sqlite3 as sqlite3
-except ImportError:  # an interpreter that builds its sqlite3 in another way
+except ImportError:  # an interpreter with another implementation of sqlite3
     import sqlite3  # type: ignore[no-redef]
 
 __all__ = ["sqlite3"]

@@ -1,9 +1,9 @@
 """Wake the one background worker without losing a wake-up. Loaded by the hook.
 
-The protocol: a caller commits its rows first, then tries ``worker.lock``. Whoever obtains it hands the locked
-descriptor to the worker that it starts (``spawn.py``): the lock is never free in between. A locked, empty file belongs
-to a worker that is starting or ending, and the caller tries again, as it does where the process named in the file is
-dead. A worker that ends empties the file, unlocks it, and checks the queue once more.
+The protocol: a caller commits its rows, then tries to lock ``worker.lock``. If it succeeds, it starts a worker and
+passes the locked descriptor on (``spawn.py``), so the lock is never free in between. A locked file that is empty, or
+names a dead process, belongs to a worker that is starting or ending, and the caller tries again. A worker that ends
+empties the file, unlocks it, and checks the queue once more.
 """
 
 import os
@@ -11,13 +11,14 @@ import time
 
 from plexsync.core import environment, locks
 
-#: Tries at a locked, empty file, and the seconds between two: 0.4 s in all, longer than any start or end takes.
+#: Attempts at a locked file that names no living worker, and seconds between them: 0.4 s in all, longer than any worker
+#: takes to start or end.
 TRIES = 200
 PAUSE = 0.002
 
 
 def wake(folder: str) -> bool:
-    """Make sure that a worker for ``folder`` runs or is starting; return whether this call started it.
+    """Make sure that a worker for ``folder`` is running or starting. Return whether this call started it.
 
     Raise ``OSError``.
     """
@@ -39,7 +40,7 @@ def wake(folder: str) -> bool:
 
 
 def _is_alive(pid: str) -> bool:
-    """Return whether the lock file names a living process: a killed worker leaves its pid behind."""
+    """Return whether ``pid``, the lock file's text, is a living process: a killed worker leaves its pid behind."""
     if locks.WINDOWS or not pid.isdigit():
         return bool(pid)
     try:
@@ -52,7 +53,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def running_pid(folder: str) -> int | None:
-    """Return the pid of the living worker of ``folder``; None without one, or where it has not written its pid yet."""
+    """Return the pid of the running worker for ``folder``; None if none runs or it has not written its pid yet."""
     path = os.path.join(folder, environment.WORKER_LOCK)
     if not os.path.exists(path):
         return None

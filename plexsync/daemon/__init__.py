@@ -1,1 +1,1 @@
-"""The background process: full worker while there is work, idle while there is none."""
+"""The background process: the full worker while there is work, a small idle process otherwise."""

@@ -1,8 +1,8 @@
-"""The idle worker: what the worker becomes while nothing is due. Standard library alone, at most 20 MB, no request.
+"""The idle worker: what the worker becomes while nothing is due. Standard library alone, at most 20 MB, no requests.
 
-Watches for new rows, due times, requests to wake, the hourly catch-up, and an update of the plugin; then it becomes the
-full worker again. During a pause a probe (``probe.py``, on POSIX in a separate process, which keeps this one small)
-finds out whether Plex or Stash is reachable again.
+Watches for new rows, due times, wake requests, the hourly catch-up and an update of the plugin, and then becomes the
+full worker again. During a pause, a probe (``probe.py``) finds out whether Plex or Stash is reachable again; on POSIX
+it runs in a separate process, which keeps this one small.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from plexsync.queue.meta import QueueMeta
 from plexsync.state.meta import Meta
 from plexsync.state.pause import DRY, Pause
 
-#: Longest sleep in seconds: new rows are seen within it, and after it the clock is read again.
+#: Longest sleep in seconds: new rows are seen within it, and so is a change of the clock.
 TICK = 1.0
 
 
-class Sight(NamedTuple):
-    """What the idle worker sees. Times are seconds since the epoch.
+class Observed(NamedTuple):
+    """What the idle worker decides on. Times are seconds since the epoch.
 
-    ``files``: see ``PluginFiles.state``. ``wake_requested``: somebody wants the worker now. ``edited``: an edit came
-    since the pause began. ``due``: when the next pending row is due, None without one. ``idle_until``: when an empty
-    queue ends the process. ``newer``: the queue belongs to a later PlexSync.
+    ``files``: see ``PluginFiles.state``. ``newer``: a later PlexSync made the queue. ``wake_requested``: a task or the
+    page wants the worker now. ``edited``: an edit came since the pause began. ``due``: when the next pending row is
+    due, None without one. ``idle_until``: when the process ends if the queue stays empty.
     """
 
     files: str = "same"
@@ -45,39 +45,39 @@ class Sight(NamedTuple):
     idle_until: float = float("inf")
 
 
-def decide(sight: Sight, now: float) -> tuple[Next, float]:
-    """Return what to do, ``WORK``, ``PROBE``, ``STOP``, or ``IDLE`` and until when."""
-    if sight.files == "gone" or sight.newer:
+def decide(observed: Observed, now: float) -> tuple[Next, float]:
+    """Return ``WORK``, ``PROBE``, ``STOP`` or ``IDLE``, and until when to stay idle (seconds since the epoch)."""
+    if observed.files == "gone" or observed.newer:
         return Next.STOP, now
-    if sight.files == "moving":
+    if observed.files == "moving":
         return Next.IDLE, now + TICK
-    if sight.files == "changed" or sight.wake_requested:
+    if observed.files == "changed" or observed.wake_requested:
         return Next.WORK, now
-    pause = sight.pause
+    pause = observed.pause
     is_dry = pause is not None and pause.kind == DRY
-    if pause is not None and pause.is_ended_by_edits and sight.edited and not is_dry:
+    if pause is not None and pause.is_ended_by_edits and observed.edited and not is_dry:
         return Next.WORK, now
     is_free = pause is None or is_dry
-    if is_free and (now >= sight.catchup_at or (sight.due is not None and sight.due <= now)):
+    if is_free and (now >= observed.catchup_at or (observed.due is not None and observed.due <= now)):
         return Next.WORK, now
-    if sight.due is None and now >= sight.idle_until:
+    if observed.due is None and now >= observed.idle_until:
         return Next.STOP, now
     if pause is not None and is_probe_due(pause, now):
         return Next.PROBE, now
-    times = [sight.idle_until if sight.due is None else sight.due, sight.catchup_at] if is_free else []
+    times = [observed.idle_until if observed.due is None else observed.due, observed.catchup_at] if is_free else []
     if pause is not None:
         times += [pause.until, pause.settings_check_at] if pause.settings_check_at else [pause.until]
     return Next.IDLE, min(times)
 
 
 def is_probe_due(pause: Pause, now: float) -> bool:
-    """Return whether it is time for a probe; a time further off than any interval was set by a wrong clock."""
+    """Return whether a probe is due; so is one further off than any interval: a wrong clock set it."""
     wrong = pause.until - now > pause.interval + environment.horizon()
     return now >= pause.until or wrong or 0 < pause.settings_check_at <= now
 
 
 class Idle:
-    """Watches one data folder. ``probe`` returns whether there is work; if not, it prolongs the pause."""
+    """Watches one data folder. ``probe`` returns whether there is work; if not, it has prolonged the pause."""
 
     def __init__(
         self,
@@ -102,10 +102,10 @@ class Idle:
         self._edits = self._catchup = self._empty = 0.0
 
     def run(self) -> Next:
-        """Wait; return ``WORK`` when the full worker is needed, ``STOP`` when nothing will be for long."""
+        """Wait; return ``WORK`` when the full worker is needed, ``STOP`` when the process may end."""
         try:
             while True:
-                step, until = decide(self._sight(), self._clock())
+                step, until = decide(self._observe(), self._clock())
                 if step is Next.WORK or (step is Next.PROBE and self._probe()):
                     return Next.WORK
                 if step is Next.STOP:
@@ -118,7 +118,7 @@ class Idle:
             self._state.close()
 
     def _postpone(self) -> None:
-        """Prolong the pause for a probe that crashed before it could: the next one must not come at once."""
+        """Prolong the pause if the probe crashed before it could: the next probe must not follow at once."""
         pause = self._state.pause
         now = self._clock()
         if pause is not None and is_probe_due(pause, now):
@@ -126,10 +126,10 @@ class Idle:
             pause.settings_check_at = 0.0
             self._state.pause = pause
 
-    def _sight(self) -> Sight:
+    def _observe(self) -> Observed:
         """Read the data version first, then the queue: a row that comes in between is seen the next time.
 
-        A clock that was put back changes what the times in the queue mean, so it is read again then too.
+        The queue is also read again after the clock was set back, which changes what its times mean.
         """
         version = self._conn.execute("PRAGMA data_version").fetchone()[0]
         now = self._clock()
@@ -138,7 +138,7 @@ class Idle:
             self._read(now)
         self._now = now
         pause = self._state.pause
-        return Sight(
+        return Observed(
             files=self._files.state(),
             newer=self._newer,
             wake_requested=self._wake_requested,
@@ -164,7 +164,7 @@ class Idle:
 
 
 def probe_apart(folder: str, api_key: str) -> bool:
-    """Probe once in a separate process; return whether there is work."""
+    """Probe once, on POSIX in a separate process; return whether there is work."""
     if locks.WINDOWS:
         from plexsync.daemon.probe import probe
 
@@ -180,7 +180,7 @@ def probe_apart(folder: str, api_key: str) -> bool:
             os.close(reader)
     try:
         _, status = os.waitpid(child, 0)
-    except BaseException:  # asked to end: a probe that goes on would write into another worker's state
+    except BaseException:  # asked to end: a probe that outlives us would write into the next worker's state
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise

@@ -1,6 +1,6 @@
-"""The background process from its start to its end: full worker while there is work, idle while there is none.
+"""The background process from start to end: the full worker while there is work, a small idle process otherwise.
 
-Loads third-party modules only for the full worker, and says in one sentence which of them are missing.
+Loads third-party modules only for the full worker, and reports in one sentence which of them are missing.
 """
 
 from __future__ import annotations
@@ -14,40 +14,41 @@ from contextlib import closing
 from plexsync.core import environment, wake
 from plexsync.daemon import idle
 from plexsync.daemon.plugin_files import PluginFiles
-from plexsync.daemon.process import Holder, Terminated, raise_on_signals, read_key, settle_in
+from plexsync.daemon.process import Holder, Terminated, detach, raise_on_signals, read_key
 from plexsync.model.lifecycle import Next
 from plexsync.queue import jobs, schema
 
-#: Seconds to wait, by role, where not even a pause can be stored: a full disk, or a folder that has gone.
+#: Seconds to wait, by role, when not even a pause can be stored: the disk is full, or the folder is gone.
 AFTER_FAULT = {Next.WORK: 60.0, Next.IDLE: 5.0}
 
 
 def run(folder: str, lock_fd: int | None, key_fd: int | None, *, resumed: bool, role: Next) -> int:
-    """Be the background process of ``folder`` in ``role`` (``WORK``, ``IDLE``) until nothing is left to do.
+    """Run the background process of ``folder``, first in ``role`` (``WORK`` or ``IDLE``), until nothing is left to do.
 
-    ``resumed``: this process re-executed itself. Return the exit status.
+    ``lock_fd``, ``key_fd``: inherited descriptors of the lock and of the pipe with Stash's API key. ``resumed``: this
+    process re-executed itself. Return the exit status.
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
     holder = Holder.take(folder, lock_fd)
     if holder is None:
-        print("already running: another PlexSync worker has this data folder", file=sys.stderr)
+        print("already running: another PlexSync worker uses this data folder", file=sys.stderr)
         return 0
     raise_on_signals()
     try:
-        settle_in(folder)
-        _Life(holder, read_key(key_fd), resumed).go_on(role)
+        detach(folder)
+        _Process(holder, read_key(key_fd), resumed).run(role)
     except Terminated:
-        holder.end(nothing)
+        holder.end(no_rows)
     return 0
 
 
-def nothing() -> bool:
-    """Return False: no rows are a reason to stay."""
+def no_rows() -> bool:
+    """Return False: end the process, whatever the queue holds."""
     return False
 
 
-class _Life:
-    """One process's way through its roles."""
+class _Process:
+    """The background process as it moves between its two roles."""
 
     def __init__(self, holder: Holder, api_key: str, resumed: bool) -> None:
         self._holder = holder
@@ -56,29 +57,30 @@ class _Life:
         self._resumed = resumed
         self._files = PluginFiles()
 
-    def go_on(self, role: Next) -> None:
+    def run(self, role: Next) -> None:
+        """Play ``role`` and those that follow until the process may end."""
         while True:
             step = self._guarded(role)
-            if step is Next.STOP and self._holder.end(self._has_due_rows if role is Next.IDLE else nothing):
+            if step is Next.STOP and self._holder.end(self._has_due_rows if role is Next.IDLE else no_rows):
                 return
             role = Next.IDLE if step is Next.IDLE else Next.WORK
             files = self._files.state(fresh=True)
             if files in ("same", "changed"):
                 self._holder.become(role, self._key, resumed=self._resumed)
-                if files == "changed":  # no exec here, and what is loaded is the old plugin
-                    self._holder.end(nothing)
+                if files == "changed":  # no exec on Windows, and the loaded code is the old plugin's
+                    self._holder.end(no_rows)
                     wake.wake(self._folder)
                     return
             elif role is Next.WORK:
-                role = Next.IDLE  # the files come and go: only what is loaded already can be relied upon
+                role = Next.IDLE  # files are being replaced: only code that is loaded already is safe
 
     def _guarded(self, role: Next) -> Next:
-        """Play one role; where this machine lets nothing be read or stored, start again later and check the files."""
+        """Play one role; if this machine lets nothing be read or stored, wait and start again, checking all files."""
         try:
             step = self._idle() if role is Next.IDLE else self._work()
             self._resumed = True
         except (OSError, sqlite3.Error) as error:
-            print(f"PlexSync's worker cannot go on for now ({error}).", file=sys.stderr)
+            print(f"PlexSync's worker failed ({error}). Retrying in {AFTER_FAULT[role]:g} s.", file=sys.stderr)
             time.sleep(AFTER_FAULT[role])
             self._resumed, step = False, Next.WORK
         return step
@@ -89,7 +91,7 @@ class _Life:
     def _work(self) -> Next:
         from plexsync import requirements
 
-        if requirements.missing():  # also those that are loaded only at need: no scene may pay for them
+        if requirements.missing():  # also those loaded only on demand: no scene may fail because of them
             return self._cannot_load(ImportError())
         try:
             from plexsync.daemon.run import drain
@@ -99,7 +101,7 @@ class _Life:
         return step
 
     def _cannot_load(self, error: Exception) -> Next:
-        """Report a missing or broken module with the standard library alone, and try again every minute."""
+        """Report a missing or broken module, with the standard library alone, and pause: idle checks every minute."""
         from plexsync import requirements
 
         absent = requirements.missing()
@@ -108,7 +110,7 @@ class _Life:
         return Next.IDLE
 
     def _has_due_rows(self) -> bool:
-        """Return whether rows came while the lock was given up, in a queue and a plugin that are still ours."""
+        """Return whether rows came as the lock was released, and this version of PlexSync may still work on them."""
         if self._files.state(fresh=True) == "gone":
             return False
         with closing(schema.open_queue(self._folder, time.time())) as conn:

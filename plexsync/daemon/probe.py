@@ -1,7 +1,7 @@
-"""One probe while nothing is sent: is Plex reachable again, is Stash, has the user put it right?
+"""One probe during a pause: is Plex or Stash reachable again, or has the user fixed the setup?
 
-Asks Stash for the settings (one request) and Plex for one row (one request), and prolongs the pause. Sends no edit,
-reads no scene; the full worker starts only when this finds a reason. Standard library alone.
+Asks Stash for the settings (one request) and Plex for one row (one request), and prolongs the pause. Sends no edit and
+reads no scene; the full worker starts only if the probe finds a reason. Standard library alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 
 def probe(folder: str, api_key: str = "", clock: Callable[[], float] = time.time) -> bool:
     """Return whether the full worker has a reason to start; if not, prolong the pause."""
-    starter = os.getppid()
-    with closing(Meta.open(folder)) as meta:  # a file that is not there is the worker's to make
+    parent = os.getppid()
+    with closing(Meta.open(folder)) as meta:  # only the full worker makes the file
         pause = meta.pause
         if pause is None:
             return True
@@ -33,7 +33,7 @@ def probe(folder: str, api_key: str = "", clock: Callable[[], float] = time.time
         reads = stats.plex_reads
         settings_only = pause.kind == PLEX and clock() < pause.until <= clock() + pause.interval
         has_reason = _has_reason(pause, folder, api_key, stats, settings_only=settings_only)
-        if os.getppid() != starter:  # killed meanwhile: the state may belong to another worker by now
+        if os.getppid() != parent:  # it was killed: another worker may own the state by now
             return has_reason
         if not has_reason:
             _prolong(pause, clock(), settings_only=settings_only, plex_failed=stats.plex_reads > reads)
@@ -43,7 +43,7 @@ def probe(folder: str, api_key: str = "", clock: Callable[[], float] = time.time
 
 
 def _has_reason(pause: Pause, folder: str, api_key: str, stats: Stats, *, settings_only: bool) -> bool:
-    """``settings_only``: it is too early to probe Plex, but its address may have been corrected."""
+    """Return what ``probe`` returns. ``settings_only``: too early to ask Plex, but its address may have been fixed."""
     if pause.kind == LOCAL:
         return True
     if requirements.missing():
@@ -51,7 +51,7 @@ def _has_reason(pause: Pause, folder: str, api_key: str, stats: Stats, *, settin
     stash = LiteStash(folder, api_key)
     try:
         saved = stash.settings()
-    except StashUnavailable as error:  # a rejected login is another reason to pause than before: the worker says so
+    except StashUnavailable as error:  # a rejected login is a new reason to pause, which the worker reports
         return error.refused and pause.kind != STASH
     finally:
         stats.stash += stash.requests
@@ -75,9 +75,9 @@ def _prolong(pause: Pause, now: float, *, settings_only: bool, plex_failed: bool
 
 
 def plex_answers(settings: Settings, pause: Pause, folder: str) -> bool:
-    """Return whether one small read through Plex's database succeeds.
+    """Return whether Plex answers one small read, which goes through its database.
 
-    While Plex was unreachable any answer but "busy" is a sign of life.
+    In a pause for the setup it must succeed; while Plex was unreachable, any answer but "busy" is a sign of life.
     """
     where = f"/library/sections/{pause.section}/all?type=1" if pause.section else "/library/sections"
     headers = {

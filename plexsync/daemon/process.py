@@ -1,4 +1,4 @@
-"""The one draining process: how it takes the lock, keeps it through ``exec``, and ends without losing a wake-up.
+"""The one worker process: how it takes the lock, keeps it through ``exec``, and ends without losing a wake-up.
 
 Knows neither jobs nor servers. Standard library alone: the idle worker needs it too.
 """
@@ -14,20 +14,20 @@ from collections.abc import Callable
 from plexsync.core import environment, locks
 from plexsync.model.lifecycle import Next
 
-#: Seconds for which a worker that nobody handed the lock tries to obtain it (Windows: locks are not inherited).
+#: Seconds for which a worker that did not inherit the lock tries to take it (on Windows none does).
 TAKE_PATIENCE = 1.0
-#: Seconds for which one that was about to end tries to have the lock back because rows came.
+#: Seconds for which a worker that was about to end tries to take the lock back because rows came.
 BACK_PATIENCE = 0.2
-#: Seconds after which ``Terminated`` is raised again where Python swallowed it.
+#: Seconds after which ``Terminated`` is raised again if Python swallowed it.
 RAISE_AGAIN = 0.05
 
 
 class Terminated(BaseException):
-    """Raised by SIGTERM and Ctrl-C: put the batch back and end."""
+    """Raised by SIGTERM and Ctrl-C: release the batch and end."""
 
 
 class Holder:
-    """The lock of one data folder, held by this process."""
+    """Holds the lock of one data folder for this process."""
 
     def __init__(self, folder: str, fd: int) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class Holder:
 
     @classmethod
     def take(cls, folder: str, inherited: int | None, patience: float = TAKE_PATIENCE) -> Holder | None:
-        """Take the lock handed over as descriptor ``inherited``, or a free one; return None if another has it."""
+        """Take over the lock inherited as a descriptor, or take it; return None if another process keeps it."""
         if inherited is not None and _is_lock(folder, inherited):
             fd = inherited
         else:
@@ -48,16 +48,16 @@ class Holder:
             return None
         return cls(folder, fd)
 
-    def end(self, more: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
-        """Give the lock up; return False if ``more()`` then says that rows came and the lock could be had back.
+    def end(self, has_rows: Callable[[], bool], patience: float = BACK_PATIENCE) -> bool:
+        """Release the lock; return False if ``has_rows()`` is then true and the lock could be taken back.
 
-        May be called again, whatever ended the first call: a lock that another process holds by then is left alone.
+        May be called again however the first call ended: a lock that another process holds by then is left alone.
         """
         if self._held:
             locks.write_text(self.fd, "")
             self._held = False
             locks.unlock(self.fd)
-            if more() and locks.wait_lock(self.fd, patience):
+            if has_rows() and locks.wait_lock(self.fd, patience):
                 self._held = True
                 _sign(self.fd)
                 return False
@@ -67,9 +67,9 @@ class Holder:
         return True
 
     def become(self, role: Next, api_key: str, *, resumed: bool = True) -> None:
-        """Replace this process by ``role`` (``WORK``, ``IDLE``): same pid and lock. ``resumed``: see ``main.run``.
+        """Replace this process by ``role`` (``WORK``, ``IDLE``) with the same pid and lock.
 
-        Return on Windows, and where the interpreter cannot be started any more.
+        ``resumed``: see ``main.run``. Return only on Windows, or if the interpreter cannot be started any more.
         """
         if locks.WINDOWS:
             return
@@ -88,7 +88,7 @@ class Holder:
 
 
 def _sign(fd: int) -> None:
-    """Write this process's pid into its lock, unless it is there. A full disk is no reason to die before saying so."""
+    """Write this process's pid into the lock file, unless it is there; a full disk is reported later, not here."""
     pid = str(os.getpid())
     with contextlib.suppress(OSError):
         if locks.read_text(fd) != pid:
@@ -96,17 +96,17 @@ def _sign(fd: int) -> None:
 
 
 def _is_lock(folder: str, fd: int) -> bool:
-    """Return whether the descriptor is this folder's lock file: a number on a command line proves nothing."""
+    """Return whether the descriptor is this folder's lock file: the command line could name any number."""
     try:
-        mine = os.fstat(fd)
-        there = os.stat(os.path.join(folder, environment.WORKER_LOCK))
+        inherited = os.fstat(fd)
+        lock = os.stat(os.path.join(folder, environment.WORKER_LOCK))
     except OSError:
         return False
-    return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+    return (inherited.st_dev, inherited.st_ino) == (lock.st_dev, lock.st_ino)
 
 
 def pipe_key(api_key: str) -> int | None:
-    """Return the reading end, to be inherited, of a pipe that holds Stash's API key; None without a key."""
+    """Return the inheritable reading end of a pipe that holds Stash's API key; None without a key."""
     if not api_key:
         return None
     reader, writer = os.pipe()
@@ -128,27 +128,27 @@ def read_key(fd: int | None) -> str:
     return text
 
 
-def settle_in(folder: str) -> None:
-    """Leave Stash's process group, working folder and file modes behind."""
+def detach(folder: str) -> None:
+    """Leave Stash's session and working folder, and reset what was inherited: SIGCHLD and the umask."""
     if hasattr(os, "setsid") and os.getsid(0) != os.getpid() and not os.isatty(0):
-        with contextlib.suppress(OSError):  # a group's leader already, or not allowed
+        with contextlib.suppress(OSError):  # leads a group already, or is not allowed to
             os.setsid()
     if hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignored it would keep a probe's exit status from us
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by a parent, it would hide a probe's exit status
     os.umask(0o077)
     os.chdir(folder)
 
 
 def raise_on_signals() -> None:
-    """Let SIGTERM and Ctrl-C raise ``Terminated`` wherever the process is."""
+    """Make SIGTERM and Ctrl-C raise ``Terminated`` in whatever code runs."""
 
     def terminated(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what follows puts the batch back
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the release of the batch
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise Terminated
 
     def swallowed(lost: sys.UnraisableHookArgs) -> None:
-        # Python lets nothing out of a finaliser, and urllib3 closes its connections in one: raise it again outside.
+        # Nothing raised in a finaliser gets out, and urllib3 closes connections in one: raise it again outside.
         if issubclass(lost.exc_type, Terminated):
             signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN)
         else:

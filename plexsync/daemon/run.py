@@ -1,4 +1,4 @@
-"""One turn of the full worker: everything it needs is loaded and opened here, and closed again."""
+"""One run of the full worker: load and open everything that it needs, drain the queue, close everything."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from plexsync.state import pause
 from plexsync.state.meta import Meta
 from plexsync.state.pause import Pause
 from plexsync.worker.loop import Worker
+from plexsync.worker.pauses import local_problem
 
 
 def drain(
     folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: World | None = None
 ) -> tuple[Next, str]:
-    """Drain the queue of ``folder``; return what to do next, and Stash's API key as it is known now.
+    """Drain the queue of ``folder``; return what to do next and Stash's API key, ``""`` if unknown.
 
-    ``fresh``: the process has just started. Raise ``OSError`` or ``sqlite3.Error`` where not even a pause can be
-    stored.
+    ``fresh``: the process has just started. Raise ``OSError`` or ``sqlite3.Error`` if not even a pause can be stored.
     """
     world = world or World()
     load_plexapi(own_client_id(folder))
@@ -36,13 +36,13 @@ def drain(
     try:
         if fresh:
             repair.sweep(folder, world.clock())
-        thorough = fresh or _was_this_machine(folder)
+        thorough = fresh or _was_local_pause(folder)
         app.open_state(thorough=thorough)
         repair.repair_queue(folder, log, world.clock(), thorough=thorough)
         queue = JobQueue(folder, world.clock, world.sleep)
         try:
             if queue.is_newer:
-                log.warning("ended: queue.db belongs to a later version of PlexSync")
+                log.warning("ended: queue.db was made by a later version of PlexSync. Update PlexSync in Stash.")
                 return Next.STOP, app.api_key
             return Worker(app, queue, sink, files.state, fresh=fresh).drain(), app.api_key
         finally:
@@ -51,43 +51,42 @@ def drain(
         raise
     except Exception as error:
         try:
-            _note(app, error)
+            _pause(app, error)
         finally:
-            _hand_over(app, sink)
+            _send_lines(app, sink)
         return Next.IDLE, app.api_key
     finally:
         app.close()
         log.close()
 
 
-def _note(app: App, error: Exception) -> None:
-    """Log what ended the worker, and pause. Raise where this machine lets nothing be stored."""
+def _pause(app: App, error: Exception) -> None:
+    """Log what ended the worker, and pause. Raise ``OSError`` or ``sqlite3.Error`` if nothing can be stored."""
     log, clock = app.log, app.world.clock
     if isinstance(error, (OSError, sqlite3.Error)):
-        sentence = f"this machine could not do it ({error}). Free its disk, or allow Stash to write in {app.folder}."
-        log.error(f"paused: {sentence} Every edit stays queued; PlexSync tries again every minute.")
+        sentence = local_problem(error)
+        log.error(f"paused: {sentence}")
         problem = f"PlexSync is paused: {sentence}"
     else:
-        kind = type(error).__name__  # its text may hold anything, a title or a token too
+        kind = type(error).__name__  # the error's text may hold anything, even a title or a token
         log.error("failed: internal error", kind=kind)
-        problem = (
-            f"PlexSync is paused: internal error ({kind}). This is a bug; see plexsync.log. Retrying every minute."
-        )
+        what = f"internal error ({kind}). This is a bug; see plexsync.log."
+        problem = f"PlexSync is paused: {what} Retrying every minute; no edit is lost."
     log.trace(error)
     app.state.meta.pause = Pause(pause.LOCAL, clock() + pause.LOCAL_INTERVAL, problem, interval=pause.LOCAL_INTERVAL)
 
 
-def _hand_over(app: App, sink: StashSink) -> None:
-    """Send what the worker could not say before it ended: its log may be on the very disk that is full."""
+def _send_lines(app: App, sink: StashSink) -> None:
+    """Send the last lines to Stash's log: plexsync.log may be on the very disk that is full."""
     with contextlib.suppress(StashUnavailable):
         sink.flush(app.stash.tell, app.world.clock(), force=True)
 
 
-def _was_this_machine(folder: str) -> bool:
-    """Return whether a fault of this machine was what paused: a damaged file may be behind it."""
+def _was_local_pause(folder: str) -> bool:
+    """Return whether the last pause was for an error on this machine: a damaged file may be the cause."""
     try:
         with contextlib.closing(Meta.open(folder)) as meta:
-            standing = meta.pause
+            last = meta.pause
     except (sqlite3.Error, ValueError):
         return True
-    return standing is not None and standing.kind == pause.LOCAL
+    return last is not None and last.kind == pause.LOCAL

@@ -1,4 +1,4 @@
-"""Which items in Plex a scene is. Pure: imports ``model`` alone. Other packages import what is named here."""
+"""Find the items in Plex that a scene is. Pure: imports only ``model``. The names below are the package's API."""
 
 from plexsync.matching.match import (
     RULES,

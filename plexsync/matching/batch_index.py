@@ -1,4 +1,4 @@
-"""The part of the library index that one batch asks about, arranged for look-ups. Pure."""
+"""The rows of the library index that a batch may match, arranged for look-ups. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from plexsync.model.item import IndexPart
 from plexsync.model.paths import base_name, components, fold, fold_path, name_key, normal_path, slashed
 
-#: A file name plus its folder: the least that "the folders agree" means.
+#: Path components that must agree before the folders do: the file name and its folder.
 WITH_FOLDER = 2
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """A row of the index with its path taken apart. ``path``: in NFC; ``spelt``: as Plex spells it, slashes aside.
+    """A row of the index, with its path split.
 
-    ``exact``, ``folded``: the path's components in NFC, and without case.
+    ``path``: in NFC. ``spelt``: as Plex spells it, slashes aside. ``exact``, ``folded``: the path's components in NFC,
+    and without case.
     """
 
     part: IndexPart
@@ -27,15 +28,15 @@ class IndexRow:
 
     @classmethod
     def of(cls, part: IndexPart) -> IndexRow:
-        """Return the row of an index part."""
+        """Return the row for an index part."""
         path = normal_path(part.path)
         return cls(part, path, slashed(part.path), components(path), components(fold(path)))
 
 
 class BatchIndex:
-    """The rows that a batch may match, without trashed and optimised ones; every look-up takes one step.
+    """The rows that a batch may match, without trashed and optimised ones. Every look-up is one dict access.
 
-    ``trashed``: the name keys of the trashed ones.
+    ``trashed``: the name keys of the trashed rows.
     """
 
     def __init__(self, rows: Iterable[IndexPart], fold_case: bool) -> None:
@@ -53,7 +54,7 @@ class BatchIndex:
         self.add(rows)
 
     def add(self, rows: Iterable[IndexPart]) -> None:
-        """Add rows; one that is there already is not counted twice."""
+        """Add rows; one that is there already is skipped."""
         for part in rows:
             identity = (part.rating_key, part.part_id, part.path)
             if identity in self._seen:
@@ -80,28 +81,28 @@ class BatchIndex:
                 self._folders.setdefault(row.folded[-depth:], []).append(row)
 
     def at(self, path: str) -> list[IndexRow]:
-        """Return the rows at a normal path: in its exact case, else (if Plex's platform folds case) in any."""
+        """Return the rows at a normal path in its exact case, or else in any, if Plex's platform ignores case."""
         exact = self._paths.get(path, [])
         return exact if exact or not self.fold_case else self._folded.get(fold_path(path), [])
 
     def named(self, key: str) -> list[IndexRow]:
-        """Return the rows with that file name."""
+        """Return the rows with the file name ``key``."""
         return self._names.get(key, [])
 
     def named_sized(self, key: str, size: int) -> list[IndexRow]:
-        """Return the rows with that file name and that known size."""
+        """Return the rows with the file name ``key`` and the size ``size``."""
         return self._name_sizes.get((key, size), [])
 
     def sized(self, size: int) -> list[IndexRow]:
-        """Return the rows with that known size."""
+        """Return the rows with the size ``size``."""
         return self._sizes.get(size, [])
 
     def beside(self, folded: tuple[str, ...], depth: int) -> list[IndexRow]:
-        """Return the rows whose last ``depth`` components (``WITH_FOLDER`` or one more) agree."""
+        """Return the rows whose last ``depth`` components (``WITH_FOLDER`` or one more) equal those of ``folded``."""
         return self._folders.get(folded[-depth:], []) if len(folded) >= depth else []
 
     def names(self, key: str) -> set[str]:
-        """Return a file name as Plex spells it, in all its spellings."""
+        """Return every spelling in which Plex has the file name ``key``."""
         return self._spellings.get(key, set())
 
     def of_item(self, rating_key: int) -> list[IndexRow]:

@@ -1,8 +1,8 @@
 """Find the Plex items of each scene of a batch: evidence, confidence, and the reason where there is none. Pure.
 
-Owns the order of the rules (``RULES``) and the sentences about a match. Knows no HTTP, SQL or jobs. A batch costs one
-``by_name`` and at most one ``by_item`` and one ``by_size`` of the index, whatever its size. ``rules`` finds the
-evidence, ``ownership`` decides between scenes, ``model`` holds the values.
+Owns the order of the rules (``RULES``). ``rules`` finds the evidence, ``ownership`` decides between scenes, ``reasons``
+words the result, ``model`` has the values. Knows no HTTP, SQL or jobs. A batch of any size costs one ``by_name`` and at
+most one ``by_item`` and one ``by_size`` of the index.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from plexsync.matching.batch_index import WITH_FOLDER, BatchIndex
 from plexsync.matching.model import Candidate, Confidence, Evidence, Known, LibraryView, Match
 from plexsync.matching.ownership import Claimant, Ownership, resolve, tier
 from plexsync.matching.path_map import Pair, apply_map, pair_of, sole_source
+from plexsync.matching.reasons import why_low, why_none, with_rivals
 from plexsync.matching.rules import (
     FileQuery,
     Hit,
@@ -29,21 +30,18 @@ from plexsync.matching.rules import (
 from plexsync.model.item import IndexPart, Item
 from plexsync.model.paths import base_name, name_key, normal_path, slashed, spellings
 from plexsync.model.scene import Scene, SceneFile, same_duration
-from plexsync.model.settings import display_name
 
 _HINT = re.compile(r"plex/library/metadata/(\d+)")
 _BY_SIZE = frozenset((Evidence.REMEMBERED, Evidence.NAME_SIZE, Evidence.NAME_FOLDERS, Evidence.SIZE_DURATION))
-#: Settings that the sentences name.
-_PATH_MAP, _LIBRARIES, _WRITE_LOW = map(display_name, ("plexPathMap", "plexLibraries", "matchLowConfidence"))
-#: A file of an item: rating key and normal path. A path that is proof of one file says nothing of the item's others.
+#: A file of an item, as rating key and normal path: a path proves one file, and says nothing of the item's others.
 _Place = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of evidence: ``find`` returns the hits for a file, ``high`` says when they are certain.
+    """One kind of evidence: ``find`` returns the hits for a file, ``high`` says in words when they are certain.
 
-    ``needs_complete_index``: the rule rests on uniqueness, so it counts only once every section has been listed.
+    ``needs_complete_index``: the rule relies on uniqueness, so it counts only once every section has been listed.
     """
 
     evidence: Evidence
@@ -52,8 +50,8 @@ class Rule:
     needs_complete_index: bool
 
 
-#: Tried in this order for each file of a scene; the first rule with a hit decides. Hits that size and duration both
-#: contradict decide nothing: they stay candidates (LOW) while the next rules are tried.
+#: The rules in the order in which they are tried for each file of a scene; the first with a hit decides. Hits that both
+#: size and duration contradict do not decide: they stay candidates (LOW), and the next rules are tried.
 RULES = (
     Rule(
         Evidence.EQUAL_PATH,
@@ -111,7 +109,7 @@ class _Search:
         return any(hit.high and tier(hit) < 2 for hit in self.hits)
 
     def apply(self, rules: Iterable[Rule], index: BatchIndex) -> None:
-        """Try ``rules`` in order until one is certain; after a rule with only uncertain hits, none may be certain."""
+        """Try ``rules`` in order until one is certain. After a rule that decided without certainty, none can be."""
         if self.decided:
             return
         for rule in rules:
@@ -124,9 +122,9 @@ class _Search:
 
 
 def match(scenes: Sequence[Scene], view: LibraryView, known: Known) -> dict[int, Match]:
-    """Return the match of every scene, by scene id.
+    """Return the match of each scene, by scene id.
 
-    Call it again with ``known.rivals`` once Stash has answered ``names_to_ask`` and ``sizes_to_ask``.
+    Call this again with ``known.rivals`` once Stash has answered ``names_to_ask`` and ``sizes_to_ask``.
     """
     owners: dict[_Place, set[int]] = {}
     mine, theirs = _searches(scenes, known, owners)
@@ -141,27 +139,27 @@ def match(scenes: Sequence[Scene], view: LibraryView, known: Known) -> dict[int,
     for search in both:
         search.apply(near, index)
     renamed = _apply_far_rules(mine, theirs, index, view) if view.complete else {}
-    stash_files = _StashFiles(both)
+    known_files = _KnownFiles(both)
     for search in both:
-        search.hits = [stash_files.checked(search, hit) for hit in search.hits]
+        search.hits = [known_files.checked(search, hit) for hit in search.hits]
     ownerships = _ownerships(mine, theirs, known, index)
     by_scene: dict[int, list[_Search]] = {}
     for search in mine:
         by_scene.setdefault(search.scene_id, []).append(search)
-    builder = _MatchBuilder(view, index, stash_files, known, ownerships, renamed)
+    builder = _MatchBuilder(view, index, known_files, known, ownerships, renamed)
     return {scene.id: builder.build(scene, by_scene.get(scene.id, [])) for scene in scenes}
 
 
 def names_to_ask(scenes: Sequence[Scene], matches: Mapping[int, Match], view: LibraryView) -> frozenset[str]:
-    """Return the file names to ask Stash about before these matches may be written, as Stash or Plex spells them.
+    """Return the file names to ask Stash about before these matches are written, as Stash or Plex spells them.
 
-    Empty if all of them rest on paths that are equal letter by letter, to items with one file, and no two prefixes of
-    the user's map lead to one path.
+    Empty if every match has the same path in the same spelling, in an item with one file, and no two prefixes of the
+    user's path map lead to the same path.
     """
-    asked = [matches[scene.id] for scene in scenes if scene.id in matches]
-    items = view.by_item({candidate.rating_key for match in asked for candidate in match.items})
-    names = {name for match in asked for name in match.ask_names}
-    for candidate in (candidate for match in asked for candidate in match.items):
+    batch = [matches[scene.id] for scene in scenes if scene.id in matches]
+    items = view.by_item({candidate.rating_key for match in batch for candidate in match.items})
+    names = {name for match in batch for name in match.ask_names}
+    for candidate in (candidate for match in batch for candidate in match.items):
         parts = [part for part in items.get(candidate.rating_key, ()) if not part.trashed and not part.optimised]
         if candidate.evidence is not Evidence.EQUAL_PATH or len(parts) > 1:
             names.update(base_name(path) for path in (candidate.file.path, *(part.path for part in parts)))
@@ -169,12 +167,12 @@ def names_to_ask(scenes: Sequence[Scene], matches: Mapping[int, Match], view: Li
 
 
 def sizes_to_ask(matches: Iterable[Match]) -> frozenset[tuple[int, float]]:
-    """Return (size in bytes, duration in seconds) of the files to ask Stash for: a renamed file must be unique."""
+    """Return (bytes, seconds) of the files to ask Stash about: a renamed file must be unique in Stash."""
     return frozenset(measure for match in matches for measure in match.ask_sizes)
 
 
 def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
-    """Return the candidates to write: all HIGH ones; with ``low_allowed`` a sole LOW one that is not contested."""
+    """Return the candidates to write: all HIGH ones, or with ``low_allowed`` a single LOW one that is not contested."""
     if match.verdict == "high":
         return match.items
     sole = match.items[0] if match.verdict == "low" and len(match.items) == 1 else None
@@ -182,14 +180,14 @@ def write_targets(match: Match, low_allowed: bool) -> tuple[Candidate, ...]:
 
 
 def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
-    """Return the path pairs that the path map may learn: name, size and folder agree, unique in Stash and Plex."""
+    """Return the path pairs that the path map may learn from: name, size and folder agree, unique on both sides."""
     candidates = (candidate for match in matches if match.verdict == "high" for candidate in match.items)
     pairs = (pair_of(candidate.file.path, candidate.part.path) for candidate in candidates if candidate.sole)
     return [pair for pair in pairs if pair is not None]
 
 
 def confirm(candidate: Candidate, item: Item) -> bool:
-    """Return whether the item, just read in full, is not trashed and still holds the candidate's file."""
+    """Return whether ``item``, just read in full, still has the candidate's file and is not in the trash."""
     if item.rating_key != candidate.rating_key or item.trashed:
         return False
     path = slashed(candidate.part.path)
@@ -198,7 +196,7 @@ def confirm(candidate: Candidate, item: Item) -> bool:
 
 
 def _same_file(candidate: Candidate, part: IndexPart) -> bool:
-    """Return False for a file that was replaced in place, where the size was part of the evidence."""
+    """Return whether the file has not been replaced by one of another size, where the size was evidence."""
     sizes = (candidate.part.size, part.size)
     return candidate.evidence not in _BY_SIZE or min(sizes) <= 0 or sizes[0] == sizes[1]
 
@@ -206,7 +204,7 @@ def _same_file(candidate: Candidate, part: IndexPart) -> bool:
 def _searches(
     scenes: Sequence[Scene], known: Known, owners: Mapping[_Place, set[int]]
 ) -> tuple[list[_Search], list[_Search]]:
-    """Return a search for each file of the batch, and for each file of another scene (a rival)."""
+    """Return the searches for the batch's files, and those for the files of other scenes (rivals)."""
     batch = {scene.id for scene in scenes}
     mine = [_search(scene.id, file, known, owners) for scene in scenes for file in scene.files if file.path]
     rivals = {(rival.scene_id, rival.file.path): rival for group in (known.rivals or {}).values() for rival in group}
@@ -245,7 +243,7 @@ def _batch_index(searches: Sequence[_Search], view: LibraryView, claimed: Collec
 def _apply_far_rules(
     mine: Sequence[_Search], theirs: Sequence[_Search], index: BatchIndex, view: LibraryView
 ) -> dict[int, set[str]]:
-    """Apply the last rules. Return, by ``id`` of a search, the Plex names that its file, if renamed, may have."""
+    """Apply the last rules. Return, by ``id`` of a search, the names in Plex that its file may have been renamed to."""
     seeking = [search for search in mine if not search.by_path]
     sizes = {search.query.file.size for search in seeking if search.query.file.size > 0}
     if sizes:
@@ -257,8 +255,8 @@ def _apply_far_rules(
     return {id(search): {base_name(hit.part.path) for hit in size_duration(search.query, index)} for search in seeking}
 
 
-class _StashFiles:
-    """The files of a batch and its rivals, to tell what is unique in Stash."""
+class _KnownFiles:
+    """The files of a batch and its rivals in Stash, to find out which are unique."""
 
     def __init__(self, searches: Sequence[_Search]) -> None:
         self._sizes: dict[int, list[tuple[int, float]]] = {}
@@ -269,7 +267,7 @@ class _StashFiles:
             self._names.setdefault((search.query.name_key, file.size), set()).add(search.scene_id)
 
     def checked(self, search: _Search, hit: Hit) -> Hit:
-        """Return the hit, made uncertain if it is a renamed file's and another scene has a file just like it."""
+        """Return the hit, uncertain if it is for a renamed file and another scene has a file just like it."""
         file = search.query.file
         if not hit.high or hit.evidence is not Evidence.SIZE_DURATION:
             return hit
@@ -278,10 +276,10 @@ class _StashFiles:
         others.discard(search.scene_id)
         if not others:
             return hit
-        return replace(hit, high=False, why=f"{hit.why}, and scene {min(others)} has such a file as well")
+        return replace(hit, high=False, why=f"{hit.why}, and scene {min(others)} has such a file too")
 
     def sole_name(self, search: _Search) -> bool:
-        """Return whether no other known scene has a file of that name and size."""
+        """Return whether no other scene has a file with the search's name and size."""
         return self._names[search.query.name_key, search.query.file.size] == {search.scene_id}
 
 
@@ -293,7 +291,7 @@ def _rank(hit: Hit) -> tuple[bool, int, int, int, int]:
 def _ownerships(
     mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, index: BatchIndex
 ) -> dict[int, dict[int, Ownership]]:
-    """Return, by rating key and scene id, who owns each item that a file of the batch points at."""
+    """Return, by rating key and scene id, who owns each item that a file of the batch may be in."""
     claimants: dict[int, dict[int, Claimant]] = {}
     for number, search in enumerate((*mine, *theirs)):
         in_batch = number < len(mine)
@@ -314,11 +312,11 @@ def _ownerships(
 def _claim(
     key: int, claimants: Mapping[int, Claimant], known: Known, placed: set[int], index: BatchIndex
 ) -> int | None:
-    """Return the scene that wrote the item before, None if its files are certain elsewhere or the item holds others."""
+    """Return the scene that wrote the item last, None if its files are certain elsewhere or the item has others."""
     claim, basis = known.claims.get(key), slashed(known.claim_paths.get(key, ""))
     gone = bool(basis) and all(row.spelt != basis for row in index.of_item(key))
     highs = [claimant for claimant in claimants.values() if claimant.hit.high]
-    if gone and all(claimant.hit.size == 2 for claimant in highs):  # else the file may just have moved
+    if gone and all(claimant.hit.size == 2 for claimant in highs):  # otherwise the file may have moved
         return None
     if claim is None or claim not in claimants:
         return None if claim in placed else claim
@@ -332,7 +330,7 @@ class _MatchBuilder:
 
     view: LibraryView
     index: BatchIndex
-    stash_files: _StashFiles
+    known_files: _KnownFiles
     known: Known
     ownerships: Mapping[int, Mapping[int, Ownership]]
     renamed: Mapping[int, set[str]]
@@ -348,8 +346,8 @@ class _MatchBuilder:
                 if ownership.lost:
                     continue
                 rank = _rank(hit)
-                held = best.get(hit.part.rating_key)
-                if held is None or rank < held[0]:
+                so_far = best.get(hit.part.rating_key)
+                if so_far is None or rank < so_far[0]:
                     best[hit.part.rating_key] = (rank, self._candidate(search, hit, ownership))
         hints = {int(key) for url in scene.urls for key in _HINT.findall(url)}
         ranked = sorted(best.values(), key=lambda pair: (pair[1].rating_key not in hints, pair[0], pair[1].rating_key))
@@ -359,14 +357,13 @@ class _MatchBuilder:
         if highs:
             return Match(scene.id, "high", highs, "", *ask)
         if candidates:
-            return Match(scene.id, "low", candidates, _why_low(scene.id, candidates), *ask)
-        return Match(scene.id, "none", (), self._why_none(scene, searches, lost), *ask)
+            return Match(scene.id, "low", candidates, why_low(scene.id, candidates), *ask)
+        in_trash = any(search.query.name_key in self.index.trashed for search in searches)
+        reason = why_none(scene.id, has_file=bool(searches), lost=lost, complete=self.view.complete, in_trash=in_trash)
+        return Match(scene.id, "none", (), reason, *ask)
 
     def _candidate(self, search: _Search, hit: Hit, ownership: Ownership) -> Candidate:
         high = hit.high and not ownership.others
-        why = hit.why
-        if ownership.others:
-            why += f", but the item could also be {_scenes(ownership.others)}"
         return Candidate(
             rating_key=hit.part.rating_key,
             section=hit.part.section,
@@ -374,7 +371,7 @@ class _MatchBuilder:
             file=search.query.file,
             evidence=hit.evidence,
             confidence=Confidence.HIGH if high else Confidence.LOW,
-            why=why,
+            why=with_rivals(hit.why, ownership.others) if ownership.others else hit.why,
             contested=ownership.others,
             sole=high and self._sole(search, hit),
         )
@@ -383,10 +380,10 @@ class _MatchBuilder:
         asked = self.known.rivals is not None or hit.evidence is Evidence.EQUAL_PATH
         rows = self.index.named_sized(search.query.name_key, search.query.file.size)
         agrees = hit.size == 2 and hit.suffix >= WITH_FOLDER
-        return asked and self.view.complete and agrees and len(rows) == 1 and self.stash_files.sole_name(search)
+        return asked and self.view.complete and agrees and len(rows) == 1 and self.known_files.sole_name(search)
 
     def _ask_names(self, searches: Sequence[_Search]) -> frozenset[str]:
-        """Return the names on which the evidence rests, also of files passed over: a second match may turn to them."""
+        """Return the names that the evidence relies on, of rejected hits too: the second match may choose those."""
         names: set[str] = set()
         for search in searches:
             certain = any(hit.evidence is Evidence.EQUAL_PATH and hit.high and hit.literal for hit in search.hits)
@@ -399,41 +396,3 @@ class _MatchBuilder:
         """Return size and duration of the files that may have been renamed."""
         files = [search.query.file for search in searches if self.renamed.get(id(search))]
         return frozenset((file.size, file.duration) for file in files)
-
-    def _why_none(self, scene: Scene, searches: Sequence[_Search], lost: bool) -> str:
-        subject = f"Scene {scene.id}"
-        if not searches:
-            return (
-                f"{subject} has no file in Stash, so it cannot match anything in Plex."
-                " Add a file, or discard this dead letter."
-            )
-        if lost:
-            return f"{subject} is not in Plex: the most similar item belongs to another scene that matches it better."
-        if not self.view.complete:
-            return (
-                f"{subject} was not found yet: the index of the Plex libraries is still incomplete."
-                " The scene is tried again when it is complete."
-            )
-        if any(search.query.name_key in self.index.trashed for search in searches):
-            return f"{subject} is only in Plex's trash. Let Plex scan the folder where the file is now."
-        return (
-            f'{subject} is not in Plex. Check that one of your "{_LIBRARIES}" contains the file\'s folder'
-            " and has been scanned."
-        )
-
-
-def _scenes(ids: Sequence[int]) -> str:
-    listed = ", ".join(map(str, ids[:5])) + (" and more" if len(ids) > 5 else "")
-    return f"scene {listed}" if len(ids) == 1 else f"scenes {listed}"
-
-
-def _why_low(scene_id: int, candidates: Sequence[Candidate]) -> str:
-    first = candidates[0]
-    if len(candidates) > 1:
-        text = f"{len(candidates)} items in Plex could be scene {scene_id}. The most likely one: {first.why}"
-    else:
-        text = f"One item in Plex could be scene {scene_id}: {first.why}"
-    if first.contested:
-        return f'{text}. Give each scene its own file and item, or set "{_PATH_MAP}" to tell their paths apart.'
-    advice = f'{text}. Set "{_PATH_MAP}" to make the paths equal'
-    return advice + (f', or switch on "{_WRITE_LOW}".' if len(candidates) == 1 else ".")

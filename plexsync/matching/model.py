@@ -1,7 +1,4 @@
-"""The values of matching: the view of the index, what is known besides, and the match. No logic.
-
-Everything here is frozen; the package hands these names on.
-"""
+"""The values of matching: the view of the index, what else is known, and the match. Frozen, and without logic."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ from plexsync.model.scene import SceneFile
 
 
 class LibraryView(Protocol):
-    """The library index of the chosen sections, including the trashed and optimised rows."""
+    """The library index of the chosen sections, with trashed and optimised rows."""
 
     @property
     def complete(self) -> bool:
-        """Whether every chosen section has been listed completely."""
+        """Return whether every chosen section has been listed completely."""
         ...
 
     @property
     def fold_case(self) -> bool:
-        """Whether the Plex server's platform ignores case in paths (Windows, macOS)."""
+        """Return whether the Plex server's platform ignores case in paths (Windows, macOS)."""
         ...
 
     def by_name(self, keys: Collection[str]) -> Mapping[str, Sequence[IndexPart]]:
@@ -42,7 +39,7 @@ class LibraryView(Protocol):
 
 
 class Evidence(Enum):
-    """Why a file in Plex may be the scene's, strongest first."""
+    """The kinds of evidence that a file in Plex is the scene's, the strongest first."""
 
     EQUAL_PATH = "equal path"
     LEARNED_PATH = "equal path after the learned map"
@@ -54,7 +51,7 @@ class Evidence(Enum):
 
 
 class Confidence(Enum):
-    """HIGH is written, LOW is left for the user."""
+    """The confidence of a candidate: HIGH is written, LOW is left for the user to decide."""
 
     HIGH = "high"
     LOW = "low"
@@ -62,7 +59,7 @@ class Confidence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A file of any scene in Stash, as Stash answered ``names_to_ask`` and ``sizes_to_ask``."""
+    """A file of any scene in Stash, from Stash's answer to ``names_to_ask`` and ``sizes_to_ask``."""
 
     scene_id: int
     file: SceneFile
@@ -70,7 +67,7 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """An item that a scene wrote before: its key, the path of its file in Plex, the path in Stash it was matched by."""
+    """An item that was written from a scene before. ``path``: its file in Plex; ``stash_path``: the file in Stash."""
 
     rating_key: int
     path: str
@@ -79,12 +76,12 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything known besides the index.
+    """Everything that matching knows besides the index.
 
-    ``path_map``: the user's (Stash prefix, Plex prefix). ``remembered``: by scene id. ``claims``: rating key -> the
-    scene that wrote the item last; ``claim_paths``: rating key -> the path in Plex by which it did (a claim ends when
-    the item holds another scene's file instead). ``rivals``: any key -> files of all scenes in Stash with the
-    names and sizes that a match rests on; None: not asked yet.
+    ``path_map``: the user's (Stash prefix, Plex prefix) pairs. ``remembered``: by scene id. ``claims``: rating key ->
+    the scene that the item was last written from; ``claim_paths``: rating key -> the item's file at that time, in Plex
+    (a claim ends when the item has another scene's file instead). ``rivals``: any key -> the files in Stash with the
+    names and sizes that a match relies on; None: Stash has not been asked yet.
     """
 
     path_map: tuple[tuple[str, str], ...] = ()
@@ -99,9 +96,9 @@ class Known:
 class Candidate:
     """A file in Plex that may be the scene's.
 
-    ``why``: a clause for the user, without paths. ``contested``: other scenes with an equal claim to the item; such a
-    candidate is never written. ``sole``: name, size and folder agree, and no other file in Stash or Plex has that name
-    and size, so the path map may learn from it.
+    ``why``: a clause for the user, without paths. ``contested``: other scenes with an equal claim to the item, which is
+    then never written. ``sole``: name, size and folder agree, and no other file in Stash or Plex has that name and
+    size, so the path map may learn from it.
     """
 
     rating_key: int
@@ -115,7 +112,7 @@ class Candidate:
     sole: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """Return what a dead letter keeps of it, as JSON-able values."""
+        """Return what a dead letter stores of the candidate, as JSON-able values."""
         return {
             "rating_key": self.rating_key,
             "path": self.part.path,
@@ -128,9 +125,9 @@ class Candidate:
 class Match:
     """The items in Plex that a scene may be.
 
-    ``items``: all items to write when ``high`` (one candidate each), the candidates when ``low``. ``reason``: for the
-    user, why it is low or none and what to do; ``""`` when high. ``ask_names``: the file names that it rests on;
-    ``ask_sizes``: (bytes, seconds) of the files that it rests on being unique.
+    ``items``: all items to write if ``high`` (one candidate each), the candidates if ``low``. ``reason``: why the match
+    is not certain and what to do, for the user; ``""`` if ``high``. ``ask_names``: the file names that the match relies
+    on. ``ask_sizes``: (bytes, seconds) of the files that must be unique in Stash.
     """
 
     scene_id: int

@@ -1,16 +1,17 @@
-"""Which scene an item belongs to when files of several scenes point at it. Pure; knows neither index nor rules.
+"""Decide which scene owns an item that files of several scenes may be. Pure; knows neither the index nor the rules.
 
-Evidence has three tiers: equal path, learned path, the rest. The first row that applies decides.
+Evidence has three tiers: equal path, learned path, everything else. The writer is the scene that the item was last
+written from. The first row that applies decides.
 
 | claimants | owner |
 |---|---|
-| none is certain | the only one; of several, nobody |
-| one tier is better than the others | the best tier decides alone, other files of the item aside |
-| no path, and the scene that wrote the item has no file like it any more | nobody: its file may be renamed |
-| the scene that wrote it, and no other agrees better with the same file | the scene that wrote it |
-| it, or an uncertain file of equal or unknown size, against others of different or unknown size | nobody |
-| one agrees with the same file in more (size, folders, spelling) than each other one, in nothing less | that one |
-| the rest; also where certain files of different scenes are different files of the item | nobody |
+| none is certain | the only claimant; nobody if there are several |
+| one tier is better than the others | decided within the best tier, apart from other files of the item |
+| no path agrees, and the writer claims nothing | nobody: the writer's file may have been renamed |
+| the writer, and no other agrees better with the same file | the writer |
+| the writer or an uncertain file of equal or unknown size, against files of different or unknown size | nobody |
+| one agrees better than each of the others with the same file (size, folders, spelling), and never worse | that one |
+| otherwise, and where the certain files of different scenes are different files of the item | nobody |
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from plexsync.model.scene import SceneFile, same_duration
 
 _TIERS = {Evidence.EQUAL_PATH: 0, Evidence.LEARNED_PATH: 1}
 _REST = 2
-#: Other scenes that a contested candidate names; nobody reads more.
+#: Other scenes kept for a contested candidate; nobody reads more.
 MAX_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """A scene, and its file that points at the item. ``in_batch``: its remembered items are known."""
+    """A scene, and its file that may be in the item. ``in_batch``: what the scene wrote before is known."""
 
     scene_id: int
     file: SceneFile
@@ -41,27 +42,28 @@ class Claimant:
 
     @property
     def path(self) -> str:
-        """The normal path of the item's file that the scene's file points at."""
+        """Return the normal path of the item's file that the scene's file may be."""
         return normal_path(self.hit.part.path)
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whether a scene may have the item. ``others``: scenes that contest it; ``lost``: it belongs to another scene."""
+    """A scene's right to an item. ``others``: scenes that contest it; ``lost``: the item belongs to another scene."""
 
     others: tuple[int, ...] = ()
     lost: bool = False
 
 
 def tier(hit: Hit) -> int:
-    """Return 0 for an equal path, 1 for a learned path, 2 for the rest and for a path equal in another spelling."""
+    """Return 0 for an equal path, 1 for a learned path, 2 for anything else and for paths in another spelling."""
     return _TIERS.get(hit.evidence, _REST) if hit.literal else _REST
 
 
 def resolve(claimants: Sequence[Claimant], claim: int | None) -> dict[int, Ownership]:
-    """Return, by scene id, whether the scene may have the item; an empty ``Ownership`` means yes.
+    """Return each scene's right to the item, by scene id; an empty ``Ownership`` means that the scene owns it.
 
-    ``claimants``: one for each scene, its best. ``claim``: the scene that wrote the item before (0 or None: none).
+    ``claimants``: the best one of each scene. ``claim``: the scene that the item was last written from (0 or None: no
+    scene).
     """
     claim = claim or None
     claimants = [_as_remembered(claimant, claim) for claimant in claimants]
@@ -73,7 +75,7 @@ def resolve(claimants: Sequence[Claimant], claim: int | None) -> dict[int, Owner
     paths = {claimant.path for claimant in tops}
     tops += [claimant for claimant in highs if tier(claimant.hit) > best and claimant.path not in paths]
     lost = {claimant.scene_id: Ownership(lost=True) for claimant in claimants}
-    if claim is not None and claim not in lost and best == _REST:  # its file may have another name by now
+    if claim is not None and claim not in lost and best == _REST:  # the writer's file may have been renamed
         return lost | {claimant.scene_id: Ownership(others=(claim,)) for claimant in tops}
     keeper = next((claimant for claimant in tops if claimant.scene_id == claim), None)
     better = [claimant for claimant in tops if keeper and claimant is not keeper and _beats(claimant, keeper)]
@@ -83,13 +85,13 @@ def resolve(claimants: Sequence[Claimant], claim: int | None) -> dict[int, Owner
     lows = [claimant for claimant in claimants if not claimant.hit.high] if best == _REST else []
     doubts = [low for low in lows if _casts_doubt(low, min(1, *(top.hit.size for top in tops)))]
     wrote = [claimant for claimant in (keeper, *lows) if claimant and claimant.scene_id == claim]
-    if (wrote or doubts) and all(claimant.hit.size < 2 for claimant in better or tops):  # their files may have moved
+    if (wrote or doubts) and all(claimant.hit.size < 2 for claimant in better or tops):  # the files may have moved
         return lost | _contested(claimant.scene_id for claimant in (*tops, *doubts, *wrote))
     return lost | _by_agreement([*tops, *doubts])
 
 
 def _as_remembered(claimant: Claimant, claim: int | None) -> Claimant:
-    """Return a rival that wrote the item before as if remembered: what rivals remember is not known."""
+    """Return a rival that wrote the item before as remembered: for rivals, ``Known.remembered`` is not read."""
     if claimant.in_batch or claimant.scene_id != claim:
         return claimant
     if claimant.hit.high or claimant.hit.evidence is Evidence.EQUAL_PATH:
@@ -105,7 +107,7 @@ def _among_uncertain(claimants: Sequence[Claimant], claim: int | None) -> dict[i
 
 
 def _contested(ids: Iterable[int]) -> dict[int, Ownership]:
-    """Return each scene with the others, ``MAX_NAMED`` of them (thousands may have a `scene.mp4`): nobody has it."""
+    """Return ownerships by which nobody owns the item: each scene with up to ``MAX_NAMED`` of the others."""
     ordered = sorted(set(ids))
     return {
         scene_id: Ownership(tuple(islice((other for other in ordered if other != scene_id), MAX_NAMED)))
@@ -114,9 +116,9 @@ def _contested(ids: Iterable[int]) -> dict[int, Ownership]:
 
 
 def _casts_doubt(low: Claimant, size: int) -> bool:
-    """Return whether uncertain evidence casts doubt on certain evidence with ``size``.
+    """Return whether the uncertain claimant ``low`` casts doubt on certain ones that agree in size by ``size``.
 
-    It does unless it agrees less in size, or the durations differ.
+    It does unless its size agrees less, or its duration differs.
     """
     same_time = same_duration(low.file.duration, low.hit.part.duration)
     return low.hit.size == 2 or bool(low.hit.size >= size and same_time)
@@ -130,7 +132,7 @@ def _by_agreement(claimants: Sequence[Claimant]) -> dict[int, Ownership]:
 
 
 def _beats(claimant: Claimant, other: Claimant) -> bool:
-    """Return whether one is better in something and worse in nothing; different files of an item do not compare."""
+    """Return whether ``claimant`` agrees better in something and worse in nothing, with the same file of the item."""
     if claimant.path != other.path:
         return False
     hit, rival = claimant.hit, other.hit

@@ -1,10 +1,10 @@
 """Path prefixes: the user's path map, and the map that PlexSync learns from unambiguous pairs of paths. Pure.
 
-Knows nothing of servers or the index, nor how a pair was found. The caller persists the ``Tally`` rows.
+Knows nothing of servers, of the index, or of how a pair was found. The caller stores the ``Tally`` rows.
 
-A pair is cut at its longest common suffix, so every file below one mount gives the same two roots at any depth: the
-shortest prefix that explains it. Two mounts may share a parent, so each pair is also counted for ``EXTRA_LEVELS``
-levels below its root. The rule at the shortest level that nothing contradicts is used.
+Cutting a pair of paths at its longest common suffix leaves two roots, which are the same for every file below a mount.
+Two mounts may share a parent, so each pair also counts for ``EXTRA_LEVELS`` levels below its root. The rule at the
+shortest level that nothing contradicts is used.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 
 from plexsync.model.paths import common_suffix, components, fold, normal_path
 
-#: Pairs for a learned rule (with none against it) that make it evidence.
+#: Pairs that make a learned rule evidence, if none contradicts it.
 MIN_PAIRS = 5
-#: Levels below a pair's root at which it is counted as well.
+#: Levels below its root at which a pair counts too.
 EXTRA_LEVELS = 2
-#: Files that a tally row remembers; more would not change whether a rule is usable.
+#: Files that a tally row remembers; more would make no rule usable or unusable.
 MAX_SEEN = 20
-#: The Plex prefix of a tally row for files that no rule at the row's Stash prefix explains.
+#: The Plex prefix of a tally row for the files that no rule at its Stash prefix explains.
 UNEXPLAINED = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both paths of one file (normal), and the two prefixes that remain without their common end."""
+    """The two normal paths of one file, and the prefixes that remain without the common suffix."""
 
     stash_prefix: str
     plex_prefix: str
@@ -37,7 +37,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The files that show ``stash_prefix`` to be ``plex_prefix``: CRC-32 of their Stash paths, at most ``MAX_SEEN``."""
+    """The files that support a rule. ``seen``: CRC-32 of their paths in Stash, at most ``MAX_SEEN``."""
 
     stash_prefix: str
     plex_prefix: str
@@ -46,7 +46,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class PrefixRule:
-    """``support`` files are where the rule says, ``against`` files elsewhere (each row counts up to ``MAX_SEEN``)."""
+    """A learned rule. ``support`` files are where it says, ``against`` files are not (at most ``MAX_SEEN`` a row)."""
 
     stash_prefix: str
     plex_prefix: str
@@ -55,28 +55,27 @@ class PrefixRule:
 
     @property
     def usable(self) -> bool:
-        """Whether the rule is evidence: ``MIN_PAIRS`` pairs for it, none against it."""
+        """Return whether the rule is evidence: ``MIN_PAIRS`` files support it, and none contradicts it."""
         return self.support >= MIN_PAIRS and not self.against
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedMap:
-    """The learned rules, longest Stash prefix first; of nested usable rules that agree, only the most general."""
+    """The learned rules, the longest Stash prefix first; of nested usable rules that agree, only the most general."""
 
     rules: tuple[PrefixRule, ...] = ()
 
     def translate(self, path: str) -> tuple[str, ...]:
-        """Return the Plex paths that usable rules give for the Stash ``path``, by the longest prefix first."""
+        """Return the Plex paths that the usable rules give for ``path`` in Stash, the longest prefix first."""
         normal = normal_path(path)
         moved = (_moved(normal, rule.stash_prefix, rule.plex_prefix) for rule in self.rules if rule.usable)
         return tuple(dict.fromkeys(target for target in moved if target is not None))
 
 
 def apply_map(path: str, path_map: Iterable[tuple[str, str]]) -> str:
-    """Return the Plex path (normal) that the user's pairs give for the Stash ``path``; unchanged if none applies.
+    """Return the normal Plex path that the user's pairs give for ``path`` in Stash; unchanged if no pair applies.
 
-    The longest prefix wins.
-    Prefixes end at whole components. One that begins with a drive letter is compared without case, as Windows does.
+    The longest prefix wins. Prefixes end at whole components, and with a drive letter they ignore case, as in Windows.
     """
     normal = normal_path(path)
     for stash, plex in sorted(path_map, key=lambda pair: -len(components(normal_path(pair[0])))):
@@ -87,7 +86,7 @@ def apply_map(path: str, path_map: Iterable[tuple[str, str]]) -> str:
 
 
 def sole_source(path: str, path_map: Sequence[tuple[str, str]]) -> bool:
-    """Return whether no other Stash path leads to where ``path`` leads (disks that Plex sees as one make several)."""
+    """Return whether the map leads no other path to where it leads ``path``: several disks may be one in Plex."""
     normal = normal_path(path)
     target = apply_map(normal, path_map)
     sources = (_moved(target, _prefix(plex), _prefix(stash)) for stash, plex in path_map)
@@ -96,7 +95,7 @@ def sole_source(path: str, path_map: Sequence[tuple[str, str]]) -> bool:
 
 
 def pair_of(stash_path: str, plex_path: str) -> Pair | None:
-    """Return the pair of two paths of one file; None if their file names differ (case included)."""
+    """Return the pair of a file's two paths, None if the file names differ, in case too."""
     stash, plex = normal_path(stash_path), normal_path(plex_path)
     shared = common_suffix(components(stash), components(plex))
     if not shared:
@@ -105,25 +104,25 @@ def pair_of(stash_path: str, plex_path: str) -> Pair | None:
 
 
 def tally(rows: Iterable[Tally], pairs: Iterable[Pair]) -> tuple[Tally, ...]:
-    """Return ``rows`` with ``pairs`` counted in. A file counts once, where it was seen last."""
-    book = {(row.stash_prefix, row.plex_prefix): dict.fromkeys(row.seen) for row in rows}
+    """Return ``rows`` with ``pairs`` added. Each file counts once at a Stash prefix, for the newest Plex prefix."""
+    seen_at = {(row.stash_prefix, row.plex_prefix): dict.fromkeys(row.seen) for row in rows}
     plexes: dict[str, set[str]] = {}
-    for stash, plex in book:
+    for stash, plex in seen_at:
         plexes.setdefault(stash, set()).add(plex)
     for pair in pairs:
         checksum = zlib.crc32(pair.stash_path.encode("utf-8", "surrogatepass"))
         for stash, plex in _levels(pair):
             for other in plexes.setdefault(stash, set()) - {plex}:
-                book[stash, other].pop(checksum, None)
+                seen_at[stash, other].pop(checksum, None)
             plexes[stash].add(plex)
-            seen = book.setdefault((stash, plex), {})
+            seen = seen_at.setdefault((stash, plex), {})
             if len(seen) < MAX_SEEN:
                 seen[checksum] = None
-    return tuple(Tally(stash, plex, tuple(seen)) for (stash, plex), seen in sorted(book.items()) if seen)
+    return tuple(Tally(stash, plex, tuple(seen)) for (stash, plex), seen in sorted(seen_at.items()) if seen)
 
 
 def learned_from(rows: Iterable[Tally]) -> LearnedMap:
-    """Return the map that the tally rows add up to."""
+    """Return the learned map for the tally rows."""
     by_stash: dict[str, list[Tally]] = {}
     for row in rows:
         by_stash.setdefault(row.stash_prefix, []).append(row)
@@ -141,7 +140,7 @@ def learned_from(rows: Iterable[Tally]) -> LearnedMap:
 
 
 def suggestion(learned: LearnedMap) -> str:
-    """Return the text to paste into the path map setting; ``""`` if nothing was learned or the paths are equal anyway.
+    """Return the text to paste into "Path map"; ``""`` if nothing was learned or the paths are equal.
 
     Prefixes that the setting cannot express are left out.
     """
@@ -158,13 +157,13 @@ def _rules_at(stash: str, rows: Sequence[Tally]) -> list[PrefixRule]:
 
 
 def _implied(rule: PrefixRule, kept: dict[str, PrefixRule]) -> bool:
-    """Return whether a more general rule says the same."""
+    """Return whether a more general rule gives the same path."""
     parents = (kept.get(prefix) for prefix in _ancestors(rule.stash_prefix))
     return any(p and _moved(rule.stash_prefix, p.stash_prefix, p.plex_prefix) == rule.plex_prefix for p in parents)
 
 
 def _levels(pair: Pair) -> list[tuple[str, str]]:
-    """Return the tally keys of a pair: unexplained above its root, its root, and the same some levels deeper."""
+    """Return the tally keys of a pair: unexplained above its root, the root, and the levels below it."""
     keys = [(prefix, UNEXPLAINED) for prefix in _ancestors(pair.stash_prefix)]
     keys.append((pair.stash_prefix, pair.plex_prefix))
     stash, plex = pair.stash_prefix, pair.plex_prefix
@@ -176,13 +175,13 @@ def _levels(pair: Pair) -> list[tuple[str, str]]:
 
 
 def _ancestors(prefix: str) -> list[str]:
-    """Return the folders above a prefix, the nearest last."""
+    """Return the folders above a prefix, the longest last."""
     count = len(components(prefix))
     return [_cut(prefix, depth) for depth in range(count, 0, -1)]
 
 
 def _cut(path: str, count: int) -> str:
-    """Return a normal path without its last ``count`` components; ``/`` when nothing is left."""
+    """Return a normal path without its last ``count`` components, ``/`` if nothing is left."""
     kept = components(path)[: len(components(path)) - count]
     text = "/".join(kept)
     return "/" + text if path.startswith("/") or not kept else text
@@ -193,7 +192,7 @@ def _joined(prefix: str, rest: str) -> str:
 
 
 def _prefix(raw: str) -> str:
-    """Return a prefix as typed, normal and without a trailing slash."""
+    """Return a typed prefix in normal form, without a trailing slash."""
     path = normal_path(raw.strip())
     return path.rstrip("/") or path
 
@@ -207,7 +206,7 @@ def _has_drive(path: str) -> bool:
 
 
 def _moved(path: str, stash_prefix: str, plex_prefix: str) -> str | None:
-    """Return ``path`` with ``stash_prefix`` replaced, None if it is not below that prefix. All are normal."""
+    """Return ``path`` with ``stash_prefix`` replaced, None if it is not below that prefix. All paths are normal."""
     head, tail = components(stash_prefix), components(path)
     same = tail[: len(head)] == head
     if not same and _has_drive(stash_prefix):

@@ -1,6 +1,6 @@
-"""One function for each kind of evidence: the hits for one file among the index rows of a batch. Pure.
+"""One function for each kind of evidence, which finds the hits for a file in the index rows of a batch. Pure.
 
-Owns how a row is compared with a file. Knows no scenes, no claims of other scenes, and not where the rows came from.
+Owns how a row is compared with a file. Knows no scenes or their claims, and not where the rows came from.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from plexsync.model.item import IndexPart
 from plexsync.model.paths import common_suffix, components, fold, name_key, normal_path, slashed
 from plexsync.model.scene import SceneFile, same_duration
 
-#: Durations further apart than this many seconds, and this share, belong to different films, whatever the size says.
+#: Durations that differ by more than these seconds and this share belong to different films, whatever the size says.
 OTHER_FILM_SECONDS, OTHER_FILM_SHARE = 5.0, 0.1
-#: Rows of one name that become candidates; nobody reads more, and a library may hold thousands of `scene.mp4`.
+#: Candidates kept of one name: a library may hold thousands of `scene.mp4`, and nobody reads more.
 MAX_CANDIDATES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class FileQuery:
-    """What is searched for: a scene's file with its path taken apart.
+    """A scene's file to search for, with its path split.
 
-    ``spelt``, ``exact``, ``folded``: the path's components as Stash spells them, in NFC, in NFC without case.
-    ``mapped_path``: the Plex path by the user's map, ``learned_paths``: those by the learned map.
-    ``belongs_elsewhere``: whether a row belongs to another scene by its path.
+    ``spelt``, ``exact``, ``folded``: the path's components as Stash spells them, in NFC, and in NFC without case.
+    ``mapped_path``: the Plex path by the user's map; ``learned_paths``: those by the learned map.
+    ``belongs_elsewhere`` returns whether a row belongs to another scene by its path.
     """
 
     file: SceneFile
@@ -69,8 +69,8 @@ class FileQuery:
 class Hit:
     """A row that may be the file. ``size``: 2 equal, 1 unknown, 0 different.
 
-    ``suffix``, ``exact``, ``spelt``: how many components at the end of both paths are equal without case, in NFC, as
-    the servers spell them. ``contradicted``: size and duration both say that it is another file.
+    ``suffix``, ``exact``, ``spelt``: the number of equal components at the end of both paths: without case, in NFC, and
+    as the servers spell them. ``contradicted``: both size and duration say that it is another file.
     """
 
     part: IndexPart
@@ -85,7 +85,7 @@ class Hit:
 
     @classmethod
     def of(cls, query: FileQuery, row: IndexRow, evidence: Evidence, why: str, *, high: bool) -> Hit:
-        """Return the hit that ``row`` is for ``query``."""
+        """Return ``row`` as a hit for ``query``."""
         return cls(
             part=row.part,
             evidence=evidence,
@@ -100,7 +100,7 @@ class Hit:
 
     @property
     def literal(self) -> bool:
-        """Whether the equal end of both paths is equal letter by letter, not in another case or Unicode form."""
+        """Return whether the common suffix of both paths is spelled alike, in case and Unicode form too."""
         return self.suffix == self.exact == self.spelt
 
 
@@ -112,14 +112,14 @@ def same_size(file: SceneFile, part: IndexPart) -> int:
 
 
 def one_place(rows: Sequence[IndexRow]) -> bool:
-    """Return whether the rows are one item, or one file that several libraries hold."""
+    """Return whether the rows are one item, or one file that is in several libraries."""
     return len({row.part.rating_key for row in rows}) == 1 or len({row.spelt for row in rows}) == 1
 
 
 def equal_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows at the mapped path; several that differ in spelling alone, none of them exact, prove nothing.
+    """Return the rows at the mapped path. Several in other spellings, with none exact, are uncertain.
 
-    A row in another spelling may be another file: it is certain unless the size differs.
+    A single row in another spelling may be another file: it is certain unless the size differs.
     """
     rows, high = _at(query, query.mapped_path, index)
     why = "the paths are equal" if high else "several files have this path in another spelling"
@@ -128,7 +128,7 @@ def equal_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
 
 
 def learned_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows at the path that the learned map gives; certain unless size and duration both contradict."""
+    """Return the rows at the path that the learned map gives, certain unless both size and duration contradict."""
     for path in query.learned_paths:
         rows, high = _at(query, path, index)
         if rows:
@@ -139,8 +139,8 @@ def learned_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
 
 
 def remembered(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows that were written for this very file before, if the item still holds them."""
-    stash_path = slashed(query.file.path)  # letter by letter: two files may differ in Unicode form alone
+    """Return the rows that were written for the same file before, if the item still has them."""
+    stash_path = slashed(query.file.path)  # not normalized: two files may differ in Unicode form alone
     hits = []
     for memory in query.remembered:
         if slashed(memory.stash_path) != stash_path:
@@ -153,7 +153,7 @@ def remembered(query: FileQuery, index: BatchIndex) -> list[Hit]:
 
 
 def name_size(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows of the same name and size: the only one, else the one with the longest common path suffix."""
+    """Return the rows with the same name and size: the only one, or the one with the longest common path suffix."""
     rows = index.named_sized(query.name_key, query.file.size)
     rows = [row for row in rows if not query.belongs_elsewhere(row.part)]
     if not rows:
@@ -173,7 +173,7 @@ def name_size(query: FileQuery, index: BatchIndex) -> list[Hit]:
 
 
 def name_folders(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows of the same name in folders of the same name, nearest first; size or duration must confirm."""
+    """Return the rows with the same name in folders of the same names; size or duration must confirm them."""
     for depth in (WITH_FOLDER + 1, WITH_FOLDER):
         rows = [row for row in index.beside(query.folded, depth) if not query.belongs_elsewhere(row.part)]
         if rows:
@@ -188,9 +188,9 @@ def name_folders(query: FileQuery, index: BatchIndex) -> list[Hit]:
 
 
 def size_duration(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows of another name with the same size and duration; certain if there is just one.
+    """Return the rows with the same size and duration but another name, certain if there is only one.
 
-    Rows that belong to other scenes are counted as well, though not returned.
+    Rows that belong to other scenes count too, but are not returned.
     """
     sized = index.sized(query.file.size)
     rows = [row for row in sized if same_duration(query.file.duration, row.part.duration) == 2]
@@ -204,14 +204,14 @@ def size_duration(query: FileQuery, index: BatchIndex) -> list[Hit]:
 
 
 def name_only(query: FileQuery, index: BatchIndex) -> list[Hit]:
-    """Return the rows that share the file name and nothing else that counts."""
+    """Return the rows that have only the file name in common."""
     rows = (row for row in index.named(query.name_key) if not query.belongs_elsewhere(row.part))
     why = "only the name is equal"
     return [Hit.of(query, row, Evidence.NAME_ONLY, why, high=False) for row in islice(rows, MAX_CANDIDATES)]
 
 
-#: Appended to the reason of hits in several items.
-_AS_OTHERS = ", and those of other items as well"
+#: Added to the reason where several items agree.
+_AS_OTHERS = ", as they are in other items"
 
 
 def _other_film(left: float, right: float) -> bool:
@@ -220,7 +220,7 @@ def _other_film(left: float, right: float) -> bool:
 
 
 def _contradicts(file: SceneFile, part: IndexPart) -> bool:
-    """Return whether size and duration both say another film; where the size is unknown, whether duration does."""
+    """Return whether both size and duration differ; where the size is unknown, whether the duration clearly does."""
     size = same_size(file, part)
     if size == 1:
         return min(file.duration, part.duration) > 0 and abs(file.duration - part.duration) > OTHER_FILM_SECONDS
@@ -228,7 +228,7 @@ def _contradicts(file: SceneFile, part: IndexPart) -> bool:
 
 
 def _spelt_alike(query: FileQuery, rows: Sequence[IndexRow]) -> list[IndexRow]:
-    """Return, of rows at one normal path, those spelt as in Stash: a folder may hold a name composed and decomposed."""
+    """Return, of the rows at one normal path, those spelt most like Stash's: NFC and NFD names may share a folder."""
     if len({row.spelt for row in rows}) < 2:
         return list(rows)
     near = [common_suffix(query.spelt, components(row.spelt)) for row in rows]
@@ -236,7 +236,7 @@ def _spelt_alike(query: FileQuery, rows: Sequence[IndexRow]) -> list[IndexRow]:
 
 
 def _nearest(query: FileQuery, rows: Sequence[IndexRow]) -> list[IndexRow]:
-    """Return the rows with the longest common path suffix; of those that differ in case alone, the nearer in case."""
+    """Return the rows with the longest common path suffix; of those that differ only in case, the nearest in case."""
     best = max((common_suffix(query.folded, row.folded), common_suffix(query.exact, row.exact)) for row in rows)
     near = [row for row in rows if common_suffix(query.folded, row.folded) == best[0]]
     if one_place(near) or best[0] < WITH_FOLDER or len({row.folded for row in near}) > 1:
@@ -254,18 +254,18 @@ def _at(query: FileQuery, path: str, index: BatchIndex) -> tuple[list[IndexRow],
 
 
 def _checked_spelling(hit: Hit) -> Hit:
-    """Return the hit, contradicted if the path is equal in another spelling only and the size differs."""
+    """Return the hit, contradicted if the path is equal only in another spelling and the size differs."""
     return hit if hit.literal or hit.size else replace(hit, contradicted=True)
 
 
 def _confirmed(query: FileQuery, hit: Hit) -> Hit:
-    """Return the hit, uncertain unless size or duration says that it is this file."""
+    """Return the hit, uncertain unless size or duration confirms it."""
     same = hit.size == 2 or same_duration(query.file.duration, hit.part.duration) == 2
     return hit if same else replace(hit, high=False, why=f"{hit.why}, but in another spelling")
 
 
 def _uncertain_if_contradicted(hit: Hit) -> Hit:
-    """Return the hit, uncertain if size and duration both say that another film is there now."""
+    """Return the hit, uncertain if both size and duration say that another film is there now."""
     return replace(hit, high=False, why=f"{hit.why}, but size and duration differ") if hit.contradicted else hit
 
 

@@ -1,1 +1,1 @@
-"""Pure values and rules: scenes, items, settings, fields, text, paths, errors. Imports nothing but itself."""
+"""Pure values and rules: scenes, items, settings, fields, text, paths, errors. Imports no other package."""

@@ -1,6 +1,6 @@
-"""The ways in which work can fail, one class each. The message is a sentence for the user.
+"""The ways in which work can fail, one class for each. The message is a sentence for the user.
 
-Messages never contain a token, cookie or key. ``worker.retry`` decides what follows.
+Messages never contain a token, cookie or key. ``worker.retry`` decides what happens next.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class PlexSyncError(Exception):
-    """Base class of everything that PlexSync raises on purpose."""
+    """Base class of all errors that PlexSync raises on purpose."""
 
 
 class PlexUnavailable(PlexSyncError):
@@ -18,9 +18,9 @@ class PlexUnavailable(PlexSyncError):
 
 
 class PlexBusy(PlexSyncError):
-    """One request failed, maybe for a while: 500, 502-504, 429, 408, reset, read timeout, cut or unreadable body.
+    """One request failed, perhaps temporarily: 500, 502-504, 429, 408, reset, read timeout, cut or unreadable body.
 
-    ``retry_after``: the seconds that Plex asked for, or None.
+    ``retry_after``: the seconds that Plex asked to wait, or None.
     """
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
@@ -30,20 +30,19 @@ class PlexBusy(PlexSyncError):
 
 
 class Rejected(PlexSyncError):
-    """Plex rejected the content of an edit: 400, 413, 414, 422. ``fields``: the rejected fields where known."""
+    """Plex rejected the content of an edit: 400, 413, 414, 422."""
 
-    def __init__(self, message: str, *, status: int, fields: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
-        self.fields = tuple(fields)
 
 
 class ItemGone(PlexSyncError):
-    """404 for a known item, or the item no longer holds the scene's file."""
+    """Plex answered 404 for a known item, or the item no longer has the scene's file."""
 
 
 class NotInPlex(PlexSyncError):
-    """No chosen library has a file of the scene."""
+    """None of the chosen libraries has a file of the scene."""
 
 
 class Invalid(PlexSyncError):
@@ -51,7 +50,7 @@ class Invalid(PlexSyncError):
 
 
 class LowConfidence(PlexSyncError):
-    """Several items match, or the evidence contradicts itself. ``candidates``: JSON-able (``Candidate.as_dict``)."""
+    """Several items match, or the evidence is contradictory. ``candidates``: JSON-able (``Candidate.as_dict``)."""
 
     def __init__(self, message: str, candidates: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -59,11 +58,11 @@ class LowConfidence(PlexSyncError):
 
 
 class SetupError(PlexSyncError):
-    """The user must correct something: token, URL, certificate, library name, missing module. Pauses everything."""
+    """The user has to correct a setting or install something; until then everything is paused."""
 
 
 class StashUnavailable(PlexSyncError):
-    """Stash does not answer, or its answer is not GraphQL. ``refused``: it answered 401 or 403."""
+    """Stash does not answer, or not with GraphQL. ``refused``: it answered 401 or 403, or redirected to its login."""
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
@@ -71,4 +70,4 @@ class StashUnavailable(PlexSyncError):
 
 
 class LocalError(PlexSyncError):
-    """This machine failed: disk full, no permission, a locked or corrupt database."""
+    """This machine failed: a full disk, a missing permission, a locked or damaged database."""

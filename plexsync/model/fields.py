@@ -1,4 +1,4 @@
-"""What Plex should have of a scene, field by field, and when two values of a field are the same. Pure.
+"""The values that Plex should have for a scene, field by field, and when two values are the same. Pure.
 
 Knows neither what Plex has now, nor what PlexSync wrote before, nor how an edit is sent.
 """
@@ -18,17 +18,17 @@ from plexsync.model.text import NAME_LIMIT, ascii_line, cut, cut_encoded, date_t
 
 Value = str | tuple[str, ...]
 
-#: Bytes of a percent-encoded summary in a request line, of which it may have one to itself: proxies commonly take
-#: lines of 8 KB, and address, path and lock need some of that.
+#: Bytes of a percent-encoded summary, which may have a request line to itself: proxies commonly accept lines of 8 KB,
+#: and the address, the path and the lock need some of that.
 SUMMARY_BUDGET = 6500
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What Plex should have of one scene.
+    """The values that Plex should have for one scene.
 
     ``values``: field (of ``item.FIELDS``) -> value. An absent field is left alone; an empty value means that Stash has
-    none. ``poster``, ``background``: whether to send the cover as such. ``warnings``: one sentence each.
+    none. ``poster``, ``background``: send the cover as such. ``warnings``: sentences for the log.
     """
 
     values: Mapping[str, Value]
@@ -38,7 +38,7 @@ class Desired:
 
 
 def desired(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_BUDGET) -> Desired:
-    """Return the fields that Plex should have; ``summary_budget``: bytes of the percent-encoded summary."""
+    """Return the values that Plex should have; ``summary_budget``: bytes of the percent-encoded summary."""
     skip = settings.skip
     studio = name_text(scene.studio.name) if scene.studio else ""
     values: dict[str, Value] = {}
@@ -66,17 +66,17 @@ def desired(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_B
 
 
 def tags_of(value: Value) -> tuple[str, ...]:
-    """Return a list value as it is, a text as a list of one."""
+    """Return a list value unchanged, and a text as a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
 def tag_key(tag: str) -> str:
-    """Return what is equal for two tags that Plex takes for the same: case and outer blanks aside."""
+    """Return ``tag`` in the form in which Plex compares tags: without case and outer blanks."""
     return tag.strip().casefold()
 
 
 def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags that are not blank, in their order; of those with one ``tag_key``, the first."""
+    """Return the tags that are not blank, in order; of those with the same ``tag_key``, only the first."""
     first: dict[str, str] = {}
     for tag in tags:
         if tag.strip():
@@ -87,13 +87,13 @@ def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
 def same_value(field: str, a: Value, b: Value) -> bool:
     """Return whether Plex stores ``a`` and ``b`` as the same value of ``field`` (of ``item.FIELDS``).
 
-    Texts: equal but for blanks around them. Lists: the same names, letter case and order aside.
+    Texts are compared without the blanks around them, lists without case and order.
     """
     return _comparable(field, a) == _comparable(field, b)
 
 
 def fingerprint(field: str, value: Value) -> str:
-    """Return 16 hex digits, equal for two values of ``field`` exactly if they are the ``same_value``."""
+    """Return 16 hex digits that are equal for two values of ``field`` if and only if ``same_value`` holds."""
     text = json.dumps(_comparable(field, value))
     return hashlib.sha1(text.encode("ascii"), usedforsecurity=False).hexdigest()[:16]
 
@@ -104,8 +104,7 @@ def _add_title(values: dict[str, Value], problems: list[str], raw: str, to_ascii
     if title:
         values["title"] = title
     elif to_ascii and one_line(raw):
-        name = display_name("cleanTitles")
-        problems.append(f'"{name}" leaves nothing of the title, so Plex keeps the title it has')
+        problems.append(f'"{display_name("cleanTitles")}" leaves nothing of the title, so Plex keeps the title it has')
     if title != whole:
         problems.append(f"the title was shortened from {len(whole)} to {len(title)} characters")
 
@@ -134,7 +133,7 @@ def _add_genres(values: dict[str, Value], problems: list[str], raw: Iterable[str
 
 
 def _comparable(field: str, value: Value) -> str | list[str]:
-    """Return ``value`` in the form in which Plex compares it: tags without case, order and outer blanks."""
+    """Return ``value`` in the form in which Plex compares it: without outer blanks, tags without case and order."""
     if field not in LIST_FIELDS:
         if not isinstance(value, str):
             raise TypeError(f"{field} is a text, not {type(value).__name__}")

@@ -1,12 +1,12 @@
-"""Plex's things as frozen values: a full item, a row of the library index, a section. No I/O."""
+"""Plex's data as frozen values: a full item, a row of the library index, a section. No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-#: Fields of an edit, in the order in which they are compared, reported and sent. The names are those of Plex's edit
-#: keys (``title.value``, ``actor[0].tag.tag``) and of the locks.
+#: Fields of an edit, in the order in which they are compared, reported and sent. Plex's edit keys (``title.value``,
+#: ``actor[0].tag.tag``) and locks have these names.
 SCALAR_FIELDS = ("title", "studio", "summary", "originallyAvailableAt")
 LIST_FIELDS = ("actor", "genre", "collection")
 FIELDS = SCALAR_FIELDS + LIST_FIELDS
@@ -14,7 +14,7 @@ FIELDS = SCALAR_FIELDS + LIST_FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A movie-type library. ``clock``: an opaque text that changes whenever the section may have changed."""
+    """A library of the type Movies. ``clock``: a text that changes whenever the library may have changed."""
 
     key: int
     title: str
@@ -23,11 +23,11 @@ class Section:
 
 
 class IndexPart(NamedTuple):
-    """One file of one item, a row of the library index.
+    """One file of one item: a row of the library index.
 
-    ``path``: as Plex spells it; ``size`` in bytes, ``duration`` in seconds, 0 where Plex gives none. ``trashed``: the
-    item is in Plex's trash; ``optimised``: the file is an optimised version. A tuple, because a listing makes 100,000
-    and a dataclass takes three times as long.
+    ``path``: as Plex spells it. ``size`` in bytes and ``duration`` in seconds, 0 where Plex gives none. ``trashed``:
+    the item is in Plex's trash. ``optimised``: the file is an optimised version. A tuple, because a listing creates
+    100,000 of them, and dataclasses take three times as long.
     """
 
     rating_key: int
@@ -42,7 +42,7 @@ class IndexPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One full item, read by rating key: complete tag lists and locks (a listing cuts the former, lacks the latter)."""
+    """A full item, read by rating key: with complete tag lists and locks, unlike the rows of a listing."""
 
     rating_key: int
     section: int
@@ -58,6 +58,6 @@ class Item:
     trashed: bool = False
 
     def value(self, field: str) -> str | tuple[str, ...]:
-        """Return the item's value of one of ``FIELDS``."""
+        """Return the value of ``field``, one of ``FIELDS``."""
         value: str | tuple[str, ...] = getattr(self, field)
         return value

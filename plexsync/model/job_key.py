@@ -1,13 +1,13 @@
-"""The key of a job, ``scene:12``: the one place that spells it and reads it. Pure.
+"""The key of a job, such as ``scene:12``: the only place that formats and parses it. Pure.
 
-The hook spells it once more by itself (``hook.py``): it has no time to load this.
+Except ``hook.py``, which formats keys without loading this module, to save time.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: What a job can be about.
+#: The kinds of objects in Stash that a job can be about.
 KINDS = ("scene", "performer", "studio", "tag")
 
 #: The largest id: SQLite's and Go's largest integer.
@@ -15,7 +15,7 @@ _LARGEST = 2**63 - 1
 
 
 class JobKey(NamedTuple):
-    """What a job is about: ``kind`` (one of ``KINDS``) and Stash's ``id``. ``str(key)`` is its text in the queue."""
+    """The object that a job is about: ``kind`` (one of ``KINDS``) and ``id`` in Stash. ``str(key)`` is the text."""
 
     kind: str
     id: int
@@ -30,7 +30,7 @@ class JobKey(NamedTuple):
 
     @classmethod
     def parse(cls, text: object) -> JobKey | None:
-        """Return the key that ``text`` spells, or None for anything that no job can have."""
+        """Return the key in ``text``, None for anything that is not a valid key."""
         kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", "")
         digits = number.isascii() and number.isdecimal() and len(number) <= len(str(_LARGEST))
         if kind not in KINDS or not digits or number[0] == "0" or int(number) > _LARGEST:
@@ -39,11 +39,11 @@ class JobKey(NamedTuple):
 
     @classmethod
     def of_row(cls, text: object) -> JobKey:
-        """Return the key in the queue's column ``key``, which was checked when it was put there."""
+        """Return the key in the queue's column ``key``, which was checked before it was inserted."""
         kind, _, number = str(text).partition(":")
         return cls(kind, int(number))
 
     @property
     def is_scene(self) -> bool:
-        """Whether the job is about a scene."""
+        """Return whether the job is about a scene."""
         return self.kind == "scene"

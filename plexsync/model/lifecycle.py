@@ -1,4 +1,4 @@
-"""What the background process does next: one vocabulary for the loop, the idle mode and the process around them."""
+"""The next step of the background process, for the loop, the idle mode and the process around them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from enum import Enum
 
 
 class Next(Enum):
-    """``WORK``: drain the queue. ``IDLE``: wait as a small process. ``PROBE``: check whether a pause is over.
+    """The next step.
 
-    ``RESTART``: the plugin's files changed. ``STOP``: end. The first three are the internal commands.
+    ``WORK``: drain the queue. ``IDLE``: wait as a small process. ``PROBE``: check whether a pause is over. ``RESTART``:
+    the plugin's files have changed. ``STOP``: end. The first three are internal commands of the command line.
     """
 
     WORK = "worker"

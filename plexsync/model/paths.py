@@ -1,4 +1,4 @@
-"""Normal forms of paths and file names, to compare those of Stash and Plex. Pure."""
+"""Normal forms of paths and file names, for comparing those of Stash and Plex. Pure."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ _SLASHES = re.compile(r"/{2,}")
 
 
 def slashed(raw: str) -> str:
-    """Return ``raw`` with ``/`` for every run of slashes and backslashes, else unchanged."""
+    """Return ``raw`` with ``/`` for every run of slashes and backslashes, otherwise unchanged."""
     return _SLASHES.sub("/", raw.replace("\\", "/"))
 
 
 def normal_path(raw: str) -> str:
-    """Return ``raw`` in NFC and in its case, with ``/`` for every run of slashes and backslashes."""
+    """Return ``raw`` in NFC with ``/`` for every run of slashes and backslashes; its case stays."""
     return slashed(unicodedata.normalize("NFC", raw))
 
 
 def fold(text: str) -> str:
-    """Return ``text`` without case, in NFC: equal for two spellings that a case-folding file system takes for one."""
-    if text.isascii():  # most are, and an index holds 100,000
+    """Return ``text`` without case, in NFC: spellings that a case-insensitive file system takes for one are equal."""
+    if text.isascii():  # nearly always, and an index has 100,000 names
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def fold_path(path: str) -> str:
-    """Return ``path`` as a case-folding file system compares it: letter by letter, ``ß`` is not ``ss``."""
+    """Return ``path`` as a case-insensitive file system compares it: letter by letter, so ``ß`` is not ``ss``."""
     if path.isascii():
         return path.lower()
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in path)
 
 
 def base_name(raw: str) -> str:
-    """Return what follows the last slash or backslash, as spelled in ``raw``."""
+    """Return the part of ``raw`` after the last slash or backslash, unchanged."""
     return raw.replace("\\", "/").rpartition("/")[2]
 
 
@@ -43,7 +43,7 @@ def name_key(raw: str) -> str:
 
 
 def spellings(name: str) -> frozenset[str]:
-    """Return ``name`` as it is, composed and decomposed: the forms in which a server may store it."""
+    """Return ``name`` unchanged, composed and decomposed: the forms in which a server may store it."""
     return frozenset((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)))
 
 
@@ -53,7 +53,7 @@ def components(path: str) -> tuple[str, ...]:
 
 
 def common_suffix(left: tuple[str, ...], right: tuple[str, ...]) -> int:
-    """Return how many components at the end of two paths are equal."""
+    """Return the number of equal components at the end of two paths."""
     count = 0
     for component, other in zip(reversed(left), reversed(right), strict=False):
         if component != other:

@@ -20,7 +20,7 @@ class Named:
 class SceneFile:
     """One video file of a scene.
 
-    ``path`` is as the Stash host sees it; ``size`` in bytes and ``duration`` in seconds, 0 where unknown.
+    ``path``: as Stash sees it. ``size`` in bytes and ``duration`` in seconds, 0 where unknown.
     """
 
     id: int
@@ -31,7 +31,7 @@ class SceneFile:
 
 @dataclass(frozen=True, slots=True)
 class StashId:
-    """The id that a stash-box (``endpoint``, a URL) knows the scene by."""
+    """The scene's id in a stash-box. ``endpoint``: the stash-box's URL."""
 
     endpoint: str
     stash_id: str
@@ -39,9 +39,9 @@ class StashId:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What PlexSync reads of a scene; text exactly as Stash has it, ``""`` where it has none.
+    """What PlexSync reads of a scene. Texts are exactly as in Stash, ``""`` where there is none.
 
-    ``files`` begins with the primary file and may be empty. ``updated_at`` is Stash's own RFC 3339 text.
+    ``files``: the primary file first; may be empty. ``updated_at``: Stash's RFC 3339 text.
     """
 
     id: int
@@ -59,7 +59,7 @@ class Scene:
 
 
 def epoch(text: object) -> float:
-    """Return Stash's RFC 3339 text as seconds since the epoch: 0 for none, infinity for an unreadable text."""
+    """Return an RFC 3339 text as seconds since the epoch: 0 for no text, infinity for an unreadable one."""
     if not text:
         return 0.0
     try:
@@ -69,22 +69,22 @@ def epoch(text: object) -> float:
 
 
 def signature(scene: Scene) -> str:
-    """Return the text whose change makes catch-up enqueue a job: the scene's ``updated_at`` and files."""
+    """Return the change signature of a scene, from ``updated_at`` and files: catch-up queues a scene if it differs."""
     return file_signature(scene.updated_at, ((file.id, file.path) for file in scene.files))
 
 
 def file_signature(updated_at: str, files: Iterable[tuple[int, str]]) -> str:
-    """Return ``updated_at`` and a checksum of the files (id, path)."""
+    """Return the change signature for ``updated_at`` and ``files`` (id, path)."""
     text = "\n".join(f"{number} {path}" for number, path in files)
     return f"{updated_at} {zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
 
 
-#: Seconds by which two measurements of one film may differ: Plex rounds to ms, ffprobe and Plex read other streams.
+#: Seconds by which two durations of one film may differ: Plex rounds to ms, and ffprobe may measure another stream.
 SAME_DURATION = 1.0
 
 
-def same_duration(one: float, other: float) -> int:
-    """Return 2 for durations equal within ``SAME_DURATION``, 1 if either is unknown, 0 for different ones."""
-    if one <= 0 or other <= 0:
+def same_duration(a: float, b: float) -> int:
+    """Return 2 if two durations (s) are equal within ``SAME_DURATION``, 1 if either is unknown, 0 if they differ."""
+    if a <= 0 or b <= 0:
         return 1
-    return 2 if abs(one - other) <= SAME_DURATION else 0
+    return 2 if abs(a - b) <= SAME_DURATION else 0

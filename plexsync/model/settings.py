@@ -1,7 +1,7 @@
-"""The user's settings: one table of every key, and reading whatever Stash has saved for them.
+"""The user's settings: the table of all keys, and the reader of what Stash has saved. Knows no HTTP.
 
-Nothing here disables the plugin: a value that cannot be used becomes the default and one warning. Must not know HTTP.
-No sentence made here contains the token, or an address that could contain one.
+An unusable value never disables the plugin: the default is used, with one warning. No sentence contains the token, or
+an address that might contain it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _TOKEN_BOX = f"{_WHERE} > Plex token"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting: its key and type in Stash, and the name that Stash's page shows (the manifest's ``displayName``).
+    """One setting: key and type in Stash, and the name that Stash's page shows (the manifest's ``displayName``).
 
-    ``default`` and ``highest`` are a number's; the lowest is 1.
+    ``default``, ``highest``: only for numbers; the lowest number is 1.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Key:
     highest: int = 0
 
 
-#: Source of a scene's stash ids (the endpoint's host; ``none``: it has no stash id) -> key of its tag's id.
+#: Source of stash ids (the endpoint's host; ``none``: the scene has no stash id) -> key of the setting for its tag.
 TAG_KEYS = {
     "none": "tagID_emptystashid",
     "stashdb.org": "tagID_stashdb",
@@ -49,7 +49,7 @@ TAG_KEYS = {
     "fansdb.cc": "tagID_fansdb",
     "javstash.org": "tagID_javstash",
 }
-#: Member of ``Settings.skip`` -> key of its switch.
+#: Member of ``Settings.skip`` -> key of the switch.
 SKIP_KEYS = {
     name: f"skip{name.capitalize()}"
     for name in ("actors", "background", "collection", "date", "genres", "poster", "studio", "summary", "title")
@@ -89,7 +89,7 @@ _BY_NAME = {key.name: key for key in KEYS}
 
 
 def display_name(key: str) -> str:
-    """Return the name under which Stash's page shows the setting ``key``; every message uses it."""
+    """Return the name of the setting ``key`` on Stash's page; every message uses it."""
     return _BY_NAME[key].display_name
 
 
@@ -100,11 +100,11 @@ def _both_names(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, validated; the default where nothing is set.
+    """Every setting, validated, with defaults for those that are not set.
 
-    ``plex_url`` has no trailing slash and is ``""`` if ``url_problem`` says why; ``plex_token`` is ``""`` if it is not
-    set, or ``token_problem`` says why it cannot be used. ``path_map``: pairs (stash prefix, plex prefix).
-    ``stash_id_tags``: source (a key of ``TAG_KEYS``) -> tag id as text, ``""`` where none is set.
+    ``plex_url``: without a trailing slash; ``""`` if it cannot be used, and ``url_problem`` says why. ``plex_token``:
+    ``""`` if it is not set or cannot be used, and ``token_problem`` says why. ``path_map``: (stash prefix, plex prefix)
+    pairs. ``stash_id_tags``: source (a key of ``TAG_KEYS``) -> tag id as text, ``""`` if none is set.
     """
 
     plex_url: str = DEFAULT_URL
@@ -131,7 +131,7 @@ class Settings:
 
 
 def setup_problem(settings: Settings) -> str | None:
-    """Return the sentence for the user when these settings alone keep PlexSync from working, else None."""
+    """Return the sentence for the user if these settings keep PlexSync from working, else None."""
     if settings.token_problem or settings.url_problem:
         return settings.token_problem or settings.url_problem
     if not settings.plex_token:
@@ -140,16 +140,16 @@ def setup_problem(settings: Settings) -> str | None:
 
 
 def require_setup(settings: Settings) -> None:
-    """Raise ``SetupError`` with the sentence when these settings alone keep PlexSync from working."""
+    """Raise ``SetupError`` if these settings keep PlexSync from working."""
     problem = setup_problem(settings)
     if problem:
         raise SetupError(problem)
 
 
 def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings that Stash has saved (None: none ever), and one sentence for each that could not be used.
+    """Return the settings in what Stash has saved (None: nothing), and one sentence for each that is unusable.
 
-    Never raises, whatever the map holds.
+    Never raise, whatever ``raw`` contains.
     """
     read = _Reader(raw if isinstance(raw, Mapping) else {})
     url, url_problem, any_certificate = _address(read)
@@ -182,7 +182,7 @@ def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str
 
 
 class _Reader:
-    """Reads single values, liberal in types, and collects the warnings."""
+    """Reads single values, of any type that makes sense, and collects the warnings."""
 
     def __init__(self, raw: Mapping[str, object]) -> None:
         self.raw = raw
@@ -191,6 +191,7 @@ class _Reader:
         self._secret = _plain(token).strip() if isinstance(token, (str, int, float)) else ""
 
     def switch(self, name: str) -> bool:
+        """Return whether the switch is on; texts and numbers that mean on or off count."""
         value = self.raw.get(name, "")
         text = _plain(value).strip().lower() if isinstance(value, (str, int, float)) else value
         if text is None or (isinstance(text, str) and text in _SWITCH_WORDS):
@@ -199,6 +200,7 @@ class _Reader:
         return False
 
     def number(self, name: str) -> int:
+        """Return the whole number, or the default for 0, nothing, and a number out of range."""
         key = _BY_NAME[name]
         number = _whole(self.raw.get(name))
         if number == 0:
@@ -209,7 +211,7 @@ class _Reader:
         return key.default
 
     def text(self, name: str) -> str:
-        """Return the value without blanks around it; a whole number counts as text, 0 as not set."""
+        """Return the text without blanks around it; a whole number counts as text, 0 as not set."""
         value = self.raw.get(name, "")
         if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0):
             return ""
@@ -219,12 +221,12 @@ class _Reader:
         return ""
 
     def warn_of_value(self, name: str, used: str, what_to_do: str) -> None:
-        """Warn of the value of ``name``, which is shown unless it is the token."""
+        """Warn that the value of ``name`` is not accepted; show it unless it is the token."""
         shown = "this value" if name == "plexToken" else self.shown(self.raw.get(name))
         self.warnings.append(f"using {used} for {_both_names(name)}: {shown} is not accepted. {what_to_do}.")
 
     def shown(self, value: object) -> str:
-        """Return ``value`` for a sentence: short, on one line, and not if it contains the token."""
+        """Return ``value`` for a sentence: short, on one line, and hidden if it contains the token."""
         if not isinstance(value, (str, int, float)):
             return f"a {type(value).__name__}"
         text = _plain(value)
@@ -233,13 +235,14 @@ class _Reader:
         return ascii(text[:40] + "..." if len(text) > 40 else text) if isinstance(value, str) else text
 
     def warn_of_unknown(self) -> None:
+        """Warn of each setting that PlexSync does not know."""
         for name in self.raw:
             if name not in _BY_NAME:
                 self.warnings.append(f"skipped setting {self.shown(name)}: it is unknown to this version of PlexSync.")
 
 
 def _plain(value: str | float) -> str:
-    """Return ``value`` as text; a whole number of thousands of digits, which Python refuses to print, as words."""
+    """Return ``value`` as text; a number with thousands of digits, which Python refuses to print, as words."""
     return "a huge number" if isinstance(value, int) and _is_huge(value) else str(value)
 
 
@@ -248,7 +251,7 @@ def _is_huge(value: int) -> bool:
 
 
 def _whole(value: object) -> int | None:
-    """Return the whole number that ``value`` is or spells, 0 for nothing, None for anything else."""
+    """Return ``value``, a number or text, as a whole number, 0 for nothing; None for anything else."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return 0
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -263,7 +266,7 @@ def _whole(value: object) -> int | None:
 
 
 def _token(read: _Reader) -> tuple[str, str]:
-    """Return the token or ``""``, and the sentence that says why it cannot be sent; the sentence does not show it."""
+    """Return the token, or ``""`` and the sentence that says why it cannot be sent. The sentence does not show it."""
     token = read.text("plexToken")
     if all(char.isprintable() and ord(char) < 256 for char in token):
         return token, ""
@@ -284,7 +287,7 @@ def _path_map(read: _Reader) -> tuple[tuple[str, str], ...]:
         sides = [side.strip() for side in part.split("=>")]
         if len(sides) == 2 and all(sides):
             pairs.append((sides[0], sides[1]))
-        else:  # not shown: a path, which logHidePaths would have to hide
+        else:  # the text is not shown: it is a path, which "Hide names in the log" would have to hide
             setting = _both_names("plexPathMap")
             read.warnings.append(f"skipped part {number} of {setting}: enter it as stash prefix => plex prefix.")
     return tuple(pairs)
@@ -301,7 +304,7 @@ def _tag_id(read: _Reader, name: str) -> str:
 
 
 def _address(read: _Reader) -> tuple[str, str, bool]:
-    """Return Plex's base URL or ``""``, the sentence why there is none, and whether any certificate is accepted."""
+    """Return Plex's base URL, or ``""`` and the sentence that says why, and whether to accept any certificate."""
     text = read.text("plexUrl")
     if text:
         url = _base_url(text if "://" in text else f"http://{text}")
@@ -326,7 +329,7 @@ def _address(read: _Reader) -> tuple[str, str, bool]:
 def _url_problem(name: str) -> str:
     return (
         f'PlexSync is paused: "{display_name(name)}" cannot be used as an address. Set {_WHERE} >'
-        f" {display_name('plexUrl')} to the address of your Plex server like {DEFAULT_URL}, with nothing after it."
+        f" {display_name('plexUrl')} to the address of your Plex server, such as {DEFAULT_URL}, with nothing after it."
     )
 
 
@@ -339,7 +342,7 @@ def _port(read: _Reader, text: str) -> int:
 
 
 def _old_url(host: str, port: int) -> str:
-    """Return 0.1's host, which may contain a scheme or a port, and port as a base URL; ``""`` if it is none."""
+    """Return 0.1's host (which may have a scheme or a port) and port as a base URL, ``""`` if they make none."""
     scheme, separator, rest = host.partition("://")
     rest = rest if separator else host
     if rest.count(":") > 1 and not rest.startswith("["):
@@ -352,16 +355,16 @@ def _old_url(host: str, port: int) -> str:
 
 
 def _base_url(text: str) -> str:
-    """Return scheme, host, port and path without trailing slash; ``""`` if ``text`` is no address of a Plex server.
+    """Return scheme, host, port and path without a trailing slash; ``""`` if ``text`` is not a server's address.
 
-    What could carry a secret (a name and password, a query, a fragment) is none.
+    An address with anything that may hold a secret (name and password, query, fragment) is rejected too.
     """
     if any(not char.isprintable() or char.isspace() for char in text):
         return ""
     try:
         parts = urlsplit(text)
         usable = _is_address(parts)
-    except ValueError:  # a port out of range, brackets that do not match, a host that IDNA refuses
+    except ValueError:  # a port out of range, brackets that do not match, a host that IDNA rejects
         return ""
     return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}" if usable else ""
 
@@ -379,9 +382,9 @@ def _is_address(parts: SplitResult) -> bool:
 
 
 def _is_host(host: str) -> bool:
-    """Whether ``host`` could be a name or address; ``http`` is what is left of an address with slashes missing.
+    """Return whether ``host`` may be a name or address; ``http`` is left over from an address without its slashes.
 
-    Raises ValueError for an IPv6 address or an international name that is none.
+    Raise ``ValueError`` for an invalid IPv6 address or international name.
     """
     if host in ("", "http", "https") or len(host) > 253:
         return False
@@ -393,5 +396,5 @@ def _is_host(host: str) -> bool:
 
 
 def digest(saved: Mapping[str, Any]) -> str:
-    """Return 64 hex digits that differ when anything saved for PlexSync does, token included; they reveal nothing."""
+    """Return 64 hex digits that change with any saved setting, the token included, and reveal nothing."""
     return hashlib.sha256(json.dumps(saved, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()

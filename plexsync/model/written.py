@@ -1,4 +1,4 @@
-"""What counts as written by PlexSync: before a write, while it is only intended, and after it was read back. Pure.
+"""What counts as written by PlexSync: before a write, as an intention, and after the read-back. Pure.
 
 Knows nothing of requests, servers or databases.
 """
@@ -19,8 +19,8 @@ MAX_REMEMBERED = 8
 class Written:
     """What PlexSync wrote, or was about to write, to one item.
 
-    ``ours``: field -> fingerprints of those values, newest last, at most 8. ``names``: list field -> tags last sent.
-    ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored instead).
+    ``ours``: field -> fingerprints of those values, the newest last, at most ``MAX_REMEMBERED``. ``names``: list field
+    -> the tags sent last. ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored).
     """
 
     ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field that becomes ``new``: the whole final text, or the whole final list. ``desired``: what Stash has."""
+    """A change of one field. ``new``: the complete new text or list. ``desired``: what Stash has."""
 
     field: str
     old: Value
@@ -39,7 +39,7 @@ class Change:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the final list may hold tags of others, which cutting it short would remove."""
+        """Return whether the new list may hold tags of others, which would be lost if it were cut."""
         return isinstance(self.new, tuple) and (self.field == "collection" or not self.desired)
 
 
@@ -56,7 +56,7 @@ def intended(written: Written, changes: Sequence[Change]) -> Written:
 
 
 def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:
-    """Return ``written`` after the read-back: lists as sent, and what Plex stored instead of a desired value.
+    """Return ``written`` after the read-back: the tags sent, and what Plex stored instead of a desired value.
 
     ``outcomes``: field -> ``as_sent``, ``kept`` (Plex stored another value) or ``unchanged``. ``after``: the item now.
     """
@@ -77,7 +77,7 @@ def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str
 
 
 def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return our tags of the final list: all, but of a shared list only those that we added, now or before."""
+    """Return our tags of the new list: all of them, or in a shared list those that we added, now or before."""
     new = tags_of(change.new)
     if not change.is_shared:
         return new
@@ -87,7 +87,7 @@ def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def _with_new(mine: Sequence[str], change: Change, after: Item) -> tuple[str, ...]:
-    """Return our tags, and those that Plex made of them."""
+    """Return our tags, and the tags that Plex stored instead of some."""
     old = {name.casefold() for name in tags_of(change.old)}
     new = (name for name in tags_of(after.value(change.field)) if name.casefold() not in old)
     return tuple(dict.fromkeys((*mine, *new)))

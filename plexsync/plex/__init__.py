@@ -1,1 +1,1 @@
-"""Everything that is asked of Plex, and the index of its files. Imports ``core``, ``model``, ``log``."""
+"""Everything that PlexSync asks of Plex, and the index of Plex's files. Imports ``core`` and ``model``."""

@@ -1,6 +1,6 @@
-"""HTTP client of Plex: takes and returns the values of ``model.item``, raises only the classes of ``model.errors``.
+"""HTTP client of Plex: takes and returns values of ``model.item``, and raises only ``model.errors``.
 
-Knows nothing of Stash, jobs, the index's tables, nor which fields an item should have.
+Knows nothing of Stash, of jobs, of the index's tables, or of what an item should look like.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from plexsync.plex.images import image_digest
 from plexsync.plex.parse import as_int, item_of, section_of
 from plexsync.plex.session import PlexSession
 
-#: Characters of a request line that every known server and proxy accepts.
+#: Longest request line in characters: every known server and proxy accepts it.
 LINE_LIMIT = 4000
-#: Bytes read from the socket at once; the 10 KB that requests reads cost a tenth of a listing's time.
+#: Bytes per read from the socket. With the 10 KB that requests reads, a listing takes a tenth longer.
 CHUNK = 1 << 20
-#: Rating keys in one read; with seven digits each they stay below ``LINE_LIMIT``.
+#: Rating keys per request; with seven digits each they fit in ``LINE_LIMIT``.
 ITEMS_AT_ONCE = 400
-#: Seconds. Some uploads succeed after more than 10 s.
+#: Read timeout of an upload in seconds; some uploads take more than 10 s and succeed.
 IMAGE_READ_TIMEOUT = 60.0
 
 Element = Literal["posters", "arts"]
@@ -56,22 +56,22 @@ class Body:
 
 
 def url_for_edit(section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> str:
-    """Return path and query of an edit of one item. Nothing else builds such a URL.
+    """Return the path and query of an edit of one item. The only place that builds such a URL.
 
-    Raise ValueError (a bug) unless section and rating key are positive whole numbers: without an id Plex edits every
+    Raise ``ValueError`` (a bug) unless section and rating key are positive integers: without an id, Plex edits every
     item of the section.
     """
     for name, number in (("section", section), ("rating key", rating_key)):
         if type(number) is not int or number <= 0:
-            raise ValueError(f"an edit needs a positive whole {name}")
+            raise ValueError(f"an edit needs a positive integer as its {name}")
     if not params or any(name in ("id", "type", "") for name, _ in params):
-        raise ValueError("an edit needs parameters, and none of them may name the item")
+        raise ValueError("an edit needs parameters, and none of them may be id, type or empty")
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
     return f"/library/sections/{section}/all?type=1&id={rating_key}&{query}"
 
 
 class PlexClient:
-    """One Plex server. Connects at first use; ``session`` counts requests and has the last reply."""
+    """One Plex server. Connects at first use; ``session`` counts the requests and keeps the last reply."""
 
     def __init__(
         self,
@@ -92,11 +92,11 @@ class PlexClient:
 
     @property
     def identity(self) -> Identity:
-        """The server's identity, read once."""
+        """Return the server's identity; the first call connects."""
         return self._identity or self.connect()
 
     def connect(self) -> Identity:
-        """Ask ``GET /`` and return the server's identity. Raise SetupError ``proxy`` for a reply without one."""
+        """Send ``GET /`` and return the server's identity. Raise ``SetupError`` for a reply without one."""
         if not self._url:
             raise SetupError('"Plex address" is empty. Set it to http://host:32400.')
         if not self._token.strip():
@@ -114,27 +114,28 @@ class PlexClient:
         machine = getattr(server, "machineIdentifier", None)
         if not machine:
             raise SetupError(
-                'The server at "Plex address" does not say that it is Plex. A proxy or a login page may answer there.'
+                'The server at "Plex address" does not identify itself as Plex: a proxy or a login page may be'
+                " answering. Set it to the address of the Plex server itself."
             )
         self._server = server
         self._identity = Identity(str(machine), str(server.version or ""), str(server.platform or ""))
         return self._identity
 
     def sections(self) -> tuple[Section, ...]:
-        """Return the movie-type libraries, in Plex's order. One request."""
+        """Return the libraries of the type Movies, in Plex's order. One request."""
         root = self._read("/library/sections", "server")
         sections = (section_of(directory) for directory in root.iter("Directory"))
         return tuple(section for section in sections if section is not None)
 
     def probe(self, section_key: int | None) -> None:
-        """Read a little through Plex's database: one row of the section, or the list of libraries if None."""
+        """Check that Plex's database answers: read one row of the section, or the list of libraries for None."""
         if section_key is None:
             self._read("/library/sections", "server")
         else:
             self._read(f"/library/sections/{section_key}/all?type=1", "section", _container(1))
 
     def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
-        """Return the full items that exist, by rating key; others are absent. One request for up to 400."""
+        """Return the full items by rating key, without those that Plex does not have. One request for up to 400."""
         items: dict[int, Item] = {}
         for chunk in _chunks(sorted(set(rating_keys))):
             items.update(self._some_items(chunk))
@@ -142,19 +143,19 @@ class PlexClient:
 
     @contextmanager
     def whole(self) -> Iterator[PlexClient]:
-        """Ask Plex something as a whole: busy is then as good as unreachable, and no scene pays for it."""
+        """Turn ``PlexBusy`` into ``PlexUnavailable``, for requests that concern no single scene."""
         try:
             yield self
         except PlexBusy as error:
             raise PlexUnavailable(str(error)) from None
 
     def put(self, section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> None:
-        """Edit one item. ``params``: unencoded, in the order in which they are sent."""
+        """Edit one item. ``params``: names and values, not encoded, in the order in which they are sent."""
         url = url_for_edit(section, rating_key, params)
         self._write(url, "edit", self.session.put)
 
     def upload(self, rating_key: int, element: Element, data: bytes, content_type: str) -> None:
-        """Upload and select an image. Without an answer, ask Plex whether it has the image before raising."""
+        """Upload and select an image. Where no answer comes, check whether Plex has the image before raising."""
         path = f"/library/metadata/{_positive(rating_key)}/{element}"
         timeout = (self.session.connect_timeout, max(IMAGE_READ_TIMEOUT, self.session.read_timeout))
         try:
@@ -174,7 +175,7 @@ class PlexClient:
         )
 
     def scan(self, section: int, folder: str) -> None:
-        """Ask Plex to scan one folder, given as Plex sees it. Plex reports no outcome."""
+        """Ask Plex to scan one folder, spelled as in Plex. Plex does not report the outcome."""
         path = f"/library/sections/{_positive(section)}/refresh?path={quote(folder, safe='')}"
         try:
             self._query(path, "section", method=self.session.get)
@@ -184,7 +185,7 @@ class PlexClient:
             self._write(path, "section", self.session.post)
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
-        """Return one page of a listing, unparsed: plexapi's objects cost twenty times as much."""
+        """Return one page of a listing, unparsed: plexapi's objects take twenty times as long."""
         text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
         sent = {**self._headers(), **headers}
         content, received = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
@@ -211,7 +212,7 @@ class PlexClient:
             return b"".join(response.iter_content(CHUNK)), response.headers
 
     def _guard(self, context: Context, call: Callable[[], T]) -> T:
-        """Return the call's result; raise failures as our classes, without the original text (URL, header)."""
+        """Return the result of ``call``. Raise failures as our own classes, without their text (URL, headers)."""
         from plexapi.exceptions import PlexApiException
 
         try:
@@ -226,7 +227,7 @@ class PlexClient:
         ) as exc:
             failed = self._classified(exc, context)
         except (TypeError, AttributeError) as exc:
-            # plexapi has no name for 498 or 599, and fails on an empty 200.
+            # plexapi cannot name the statuses 498 and 599, and fails on an empty 200.
             failed = self._classified(exc, context)
         raise failed from None
 
@@ -245,11 +246,11 @@ class PlexClient:
     def _read(self, path: str, context: Context, headers: Mapping[str, str] | None = None) -> ElementTree.Element:
         root = self._query(path, context, headers=dict(headers or {}))
         if root is None or root.tag != "MediaContainer":
-            raise PlexBusy("The reply is not from Plex: another server or a proxy may have answered.", status=200)
+            raise PlexBusy("The reply did not come from Plex: another server or a proxy may have answered.", status=200)
         return root
 
     def _write(self, path: str, context: Context, method: Callable[..., requests.Response], **kwargs: Any) -> None:
-        """Send a request that changes something. Accept any 2xx reply but a web page."""
+        """Send a request that changes something. Accept any 2xx reply except a web page."""
         try:
             self._query(path, context, method=method, **kwargs)
         except PlexBusy:
@@ -257,7 +258,7 @@ class PlexClient:
                 raise
         last = self.session.last
         if last is not None and "<html" in last.excerpt.lower():
-            raise PlexBusy("A web page came instead of Plex's reply: a proxy may have answered.", status=last.status)
+            raise PlexBusy("A web page came instead of Plex's reply; a proxy may have answered.", status=last.status)
 
     def _some_items(self, keys: Sequence[int]) -> dict[int, Item]:
         path = f"/library/metadata/{','.join(map(str, keys))}"
@@ -280,7 +281,7 @@ class PlexClient:
             last = self.session.last
             if last is None or last.status != 200:
                 raise
-            # A stored control character breaks plexapi's parser; ours drops it.
+            # A control character in a text breaks plexapi's parser; ours drops it.
             body = self.stream(path, (), {"Accept": "application/xml", **_container(number)})
             root = self._guard("item", lambda: parse_xml(body.content))
             if root.tag != "MediaContainer":
@@ -289,8 +290,8 @@ class PlexClient:
 
 
 def load_plexapi(client_id: str) -> Any:
-    """Return ``plexapi.server``, loaded with our identity and without a user's own plexapi configuration."""
-    # Before the first import: no silent reloads, no token in URLs, no config file.
+    """Import and return ``plexapi.server``, set up with our identity and without the user's plexapi configuration."""
+    # Set before the first import: no silent reloads, no token in URLs, no config file.
     os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
     os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"
     os.environ["PLEXAPI_CONFIG_PATH"] = os.devnull
@@ -299,7 +300,7 @@ def load_plexapi(client_id: str) -> Any:
         import plexapi.server
     except ImportError as exc:
         raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
-    # In place: plexapi.server holds this dict.
+    # Updated in place, because plexapi.server refers to this dict.
     plexapi.BASE_HEADERS.update(
         {
             "X-Plex-Client-Identifier": client_id,
@@ -318,7 +319,7 @@ def _container(size: int) -> dict[str, str]:
 
 def _positive(number: int) -> int:
     if type(number) is not int or number <= 0:
-        raise ValueError("a rating key or section is a positive whole number")
+        raise ValueError("a rating key or section must be a positive integer")
     return number
 
 

@@ -1,7 +1,7 @@
-"""Classify a failed request to Plex: exception and real HTTP status to one class of ``model.errors``. Pure.
+"""Classify a failed request to Plex, by its exception and HTTP status, as one of ``model.errors``. Pure.
 
-Knows nothing of sessions, items or retries. Messages never quote an exception, whose text may hold a token, a query or
-a title.
+Knows nothing of sessions, items or retries. Messages never quote an exception: its text may contain a token, a query
+or a title.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import urllib3.exceptions as urllib3_errors
 
 from plexsync.model.errors import ItemGone, LocalError, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
 
-#: What a request is about; a 404 has another meaning for each.
+#: What a request is about: a 404 means something different for each.
 Context = Literal["server", "section", "item", "edit", "image"]
 
 REFUSED_TOKEN = {401, 403, 498}
 BUSY = {408, 429}
-#: Errors of this machine that surface through a socket or a file.
+#: Errors of this machine that a socket or file reports.
 LOCAL_ERRNOS = {errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS, errno.EDQUOT}
 _NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.ENETDOWN, errno.EHOSTDOWN}
 _BAD_CHARACTER_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
@@ -35,9 +35,9 @@ _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def parse_xml(body: bytes) -> ElementTree.Element:
-    """Return the root of an XML reply. Control characters, which Plex stores and sends as references, are dropped.
+    """Return the root of an XML reply. Drop control characters, which Plex stores and sends as references.
 
-    Raises ``ElementTree.ParseError`` for anything that is not XML, an empty body included.
+    Raise ``ElementTree.ParseError`` for anything that is not XML, an empty body included.
     """
     try:
         return ElementTree.fromstring(body)
@@ -63,10 +63,10 @@ def classify(
     body: str = "",
     now: Callable[[], float] = time.time,
 ) -> PlexSyncError:
-    """Return the error that a failed request means.
+    """Return the error for a failed request.
 
-    ``status`` (None without a reply) and ``headers`` are the reply's; ``body``: the beginning of an error's body. Raise
-    ``exc`` itself if Plex cannot have caused it (a bug).
+    ``status``: the reply's HTTP status, None if there was no reply. ``headers``: the reply's. ``body``: the beginning
+    of the body. Raise ``exc`` itself if Plex cannot have caused it: that is a bug.
     """
     if isinstance(exc, PlexSyncError):
         return exc
@@ -89,8 +89,8 @@ def _by_status(
         return SetupError(_token_sentence(status))
     if 300 <= status < 400:
         return SetupError(
-            f"The Plex server answered with a redirect ({status}), which PlexSync does not follow. "
-            'Set "Plex address" to the address that it leads to.'
+            f"The Plex server answered with a redirect ({status}), and PlexSync does not follow redirects."
+            ' Set "Plex address" to the address that it leads to.'
         )
     if status == 503 and "maintenance" in body.lower():
         return PlexUnavailable("Plex is starting or in maintenance (503).")
@@ -102,7 +102,7 @@ def _by_status(
         return _not_found(context)
     if context in ("edit", "image"):
         return Rejected(f"Plex rejected the request ({status}).", status=status)
-    # A read carries no data of a scene, so no scene is to blame.
+    # A read carries no data of a scene, so it must not become a scene's dead letter.
     return PlexBusy(f"Plex rejected a read request ({status}).", status=status)
 
 
@@ -118,12 +118,12 @@ def _not_found(context: Context) -> PlexSyncError:
     if context in ("item", "edit", "image"):
         return ItemGone("Plex no longer has this item (404).")
     if context == "section":
-        return SetupError('Plex does not have this library any more (404). Check "Plex libraries".')
-    return SetupError('The server at "Plex address" is not Plex (404). Check host, port and path of the address.')
+        return SetupError('Plex no longer has this library (404). Check "Plex libraries".')
+    return SetupError('The server at "Plex address" is not Plex (404). Check the host, port and path of the address.')
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (number or HTTP date), None without a usable one."""
+    """Return the seconds that a ``Retry-After`` header (number or HTTP date) asks for, None if there is none usable."""
     text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
         return float(text)
@@ -139,7 +139,7 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
     if isinstance(exc, requests.exceptions.InvalidHeader) or (
         isinstance(exc, UnicodeEncodeError) and exc.encoding.lower().replace("-", "") in ("latin1", "iso88591", "ascii")
     ):
-        return SetupError('"Plex token" contains a character that is not allowed in a token. Paste it again.')
+        return SetupError('"Plex token" contains a character that no token has. Paste the token again.')
     bad_url = (
         requests.exceptions.InvalidURL,
         requests.exceptions.MissingSchema,
@@ -149,7 +149,7 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
         http.client.InvalidURL,
     )
     if isinstance(exc, bad_url):
-        return SetupError('"Plex address" is not a valid address. The form is http://host:32400.')
+        return SetupError('"Plex address" is not a valid address. Set it to http://host:32400.')
     if isinstance(exc, requests.exceptions.TooManyRedirects):
         return SetupError('The Plex server keeps redirecting. Set "Plex address" to the final address.')
     return None
@@ -160,9 +160,9 @@ def _tls(exc: BaseException) -> PlexSyncError:
     if any(isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError) for link in inner):
         return PlexBusy("The TLS handshake with Plex was cut off.")
     if inner and not any(isinstance(link, ssl.SSLCertVerificationError) for link in inner):
-        return SetupError('Plex does not speak HTTPS at "Plex address". Use http://, or correct the port.')
+        return SetupError('The server at "Plex address" does not use HTTPS. Use http://, or correct the port.')
     return SetupError(
-        "Plex's certificate is not trusted. Use the server's plex.direct address or http://, or switch on"
+        "Plex's certificate is not trusted. Use the server's plex.direct address or http://, or turn on"
         ' "Accept any certificate".'
     )
 
@@ -173,7 +173,7 @@ def _by_network(exc: BaseException) -> PlexSyncError | None:
         return None
     links = list(_chain(exc))
     if any(_is_local(link) for link in links):
-        return LocalError("This machine is out of disk space, memory or open files, or its disk is read-only.")
+        return LocalError("This machine has run out of disk space, memory or open files, or its disk is read-only.")
     if any(_is_unreachable(link) for link in links):
         return PlexUnavailable('Nothing answers at "Plex address". Check that Plex is running there.')
     if isinstance(exc, requests.exceptions.Timeout | TimeoutError | urllib3_errors.TimeoutError):

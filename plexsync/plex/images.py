@@ -1,20 +1,20 @@
-"""Which covers may be uploaded, and the hash under which Plex stores them. No I/O."""
+"""Check covers before an upload, and compute the hash under which Plex stores them. No I/O."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-#: Plex answers 500 to more. Other tools use this cap; the server's own is 10 MiB.
+#: Largest upload: Plex answers 500 to larger ones. Other tools use this limit; the server's is 10 MiB.
 MAX_BYTES = 10_480_000
 
 
 @dataclass(frozen=True, slots=True)
 class CoverProblem:
-    """Why a cover must not become a poster or background; ``reason``: a clause for the user.
+    """Why a cover must not be uploaded; ``reason``: a clause for the user.
 
-    ``retry``: it is not the scene's cover but an error, a login page or nothing, so fetch it again.
-    ``placeholder``: it is Stash's picture for scenes without a cover, so there is nothing to report.
+    ``retry``: Stash sent an error, a login page or nothing, so fetch the cover again. ``placeholder``: it is Stash's
+    picture for scenes without a cover, so there is nothing to report.
     """
 
     reason: str
@@ -32,7 +32,7 @@ def check_cover(data: bytes, content_type: str) -> CoverProblem | None:
     if not data:
         return CoverProblem("the cover is empty", retry)
     if len(data) > MAX_BYTES:
-        return CoverProblem(f"the cover has {len(data)} bytes; Plex takes up to {MAX_BYTES}", retry)
+        return CoverProblem(f"the cover has {len(data)} bytes; Plex accepts up to {MAX_BYTES}", retry)
     if svg:
         return CoverProblem("the cover is Stash's placeholder", retry, placeholder=True)
     if page or kind == "text/html":
@@ -43,5 +43,5 @@ def check_cover(data: bytes, content_type: str) -> CoverProblem | None:
 
 
 def image_digest(data: bytes) -> str:
-    """Return the bytes' SHA-1 in hex: Plex's name of an upload (``upload://posters/<sha1>``)."""
+    """Return the SHA-1 in hex, by which Plex names an upload (``upload://posters/<sha1>``)."""
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()

@@ -1,6 +1,6 @@
-"""The index of every file in the chosen libraries: the tables in ``state.db``, and how they are kept up to date.
+"""The index of every file in the chosen libraries: its tables in ``state.db``, and how they are kept up to date.
 
-Knows nothing of Stash or jobs, and does not match: it answers the look-ups of matching.
+Knows nothing of Stash or jobs. It answers the look-ups of matching, and does not match.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from plexsync.plex.listing import Listing, Page, Streams
 from plexsync.plex.sections import choose
 from plexsync.plex.session import PlexSession
 
-#: Seconds between two sweeps: a delta never shows deletions, so everything is listed.
+#: Seconds between two full listings (sweeps): a delta never shows deletions.
 SWEEP = 86_400
-#: Seconds after which a sweep is repeated if the library changed during it.
+#: Seconds until the next sweep if the library changed during the last one.
 SWEEP_AGAIN = 3_600
-#: Seconds by which a delta overlaps the last one: Plex sets a row's time before the row can be seen.
+#: Seconds by which a delta overlaps the one before: Plex sets a row's time before it shows the row.
 OVERLAP = 60
-#: Least seconds between two deltas that are read for a missing file although no clock moved.
+#: Minimum seconds between two deltas that are read for a missing file although no section's clock changed.
 MISSING_PAUSE = 5
-#: Seconds, for each item of a library, between two full listings for a file that the delta did not show: a file that
-#: returns from the trash, or moves, need not change the item's times.
+#: Seconds per item of a library between two full listings for a file that the delta did not show: a file that moves or
+#: returns from the trash may leave the item's times unchanged.
 RELIST_PER_ITEM = 0.02
 #: Platforms, as Plex names them, whose file systems ignore case.
 FOLDING = {"Windows", "MacOSX"}
@@ -61,11 +61,11 @@ class Plex(Streams, Protocol):
 
     @property
     def identity(self) -> Identity:
-        """The server's identity."""
+        """Return the server's identity."""
         ...
 
     def sections(self) -> tuple[Section, ...]:
-        """Return the movie-type libraries."""
+        """Return the libraries of the type Movies."""
         ...
 
 
@@ -73,9 +73,8 @@ class Plex(Streams, Protocol):
 class Refresh:
     """The result of a refresh.
 
-    ``complete``: every chosen section has been listed completely. ``gained``: (name key, size in bytes) of files that
-    are new in the index. ``filled``: a section was listed for the first time; its files are not in ``gained``, anything
-    may be new.
+    ``complete``: every chosen section has been listed completely. ``gained``: (name key, size in bytes) of the files
+    that are new in the index. ``filled``: a section was listed for the first time; its files are not in ``gained``.
     """
 
     complete: bool
@@ -87,9 +86,10 @@ class Refresh:
 
 @dataclass(slots=True)
 class _SectionRow:
-    """A row of the table ``section``. ``listed``: Plex's time at the start of the newest listing.
+    """A row of the table ``section``.
 
-    ``swept``: our time of the last full listing; ``listed_clock``: the section's clock then.
+    ``listed``: Plex's time at the start of the newest listing, ``swept``: our time of the last full one, both in
+    seconds since the epoch. ``listed_clock``: the section's clock at the last full listing.
     """
 
     id: int
@@ -131,14 +131,14 @@ class Library:
 
     @property
     def fold_case(self) -> bool:
-        """Whether the server's file system ignores case."""
+        """Return whether the server's file system ignores case."""
         return self._client.identity.platform in FOLDING
 
     def refresh(self, chosen: Sequence[str] = (), *, missing: bool = False) -> Refresh:
-        """Bring the index of the chosen libraries (none: all of movie type) up to date.
+        """Bring the index of the chosen libraries (none: all of the type Movies) up to date.
 
-        One request if nothing changed. ``missing``: a file was not found, so look for new rows even if no clock moved.
-        Raise SetupError ``library`` for an unknown name, and whatever the client raises.
+        One request if nothing changed. ``missing``: a file was not found, so read new rows even if no section's clock
+        changed. Raise ``SetupError`` for an unknown library, and the errors of the client.
         """
         sections = choose(self._client.sections(), chosen)
         known = [self._row(section) for section in sections]
@@ -157,26 +157,26 @@ class Library:
         return Refresh(self.complete, frozenset(changes.gained), sections, changes.filled, tuple(changes.warnings))
 
     def expect_more(self) -> None:
-        """Let the next refresh for a missing file look at once, however recent the last one was."""
+        """Let the next refresh for a missing file read new rows at once, however recent the last one was."""
         self._asked_missing = float("-inf")
 
     def forget(self, rating_key: int) -> None:
-        """Drop an item that Plex no longer has; a later listing adds it again if Plex does have it."""
+        """Drop an item that Plex no longer has; if it is still there, a later listing adds it again."""
         self._conn.execute(
             "DELETE FROM part WHERE rating_key = ? AND section IN (SELECT id FROM section WHERE machine = ?)",
             (rating_key, self._machine),
         )
 
     def by_name(self, keys: Collection[str]) -> dict[str, list[IndexPart]]:
-        """Return every file of these names, by ``name_key``; a name without a file is absent."""
+        """Return the files with these names, by ``name_key``; a name without a file is absent."""
         return self._grouped("name_key", keys, str)
 
     def by_size(self, sizes: Collection[int]) -> dict[int, list[IndexPart]]:
-        """Return every file of these sizes in bytes, by size."""
+        """Return the files with these sizes in bytes, by size."""
         return self._grouped("size", sizes, int)
 
     def by_item(self, rating_keys: Collection[int]) -> dict[int, list[IndexPart]]:
-        """Return every file of these items, by rating key."""
+        """Return the files of these items, by rating key."""
         return self._grouped("rating_key", rating_keys, int)
 
     def counts(self) -> dict[str, int]:
@@ -201,7 +201,7 @@ class Library:
         distinct = list(dict.fromkeys(values))
         grouped: dict[K, list[IndexPart]] = {}
         for portion, placeholders in portions(distinct):
-            # CROSS JOIN keeps SQLite at the part's own index.
+            # CROSS JOIN makes SQLite use the index of `part`.
             lines = self._conn.execute(
                 f"SELECT p.{column}, {_COLUMNS} FROM part p CROSS JOIN section s ON s.id = p.section "
                 f"WHERE p.{column} IN ({placeholders}) AND {self._where()}",
@@ -237,7 +237,7 @@ class Library:
                 self._list_all(row, changes)
 
     def _may_hold_more(self, row: _SectionRow, now: float) -> bool:
-        """Return whether the section may hold files that no row's time shows, and a full listing is not too soon."""
+        """Return whether the section may have files that a delta does not show, and a full listing is due."""
         if row.section.clock.strip("|") and row.section.clock == row.listed_clock:
             return False
         sql = "SELECT COUNT(DISTINCT rating_key) FROM part WHERE section = ?"
@@ -249,16 +249,16 @@ class Library:
         return True
 
     def _list_all(self, row: _SectionRow, changes: _Changes) -> None:
-        """List every row, then drop what is gone; if the listing is not complete, drop nothing and repeat it later."""
+        """List every row, then drop what Plex no longer has; after an incomplete listing drop nothing, repeat soon."""
         gained = changes.gained if row.complete else None
         listing = Listing(self._client, row.section.key)
-        held = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
-        server_time = self._take(row, listing, gained, held=bool(held))
+        has_rows = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
+        server_time = self._take(row, listing, gained, has_rows=bool(has_rows))
         changes.warnings += listing.warnings
-        if listing.complete and held:
+        if listing.complete and has_rows:
             self._drop_others(row, listing.keys)
         swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
-        # Unreadable rows stay unreadable: they must not keep the whole index incomplete.
+        # An unreadable row stays unreadable, and must not keep the index incomplete for ever.
         row.complete = row.complete or listing.complete or bool(listing.warnings)
         row.listed_clock = row.section.clock
         self._save(row, server_time, swept)
@@ -278,13 +278,16 @@ class Library:
         if complete or updated.warnings:
             self._save(row, server_time, row.swept)
 
-    def _take(self, row: _SectionRow, listing: Listing, gained: Gained | None, *, held: bool = True) -> int:
-        """Store every page; return Plex's time (epoch seconds) at the first one. ``held``: the index has rows."""
+    def _take(self, row: _SectionRow, listing: Listing, gained: Gained | None, *, has_rows: bool = True) -> int:
+        """Store every page; return Plex's time (seconds since the epoch) at the first page.
+
+        ``has_rows``: the index has rows of this section already.
+        """
         server_time = 0
         with _uncollected():
             for page in listing:
                 server_time = server_time or self._server_time()
-                self._store(row.id, page, self._stored(row.id, page.keys) if held else {}, gained)
+                self._store(row.id, page, self._stored(row.id, page.keys) if has_rows else {}, gained)
         return server_time or self._server_time()
 
     def _server_time(self) -> int:
@@ -295,7 +298,7 @@ class Library:
             return int(self._clock())
 
     def _store(self, section: int, page: Page, before: Mapping[int, set[Line]], gained: Gained | None) -> None:
-        """Replace the files of the page's items where they differ from those stored ``before``."""
+        """Replace the files of the page's items that differ from the rows stored ``before``."""
         after: dict[int, set[Line]] = {key: set() for key in page.keys}
         for key, _, number, path, size, duration, trashed, optimised in page.parts:
             after[key].add((section, key, number, path, name_key(path), size, duration, trashed, optimised))
@@ -339,7 +342,7 @@ class Library:
 
     @contextmanager
     def _unindexed(self) -> Iterator[None]:
-        """Fill the table without its indexes: sorting the rows once at the end takes a quarter of the time."""
+        """Fill the table without its indexes: building them once at the end takes a quarter of the time."""
         self._added = 0
         for name in INDEXES:
             self._conn.execute(f"DROP INDEX IF EXISTS {name}")
@@ -347,7 +350,7 @@ class Library:
             yield
         finally:
             rows = self._conn.execute("SELECT count(*) FROM part").fetchone()[0]
-            if rows > self._added:  # another process fills the table too
+            if rows > self._added:  # another process has been filling the table as well
                 self._conn.execute(
                     "DELETE FROM part WHERE rowid NOT IN"
                     " (SELECT min(rowid) FROM part GROUP BY section, rating_key, part_id, path)"
@@ -364,7 +367,7 @@ class Library:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Turn off the search for reference cycles: a page has none, but its 5,000 containers set it off often."""
+    """Turn off garbage collection: a page has no cycles, but its 5,000 containers would trigger it often."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,6 @@
-"""Read a section's files page by page from a trimmed listing; only one page is in memory.
+"""Read a section's files page by page from a trimmed listing, with one page in memory at a time.
 
-Knows nothing of the index's tables. Tags are never taken from a listing, where Plex cuts them short.
+Knows nothing of the index's tables. Never reads tags: Plex cuts them short in listings.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from plexsync.plex.client import Body
 from plexsync.plex.errors import parse_xml
 from plexsync.plex.parse import as_int, parts_of, row_of
 
-#: Plex warns about larger pages, and some servers refuse them.
+#: Rows per page: Plex warns about larger pages, and some servers refuse them.
 PAGE = 1000
-#: Half of a row is text that the index does not need. Plex may ignore this. Never exclude Media or Part.
+#: Elements that the index does not need, half of every row. Plex may ignore this. Never exclude Media or Part.
 EXCLUDED_ELEMENTS = (
     "Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Image,UltraBlurColors,Label"
 )
 EXCLUDED_FIELDS = "summary,tagline,studio,thumb,art"
-#: Single unreadable rows before the whole listing counts as unreadable.
+#: Unreadable rows after which the whole listing counts as unreadable.
 UNREADABLE_ROWS = 20
 
 
 class Streams(Protocol):
-    """What a listing needs of the client."""
+    """The part of the client that a listing needs."""
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
-        """One page of a listing, unparsed."""
+        """Return one page of a listing, unparsed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: the rating keys not seen on an earlier page, and the files that those items hold."""
+    """One page: the rating keys that no earlier page had, and those items' files."""
 
     keys: tuple[int, ...]
     parts: tuple[IndexPart, ...]
 
 
 class Listing:
-    """A section's rows, to iterate page by page; the attributes count after the last page.
+    """A section's rows, to iterate over page by page; the attributes are final after the last page.
 
-    ``since_updated``, ``since_added``: only rows changed or added since (epoch seconds by Plex's clock).
-    ``complete``: every row that the server counted was received (for a delta: that it matched). ``honoured``: as far as
-    the rows show, the server obeyed the filter. ``keys``: every rating key seen. ``warnings``: about missing rows.
+    ``since_updated``, ``since_added``: only rows changed or added since then (seconds since the epoch, by Plex's
+    clock). ``complete``: every row that the server counted was received. ``honoured``: no row shows that the server
+    ignored the filter. ``keys``: every rating key seen. ``warnings``: one sentence for each missing row.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Listing:
 
     def _agrees(self) -> bool:
         received = len(self.keys) + self._nameless
-        # A row that vanishes meanwhile moves a later row to a page that was read already.
+        # When a row is deleted meanwhile, a later one moves to a page that has been read already.
         return not self._shrank and not self._unreadable and (self._total is None or received >= self._total)
 
     def _leave_out(self, position: int) -> None:
@@ -119,7 +119,7 @@ class Listing:
         self.warnings.append(f"row {position} of library {self._section} cannot be read and is missing from the index")
 
     def _unseen(self, rows: Sequence[Mapping[str, Any]]) -> Page | None:
-        """Return the rows not seen before, None if there are none: a server that ignores the start never ends."""
+        """Return the rows not seen before, None if there are none: a server may send the same page for ever."""
         keys: list[int] = []
         parts: list[IndexPart] = []
         nameless = 0
@@ -145,7 +145,7 @@ class Listing:
 
     def _rows(self, start: int, size: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
         query = [("type", "1"), ("sort", "id")]
-        # Plex's operator is "after": one second less makes it "since".
+        # Plex's operator means "after"; one second less makes it "since".
         query += [(f"{name}>>", str(seconds - 1)) for name, seconds in self._since.items()]
         query += [("excludeElements", EXCLUDED_ELEMENTS), ("excludeFields", EXCLUDED_FIELDS)]
         body = self._client.stream(
@@ -161,13 +161,13 @@ class Listing:
 
 
 class _Unreadable(Exception):
-    """A page that is not cut short, yet cannot be parsed, because of one row."""
+    """A page that arrived whole but cannot be parsed, because of one row."""
 
 
 def _parse(body: Body) -> tuple[Sequence[Mapping[str, Any]], int | None]:
     start, end = body.content[:64].lstrip()[:1], body.content[-64:].rstrip()[-1:]
     if body.content_type == "text/html" or start not in (b"{", b"<") or end not in (b"}", b">"):
-        raise PlexBusy("Plex sent a listing that is cut short, or none.", status=200)
+        raise PlexBusy("Plex sent an incomplete listing, or none.", status=200)
     rows, total = _json_rows(body.content) if start == b"{" else _xml_rows(body.content)
     header = next((text for name, text in body.headers.items() if name.lower() == "x-plex-container-total-size"), None)
     count = total if total is not None else header

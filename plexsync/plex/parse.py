@@ -1,4 +1,4 @@
-"""Parse Plex's XML elements and JSON rows into the values of ``model.item``; any attribute may be missing. Pure."""
+"""Parse Plex's XML elements and JSON rows into the values of ``model.item``. Any attribute may be missing. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OPTIMISED_FOLDER = "/Plex Versions/"
 
 
 def as_int(value: object) -> int:
-    """Return a number or its text as a whole number, anything else as 0."""
-    if type(value) is int:  # the usual case: a listing has half a million of them
+    """Return a number, or a text that spells one, as an integer; anything else as 0."""
+    if type(value) is int:  # the usual case, half a million times in a listing
         return value
     if type(value) is not str and not isinstance(value, int | float):
         return 0
@@ -26,7 +26,7 @@ def as_int(value: object) -> int:
 
 
 def section_of(directory: ElementTree.Element) -> Section | None:
-    """Return the library of a movie-type element, None for any other element."""
+    """Return the library in an element of the type Movies, None for any other element."""
     key = as_int(directory.get("key"))
     if directory.get("type") != "movie" or key <= 0:
         return None
@@ -36,7 +36,7 @@ def section_of(directory: ElementTree.Element) -> Section | None:
 
 
 def item_of(video: ElementTree.Element, section: int = 0) -> Item:
-    """Return a full item. ``section``: the container's, for a video without one."""
+    """Return a full item. ``section``: the container's library, for a video that names none."""
     own = as_int(video.get("librarySectionID")) or section
     row = row_of(video)
     locked = frozenset(field.get("name", "") for field in video.findall("Field") if field.get("locked", "0") in _TRUE)
@@ -57,7 +57,7 @@ def item_of(video: ElementTree.Element, section: int = 0) -> Item:
 
 
 def row_of(video: ElementTree.Element) -> dict[str, Any]:
-    """Return the XML row in the shape of a JSON row, as far as ``parts_of`` reads it."""
+    """Return an XML row in the shape of a JSON row, as far as ``parts_of`` reads it."""
     row: dict[str, Any] = dict(video.attrib)
     row["Media"] = [
         {**media.attrib, "Part": [part.attrib for part in media.findall("Part")]} for media in video.findall("Media")
@@ -66,7 +66,7 @@ def row_of(video: ElementTree.Element) -> dict[str, Any]:
 
 
 def parts_of(row: Mapping[str, Any], section: int) -> list[IndexPart]:
-    """Return every file of one row of a listing or of a full item; none for a row without Media."""
+    """Return the files in one row of a listing or in a full item; none for a row without Media."""
     parts: list[IndexPart] = []
     rating_key = as_int(row.get("ratingKey"))
     trashed = bool(row.get("deletedAt"))

@@ -9,10 +9,10 @@ from plexsync.model.item import Section
 
 
 def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, ...]:
-    """Return the sections with these names (case and blanks aside), all of them for no names.
+    """Return the sections with these titles, case and blanks aside; without ``names``, all of them.
 
-    ``names`` were split at commas, so several in a row may be one title with commas. Raise SetupError ``library``,
-    which lists the existing ones, for a name that no section has.
+    ``names`` were split at commas, so several in a row may be one title with commas. Raise ``SetupError``, which lists
+    the libraries that exist, for a name that no section has.
     """
     rest = [name.strip() for name in names if name.strip()]
     if not rest:
@@ -38,5 +38,5 @@ def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, 
 
 
 def _plain_title(title: str) -> str:
-    """Return a title without case, and without blanks at the ends and around commas."""
+    """Return a title in lower case, without blanks at the ends and around commas."""
     return ",".join(part.strip() for part in title.casefold().split(","))

@@ -13,15 +13,15 @@ from typing import Any
 import requests
 import urllib3
 
-#: Enough of a body to recognise a maintenance notice; Plex's error pages are far shorter.
+#: Bytes of a body that are kept: enough to recognise a maintenance notice, and more than Plex's error pages have.
 EXCERPT_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The server's reply: HTTP status, headers, seconds until the headers came.
+    """The server's reply: HTTP status, headers, seconds until the headers arrived.
 
-    ``excerpt``: the beginning of the body, for an error or the reply to a write.
+    ``excerpt``: the beginning of the body, only for an error or the reply to a write.
     """
 
     status: int
@@ -31,10 +31,10 @@ class Reply:
 
 
 class PlexSession(requests.Session):
-    """A ``requests`` session that never follows a redirect and has both timeouts on every call.
+    """A ``requests`` session that never follows a redirect and sets both timeouts on every call.
 
-    A redirect would turn an edit into a GET that looks like success, and carry the token to another host.
-    ``last``: the reply to the latest call, None without one. ``reads`` counts GET and HEAD, ``writes`` the others.
+    A redirect would turn an edit into a GET that looks like success, and send the token to another host. ``last``: the
+    reply to the latest call, None if there was none. ``reads`` counts GET and HEAD, ``writes`` all other requests.
     """
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, verify: bool = True) -> None:
@@ -51,14 +51,14 @@ class PlexSession(requests.Session):
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """As ``requests.Session.request``. A timeout that is a plain number is a library's default and is replaced."""
+        """Send a request, as ``requests.Session`` does. Replace a timeout that is not a pair: a library's default."""
         self.last = None
         if not isinstance(kwargs.get("timeout"), tuple):
             kwargs["timeout"] = (self.connect_timeout, self.read_timeout)
         return super().request(method, url, *args, **kwargs)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """As ``requests.Session.send``, without redirects whatever the caller asks for."""
+        """Send a prepared request without following redirects, whatever the caller asks for."""
         kwargs["allow_redirects"] = False
         if request.method in ("GET", "HEAD"):
             self.reads += 1
@@ -67,7 +67,7 @@ class PlexSession(requests.Session):
         return super().send(request, **kwargs)
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Return nothing, so the next request of a redirect is not even prepared."""
+        """Yield nothing, so the next request of a redirect is not even prepared."""
         return iter(())
 
     def _remember(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class PlexSession(requests.Session):
             response.encoding = "utf-8"
         excerpt = ""
         if response.status_code >= 400 or response.request.method not in ("GET", "HEAD"):
-            # Set before the body is read: a body that is cut short must not hide the status.
+            # Set before the body is read, because reading may fail and must not hide the status.
             self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds())
             excerpt = response.content[:EXCERPT_BYTES].decode("utf-8", "replace")
         self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds(), excerpt)

@@ -1,1 +1,1 @@
-"""``queue.db``: its schema, every statement about jobs, and the worker's view of it. Imports ``core`` and ``model``."""
+"""``queue.db``: its schema, all statements about jobs, the worker's interface. Imports ``core`` and ``model``."""

@@ -1,7 +1,8 @@
-"""What a task marks: bulk rows that belong to it, how it follows them, and how Stop makes the worker drop them.
+"""What a task marks: its bulk rows, how it follows them, and how Stop makes the worker drop them.
 
 A task holds ``task.lock`` while it runs, with its task id as text. The worker drops rows with ``bulk`` set once no
-process holds the lock for their task; a task that is not stopped hands them over at its end. Standard library alone.
+process holds the lock for their task; a task that is not stopped hands its rows over when it ends. Standard library
+alone.
 """
 
 import os
@@ -13,7 +14,7 @@ from plexsync.core import environment, locks
 from plexsync.core.db import in_chunks
 from plexsync.model.job_key import JobKey
 
-# A row that nobody asked for yet is bulk; a pending, leased or dead one is somebody's already and only comes forward.
+# A new row is bulk. A row that exists, whether pending, leased or dead, was wanted before and only comes forward.
 _MARK = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen, bulk, task)
 VALUES (
@@ -37,12 +38,12 @@ def mark_many(
     now: float,
     sleep: Callable[[float], None],
 ) -> None:
-    """Mark ``keys`` for the task, due now, in chunks with a pause: no hook has to wait."""
+    """Mark ``keys`` for the task, due now, in chunks with pauses that let hooks in between."""
     in_chunks(conn, (_MARK,), [{"key": str(key), "reason": reason, "task": task_id, "now": now} for key in keys], sleep)
 
 
 def left(conn: sqlite3.Connection, task_id: str, since: float) -> int:
-    """Return how many rows of the task are neither settled nor put back: what was put back is due after ``since``."""
+    """Return how many rows of the task are not settled yet; rows due after ``since`` were retried or snoozed."""
     return int(
         conn.execute(
             "SELECT count(*) FROM ack_queue_default WHERE task = ? AND (status = 2 OR (status = 1 AND due <= ?))",
@@ -52,7 +53,7 @@ def left(conn: sqlite3.Connection, task_id: str, since: float) -> int:
 
 
 def outcomes(conn: sqlite3.Connection, task_id: str) -> dict[str, int]:
-    """Return how the rows of the task ended so far: outcome -> number."""
+    """Return how the rows of the task ended so far: outcome -> number of rows."""
     return dict(conn.execute("SELECT outcome, n FROM outcome WHERE task = ? AND n > 0", (task_id,)).fetchall())
 
 
@@ -65,10 +66,10 @@ def follow_due(
     *,
     orphans: bool = False,
 ) -> int:
-    """Have the task follow everything that is due now without owning it; return how many rows.
+    """Have the task follow every row that is due now, without owning it; return how many rows.
 
-    ``orphans``: no worker lives, so what is leased was left by one that died, and is due as well; not what a stopped
-    task had marked.
+    ``far``: a due time beyond it was set by a wrong clock and counts as due. ``orphans``: no worker runs, so rows that
+    are leased were left by one that died and are due as well, except those that a stopped task had marked.
     """
     rows = conn.execute(
         "SELECT _id FROM ack_queue_default WHERE status < 2 AND (due <= ? OR due > ?) AND task IS NOT ?"
@@ -80,7 +81,7 @@ def follow_due(
 
 
 def hand_over(conn: sqlite3.Connection, task_id: str, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Leave the rows of a task that ends to the background worker; return how many were still bulk."""
+    """Leave the rows of a task that ends to the background worker; return how many were still its own."""
     keep = f"UPDATE ack_queue_default SET bulk = 0 WHERE _id = :id AND {_OWNED}"
     return in_chunks(conn, (keep,), _owned(conn, task_id), sleep)[0]
 
@@ -94,25 +95,25 @@ def _owned(conn: sqlite3.Connection, task_id: str) -> list[dict[str, object]]:
 
 
 def forget_counts(conn: sqlite3.Connection, task_id: str) -> None:
-    """Drop the counts of a task that has reported them."""
+    """Delete the counts of a task that has reported them."""
     conn.execute("DELETE FROM outcome WHERE task = ?", (task_id,))
 
 
 def forget_ended(conn: sqlite3.Connection, folder: str) -> None:
-    """Drop the counts of tasks that are gone: their rows may still be under way and go on being counted."""
+    """Delete the counts of tasks that are gone; rows of theirs that are still settled are counted until then."""
     if conn.execute("SELECT 1 FROM outcome LIMIT 1").fetchone() is not None:
         conn.execute("DELETE FROM outcome WHERE task <> ?", (running_task(folder),))
 
 
 def drop_stopped(conn: sqlite3.Connection, folder: str, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Stop means stop: drop pending bulk rows whose task is gone without handing them over; return how many.
+    """Drop the pending bulk rows of tasks that are gone and did not hand them over; return how many.
 
-    Leased rows are the caller's own: it asks again when it has settled them.
+    Leased rows stay: they are the caller's, which calls this again once it has settled them.
     """
     tasks = _bulk_tasks(conn)
     if not tasks:
         return 0
-    # The lock is read after the rows: a task that starts meanwhile has marked none of those.
+    # Read after the rows: a task that starts in between has marked none of these.
     alive = running_task(folder)
     drop = f"DELETE FROM ack_queue_default WHERE _id = :id AND status = 1 AND {_OWNED}"
     dropped = sum(in_chunks(conn, (drop,), _owned(conn, task_id), sleep)[0] for task_id in tasks if task_id != alive)
@@ -121,7 +122,7 @@ def drop_stopped(conn: sqlite3.Connection, folder: str, sleep: Callable[[float],
 
 
 def _bulk_tasks(conn: sqlite3.Connection) -> list[str]:
-    """Return the tasks that have bulk rows: one look-up for each, however many rows it has."""
+    """Return the ids of the tasks that have bulk rows, with one look-up per task, however many rows it has."""
     tasks = [""]
     while tasks[-1] is not None:
         sql = "SELECT min(task) FROM ack_queue_default WHERE bulk = 1 AND task > ?"
@@ -130,7 +131,7 @@ def _bulk_tasks(conn: sqlite3.Connection) -> list[str]:
 
 
 def is_wanted(conn: sqlite3.Connection, row: int, task_id: str, folder: str) -> bool:
-    """Return whether a leased bulk row is still to be done: its task runs or handed it over, or it was edited since."""
+    """Return whether a leased bulk row is still wanted: its task runs or handed it over, or it was edited since."""
     if running_task(folder) == task_id:
         return True
     stored = conn.execute("SELECT bulk FROM ack_queue_default WHERE _id = ?", (row,)).fetchone()
@@ -138,7 +139,7 @@ def is_wanted(conn: sqlite3.Connection, row: int, task_id: str, folder: str) -> 
 
 
 def running_task(folder: str) -> str:
-    """Return the id of the task that runs now, or ``""``."""
+    """Return the id of the running task, or ``""``."""
     path = os.path.join(folder, environment.TASK_LOCK)
     if not os.path.exists(path):
         return ""

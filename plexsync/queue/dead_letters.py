@@ -1,4 +1,4 @@
-"""Dead letters: what people see of them and do with them. Standard library alone; no state outside ``queue.db``."""
+"""Dead letters: list, retry and discard them; clear the queue. Standard library alone."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 REASONS = ("low_confidence", "not_in_plex", "rejected", "retries_exhausted", "invalid")
 
-# A clean slate, and nobody's bulk: a dead letter that is put back is never dropped with a task.
+# A clean slate, and never bulk: Stop must not drop a dead letter that was retried.
 _REVIVE = (
     "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, rescues = 0, waiting = NULL, bulk = 0,"
     " priority = 1, task = :task, reason = NULL, message = NULL, candidates = NULL, first_seen = :now,"
     " generation = generation + 1"
     " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
 )
-# Remembered as of its newest edit: what crashed the worker was seen by no finished job, so catch-up would revive it.
-# An edit that came later, without a hook, is still found.
+# Remembered with the time of its newest edit: catch-up would revive a scene that crashed the worker, as no finished job
+# has seen it. A later edit without a hook is still found.
 _DISCARD = (
     (
         "INSERT INTO cleared SELECT key, COALESCE(timestamp, 0) FROM ack_queue_default"
@@ -34,12 +34,12 @@ _DISCARD = (
     "DELETE FROM ack_queue_default WHERE _id = :id AND status = 9",
 )
 
-# What the stock class dead-lettered has no reason.
+# Rows that the stock class dead-lettered have no reason.
 _REASON = "COALESCE(reason, 'retries_exhausted')"
 
 
 class DeadLetter(NamedTuple):
-    """One dead letter. ``key``: its text, None where the row held none. ``candidates``: JSON text, or None."""
+    """One dead letter. ``key``: its text, None if the row has none. ``candidates``: JSON text, or None."""
 
     row: int
     key: str | None
@@ -52,7 +52,7 @@ class DeadLetter(NamedTuple):
 
 
 def dead_letters(conn: sqlite3.Connection, limit: int = -1) -> list[DeadLetter]:
-    """Return the newest ``limit`` dead letters, or all."""
+    """Return the newest ``limit`` dead letters (-1: all), newest first."""
     rows = conn.execute(
         f"SELECT _id, key, {_REASON}, message, attempts, first_seen, last_seen, candidates"
         " FROM ack_queue_default WHERE status = 9 ORDER BY last_seen DESC, _id DESC LIMIT ?",
@@ -62,14 +62,14 @@ def dead_letters(conn: sqlite3.Connection, limit: int = -1) -> list[DeadLetter]:
 
 
 def by_reason(conn: sqlite3.Connection) -> dict[str, int]:
-    """Return how many dead letters there are for each reason that occurs."""
+    """Return reason -> number of dead letters, for reasons that occur."""
     return dict(
         conn.execute(f"SELECT {_REASON}, count(*) FROM ack_queue_default WHERE status = 9 GROUP BY 1").fetchall()
     )
 
 
 def retry(conn: sqlite3.Connection, ids: list[int], now: float, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Put these dead letters back with a clean slate; return how many there were."""
+    """Make these dead letters pending again, with a clean slate; return how many of the rows were dead letters."""
     return in_chunks(conn, (_REVIVE,), [{"id": row, "now": now, "task": None} for row in ids], sleep)[0]
 
 
@@ -80,26 +80,26 @@ def retry_all(
     keep: tuple[str, ...] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Put back every dead letter whose reason is not in ``keep``, followed by the task ``task_id``; return how many."""
+    """Retry every dead letter whose reason is not in ``keep``; ``task_id``: the task that follows. Return how many."""
     rows = conn.execute(f"SELECT _id, {_REASON} FROM ack_queue_default WHERE status = 9").fetchall()
     values = [{"id": row_id, "now": now, "task": task_id} for row_id, reason in rows if reason not in keep]
     return in_chunks(conn, (_REVIVE,), values, sleep)[0]
 
 
 def retry_invalid(conn: sqlite3.Connection, keys: Iterable[JobKey], now: float) -> int:
-    """Put back those of ``keys`` that could not be sent as they were, for they have changed; return how many."""
+    """Retry those of ``keys`` that are dead-lettered as ``invalid``, because they changed; return how many."""
     sql = "SELECT _id FROM ack_queue_default WHERE key = ? AND status = 9 AND reason = 'invalid'"
     ids = [row[0] for key in keys for row in conn.execute(sql, (str(key),))]
     return retry(conn, ids, now)
 
 
 def discard(conn: sqlite3.Connection, ids: list[int], sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget these dead letters until their scenes are edited again; return how many there were."""
+    """Delete these dead letters until their scenes are edited again; return how many were deleted."""
     return in_chunks(conn, _DISCARD, [{"id": row} for row in ids], sleep)[1]
 
 
 def clear_dead(conn: sqlite3.Connection, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget all dead letters; return how many."""
+    """Delete all dead letters until their scenes are edited again; return how many."""
     rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status = 9").fetchall()
     return discard(conn, [row[0] for row in rows], sleep)
 
@@ -114,9 +114,9 @@ _CLEAR = (
 
 
 def clear_pending(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Forget all pending and waiting jobs, and what catch-up would find of the time before ``now``; return how many.
+    """Delete all pending and waiting jobs, and have catch-up ignore earlier changes; return how many jobs.
 
-    Their keys are remembered (``cleared_at``): a scene edited in this very second was cleared too.
+    Their keys are remembered (``cleared_at``), because a scene edited in this very second was cleared too.
     """
     QueueMeta(conn).cleared_at = now
     rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status < 2").fetchall()
@@ -124,6 +124,6 @@ def clear_pending(conn: sqlite3.Connection, now: float, sleep: Callable[[float],
 
 
 def cleared_at(conn: sqlite3.Connection, keys: Iterable[JobKey]) -> dict[JobKey, float]:
-    """Return up to when edits of these keys were cleared or discarded; keys of which none ever were are left out."""
+    """Return key -> time up to which its edits were cleared or discarded; keys that never were are absent."""
     rows = ((key, conn.execute("SELECT at FROM cleared WHERE key = ?", (str(key),)).fetchone()) for key in keys)
     return {key: row[0] for key, row in rows if row is not None}

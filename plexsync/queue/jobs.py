@@ -1,9 +1,9 @@
-"""The jobs: every statement that moves one between its states. ``schema.py`` has the table.
+"""Jobs: every statement that moves a job between states. ``schema.py`` has the table.
 
-The table is persist-queue's own (its columns first, its status numbers, JSON payload as a BLOB) with further columns
-that have defaults, so the stock ``SQLiteAckQueue`` opens the same file. Shared by worker, idle worker and operations:
-standard library alone, no dataclasses. Every function takes an open connection in autocommit mode; what changes rows is
-one transaction. Times are seconds since the epoch.
+The table is persist-queue's (its columns first, its status numbers, a JSON payload as a BLOB) with further columns that
+have defaults, so the stock ``SQLiteAckQueue`` opens the same file. Shared by worker, idle worker and operations:
+standard library alone, no dataclasses. Every function takes an open connection in autocommit mode. A function that
+changes rows does so in one transaction, or in chunks. Times are seconds since the epoch.
 
 What tasks mark in bulk is in ``bulk.py``; what people do with dead letters in ``dead_letters.py``.
 """
@@ -22,17 +22,16 @@ TYPE_CHECKING = False  # keeps this module's imports to what it runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-#: Priority of what a rename fans out to: after edits by hand (``BY_HAND``), before the bulk work of tasks (2).
+#: Priority of the scenes of a changed performer, studio or tag: after edits by hand (``BY_HAND``), before bulk (2).
 FAN_OUT = 1
 
-#: A job rescued this often is leased alone; this often, dead-lettered: it may be what crashes the worker.
+#: A job rescued this often is leased alone, and this often dead-lettered: it may be what crashes the worker.
 ALONE_AFTER, DEAD_AFTER = 2, 5
 
-#: Scenes per transaction when they are woken: each is two look-ups.
+#: Scenes per transaction when they are made due: each takes two look-ups.
 WAKE_CHUNK = 500
 
-
-# A row that is there already, in whatever state, is somebody's and stays as it is.
+# An existing row stays as it is, in whatever state.
 _ADD = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen)
 VALUES (
@@ -49,7 +48,7 @@ def enqueue_many(
     priority: int,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Queue many keys at once, due now: as ``enqueue.put`` does, in chunks that let hooks in between."""
+    """Queue many keys, due now, as an edit would (``enqueue.PUT``), in chunks that let hooks in between."""
     values = [{"key": str(key), "reason": reason, "now": now, "due": now, "priority": priority} for key in keys]
     in_chunks(conn, (PUT,), values, sleep)
 
@@ -69,7 +68,7 @@ def add_missing(
 
 _COLUMNS = "_id, key, generation, priority, attempts, rescues, waiting, bulk, task, first_seen, reason"
 
-# Each half is one range of job_due: in a single OR, the rows that wait would all be read.
+# Each half is one range of the index job_due: a single OR would read all rows that are not due yet.
 _DUE = f"""
 SELECT {_COLUMNS}, due FROM ack_queue_default WHERE status = 1 AND priority IN (0, 1, 2) AND {{when}}
 ORDER BY priority, due LIMIT :limit"""
@@ -80,10 +79,10 @@ LEASE = (
 
 
 def lease(conn: sqlite3.Connection, now: float, far: float, limit: int) -> list[tuple[object, ...]]:
-    """Lease up to ``limit`` due jobs, by priority and then by due time; return rows of the fields of ``Job``.
+    """Lease up to ``limit`` due jobs, by priority and then by due time; return rows of ``_COLUMNS`` and ``due``.
 
-    ``far`` (not before ``now``): a due time beyond it was set by a wrong clock and counts as due. A row that was
-    rescued twice comes alone, after those that were rescued less often: if it crashes the worker, they are done.
+    ``far`` (not before ``now``): a due time beyond it was set by a wrong clock and counts as due. A job that was
+    rescued ``ALONE_AFTER`` times is leased alone, after the others: if it crashes the worker, they are done.
     """
     adopt(conn, now)
     with transaction(conn):
@@ -98,7 +97,7 @@ def lease(conn: sqlite3.Connection, now: float, far: float, limit: int) -> list[
     return rows
 
 
-#: What a settled row becomes. Each statement acts only while the generation is still the leased one.
+#: What a settled row becomes. Each statement acts only while the generation is the leased one: nobody edited the row.
 _STILL = "WHERE _id = :id AND status = 2 AND generation = :generation"
 _SETTLE = {
     "done": f"DELETE FROM ack_queue_default {_STILL}",
@@ -123,10 +122,10 @@ _COUNT = "INSERT INTO outcome VALUES (:task, :outcome, 1) ON CONFLICT (task, out
 def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: float) -> None:
     """Settle leased rows in one transaction.
 
-    Each settlement has ``id``, ``generation``, ``to`` (``done``, ``later``, ``dead``, ``release``) and, for the row,
-    ``due``, ``attempts``, ``waiting`` (since when, or None), ``reason``, ``message``, ``candidates`` (JSON text), and
-    ``task`` and ``outcome``, which are counted for the task that follows: of a row that comes again, its last outcome.
-    A row edited meanwhile is pending again, due as it was.
+    Each settlement has ``id``, ``generation``, ``to`` (``done``, ``later``, ``dead``, ``release``), the row's new
+    values ``due``, ``attempts``, ``waiting`` (since when, or None), ``reason``, ``message``, ``candidates`` (JSON), and
+    ``task`` and ``outcome``: outcomes are counted for the task that follows; of a row that comes again, only the last
+    one counts. A row edited meanwhile becomes pending instead, due as it was.
     """
     with transaction(conn):
         for values in settlements:
@@ -137,7 +136,7 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
                 conn.execute(_EDITED_MEANWHILE, values)
                 if counts:
                     conn.execute(_REMEMBER, values)
-            # Written, edited meanwhile and then found equal: for the task it was written.
+            # Written, edited meanwhile and then found unchanged: for the task, it was written.
             if counts and (before, values["outcome"]) != (("synced",), "unchanged"):
                 conn.execute(_COUNT, values)
                 if before is not None:
@@ -145,16 +144,16 @@ def settle(conn: sqlite3.Connection, settlements: list[dict[str, object]], now: 
 
 
 def rescue(conn: sqlite3.Connection, now: float) -> int:
-    """Make pending again, counting it, what a worker that died had leased; return how many rows.
+    """Make the rows that a dead worker had leased pending again, and count it; return how many rows.
 
-    Only for the lock's holder.
+    A row rescued ``DEAD_AFTER`` times is dead-lettered instead. Only the lock's holder may call this.
     """
     with transaction(conn):
         dead = conn.execute(
             "UPDATE ack_queue_default SET status = 9, leased = NULL, rescues = rescues + 1, bulk = 0, task = NULL,"
-            " waiting = NULL, reason = 'retries_exhausted', last_seen = ?, message = 'The worker ended ' ||"
-            " (rescues + 1) || ' times while it worked on ' || COALESCE(key, 'it') ||"
-            " '; edit it in Stash or run Process DLQ to try again.'"
+            " waiting = NULL, reason = 'retries_exhausted', last_seen = ?, message = 'The worker died ' ||"
+            " (rescues + 1) || ' times while it worked on ' || COALESCE(key, 'this row') ||"
+            " '. Edit it in Stash, or run Process DLQ, to try again.'"
             " WHERE status = 2 AND rescues + 1 >= ?",
             (now, DEAD_AFTER),
         ).rowcount
@@ -165,7 +164,7 @@ def rescue(conn: sqlite3.Connection, now: float) -> int:
 
 
 def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
-    """Return when the next pending row is due (``now`` or earlier: at once), or None without pending rows."""
+    """Return when the next pending row is due (``now`` or earlier: at once), or None if no row is pending."""
     row = conn.execute("SELECT min(due), max(due) FROM ack_queue_default WHERE status < 2").fetchone()
     if row[0] is None:
         return None
@@ -173,7 +172,7 @@ def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
 
 
 def wake_held(conn: sqlite3.Connection, reason: str, now: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Make due now what was put back for ``reason`` (``dry_run``), as if it had never been."""
+    """Make the rows that are held back for ``reason`` (``dry_run``) due now, and drop the reason."""
     held = "status = 1 AND reason = :reason"
     rows = conn.execute(f"SELECT _id FROM ack_queue_default WHERE {held}", {"reason": reason}).fetchall()
     wake = f"UPDATE ack_queue_default SET due = :now, reason = NULL, message = NULL WHERE _id = :id AND {held}"
@@ -181,13 +180,13 @@ def wake_held(conn: sqlite3.Connection, reason: str, now: float, sleep: Callable
 
 
 def is_held(conn: sqlite3.Connection, reason: str) -> bool:
-    """Return whether a pending row was put back for ``reason``."""
+    """Return whether a pending row is held back for ``reason``."""
     sql = "SELECT 1 FROM ack_queue_default WHERE status = 1 AND reason = ? LIMIT 1"
     return conn.execute(sql, (reason,)).fetchone() is not None
 
 
 def pending_scenes(conn: sqlite3.Connection, since: float) -> list[int]:
-    """Return the scenes with a pending row whose newest edit is not older than ``since``."""
+    """Return the ids of scenes with a pending row whose newest edit is not older than ``since``, oldest first."""
     rows = conn.execute(
         "SELECT CAST(substr(key, 7) AS INTEGER) FROM ack_queue_default"
         " WHERE status = 1 AND bulk = 0 AND timestamp >= ? AND key LIKE 'scene:%' ORDER BY timestamp",
@@ -207,29 +206,29 @@ def counts(conn: sqlite3.Connection) -> dict[str, float]:
     return {name: value or 0 for name, value in zip(names, row, strict=True)}
 
 
-# Plex has gained a file that may be theirs: what waits for one is due, and what was unsure is matched again. Neither
-# costs an attempt.
+# Plex has gained a file that may belong to them: waiting jobs become due, and low-confidence dead letters are matched
+# again. Neither costs an attempt.
 _WAKE = (
-    "UPDATE ack_queue_default SET due = :now WHERE {one} AND status < 2 AND waiting IS NOT NULL AND due > :now",
+    "UPDATE ack_queue_default SET due = :now WHERE {which} AND status < 2 AND waiting IS NOT NULL AND due > :now",
     (
         "UPDATE ack_queue_default SET status = 1, due = :now, priority = 1, bulk = 0, task = NULL, waiting = NULL,"
-        " reason = NULL, message = NULL, candidates = NULL WHERE {one} AND status = 9 AND reason = 'low_confidence'"
+        " reason = NULL, message = NULL, candidates = NULL WHERE {which} AND status = 9 AND reason = 'low_confidence'"
     ),
 )
-_WAKE_KEY = tuple(statement.format(one="key = :key") for statement in _WAKE)
-_WAKE_ROW = tuple(statement.format(one="_id = :id") for statement in _WAKE)
+_WAKE_KEY = tuple(statement.format(which="key = :key") for statement in _WAKE)
+_WAKE_ROW = tuple(statement.format(which="_id = :id") for statement in _WAKE)
 
 
 def wake_scenes(
     conn: sqlite3.Connection, scene_ids: Iterable[int], now: float, sleep: Callable[[float], None] = time.sleep
 ) -> int:
-    """Make due now those of the scenes that wait for a file, or are dead for ``low_confidence``; return how many."""
+    """Make those of the scenes due now that wait for a file or are dead as ``low_confidence``; return how many."""
     values = [{"key": str(JobKey.scene(scene_id)), "now": now} for scene_id in scene_ids]
     return sum(in_chunks(conn, _WAKE_KEY, values, sleep, WAKE_CHUNK))
 
 
 def wake_all_waiting(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Do the same for all that wait or are dead for ``low_confidence``: the index was filled. Return how many."""
+    """Make all jobs due now that wait for a file or are dead as ``low_confidence``; return how many."""
     rows = conn.execute(
         "SELECT _id FROM ack_queue_default WHERE waiting IS NOT NULL AND status < 2 AND due > ?"
         " UNION ALL SELECT _id FROM ack_queue_default WHERE status = 9 AND reason = 'low_confidence'",
@@ -239,12 +238,12 @@ def wake_all_waiting(conn: sqlite3.Connection, now: float, sleep: Callable[[floa
 
 
 def refund_attempts(conn: sqlite3.Connection, row_ids: list[int], now: float) -> None:
-    """Give an attempt back to those of these rows that are pending after one: an outage consumes none.
+    """Give an attempt back to those of these rows that are pending: an outage must not cost any.
 
-    They are due since their edit: a task that follows them sees them as still to be done.
+    They become due as of their edit, so the task that follows them still counts them as left.
     """
-    back = (
+    refund = (
         "UPDATE ack_queue_default SET attempts = attempts - 1, due = min(:now, timestamp), reason = NULL,"
         " message = NULL WHERE _id = :id AND status = 1 AND attempts > 0"
     )
-    in_chunks(conn, (back,), [{"id": row_id, "now": now} for row_id in row_ids])
+    in_chunks(conn, (refund,), [{"id": row_id, "now": now} for row_id in row_ids])

@@ -1,4 +1,4 @@
-"""The numbers that ``queue.db`` keeps beside the jobs, one attribute each. Standard library alone."""
+"""The numbers that ``queue.db`` keeps besides the jobs, one attribute each. Standard library alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 
 
 class _Number:
-    """A number of the ``meta`` table, named as the attribute or as given; 0 where there is none."""
+    """A number of the ``meta`` table under the attribute's name or ``name``; 0 if there is none."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -26,9 +26,9 @@ class QueueMeta:
     """The numbers of one queue, as they are now. Times are seconds since the epoch, 0 for never.
 
     ``started_at``: the first contact of any PlexSync process; catch-up begins there. ``cleared_at``: the last Clear
-    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the queue ran empty. ``edits``: counts every
-    hook's insert. ``wake_requested``: counts whoever wants a paused or waiting worker to act now; ``wake_seen``: up to
-    which of these requests the worker has acted.
+    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the queue ran empty. ``edits``: how many edits
+    hooks have queued. ``wake_requested``: how often a paused or waiting worker was asked to act now; ``wake_seen``: the
+    last of these requests on which it acted.
     """
 
     started_at = _Number()
@@ -43,16 +43,16 @@ class QueueMeta:
         self.conn = conn
 
     def request_wake(self) -> float:
-        """Ask the worker to act now, whatever it waits for; return the request's number."""
+        """Ask the worker to act now, whatever it waits for; return the number of the request."""
         sql = "INSERT INTO meta VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
         self.conn.execute(sql, ("wake_requested",))
         return self.wake_requested
 
     @property
     def is_wake_pending(self) -> bool:
-        """Whether a request came that the worker has not seen."""
+        """True while there is a request on which the worker has not acted."""
         return self.wake_requested > self.wake_seen
 
     def is_catchup_due(self, now: float, interval: float) -> bool:
-        """Return whether the last catch-up is ``interval`` seconds back, or in the future: the clock was wrong."""
+        """Return whether the last catch-up was ``interval`` seconds ago, or in the future: then the clock was wrong."""
         return not 0 <= now - self.caught_up_at < interval

@@ -1,4 +1,4 @@
-"""``queue.db``: its tables, and how the first process to come makes them. Standard library alone."""
+"""The tables of ``queue.db``, and how the first process creates them. Standard library alone."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ CREATE TABLE IF NOT EXISTS cleared (key TEXT PRIMARY KEY, at REAL) WITHOUT ROWID
 
 
 def open_queue(folder: str, now: float) -> sqlite3.Connection:
-    """Open the queue of the data folder ``folder``, made on first contact; ``now`` dates that contact.
+    """Open the queue of the data folder ``folder``; create it on first contact, which ``now`` dates.
 
-    Raise ``sqlite3.Error`` when the file cannot be opened or is no database.
+    Raise ``sqlite3.Error`` if the file cannot be opened or is not a database.
     """
 
     def note_contact(conn: sqlite3.Connection) -> None:
@@ -43,14 +43,14 @@ def open_queue(folder: str, now: float) -> sqlite3.Connection:
 
 
 def is_newer(conn: sqlite3.Connection) -> bool:
-    """Return whether a later PlexSync has made the queue its own."""
+    """Return whether a later version of PlexSync made or changed the queue."""
     return db.version_of(conn) > SCHEMA_VERSION
 
 
 def first_contact(now: float) -> float:
-    """Return when PlexSync came to this machine: its manifest's change time, at most an hour before ``now``.
+    """Return when PlexSync was installed: the change time of its manifest, at most an hour before ``now``.
 
-    Catch-up begins there, so even the very first hook may be killed without losing its edit.
+    Catch-up begins there, so no edit is lost even if the very first hook is killed.
     """
     try:
         installed = os.stat(environment.MANIFEST).st_ctime

@@ -1,4 +1,4 @@
-"""Rows that persist-queue's stock class put into the queue: they become jobs like any other.
+"""Turn rows that persist-queue's stock class put into the queue into jobs like any other.
 
 Owns the status numbers, which are persist-queue's, and how a row is dead-lettered. Standard library alone.
 """
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 #: persist-queue's AckStatus, as numbers. A stock ``put`` leaves INITED; ours are READY from the start.
 INITED, READY, LEASED, DONE, DEAD = 0, 1, 2, 5, 9
 
-#: Rows that the stock class put, and maybe put back.
+#: Rows that the stock class put; after a ``nack`` they have status 1, but still no key.
 _PUT_BY_STOCK = "SELECT _id, data FROM ack_queue_default WHERE status = 0 OR (status = 1 AND key IS NULL)"
 
 
 def adopt(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Make rows that the stock class put jobs of ours. Costs one look-up when there are none."""
+    """Turn rows of the stock class into jobs. Costs one look-up when there are none."""
     while conn.execute(f"{_PUT_BY_STOCK} LIMIT 1").fetchone() is not None:
         with transaction(conn):
             for row_id, data in conn.execute(f"{_PUT_BY_STOCK} LIMIT {CHUNK}").fetchall():
@@ -34,7 +34,7 @@ def adopt(conn: sqlite3.Connection, now: float, sleep: Callable[[float], None] =
 
 def _adopt(conn: sqlite3.Connection, row_id: int, key: JobKey | None, now: float) -> None:
     if key is None:
-        message = "This row names no scene, performer, studio or tag. Discard it."
+        message = "This row of the queue names no scene, performer, studio or tag. Discard it."
         dead_letter(conn, row_id, "invalid", message, now)
         return
     conn.execute("DELETE FROM ack_queue_default WHERE _id = ?", (row_id,))
@@ -52,7 +52,7 @@ def _key_in(conn: sqlite3.Connection, data: object) -> JobKey | None:
 
 
 def dead_letter(conn: sqlite3.Connection, row_id: int, reason: str, message: str, now: float) -> None:
-    """Make one row a dead letter, inside the caller's transaction."""
+    """Turn one row into a dead letter, inside the caller's transaction."""
     conn.execute(
         "UPDATE ack_queue_default SET status = 9, bulk = 0, task = NULL, waiting = NULL, reason = ?, message = ?,"
         " last_seen = ? WHERE _id = ?",

@@ -1,7 +1,7 @@
-"""The queue as the worker uses it: persist-queue's ``SQLiteAckQueue`` over ``queue.db``, thin over the modules beside.
+"""The queue as the worker uses it: persist-queue's ``SQLiteAckQueue`` on ``queue.db``, a thin layer over this package.
 
-Only public names of the base class are overridden, on a connection of our own, so an upgrade of persist-queue changes
-nothing. Its automatic resume stays off everywhere: it would take rows from a living worker.
+Overrides only public names of the base class and uses a separate connection, so an upgrade of persist-queue changes
+nothing. The base class's automatic resume stays off: it would take rows from a running worker.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from plexsync.queue.meta import QueueMeta
 class Job:
     """One leased row. ``kind`` is ``scene``, ``performer``, ``studio`` or ``tag``; times are seconds since the epoch.
 
-    ``rescues``: how often a worker died while it had the job. ``waiting``: since when Plex has lacked the file.
-    ``task_id``: the task that follows it, or None. ``reason``: why it was put back the last time, or None.
+    ``rescues``: how often a worker died while it had the job leased. ``waiting``: since when Plex has lacked the file,
+    or None. ``task_id``: the task that follows it, or None. ``reason``: why it was last snoozed, or None.
     """
 
     row: int
@@ -45,7 +45,7 @@ class Job:
 
     @property
     def key(self) -> JobKey:
-        """What the job is about."""
+        """The job's key, ``scene:5`` for example."""
         return JobKey(self.kind, self.id)
 
 
@@ -53,7 +53,7 @@ class Job:
 class Settlement:
     """What becomes of a leased job. Made by ``done``, ``later``, ``snooze``, ``dead`` and ``release``.
 
-    ``to``: which of them, ``later`` for ``snooze`` too. ``outcome``: what the task that follows the job counts
+    ``to``: the name of that method, but ``later`` for ``snooze``. ``outcome``: what the following task counts
     (``synced``, ``unchanged``, ...), ``""`` for nothing. The other fields are the row's columns.
     """
 
@@ -69,7 +69,7 @@ class Settlement:
 
     @classmethod
     def done(cls, job: Job, outcome: str = "") -> Settlement:
-        """Remove the row."""
+        """Remove the job."""
         return cls(job, "done", outcome)
 
     @classmethod
@@ -101,13 +101,13 @@ class Settlement:
         attempts: int | None = None,
         candidates: Sequence[Mapping[str, Any]] = (),
     ) -> Settlement:
-        """Make it a dead letter; ``attempts``: how many it shows, the job's own if not given."""
+        """Dead-letter the job; ``attempts``: how many to show, by default those of the job."""
         shown = job.attempts if attempts is None else attempts
         return cls(job, "dead", "dead", 0.0, shown, None, reason, message, candidates)
 
     @classmethod
     def release(cls, job: Job) -> Settlement:
-        """Put the row back as it was."""
+        """Make the job pending again, as it was."""
         return cls(job, "release")
 
     def as_row(self) -> dict[str, object]:
@@ -118,14 +118,14 @@ class Settlement:
         return values
 
 
-#: What a settlement says of a row by its own name. (``asdict`` would copy the job, and every candidate, for each row.)
-_SETTLED = tuple(one.name for one in fields(Settlement) if one.name != "job")
+#: The fields of a settlement that are bound under their names. (``asdict`` would copy the job and every candidate.)
+_SETTLED = tuple(field.name for field in fields(Settlement) if field.name != "job")
 
 
 class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
-    """The queue of one data folder, all that the worker knows of it. ``meta``: its numbers.
+    """The queue of one data folder: the worker's only interface to it. ``meta``: the numbers beside the jobs.
 
-    Opened by the lock's holder alone; everybody else calls the modules beside with a connection.
+    Only the lock's holder opens it; everybody else calls the modules of this package with a connection.
     """
 
     is_open = False
@@ -133,7 +133,7 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
     def __init__(
         self, folder: str, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        """Open (and on first contact make) ``queue.db`` in ``folder``. Raise ``sqlite3.Error``."""
+        """Open ``queue.db`` in ``folder``, creating it on first contact. Raise ``sqlite3.Error``."""
         self.conn = schema.open_queue(folder, clock())
         self.is_open = True
         self.clock = clock
@@ -150,12 +150,12 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
 
     @property
     def size(self) -> int:
-        """Pending rows, as they are now: the base class would remember them from when it was opened."""
+        """Number of pending rows now: the base class would remember the number from when it was opened."""
         return int(self.conn.execute("SELECT count(*) FROM ack_queue_default WHERE status < 2").fetchone()[0])
 
     @property
     def is_newer(self) -> bool:
-        """Whether a later PlexSync has made the queue its own."""
+        """True if a later version of PlexSync made or changed the queue."""
         return schema.is_newer(self.conn)
 
     def __bool__(self) -> bool:
@@ -163,7 +163,7 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         return True
 
     def close(self) -> None:
-        """Close every connection, once: the base class's finaliser calls it again, in whatever thread it runs."""
+        """Close every connection, once: the base class's finaliser calls it again, in any thread."""
         if self.is_open:
             self.is_open = False
             self.conn.close()
@@ -177,30 +177,30 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         return [_job(row) for row in jobs.lease(self.conn, now, now + environment.horizon(), limit)]
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Settle a batch in one transaction; what was edited since it was leased becomes pending instead."""
+        """Settle jobs in one transaction; a job edited since it was leased becomes pending instead."""
         if settlements:
             jobs.settle(self.conn, [settlement.as_row() for settlement in settlements], self.clock())
 
     def release(self, leased: Sequence[Job]) -> None:
-        """Put jobs back as they were: no attempt is consumed. What an interruption left open is rolled back first."""
+        """Make jobs pending again, as they were, at no cost; roll back an interrupted transaction first."""
         db.roll_back(self.conn)
         self.settle([Settlement.release(job) for job in leased])
 
     def resume_unack_tasks(self) -> None:
-        """Rescue what a worker that died had leased, counting it. Only the lock's holder may."""
+        """Rescue the jobs that a dead worker had leased. Only the lock's holder may call this."""
         jobs.rescue(self.conn, self.clock())
 
     def next_due(self) -> float | None:
-        """Return when the next pending row is due, or None without one."""
+        """Return when the next pending row is due, or None if no row is pending."""
         now = self.clock()
         return jobs.next_due(self.conn, now, now + environment.horizon())
 
     def refund_attempts(self, rows: Sequence[int]) -> None:
-        """Take back what an outage did to these rows: an attempt, and dead letters of too many attempts."""
+        """Undo what an outage did to these rows: refund their attempts, and revive those that ran out of them."""
         jobs.refund_attempts(self.conn, list(rows), self.clock())
-        exhausted = {letter.row for letter in self.dead_letters() if letter.reason == "retries_exhausted"}
-        dead = [row for row in dict.fromkeys(rows) if row in exhausted]
-        dead_letters.retry(self.conn, dead, self.clock(), self._sleep)
+        exhausted = {dead.row for dead in self.dead_letters() if dead.reason == "retries_exhausted"}
+        revived = [row for row in dict.fromkeys(rows) if row in exhausted]
+        dead_letters.retry(self.conn, revived, self.clock(), self._sleep)
 
     # -- new jobs
 
@@ -209,39 +209,42 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         jobs.enqueue_many(self.conn, keys, reason, self.clock(), priority, self._sleep)
 
     def add_missing(self, keys: Iterable[JobKey], reason: str) -> int:
-        """Queue those of ``keys`` that have no row, not as if edited by hand; return how many."""
+        """Queue those of ``keys`` that have no row, behind edits by hand; return how many."""
         return jobs.add_missing(self.conn, keys, reason, self.clock(), jobs.FAN_OUT, self._sleep)
 
     def cleared_at(self, keys: Iterable[JobKey]) -> dict[JobKey, float]:
-        """Return up to when edits of these keys were cleared or discarded; keys without are left out."""
+        """Return key -> time up to which its edits were cleared or discarded; keys that never were are absent."""
         return dead_letters.cleared_at(self.conn, keys)
 
     def pending_scenes(self, since: float) -> list[int]:
-        """Return the scenes with a pending row whose newest edit is not older than ``since``."""
+        """Return the ids of scenes with a pending row whose newest edit is not older than ``since``."""
         return jobs.pending_scenes(self.conn, since)
 
-    # -- what makes waiting and dead jobs due
+    # -- making waiting and dead jobs due
 
     def wake_scenes(self, scene_ids: Iterable[int]) -> int:
-        """Make due those of the scenes that wait for a file or are dead for ``low_confidence``; return how many."""
+        """Make those of the scenes due that wait for a file or are dead as ``low_confidence``; return how many."""
         return jobs.wake_scenes(self.conn, scene_ids, self.clock(), self._sleep)
 
     def wake_all_waiting(self) -> int:
-        """Do the same for all scenes."""
+        """Make all jobs due that wait for a file or are dead as ``low_confidence``; return how many."""
         return jobs.wake_all_waiting(self.conn, self.clock(), self._sleep)
 
     def wake_after_settings_change(self) -> None:
-        """Make due what waits, what ``dryRun`` held back, and dead letters that were not the worker's fault."""
+        """Make due what other settings may help: waiting jobs, those ``dryRun`` holds back, and most dead letters.
+
+        Not those that ran out of attempts or crashed the worker (``retries_exhausted``).
+        """
         self.wake_all_waiting()
         jobs.wake_held(self.conn, "dry_run", self.clock(), self._sleep)
         dead_letters.retry_all(self.conn, self.clock(), keep=("retries_exhausted",), sleep=self._sleep)
 
     def is_held(self, reason: str) -> bool:
-        """Return whether a pending row was put back for ``reason``."""
+        """Return whether a pending row is held back for ``reason``."""
         return jobs.is_held(self.conn, reason)
 
     def dead_letters(self) -> list[DeadLetter]:
-        """Return all dead letters, the newest first."""
+        """Return all dead letters, newest first."""
         return dead_letters.dead_letters(self.conn)
 
     def has_dead(self, reason: str) -> bool:
@@ -249,21 +252,21 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         return reason in dead_letters.by_reason(self.conn)
 
     def retry_invalid(self, keys: Iterable[JobKey]) -> int:
-        """Put back those of ``keys`` that could not be sent as they were, for they have changed; return how many."""
+        """Retry those of ``keys`` that are dead-lettered as ``invalid``, because they changed; return how many."""
         return dead_letters.retry_invalid(self.conn, keys, self.clock())
 
     # -- tasks
 
     def drop_stopped(self) -> int:
-        """Drop what stopped tasks had marked; return how many rows."""
+        """Drop the pending bulk rows of stopped tasks; return how many."""
         return bulk.drop_stopped(self.conn, self._folder, self._sleep)
 
     def is_wanted(self, job: Job) -> bool:
-        """Return whether a leased job is still to be done: not what a task had marked that was stopped meanwhile."""
+        """Return whether a leased job is still wanted: False for a bulk job whose task was stopped meanwhile."""
         return not job.bulk or job.task_id is None or bulk.is_wanted(self.conn, job.row, job.task_id, self._folder)
 
     def forget_ended_tasks(self) -> None:
-        """Drop the counts of tasks that are gone."""
+        """Delete the counts of tasks that are gone."""
         bulk.forget_ended(self.conn, self._folder)
 
 

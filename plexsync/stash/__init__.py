@@ -1,1 +1,1 @@
-"""Everything that is asked of Stash. Imports ``core``, ``model``, ``state`` and the log."""
+"""Everything that PlexSync asks of Stash. Imports ``core``, ``model``, ``state`` and ``log``."""

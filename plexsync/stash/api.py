@@ -1,7 +1,7 @@
-"""What PlexSync asks of Stash: a batch's scenes, settings, who else has a file, tags. Knows nothing of Plex.
+"""Stash's GraphQL API: a batch's scenes, the settings, which scenes have a file, tags. Knows nothing of Plex.
 
-The GraphQL is in ``queries``, what becomes of the answers in ``reading``, what is listed page by page in ``listing``.
-Whatever goes wrong becomes ``StashUnavailable``.
+``queries`` has the GraphQL, ``reading`` parses the answers, ``listing`` reads page by page. Every failure is a
+``StashUnavailable``.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from typing import Any, NamedTuple
 from plexsync.model.paths import base_name, name_key, spellings
 from plexsync.model.scene import Scene, SceneFile, epoch
 from plexsync.stash.listing import Listings
-from plexsync.stash.queries import FILES, NAMED, RUN_OPERATION, SCENE, log_arguments, name_pattern
-from plexsync.stash.queries import SETTINGS as _SETTINGS
-from plexsync.stash.reading import part as _part
-from plexsync.stash.reading import plugin_settings, read_scene, scene_files
+from plexsync.stash.queries import FILES, NAMED, RUN_OPERATION, SCENE, SETTINGS, log_arguments, name_pattern
+from plexsync.stash.reading import part, plugin_settings, read_scene, scene_files
 from plexsync.stash.transport import StashRefused
 
 __all__ = ["Scenes", "Stash", "StashRefused"]
 
-#: Scenes per tagging request: Stash runs a hook for each, at 25 ms and more, before it answers.
+#: Scenes per tagging request: before it answers, Stash runs a hook for each, which takes 25 ms or more.
 TAGGED_AT_ONCE = 20
-#: Durations in one question; Stash looks at every file for each.
+#: Durations per request: Stash reads every file for each.
 DURATIONS_AT_ONCE = 20
 
 
 class Scenes(NamedTuple):
-    """The answer to ``Stash.batch``: what the user saved for PlexSync, the scenes by id, and those refused.
+    """The answer to ``Stash.batch``: the saved settings, the scenes by id, and the ids that Stash refused.
 
-    ``refused``: ids of the scenes for which Stash returned an error; they may exist. A scene in neither is gone.
+    ``refused``: the scenes for which Stash returned an error; they may exist. A scene in neither has been deleted.
     """
 
     saved: Mapping[str, Any]
@@ -37,29 +35,25 @@ class Scenes(NamedTuple):
     refused: frozenset[int] = frozenset()
 
 
-def _plugin_settings(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    return plugin_settings(data) or {}
-
-
-def _by_id(found: Iterable[Any]) -> dict[int, Scene]:
-    scenes = [read_scene(raw) for raw in found if raw]
+def _by_id(rows: Iterable[Any]) -> dict[int, Scene]:
+    scenes = [read_scene(raw) for raw in rows if raw]
     return {scene.id: scene for scene in scenes}
 
 
 class Stash(Listings):
-    """The questions over one connection."""
+    """The queries and mutations, over one connection."""
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what the user saved for PlexSync; ``{}`` if nothing."""
-        return _plugin_settings(self.ask(f"query {{ {_SETTINGS} }}"))
+        """Return the settings that the user saved for PlexSync, ``{}`` if there are none."""
+        return plugin_settings(self.ask(f"query {{ {SETTINGS} }}")) or {}
 
     def api_key(self) -> str:
-        """Return Stash's API key, ``""`` if it has none."""
+        """Return Stash's API key, ``""`` if none is set."""
         data = self.ask("query { configuration { general { apiKey } } }")
-        return str(_part(data, "configuration", "general").get("apiKey") or "")
+        return str(part(data, "configuration", "general").get("apiKey") or "")
 
     def plugin_enabled(self) -> bool | None:
-        """Whether PlexSync is enabled in Stash; None if Stash rejects the question or does not list PlexSync."""
+        """Return whether PlexSync is enabled in Stash; None if Stash rejects the query or does not list PlexSync."""
         try:
             plugins = self.ask("query { plugins { id enabled } }").get("plugins") or ()
         except StashRefused:
@@ -69,58 +63,58 @@ class Stash(Listings):
     def batch(self, ids: Collection[int]) -> Scenes:
         """Return the settings and the scenes ``ids``, in one request.
 
-        One missing id fails Stash's list query whole, so the batch is then asked scene by scene, in one request again;
-        and in one request each if that is refused too. Raise ``StashRefused`` only where the settings are refused, or
-        Stash does not know something that was asked for.
+        One missing id makes Stash's list query fail, so the scenes are then queried one by one in a single request,
+        and if that is refused as well, in a request each. Raise ``StashRefused`` only if Stash refuses the settings or
+        does not know a field.
         """
         wanted = sorted(set(ids))
         if not wanted:
             return Scenes(self.settings(), {})
-        query = f"query($ids: [ID!]) {{ {_SETTINGS} findScenes(ids: $ids) {{ scenes {SCENE} }} }}"
+        query = f"query($ids: [ID!]) {{ {SETTINGS} findScenes(ids: $ids) {{ scenes {SCENE} }} }}"
         try:
             data = self.ask(query, {"ids": [str(scene_id) for scene_id in wanted]})
         except StashRefused as error:
-            if error.invalid:  # it does not know a field: asked one by one, every scene would be refused
+            if error.invalid:  # Stash does not know a field, and would refuse every scene
                 raise
             return self._aliased(wanted)
-        return Scenes(_plugin_settings(data), _by_id(_part(data, "findScenes", "scenes")))
+        return Scenes(plugin_settings(data) or {}, _by_id(part(data, "findScenes", "scenes")))
 
     def _aliased(self, wanted: Sequence[int]) -> Scenes:
         fields = " ".join(f's{scene_id}: findScene(id: "{scene_id}") {SCENE}' for scene_id in wanted)
         try:
-            data = self.ask(f"query {{ {_SETTINGS} {fields} }}")
+            data = self.ask(f"query {{ {SETTINGS} {fields} }}")
         except StashRefused:
             return self._one_by_one(wanted)
-        return Scenes(_plugin_settings(data), _by_id(data.get(f"s{scene_id}") for scene_id in wanted))
+        return Scenes(plugin_settings(data) or {}, _by_id(data.get(f"s{scene_id}") for scene_id in wanted))
 
     def _one_by_one(self, wanted: Sequence[int]) -> Scenes:
-        saved, found, refused = self.settings(), [], set()
+        saved, rows, refused = self.settings(), [], set()
         for scene_id in wanted:
             try:
                 data = self.ask(f"query($id: ID!) {{ findScene(id: $id) {SCENE} }}", {"id": str(scene_id)})
-                found.append(data.get("findScene"))
+                rows.append(data.get("findScene"))
             except StashRefused:
                 refused.add(scene_id)
-        return Scenes(saved, _by_id(found), frozenset(refused))
+        return Scenes(saved, _by_id(rows), frozenset(refused))
 
     def entity(self, kind: str, id: int) -> tuple[str, str] | None:
-        """Return name and ``updated_at`` of a performer, studio or tag (``kind``); None if Stash has it no longer."""
-        question = f"find{kind.capitalize()}"
-        entity = self.ask(f"query($id: ID!) {{ {question}(id: $id) {NAMED} }}", {"id": str(id)}).get(question)
+        """Return name and ``updated_at`` of a performer, studio or tag (``kind``), None if it has been deleted."""
+        query = f"find{kind.capitalize()}"
+        entity = self.ask(f"query($id: ID!) {{ {query}(id: $id) {NAMED} }}", {"id": str(id)}).get(query)
         return (str(entity.get("name") or ""), str(entity.get("updated_at") or "")) if entity else None
 
     def count(self, scene_filter: Mapping[str, Any]) -> int:
-        """Return how many scenes match."""
+        """Return the number of scenes that match ``scene_filter``."""
         query = "query($scenes: SceneFilterType) { findScenes(filter: {per_page: 0}, scene_filter: $scenes) { count } }"
-        return int(_part(self.ask(query, {"scenes": dict(scene_filter)}), "findScenes", "count"))
+        return int(part(self.ask(query, {"scenes": dict(scene_filter)}), "findScenes", "count"))
 
     def sample(self, n: int, seed: int = 1) -> list[Scene]:
-        """Return up to ``n`` scenes spread over the library: the same ones for the same ``seed`` and library."""
+        """Return up to ``n`` scenes from all over the library: the same ones for the same ``seed`` and library."""
         if n < 1:
             return []
         query = f"query($filter: FindFilterType) {{ findScenes(filter: $filter) {{ scenes {SCENE} }} }}"
         data = self.ask(query, {"filter": {"page": 1, "per_page": n, "sort": f"random_{seed}"}})
-        return [read_scene(raw) for raw in _part(data, "findScenes", "scenes")]
+        return [read_scene(raw) for raw in part(data, "findScenes", "scenes")]
 
     def files_named(self, names: Collection[str]) -> list[tuple[int, SceneFile]]:
         """Return every (scene id, file) whose base name is one of ``names`` (any letter case), in one request."""
@@ -134,13 +128,14 @@ class Stash(Listings):
             f" findScenes(filter: $filter, scene_filter: $scenes) {{ scenes {FILES} }} }}"
         )
         condition = {"path": {"value": pattern, "modifier": "MATCHES_REGEX"}}
-        scenes = _part(self.ask(query, {"filter": {"per_page": -1}, "scenes": condition}), "findScenes", "scenes")
+        scenes = part(self.ask(query, {"filter": {"per_page": -1}, "scenes": condition}), "findScenes", "scenes")
         return [(scene_id, file) for scene_id, file in scene_files(scenes) if name_key(file.path) in wanted]
 
     def files_lasting(self, durations: Collection[float]) -> list[tuple[int, SceneFile]]:
-        """Return every (scene id, file) of scenes with a file that lasts about so many seconds, or an unknown time.
+        """Return every (scene id, file) of the scenes with a file of about one of ``durations`` (s) or unknown length.
 
-        ``DURATIONS_AT_ONCE`` windows a request. A scene that Stash cannot read is left out: it must not hold up others.
+        Each request has ``DURATIONS_AT_ONCE`` windows. A scene that Stash cannot read is left out, or it would hold up
+        all the others.
         """
         files: dict[tuple[int, int], tuple[int, SceneFile]] = {}
         windows = [(-1, 0), *((seconds - 2, seconds + 2) for seconds in sorted({int(length) for length in durations}))]
@@ -150,7 +145,7 @@ class Stash(Listings):
         return list(files.values())
 
     def _lasting(self, windows: Sequence[tuple[int, int]]) -> Iterator[Mapping[str, Any]]:
-        """Yield the scenes with a file whose whole seconds lie in one of ``windows``."""
+        """Yield the scenes with a file whose duration in whole seconds lies in one of ``windows``."""
         conditions = {
             f"d{number}": {"duration": {"value": low, "value2": high, "modifier": "BETWEEN"}}
             for number, (low, high) in enumerate(windows)
@@ -170,12 +165,12 @@ class Stash(Listings):
                     yield from page
             return
         for answer in answers.values():
-            yield from _part(answer, "scenes")
+            yield from part(answer, "scenes")
 
     def files_version(self) -> tuple[str, float]:
-        """Return a text that differs once a scene or file came, went or moved, and the time of the newest file.
+        """Return a text that changes when a scene or file is added, removed or moved, and the newest file's time.
 
-        The time is in seconds since the epoch. A Stash that does not know ``findFiles`` rejects the question.
+        The time is in seconds since the epoch. Raise ``StashRefused`` if this Stash does not know ``findFiles``.
         """
         query = (
             "query($newest: FindFilterType) { findScenes(filter: {per_page: 0}) { count }"
@@ -183,27 +178,27 @@ class Stash(Listings):
         )
         newest = {"page": 1, "per_page": 1, "sort": "updated_at", "direction": "DESC"}
         data = self.ask(query, {"newest": newest})
-        scenes, files = _part(data, "findScenes", "count"), _part(data, "findFiles")
+        scenes, files = part(data, "findScenes", "count"), part(data, "findFiles")
         at = "".join(str(file["updated_at"]) for file in files["files"])
         return f"{scenes} {files['count']} {at}", epoch(at)
 
     def tag_id(self, name: str) -> int:
-        """Return the id of the tag of that name in any letter case; create it if there is none."""
+        """Return the id of the tag with this name in any letter case; create it if there is none."""
         query = (
             "query($tags: TagFilterType) { findTags(filter: {per_page: -1}, tag_filter: $tags) { tags { id name } } }"
         )
         data = self.ask(query, {"tags": {"name": {"value": name, "modifier": "EQUALS"}}})
         # Stash's EQUALS is a LIKE: % and _ in a name match other names too.
-        same = [tag for tag in _part(data, "findTags", "tags") if tag["name"].casefold() == name.casefold()]
+        same = [tag for tag in part(data, "findTags", "tags") if tag["name"].casefold() == name.casefold()]
         if same:
             return int(max(same, key=lambda tag: bool(tag["name"] == name))["id"])
-        made = self.ask(
+        answer = self.ask(
             "mutation($input: TagCreateInput!) { tagCreate(input: $input) { id } }", {"input": {"name": name}}
         )
-        return int(_part(made, "tagCreate", "id"))
+        return int(part(answer, "tagCreate", "id"))
 
     def add_tag(self, scene_ids: Collection[int], tag_id: int) -> None:
-        """Give the tag to the scenes; one scene that is gone makes Stash reject the up to 20 asked with it."""
+        """Add the tag to the scenes; a deleted scene makes Stash reject the whole request of up to 20."""
         query = "mutation($input: BulkSceneUpdateInput!) { bulkSceneUpdate(input: $input) { id } }"
         ordered = [str(scene_id) for scene_id in sorted(set(scene_ids))]
         for start in range(0, len(ordered), TAGGED_AT_ONCE):

@@ -1,7 +1,7 @@
-"""Which scenes of Stash have a file of a name or a size: asked for a few batches, listed once where many follow.
+"""Which scenes in Stash have a file of a name or a size: queried for a few batches, listed once for many.
 
-Each question makes Stash look at every file that it has, so bulk work would cost batches times library. A listing is
-kept in a temporary table and is valid until Stash reports a change. Knows nothing of Plex.
+Stash reads every file for each query, so in bulk work the cost would be batches times files. A listing is kept in a
+temporary table and is valid until Stash reports a change. Knows nothing of Plex.
 """
 
 from __future__ import annotations
@@ -18,39 +18,42 @@ from plexsync.stash.api import Stash, StashRefused
 #: (scene id, file)
 SceneFiles = list[tuple[int, SceneFile]]
 
-#: Questions in a row after which a listing is cheaper: Stash v0.30.1 takes 10 us a file for a
-#: question of 200 names, and 120 us a file for a listing (20,000 and 100,000 scenes, SSD).
-QUESTIONS = 12
-#: Seconds without a question that end such a row.
+#: Consecutive queries after which a listing is cheaper: Stash v0.30.1 takes 10 us a file for a query of 200 names, and
+#: 120 us a file for a listing (20,000 and 100,000 scenes, SSD).
+QUERIES = 12
+#: Seconds without a query after which the count starts again.
 PAUSE = 60.0
-#: Seconds for which a listing is valid, at least, and how many times as long as it took: listing then takes no more
-#: than a fifth of the time. A file or folder that a scan finds renamed changes no time that one could ask for.
+#: A listing is valid for at least so many seconds, and for so many times as long as it took: listing then takes no
+#: more than a fifth of the time. It must expire, because renaming a file or folder changes no time that Stash reports.
 LASTS, TIMES = 30.0, 4.0
-#: Seconds for which Stash is not asked again whether anything changed: far less than lies between any question and the
-#: last write of its batch, and the answer costs 0.03 s with 100,000 files.
+#: Seconds for which Stash is not asked again whether anything changed: far less than between a query and the last write
+#: of its batch. The answer takes 0.03 s with 100,000 files.
 CHECKED = 2.0
-#: Stash's times are whole seconds: what changed so short ago may change once more with the same time.
+#: Seconds after which a file's time is final: Stash's times are whole seconds, and a second change may share one.
 SETTLED = 2.0
 
 
 class StashFiles:
-    """The answers for one worker. ``clock``: seconds since the epoch; ``seconds``: spent on listings so far."""
+    """The files of Stash's scenes, for one worker.
+
+    ``clock`` returns seconds since the epoch. ``seconds``: time spent on listings so far.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.seconds = 0.0
-        self._patience = QUESTIONS
+        self._patience = QUERIES
         self._clock = clock
         self._can_list = True
         self._table: sqlite3.Connection | None = None
         self._version = ""
         self._listed_at = self._lasts = self._checked_at = 0.0
-        self._questions = 0
-        self._asked_at = float("-inf")
+        self._queries = 0
+        self._queried_at = float("-inf")
 
     def with_names(self, stash: Stash, names: Collection[str], scenes: Sequence[Scene]) -> SceneFiles:
-        """Return every file whose base name is one of ``names`` in any letter case; as ``Stash.files_named``.
+        """Return every (scene id, file) whose base name is one of ``names`` (any letter case), as ``files_named``.
 
-        ``scenes`` are the batch's, just read: a listing that does not agree with them is discarded.
+        ``scenes``: the batch, just read; a listing that disagrees with it is discarded.
         """
         keys = {name_key(name) for name in names} - {""}
         files = self._listed(stash, 1, "name", keys)
@@ -58,7 +61,7 @@ class StashFiles:
         return files if files is not None and self._agrees(files, own, scenes) else stash.files_named(names)
 
     def alike(self, stash: Stash, wanted: Collection[tuple[int, float]], scenes: Sequence[Scene]) -> SceneFiles:
-        """Return every file of one of these sizes (bytes) that lasts as many seconds, or an unknown time."""
+        """Return every (scene id, file) with one of the sizes (bytes) and its duration (s), or an unknown one."""
         sizes = {size for size, _ in wanted}
         files = self._listed(stash, len(wanted), "size", sizes)
         if files is None or not self._agrees(files, _own(scenes, lambda file: file.size in sizes), scenes):
@@ -70,16 +73,16 @@ class StashFiles:
         ]
 
     def _listed(self, stash: Stash, weight: int, column: str, values: Collection[str | int]) -> SceneFiles | None:
-        """Return the files of these names or sizes from the listing, None if it is better to ask.
+        """Return the files with these names or sizes from the listing, None where a query is cheaper.
 
-        ``weight``: the questions that a listing saves.
+        ``weight``: the number of queries that a listing saves.
         """
         now = self._clock()
-        self._questions = weight + (self._questions if 0 <= now - self._asked_at < PAUSE else 0)
-        self._asked_at = now
+        self._queries = weight + (self._queries if 0 <= now - self._queried_at < PAUSE else 0)
+        self._queried_at = now
         try:
             if self._can_list and (
-                self._is_valid(stash, now) or (self._questions > self._patience and self._list(stash, now))
+                self._is_valid(stash, now) or (self._queries > self._patience and self._list(stash, now))
             ):
                 return self._look_up(column, values)
         except (StashRefused, sqlite3.Error):  # an older Stash, or no space for the table
@@ -88,14 +91,14 @@ class StashFiles:
         return None
 
     def close(self) -> None:
-        """Forget the listing."""
+        """Discard the listing."""
         self._version = ""
         if self._table is not None:
             self._table.close()
         self._table = None
 
     def _is_valid(self, stash: Stash, now: float) -> bool:
-        """Whether Stash still is as it was listed."""
+        """Return whether Stash has not changed since the listing."""
         if not self._version or not 0 <= now - self._listed_at < self._lasts:
             return False
         if 0 <= now - self._checked_at < CHECKED:
@@ -104,7 +107,7 @@ class StashFiles:
         return stash.files_version()[0] == self._version
 
     def _agrees(self, files: SceneFiles, own: set[tuple[int, int, str]], scenes: Sequence[Scene]) -> bool:
-        """Whether the listing has the batch's files as they were just read: one may have gone to another scene."""
+        """Return whether the listing has the batch's files as just read; discard it if a file has changed scenes."""
         scene_ids, file_ids = {scene.id for scene in scenes}, {file for _, file, _ in own}
         agrees = own == {
             (scene, file.id, file.path) for scene, file in files if scene in scene_ids or file.id in file_ids
@@ -113,8 +116,8 @@ class StashFiles:
         return agrees
 
     def _list(self, stash: Stash, now: float) -> bool:
-        """List every file; whether the listing may be used."""
-        self._questions, self._version = 0, ""
+        """List every file; return whether the listing may be used."""
+        self._queries, self._version = 0, ""
         version, newest = stash.files_version()
         if newest >= now - SETTLED:
             return False
@@ -122,15 +125,15 @@ class StashFiles:
         took = max(0.0, self._clock() - now)
         self.seconds += took
         if stash.skipped.get("scene") or stash.files_version()[0] != version:
-            self._patience *= 2  # it would be void the next time too
+            self._patience *= 2  # Stash is changing: the next listing would be invalid too
             return False
-        self._version, self._listed_at, self._patience = version, now, QUESTIONS
+        self._version, self._listed_at, self._patience = version, now, QUERIES
         self._checked_at = self._clock()
         self._lasts = max(LASTS, TIMES * took)
         return True
 
     def _open(self) -> sqlite3.Connection:
-        """Return the table's database: a file without a name, gone when it is closed."""
+        """Return the table's database: an unnamed temporary file that SQLite deletes when it is closed."""
         if self._table is None:
             self._table = sqlite3.connect("", isolation_level=None)
             self._table.execute("PRAGMA journal_mode = OFF")
@@ -161,5 +164,5 @@ class StashFiles:
 
 
 def _own(scenes: Sequence[Scene], wanted: Callable[[SceneFile], bool]) -> set[tuple[int, int, str]]:
-    """Return the batch's own files that a listing must have: scene, file, path."""
+    """Return the batch's files that a listing must have, as (scene id, file id, path)."""
     return {(scene.id, file.id, file.path) for scene in scenes for file in scene.files if wanted(file)}

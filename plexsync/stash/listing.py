@@ -1,6 +1,6 @@
 """Stash's listings, page by page: scenes, files, and what changed. Rows that Stash cannot read are left out.
 
-Knows nothing of Plex. Single questions are in ``api``.
+Knows nothing of Plex. All other queries are in ``api``.
 """
 
 from __future__ import annotations
@@ -14,54 +14,54 @@ from plexsync.stash.queries import FILES, KINDS, listing, page_of, sort_key, upd
 from plexsync.stash.reading import part, scene_files
 from plexsync.stash.transport import Link, StashRefused
 
-#: Rows on a page of a listing that asks for little.
+#: Rows per page where a listing selects only a few fields.
 PAGE = 1000
-#: Rows of one listing that Stash may fail to read before it counts as rejecting the listing itself.
+#: Rows that Stash may fail to read before the whole listing counts as refused.
 MOST_BROKEN = 10
 
 Rows = list[dict[str, Any]]
 
 
 class Listings(Link):
-    """The listings over one connection. ``skipped``: kind -> how many rows of its last listing Stash could not read."""
+    """The listings, over one connection. ``skipped``: kind -> rows of its last listing that Stash could not read."""
 
     def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
         super().__init__(connection, connect_timeout, read_timeout)
         self.skipped: dict[str, int] = {}
 
     def pages(self, scene_filter: Mapping[str, Any], selection: str, per_page: int = PAGE) -> Iterator[Rows]:
-        """Yield the scenes that match ``scene_filter`` by id; ``selection`` is GraphQL such as ``{ id }``."""
+        """Yield the scenes that match ``scene_filter``, sorted by id; ``selection`` is GraphQL such as ``{ id }``."""
         yield from self._rows("scene", selection, scene_filter, per_page)
 
     def ids(self, scene_filter: Mapping[str, Any]) -> Iterator[list[int]]:
-        """Yield the ids of the scenes that match."""
+        """Yield the ids of the scenes that match ``scene_filter``, a list per page."""
         for page in self.pages(scene_filter, "{ id }"):
             yield [int(raw["id"]) for raw in page]
 
     def scenes_with(self, kind: str, id: int) -> Iterator[list[int]]:
-        """Yield the ids of the scenes that have this very performer, studio or tag (``kind``)."""
+        """Yield the ids of the scenes with this performer, studio or tag (``kind``), children not included."""
         criterion: dict[str, Any] = {"value": [str(id)], "modifier": "INCLUDES"}
         if kind != "performer":
             criterion["depth"] = 0
         yield from self.ids({f"{kind}s": criterion})
 
     def files(self) -> Iterator[list[tuple[int, SceneFile]]]:
-        """Yield every (scene id, file)."""
+        """Yield every (scene id, file), a list per page."""
         for page in self.pages({}, FILES):
             yield scene_files(page)
 
     def changed(self, kind: str, since: str) -> Iterator[Rows]:
-        """Yield the rows of ``kind`` (scene, performer, studio, tag) whose ``updated_at`` comes after ``since``.
+        """Yield the rows of ``kind`` (scene, performer, studio, tag) whose ``updated_at`` is later than ``since``.
 
-        Each has ``id`` and ``updated_at``, a scene its ``files``, the others their ``name``. Stash compares the texts,
-        so ``since`` must be spelled in Stash's own zone; other rows of that very second are left out.
+        Each row has ``id`` and ``updated_at``; scenes also have ``files``, the others ``name``. Stash compares the
+        times as text, so ``since`` must be in Stash's time zone; other rows of the same second are left out.
         """
         yield from self._rows(kind, KINDS[kind], updated_after(since))
 
     def changes(self, since: str) -> Iterator[tuple[str, Rows]]:
-        """Yield what reconciling compares as (kind, rows): every scene, and of the other kinds what ``changed`` lists.
+        """Yield what reconciling compares, as (kind, rows): all scenes, and the other kinds as ``changed`` lists them.
 
-        One request where each kind fits one page; only a kind that does not is paged on.
+        One request, and more pages only for a kind that does not fit on one.
         """
         self.skipped = {}
         conditions: dict[str, Any] = {kind: {} if kind == "scene" else updated_after(since) for kind in KINDS}
@@ -76,7 +76,7 @@ class Listings(Link):
                     yield kind, page
 
     def _first_pages(self, conditions: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the first page of every kind, ``{}`` where one row or one filter makes Stash reject them all."""
+        """Return the first page of every kind, ``{}`` if Stash refuses the request for one row or filter."""
         listings = " ".join(
             listing(kind, f"$by_{sort_key(kind)}", f"${kind}", selection) for kind, selection in KINDS.items()
         )
@@ -91,7 +91,7 @@ class Listings(Link):
     def _rows(
         self, kind: str, selection: str, condition: Mapping[str, Any], per_page: int = PAGE, page: int = 1
     ) -> Iterator[Rows]:
-        """Yield the rows that match, from ``page`` on. One row that Stash cannot read must not hide the rest."""
+        """Yield the rows that match, from ``page`` on, without those that Stash cannot read."""
         self.skipped[kind] = 0
         while True:
             rows, count = self._page(kind, selection, condition, page, per_page)
@@ -104,7 +104,7 @@ class Listings(Link):
     def _page(
         self, kind: str, selection: str, condition: Mapping[str, Any], page: int, per_page: int
     ) -> tuple[Rows, int]:
-        """Return one page, and how many rows match."""
+        """Return one page, and the number of rows that match."""
         query = (
             f"query($filter: FindFilterType, $which: {kind.capitalize()}FilterType) {{"
             f" {listing(kind, '$filter', '$which', selection)} }}"
@@ -121,15 +121,15 @@ class Listings(Link):
     def _readable(
         self, kind: str, selection: str, condition: Mapping[str, Any], page: int, per_page: int
     ) -> tuple[Rows, int]:
-        """Return a page without the rows that Stash cannot read, asked in smaller pages down to the row itself.
+        """Return a page without the rows that Stash cannot read, by reading ever smaller pages, down to single rows.
 
-        Raises ``StashRefused`` if Stash does not even count, or cannot read more than ``MOST_BROKEN`` rows.
+        Raise ``StashRefused`` if Stash refuses to count, or cannot read more than ``MOST_BROKEN`` rows.
         """
         count = self._page(kind, selection, condition, 1, 0)[1]
         if per_page == 1:
             self.skipped[kind] += 1
             if self.skipped[kind] > MOST_BROKEN:
-                raise StashRefused(f"Stash cannot read more than {MOST_BROKEN} of its {kind}s; see Stash's own log")
+                raise StashRefused(f"Stash cannot read more than {MOST_BROKEN} of its {kind}s; see Stash's log")
             return [], count
         smaller = per_page // 10 if per_page % 10 == 0 else 1
         parts = per_page // smaller

@@ -1,4 +1,4 @@
-"""Stash asked with the standard library alone: by the probe, and where Python packages are missing."""
+"""A small client of Stash for the probe, and for when Python packages are missing. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from plexsync.model.errors import StashUnavailable
 from plexsync.stash.queries import RUN_OPERATION, SETTINGS, log_arguments
 from plexsync.stash.reading import plugin_settings
 
-#: Bytes of an answer that are read: settings are far shorter, and of Plex's row only the beginning counts.
+#: Bytes read of an answer: settings are far shorter, and of Plex's row only the beginning counts.
 MOST = 1_000_000
 
-#: What ``fetch`` raises where there is no answer.
+#: The exceptions of ``fetch`` when there is no answer.
 FETCH_ERRORS = (OSError, http.client.HTTPException, ValueError)
 
 
 class LiteStash:
-    """Stash, by the newest connection that anybody left in ``folder``. ``requests``: how many were sent so far.
+    """Stash, reached by the ``connection.json`` in ``folder``. ``requests``: the number of requests sent so far.
 
-    The questions raise ``StashUnavailable``; ``refused``: neither API key nor session cookie is accepted.
+    Every method raises ``StashUnavailable``; its ``refused`` means that Stash accepts neither API key nor cookie.
     """
 
     def __init__(self, folder: str, api_key: str = "") -> None:
@@ -34,7 +34,7 @@ class LiteStash:
         self._api_key = api_key
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what the user saved for PlexSync; where the API key is stale, the cookie may still do."""
+        """Return the settings that the user saved for PlexSync. Try the cookie where the API key is rejected."""
         query = f"query {{ {SETTINGS} }}"
         try:
             data = self.ask(query)
@@ -57,7 +57,7 @@ class LiteStash:
         self.requests += 1
         connection = read_connection(self._folder, self._api_key)
         if connection is None:
-            raise StashUnavailable("no call by Stash has said yet how to reach it")
+            raise StashUnavailable("Stash has not called PlexSync yet, so its address is unknown")
         body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()
         try:
             status, text = fetch(connection.base, "POST", "/graphql", _headers(connection), body, verify=False)
@@ -67,13 +67,13 @@ class LiteStash:
         if status in (401, 403) or 300 <= status < 400:
             raise StashUnavailable(f"Stash rejected the login (status {status})", refused=True)
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
-            raise StashUnavailable(f"Stash answered a query with status {status} and no data")
+            raise StashUnavailable(f"Stash answered a query without data (status {status})")
         data: dict[str, Any] = answer["data"]
         return data
 
 
 def _headers(connection: Connection) -> dict[str, str]:
-    """Return the headers of a question; with an API key the cookie stays away."""
+    """Return the headers of a query; the cookie is sent only where there is no API key."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if connection.api_key:
         headers["ApiKey"] = connection.api_key
@@ -85,9 +85,9 @@ def _headers(connection: Connection) -> dict[str, str]:
 def fetch(
     base: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None, *, verify: bool
 ) -> tuple[int, bytes]:
-    """Return status and body of one request with the contract's timeouts; no redirect is followed.
+    """Return the status and body of one request, sent with the contract's timeouts; redirects are not followed.
 
-    Raises one of ``FETCH_ERRORS``.
+    Raise one of ``FETCH_ERRORS``.
     """
     parts = urlsplit(base)
     connect = environment.timeout("PLEXSYNC_CONNECT_TIMEOUT")

@@ -1,4 +1,4 @@
-"""The GraphQL that PlexSync sends to Stash, as text: selections, listings, filters. Standard library alone."""
+"""The GraphQL that PlexSync sends to Stash: selections, listings, filters. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-#: What the user saved for PlexSync; ``reading.plugin_settings`` unpacks the answer.
+#: The settings that the user saved for PlexSync; ``reading.plugin_settings`` unpacks the answer.
 SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
-#: All that is read of a scene; ``reading.read_scene`` makes it a value.
+#: Everything that PlexSync reads of a scene; ``reading.read_scene`` parses it.
 SCENE = (
     "{ id title details date organized updated_at urls studio { id name } performers { id name } tags { id name }"
     " stash_ids { endpoint stash_id } files { id path size duration } }"
 )
-#: What is read of scenes that may have a file of the same name or length.
+#: The files of a scene, to find files with the same name, size or duration.
 FILES = "{ id files { id path size duration } }"
-#: What reconciling compares of performers, studios and tags.
+#: The fields of a performer, studio or tag that reconciling compares.
 NAMED = "{ id name updated_at }"
-#: Kind -> what reconciling compares of it.
+#: Kind -> the fields that reconciling compares.
 KINDS = {
     "scene": "{ id updated_at files { id path updated_at } }",
     "performer": NAMED,
     "studio": NAMED,
     "tag": NAMED,
 }
-#: Calls one of the plugin's own operations.
+#: Run one of PlexSync's operations.
 RUN_OPERATION = 'mutation($args: Map) { runPluginOperation(plugin_id: "PlexSync", args: $args) }'
 
-#: Stash compares times as text in its own zone, whole seconds: 14 h of zones, an hour or two of DST, and some more.
+#: Seconds by which a query for recent changes reaches back. Stash compares times as text in its own time zone: up to
+#: 14 h of offset, an hour or two of daylight saving, and a margin.
 OVERLAP = 26 * 3600.0
 
 _RE2_SPECIAL = frozenset(r"\.+*?()|[]{}^$")
@@ -41,7 +42,7 @@ def listing(kind: str, order: str, condition: str, selection: str) -> str:
 
 
 def sort_key(kind: str) -> str:
-    """Return what a listing is sorted by: Stash cannot sort names by id."""
+    """Return the sort key of a listing: Stash can sort only scenes by id."""
     return "id" if kind == "scene" else "name"
 
 
@@ -51,7 +52,7 @@ def page_of(kind: str, page: int, per_page: int) -> dict[str, Any]:
 
 
 def updated_after(since: str) -> dict[str, Any]:
-    """Return the condition for rows whose ``updated_at`` comes after the text ``since``."""
+    """Return the filter for rows whose ``updated_at`` is later than the text ``since``."""
     return {"updated_at": {"value": since, "modifier": "GREATER_THAN"}}
 
 
@@ -61,10 +62,10 @@ def log_arguments(lines: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 
 
 def name_pattern(name: str) -> str:
-    """Return ``name`` as a pattern for Go's RE2, which refuses escapes that ``re.escape`` writes."""
+    """Return ``name`` as a pattern for Go's RE2, which rejects some of the escapes that ``re.escape`` writes."""
     return "".join("\\" + char if char in _RE2_SPECIAL else char for char in name)
 
 
 def stash_text(at: float) -> str:
-    """Return a time (seconds since the epoch) as text that is early enough whatever zone Stash's own texts are in."""
+    """Return a time (seconds since the epoch) as text for Stash, early enough whatever time zone Stash uses."""
     return datetime.fromtimestamp(max(0.0, at - OVERLAP), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

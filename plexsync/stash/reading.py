@@ -1,4 +1,4 @@
-"""Stash's answers as values. Standard library alone."""
+"""Parse Stash's answers into the values of ``model``. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plexsync.model.scene import Named, Scene, SceneFile, StashId
 
 
 def read_scene(raw: Mapping[str, Any]) -> Scene:
-    """Return the ``Scene`` of an answer to ``queries.SCENE``; absent and null mean empty."""
+    """Return the ``Scene`` in an answer to ``queries.SCENE``; absent and null mean empty."""
     return Scene(
         id=int(raw["id"]),
         title=raw.get("title") or "",
@@ -32,7 +32,7 @@ def _named(raw: Mapping[str, Any] | None) -> Named | None:
 
 
 def read_files(raw: Mapping[str, Any]) -> Iterable[SceneFile]:
-    """Yield the files of a scene, those without a path left out."""
+    """Yield the files of a scene that have a path."""
     for file in raw.get("files") or ():
         if file and file.get("path"):
             size, duration = int(file.get("size") or 0), float(file.get("duration") or 0)
@@ -40,12 +40,12 @@ def read_files(raw: Mapping[str, Any]) -> Iterable[SceneFile]:
 
 
 def scene_files(rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, SceneFile]]:
-    """Return every (scene id, file) of an answer to ``queries.FILES``."""
+    """Return every (scene id, file) in an answer to ``queries.FILES``."""
     return [(int(raw["id"]), file) for raw in rows for file in read_files(raw)]
 
 
 def part(data: Any, *path: str) -> Any:
-    """Return what lies at ``path`` in an answer; raise ``StashUnavailable`` where the answer has another shape."""
+    """Return the value at ``path`` in an answer. Raise ``StashUnavailable`` where the answer has another shape."""
     for key in path:
         data = data.get(key) if isinstance(data, dict) else None
         if data is None:
@@ -54,7 +54,7 @@ def part(data: Any, *path: str) -> Any:
 
 
 def plugin_settings(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what the user saved for PlexSync, ``{}`` if nothing; None where the answer says nothing of plugins."""
+    """Return the settings saved for PlexSync, ``{}`` if there are none; None where the answer has no plugins."""
     configuration = data.get("configuration")
     plugins = configuration.get("plugins") if isinstance(configuration, dict) else None
     if not isinstance(plugins, dict):

@@ -1,6 +1,6 @@
-"""HTTP transport to Stash: session, timeouts, and every fault as one typed error. Knows no queries.
+"""HTTP transport to Stash: session, timeouts, typed errors. Knows no queries.
 
-Over stashapi, whose constructor asks twice (version, ApiKey) before the first answer; its schema listing is left out.
+Built on stashapi. Its constructor sends two requests (version, API key); its listing of the schema is suppressed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from plexsync.core.connection import Connection
 from plexsync.model.errors import StashUnavailable
 
 logging.getLogger("stashapi").setLevel(logging.CRITICAL)
-urllib3.disable_warnings(
-    urllib3.exceptions.InsecureRequestWarning
-)  # Stash's own certificate is nearly always self-signed
+# Stash's own certificate is nearly always self-signed.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-#: Characters of Stash's own message that an error repeats.
+#: Characters of Stash's message that an error quotes.
 MESSAGE_CHARACTERS = 300
 
 
 class StashRefused(StashUnavailable):
-    """Stash answered with ``errors``. ``invalid``: it does not know a field, filter or type of the query."""
+    """Stash answered with ``errors``. ``invalid``: Stash does not know a field, filter or type in the query."""
 
     def __init__(self, message: str, *, invalid: bool = False) -> None:
         super().__init__(message)
@@ -37,14 +36,14 @@ class StashRefused(StashUnavailable):
 
 
 class _KeepOurCookie(DefaultCookiePolicy):
-    """Keep Stash from replacing our cookie: it sends one in every answer, and the older of two would be sent first."""
+    """Ignore the cookie in every answer of Stash: with two, requests would send the older one first."""
 
     def set_ok(self, cookie: Any, request: Any) -> bool:
         return False
 
 
 class _Adapter(HTTPAdapter):
-    """Puts timeouts on every request, and raises a typed error for every answer that is not what was asked for."""
+    """Puts both timeouts on every request, and raises a typed error for every unusable answer."""
 
     def __init__(self, timeout: tuple[float | None, float | None], sent: Callable[[], None]) -> None:
         super().__init__()
@@ -63,10 +62,10 @@ class _Adapter(HTTPAdapter):
 
 
 def read_json(content: bytes) -> Any:
-    """Return the JSON in an answer; raise ``ValueError`` where there is none.
+    """Return the JSON in an answer. Raise ``ValueError`` where there is none.
 
-    Bytes that are not UTF-8 (in the name of an old file, say) become U+FFFD: one scene must not spoil a whole answer.
-    Lone surrogates, which neither SQLite nor a URL takes, go.
+    Bytes that are not UTF-8 (in an old file's name, say) become U+FFFD, or one scene would make the whole answer
+    unreadable. Lone surrogates, which neither SQLite nor a URL accepts, are removed.
     """
     answer = json.loads(content.decode("utf-8", "replace"))
     if b"\\ud" in content or b"\\uD" in content:
@@ -76,18 +75,18 @@ def read_json(content: bytes) -> Any:
 
 def _problem(response: requests.Response, *, cover: bool) -> StashUnavailable | None:
     status, kind = response.status_code, response.headers.get("Content-Type", "")
-    what = "the request for a cover" if cover else "a query"
+    request = "the request for a cover" if cover else "a query"
     if status in (401, 403) or 300 <= status < 400:
-        return StashUnavailable(f"Stash rejected the login for {what} (status {status})", refused=True)
+        return StashUnavailable(f"Stash rejected the login for {request} (status {status})", refused=True)
     if status >= 500 or (status >= 400 and cover):
-        return StashUnavailable(f"Stash answered {what} with status {status}")
+        return StashUnavailable(f"Stash answered {request} with status {status}")
     if not cover and "json" not in kind:
-        return StashUnavailable(f"Stash answered {what} with {kind or 'nothing'} instead of JSON")
+        return StashUnavailable(f"Stash answered {request} with {kind or 'nothing'} instead of JSON")
     return None
 
 
 class _Silent:
-    """The logger that stashapi wants. Its lines hold addresses and whole queries; our errors are one sentence."""
+    """A logger for stashapi that writes nothing: its lines hold addresses and whole queries."""
 
     def _ignore(self, *_: object) -> None:
         return None
@@ -112,12 +111,12 @@ class _Interface(StashInterface):  # type: ignore[misc]
         super().__init__(details, verify_ssl=False)
 
     def stash_version(self) -> Any:
-        """Prepare the session first: this is the constructor's first request, and needs the timeouts already."""
+        """Prepare the session first: this is the constructor's first request, and it needs the timeouts."""
         self._prepare(self.s)
         return super().stash_version()
 
     def _handle_GQL_response(self, response: requests.Response) -> dict[str, Any]:
-        """Return the ``data``. stashapi's own raises a bare ``Exception`` for an answer without it."""
+        """Return the ``data`` of an answer. stashapi's method raises a bare ``Exception`` where there is none."""
         body = read_json(response.content)
         if body.get("errors"):
             messages = "; ".join(str(error.get("message")) for error in body["errors"])
@@ -132,14 +131,14 @@ class _Interface(StashInterface):  # type: ignore[misc]
 
 
 def nothing() -> None:
-    """Do nothing: what is called after an answer unless somebody wants to know."""
+    """Do nothing: the default of ``Link.heard``."""
 
 
 class Link:
-    """One connection to Stash. Built lazily: the first query pays for stashapi's constructor.
+    """One connection to Stash. Connects lazily: the first query pays for stashapi's constructor.
 
-    ``connect_timeout`` and ``read_timeout`` in seconds, 0 for none. ``requests``: how many were sent so far. ``heard``
-    is called after each answer.
+    ``connect_timeout`` and ``read_timeout``: seconds, 0 for none. ``requests``: the number of requests sent so far.
+    ``heard``: called after each answer.
     """
 
     def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
@@ -153,7 +152,7 @@ class Link:
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the ``data`` of a GraphQL answer.
 
-        Raises ``StashUnavailable``, or ``StashRefused`` where Stash answered with ``errors``.
+        Raise ``StashUnavailable``, or ``StashRefused`` where Stash answered with ``errors``.
         """
         try:
             if self._interface is None:
@@ -167,7 +166,7 @@ class Link:
         return answer
 
     def renew(self, connection: Connection) -> bool:
-        """Use a newer cookie without reconnecting; False if it is another Stash or another API key."""
+        """Use a newer cookie without reconnecting. Return False for another Stash or another API key."""
         if connection.login != self.connection.login:
             return False
         if connection.cookie != self.connection.cookie and self._interface is not None and not connection.api_key:
@@ -177,7 +176,7 @@ class Link:
         return True
 
     def cover(self, scene_id: int) -> tuple[bytes, str]:
-        """Return the cover's bytes and content type. No redirect is followed: it would be the login page."""
+        """Return the cover's bytes and content type. Do not follow redirects: they lead to the login page."""
         url = f"{self.connection.base}/scene/{scene_id}/screenshot"
         headers = {"ApiKey": self.connection.api_key} if self.connection.api_key else {}
         if self.connection.cookie and not headers:

@@ -1,20 +1,21 @@
-"""The breaker: how long an unreachable Plex is left alone. Pure; ``meta.py`` stores it, so it survives a restart."""
+"""The circuit breaker: when to ask an unreachable Plex again. Pure; ``meta.py`` stores it across restarts."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Consecutive ``PlexUnavailable`` after which it opens.
+#: Consecutive failures (``PlexUnavailable``) at which it opens.
 THRESHOLD = 5
 
-#: Seconds to wait after each failure before it opens: quick enough for a blip, and never a storm.
+#: Seconds to wait after each failure before it opens: short enough for a hiccup, and never a request storm.
 FIRST_PAUSES = (0.5, 1.0, 2.0, 4.0)
 
 
 class Breaker(NamedTuple):
-    """``failures``: consecutive ones. ``opened_at``: None while closed. ``retry_at``: no request before it.
+    """The breaker's state. Times are seconds since the epoch.
 
-    ``reset``: the last interval, seconds; kept after a probe that succeeded, until a real success follows.
+    ``failures``: consecutive ones. ``opened_at``: None while closed. ``retry_at``: no request before it. ``reset``: the
+    last interval in seconds; kept after a successful probe, until a real success follows.
     """
 
     failures: int = 0
@@ -30,20 +31,19 @@ class Breaker(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Whether Plex counts as unreachable: only a probe may pass."""
+        """True while Plex counts as unreachable: only a probe may pass."""
         return self.opened_at is not None
 
     def wait(self, now: float, cap: float) -> float:
-        """Return the seconds until Plex may be asked again; a time further off than ``cap`` was a wrong clock's."""
+        """Return the seconds until Plex may be asked again; 0 if further off than ``cap``: a wrong clock set it."""
         left = self.retry_at - now
         return 0.0 if left <= 0 or left > max(cap, FIRST_PAUSES[-1]) + 1 else left
 
 
 def failed(breaker: Breaker, now: float, reset: float, cap: float, *, at_once: bool = False) -> Breaker:
-    """Return the breaker after one more failure: ``reset`` seconds once it opens, then doubling to ``cap``.
+    """Return the breaker after one more failure at ``now``; ``reset``, ``cap``: first and longest interval, seconds.
 
-    ``at_once`` opens it whatever the count: so many different items failed in a row that Plex as a whole is
-    unreachable.
+    Once open, the interval doubles. ``at_once`` opens it whatever the count: enough different items failed in a row.
     """
     failures = breaker.failures + 1
     if failures < THRESHOLD and not breaker.is_open and not at_once:
@@ -53,13 +53,13 @@ def failed(breaker: Breaker, now: float, reset: float, cap: float, *, at_once: b
 
 
 def probed(breaker: Breaker) -> Breaker:
-    """Return the breaker after a probe that succeeded: closed, but the interval goes on doubling until a success.
+    """Return the breaker after a successful probe: closed, but the next interval still doubles.
 
-    Plex may answer a small read while every write fails.
+    Plex may answer a small read while every write fails; only a real success resets the interval.
     """
     return Breaker(reset=breaker.reset)
 
 
 def succeeded() -> Breaker:
-    """Return the breaker after a real success; a 404 and a 400 on an item are such signs of life too."""
+    """Return the breaker after a real success; a 404 or 400 for an item is a success too: Plex is alive."""
     return Breaker()

@@ -1,6 +1,6 @@
-"""What is counted over the life of an installation: absolute numbers, written by the lock's holder alone.
+"""The counters of an installation since it was made. ``meta.py`` stores them. Standard library alone.
 
-One writer and absolute values: nothing is added up twice. ``meta.py`` stores them. Standard library alone.
+Only the lock's holder writes them, as absolute values, so nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ class Stats:
 
     @property
     def totals(self) -> dict[str, int]:
-        """The status object's ``totals``."""
+        """``totals`` of the status object: outcome -> jobs."""
         return {name: getattr(self, name) for name in TOTALS}
 
     @property
     def requests(self) -> dict[str, int]:
-        """The status object's ``requests``."""
+        """``requests`` of the status object: kind -> HTTP requests."""
         return {name: getattr(self, name) for name in REQUESTS}
 
     def count(self, outcome: str) -> None:
-        """Count one job that ended so; outcomes that are no total are not counted."""
+        """Count one job; an outcome that is not one of ``TOTALS`` is ignored."""
         if outcome in TOTALS:
             setattr(self, outcome, getattr(self, outcome) + 1)
 
     def as_json(self) -> dict[str, int]:
-        """Return what is stored."""
+        """Return the stored form."""
         return self.totals | self.requests
 
     @classmethod
     def from_json(cls, raw: object) -> Stats:
-        """Return the numbers that ``as_json`` made; whatever is missing or no number is zero."""
+        """Return the counters from their stored form; a value that is missing or not a number becomes 0."""
         known = raw if isinstance(raw, dict) else {}
         return cls(**{name: known[name] for name in cls.__slots__ if isinstance(known.get(name), int)})

@@ -1,7 +1,7 @@
 """``state.db``: what PlexSync wrote to which item, what catch-up last saw, which files are awaited. Knows no HTTP.
 
-What concerns a Plex server is keyed by its machineIdentifier: another server inherits nothing. The library index lies
-in the same file; ``plex/index.py`` owns its tables.
+What concerns a Plex server is keyed by that server's machineIdentifier: another server inherits nothing. The library
+index is in the same file; ``plex/index.py`` owns its tables.
 """
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix T
 class Record:
     """What PlexSync did to one item.
 
-    ``path``: the Plex file that proved the match, ``stash_path`` the scene's own. ``desired``: field -> fingerprint
-    of the value last wanted there. ``cover``: sha1 of the image last uploaded or found unusable, ``cover_stamp`` the
-    scene's ``updated_at`` at that time.
+    ``path``: the Plex file by which the item was matched, ``stash_path``: the scene's file. ``desired``: field
+    -> fingerprint of the value last wanted there. ``cover``, ``cover_stamp``: see ``sync/covers.py``.
     """
 
     rating_key: int
@@ -60,8 +59,8 @@ class Record:
 class Seen(NamedTuple):
     """What a finished job saw of one scene, performer, studio or tag.
 
-    ``signature``: what must differ for catch-up to make a job, see ``model/scene.py``; ``""`` counts as not seen.
-    ``synced_at``: since when Plex has it, None where it does not. The weekly comparison keeps its own rows under the
+    ``signature``: what must change for catch-up to make a job, see ``model/scene.py``; ``""`` counts as not seen.
+    ``synced_at``: when it was last synced, None if it was not. The weekly comparison keeps its own rows under the
     kind ``desired``: the signature is then that of the wanted values.
     """
 
@@ -78,27 +77,26 @@ def open_state(folder: str) -> sqlite3.Connection:
 
 
 class State:
-    """The worker's view of ``state.db``; every method that writes is one transaction. ``meta``: its single values."""
+    """The tables of ``state.db``; every method that writes is one transaction. ``meta``: the single values."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn
         self.meta = Meta(conn)
 
     def records(self, machine: str, rating_keys: Iterable[int]) -> dict[int, Record]:
-        """Return what was written to these items: rating key -> record."""
+        """Return what was written to these items: rating key -> record; items never written are absent."""
         return {row[0]: _record(row) for row in self._select(machine, "rating_key", rating_keys)}
 
     def records_of(self, machine: str, scene_ids: Iterable[int]) -> dict[int, tuple[Record, ...]]:
-        """Return what these scenes wrote: scene id -> its items."""
-        found: dict[int, tuple[Record, ...]] = {}
+        """Return what was written for these scenes: scene id -> records of its items."""
+        records: dict[int, tuple[Record, ...]] = {}
         for row in self._select(machine, "scene_id", scene_ids):
-            found[row[1]] = (*found.get(row[1], ()), _record(row))
-        return found
+            records[row[1]] = (*records.get(row[1], ()), _record(row))
+        return records
 
     def _select(self, machine: str, column: str, values: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-        wanted = sorted(set(values))
-        for part, placeholders in portions(wanted):
-            # "+": SQLite takes a machine for rarer than a scene, and would go through all that was ever written.
+        for part, placeholders in portions(sorted(set(values))):
+            # "+": SQLite thinks that a machine is rarer than a scene, and would scan all that was ever written.
             server = "+machine" if column == "scene_id" else "machine"
             yield from self.conn.execute(
                 "SELECT rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp FROM written"
@@ -107,7 +105,7 @@ class State:
             )
 
     def store(self, machine: str, records: Sequence[Record]) -> None:
-        """Store what was intended or written. Committed before each PUT, and again after the read-back."""
+        """Store what is intended or was written. Called before each PUT and again after the read-back."""
         with transaction(self.conn):
             self.conn.executemany(
                 "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -115,11 +113,11 @@ class State:
             )
 
     def drop_item(self, machine: str, rating_key: int) -> None:
-        """Forget an item that is gone from Plex."""
+        """Delete the record of an item that is gone from Plex."""
         self.conn.execute("DELETE FROM written WHERE machine = ? AND rating_key = ?", (machine, rating_key))
 
     def drop_scenes(self, scene_ids: Sequence[int]) -> None:
-        """Have scenes that are gone from Stash give up their claims, on every server."""
+        """Release the items of scenes that are gone from Stash, on every server, and forget the scenes."""
         with transaction(self.conn):
             for scene_id in scene_ids:
                 self.conn.execute("UPDATE written SET scene_id = 0, path = '' WHERE scene_id = ?", (scene_id,))
@@ -127,12 +125,12 @@ class State:
                 self.conn.execute("DELETE FROM awaited WHERE scene_id = ?", (scene_id,))
 
     def written_scenes(self, machine: str | None = None) -> set[int]:
-        """Return the ids of all scenes that PlexSync has written to some item."""
+        """Return the ids of all scenes that were written to an item, of ``machine`` or of any server."""
         where, values = ("", ()) if machine is None else (" AND machine = ?", (machine,))
         return {row[0] for row in self.conn.execute(f"SELECT scene_id FROM written WHERE scene_id > 0{where}", values)}
 
     def see(self, rows: Iterable[Seen]) -> None:
-        """Note what a finished job saw, whatever its outcome; an earlier success keeps its time."""
+        """Store what finished jobs saw, whatever their outcome; the time of an earlier success stays."""
         with transaction(self.conn):
             self.conn.executemany(
                 "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET"
@@ -141,23 +139,23 @@ class State:
             )
 
     def seen(self, kind: str, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-        """Return id -> (signature, name) of what the last finished job saw; nothing for those that none saw.
+        """Return id -> (signature, name) as the last finished job saw them; ids that no job saw are absent.
 
-        A scene of which only the time of its last sync was imported was seen by none.
+        A scene whose last sync was only imported (``import_synced``) was seen by no job.
         """
-        wanted, found = sorted(set(ids)), {}
-        for part, placeholders in portions(wanted):
+        seen: dict[int, tuple[str, str]] = {}
+        for part, placeholders in portions(sorted(set(ids))):
             sql = f"SELECT id, signature, name FROM seen WHERE kind = ? AND signature > '' AND id IN ({placeholders})"
-            found.update({row[0]: (row[1], row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
-        return found
+            seen.update({row[0]: (row[1], row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
+        return seen
 
     def synced(self) -> Iterator[tuple[int, float]]:
-        """Yield scene id and time of its last success, in the order of the ids."""
+        """Yield (scene id, time of the last success), by scene id."""
         sql = "SELECT id, synced FROM seen WHERE kind = 'scene' AND synced IS NOT NULL ORDER BY id"
-        yield from self.conn.execute(sql).fetchall()  # no cursor stays open where SIGTERM interrupts the reader
+        yield from self.conn.execute(sql).fetchall()  # no cursor may stay open if SIGTERM interrupts the reader
 
     def import_synced(self, rows: Iterable[tuple[int, float]]) -> None:
-        """Take over times of last successes, into a new ``state.db``; a scene counts as seen no more than before."""
+        """Import (scene id, time of the last success) into a new ``state.db``; the scenes still count as not seen."""
         with transaction(self.conn):
             self.conn.executemany(
                 "INSERT INTO seen (kind, id, synced) VALUES ('scene', ?, ?) ON CONFLICT (kind, id) DO UPDATE SET"
@@ -166,7 +164,7 @@ class State:
             )
 
     def await_files(self, files: Mapping[int, Iterable[tuple[str, int]]]) -> None:
-        """Note which files Plex must gain for a scene to be matched again: scene id -> (name key, size) of each."""
+        """Store the files that Plex must gain for a scene to be matched again: scene id -> (name key, size) of each."""
         with transaction(self.conn):
             for scene_id, wanted in files.items():
                 self.conn.execute("DELETE FROM awaited WHERE scene_id = ?", (scene_id,))
@@ -176,20 +174,20 @@ class State:
 
     def scenes_awaiting(self, gained: Iterable[tuple[str, int]]) -> set[int]:
         """Return the scenes that await a file of one of these names or sizes."""
-        found: set[int] = set()
+        scene_ids: set[int] = set()
         for name, size in gained:
             sql = "SELECT scene_id FROM awaited WHERE name_key = ? OR (size = ? AND size > 0)"
-            found.update(row[0] for row in self.conn.execute(sql, (name, size)))
-        return found
+            scene_ids.update(row[0] for row in self.conn.execute(sql, (name, size)))
+        return scene_ids
 
     def tallies(self, machine: str) -> list[tuple[str, str, tuple[int, ...]]]:
-        """Return the learned path map's rows: stash prefix, plex prefix, hashes of the files that speak for it."""
+        """Return the rows of the learned path map: Stash prefix, Plex prefix, hashes of the files that support it."""
         sql = "SELECT stash_prefix, plex_prefix, seen FROM tally WHERE machine = ?"
         rows = self.conn.execute(sql, (machine,))
         return [(stash, plex, tuple(json.loads(seen))) for stash, plex, seen in rows]
 
     def store_tallies(self, machine: str, rows: Iterable[tuple[str, str, tuple[int, ...]]]) -> None:
-        """Replace the learned path map's rows."""
+        """Replace the rows of the learned path map."""
         with transaction(self.conn):
             self.conn.execute("DELETE FROM tally WHERE machine = ?", (machine,))
             self.conn.executemany(
@@ -203,7 +201,7 @@ def _record(row: tuple[Any, ...]) -> Record:
     written = Written(
         ours={name: tuple(values) for name, values in raw.get("ours", {}).items()},
         names={name: tuple(values) for name, values in raw.get("names", {}).items()},
-        kept={name: (wish, kept) for name, (wish, kept) in raw.get("kept", {}).items()},
+        kept={name: (desired, kept) for name, (desired, kept) in raw.get("kept", {}).items()},
     )
     return Record(row[0], row[1], row[2] or "", row[3] or "", written, json.loads(row[5] or "{}"), row[6], row[7])
 

@@ -1,6 +1,6 @@
-"""The single values that ``state.db`` keeps, one attribute each: pause, breaker, counters and what was noted before.
+"""The single values that ``state.db`` keeps, one attribute each: pause, breaker, counters and others.
 
-Idle worker, status, tasks and operations use it too, so it needs the standard library alone and makes no file.
+The idle worker, status, tasks and operations use it too, so it needs only the standard library and creates no file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class _Value(Generic[T]):
-    """A JSON value of the ``meta`` table; ``default`` where there is none. Storing the same again writes nothing."""
+    """A JSON value of the ``meta`` table; ``default`` if there is none. Assigning an equal value writes nothing."""
 
     def __init__(self, default: T) -> None:
         self._default = default
@@ -40,10 +40,9 @@ class Meta:
     """The values of one ``state.db``, as they are now; every assignment is committed.
 
     ``machine``: the Plex server's machineIdentifier. ``section``: the library whose first row a probe reads.
-    ``settings``: digest of what Stash had saved at the last batch. ``warned``: what was said about it. ``tagged_at``:
-    time of the newest edit up to which scenes were tagged while Plex was unreachable. ``tag_warned``: stash-box source
-    -> the setting that named a tag which does not exist. ``compared``: how far the weekly comparison is: its time and
-    the last scene.
+    ``settings``: digest of the settings saved in Stash at the last batch. ``warned``: the warnings logged about them.
+    ``tagged_at``: edits up to this time were tagged while Plex was unreachable. ``tag_warned``: stash-box source -> the
+    setting that named a tag which does not exist. ``compared``: progress of the weekly comparison, [time, last scene].
     """
 
     machine = _Value[str]("")
@@ -59,7 +58,7 @@ class Meta:
 
     @classmethod
     def open(cls, folder: str) -> Meta:
-        """Open ``state.db`` of the data folder to read; an empty database in memory where there is no file."""
+        """Open ``state.db`` of the data folder, or an empty database in memory if there is no file."""
         path = os.path.join(folder, environment.STATE_DB)
         where = path if os.path.exists(path) else ":memory:"
         return cls(sqlite3.connect(where, timeout=5.0, isolation_level=None))
@@ -70,12 +69,12 @@ class Meta:
 
     @property
     def is_file(self) -> bool:
-        """Whether there is a file, not the empty stand-in."""
+        """True if there is a file, False for the empty stand-in."""
         return bool(self.conn.execute("PRAGMA database_list").fetchone()[2])
 
     @property
     def breaker(self) -> Breaker:
-        """The breaker; closed where none was stored."""
+        """The stored breaker, or a closed one."""
         raw = self.read("breaker")
         return Breaker(**raw) if isinstance(raw, dict) else Breaker()
 
@@ -85,7 +84,7 @@ class Meta:
 
     @property
     def pause(self) -> Pause | None:
-        """Why nothing is sent for now, None where nothing pauses. Stored with its breaker where Plex is unreachable."""
+        """The current pause or None. While Plex is unreachable, it is stored together with the breaker."""
         raw = self.read("pause")
         return Pause.from_json(raw, self.breaker) if isinstance(raw, dict) else None
 
@@ -101,7 +100,7 @@ class Meta:
 
     @property
     def stats(self) -> Stats:
-        """The counters so far, zeros where there are none."""
+        """The stored counters, or zeros."""
         return Stats.from_json(self.read("stats"))
 
     @stats.setter
@@ -109,7 +108,7 @@ class Meta:
         self.write("stats", stats.as_json())
 
     def read(self, name: str) -> Any:
-        """Return a stored value, None where there is none."""
+        """Return a stored value, None if there is none."""
         try:
             row = self.conn.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         except sqlite3.OperationalError as error:
@@ -119,5 +118,5 @@ class Meta:
         return None if row is None or row[0] is None else json.loads(row[0])
 
     def write(self, name: str, value: Any) -> None:
-        """Store a value."""
+        """Store a value that JSON can represent."""
         self.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))

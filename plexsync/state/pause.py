@@ -1,6 +1,6 @@
-"""Why nothing is sent for now, and until when. A value; ``meta.py`` stores it, and the lock's holder alone writes it.
+"""A pause: why nothing is sent to Plex, and until when. ``meta.py`` stores it; only the lock's holder writes it.
 
-Idle worker, status and tasks read it, so it needs the standard library alone.
+The idle worker, status and tasks read it, so it needs only the standard library.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from typing import Any
 
 from plexsync.state.breaker import THRESHOLD, Breaker, failed
 
-#: What pauses: Plex unreachable, Stash unreachable, something for the user to put right, this machine, or ``dryRun``
-#: with edits held back.
+#: Kinds of pause: Plex unreachable, Stash unreachable, a setup that the user must fix, an error on this machine, or
+#: ``dryRun`` holding edits back.
 PLEX, STASH, SETUP, LOCAL, DRY = "plex", "stash", "setup", "local", "dry"
 
-#: Seconds after which work is tried again after a fault of this machine (a full disk, say) or an internal error.
+#: Seconds between two attempts after an error on this machine (a full disk, say) or an internal error.
 LOCAL_INTERVAL = 60.0
 
-#: Kinds that an edit may end: whoever saves has Stash, and perhaps the settings, at hand.
+#: Kinds that an edit may end: whoever edits uses Stash right now, and may have fixed the login or the settings.
 ENDED_BY_EDITS = (STASH, SETUP)
 
-#: What is stored, beside the breaker.
+#: The stored attributes; the breaker is stored separately.
 _STORED = ("kind", "until", "problem", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
 
 
 class Pause:
-    """A pause of one ``kind``. ``problem``: the user's sentence, or ``""``.
+    """A pause of one ``kind``. ``problem``: the sentence for the user, or ``""``.
 
-    ``until``: when to probe again, ``interval``: seconds between probes; while Plex is unreachable (``PLEX``) both are
-    the ``breaker``'s, which no other kind has. ``edits``: the counter of edits when the pause began. ``settings``:
-    digest of what Stash had saved. ``section``: the library that a probe reads. ``tagging``: edits are read all the
-    same, to be tagged in Stash. ``settings_check_at``: next time to re-read only the settings; 0: never.
+    ``until``: when to probe again; ``interval``: seconds between probes. While Plex is unreachable (``PLEX``) both come
+    from the ``breaker``, which no other kind has. ``edits``: the queue's counter of edits when the pause began.
+    ``settings``: digest of the settings saved in Stash. ``section``: the library that a probe reads. ``tagging``:
+    edited scenes are still read, to be tagged in Stash. ``settings_check_at``: next time to re-read only the settings;
+    0: never.
     """
 
     __slots__ = ("_interval", "_until", "breaker", *_STORED[4:], "kind", "problem")
@@ -79,14 +80,14 @@ class Pause:
 
     @property
     def is_ended_by_edits(self) -> bool:
-        """Whether an edit ends the pause."""
+        """True if an edit ends the pause."""
         return self.tagging or self.kind in ENDED_BY_EDITS
 
     def prolong(self, now: float, reset: float, cap: float, *, plex_failed: bool = False) -> None:
-        """Move the pause on after a probe that found nothing; ``reset`` and ``cap``: the breaker's, in seconds.
+        """Set the next probe after one that found no reason to resume.
 
-        The breaker counts and doubles where Plex itself failed, an unreachable Stash is asked ever less often, and
-        everything else at the same interval.
+        ``reset``, ``cap``: the breaker's first and longest interval, in seconds. If Plex itself failed, the breaker
+        counts it; an unreachable Stash is asked ever less often; everything else keeps its interval.
         """
         if self.kind == PLEX and plex_failed:
             self.breaker = failed(self.breaker, now, reset, cap, at_once=True)
@@ -97,16 +98,16 @@ class Pause:
         self.until = now + self.interval
 
     def check_settings_within(self, seconds: float, now: float) -> None:
-        """Have the settings re-read in so many seconds where the next probe is further off: they may name the fault."""
+        """Have the settings re-read after ``seconds`` if the next probe is further off: the user may fix them first."""
         self.settings_check_at = now + seconds if self.interval > seconds else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is stored."""
+        """Return the stored form."""
         return {name: getattr(self, name) for name in _STORED}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any], breaker: Breaker) -> Pause:
-        """Return the pause that ``as_json`` made, with the breaker as it is now."""
+        """Return the pause from its stored form, with the breaker as stored now."""
         rest = {name: raw[name] for name in _STORED[3:] if name in raw}
         return cls(
             str(raw.get("kind")), float(raw.get("until") or 0), str(raw.get("problem") or ""), breaker=breaker, **rest

@@ -1,6 +1,6 @@
-"""What to write to an item, as which requests, and whether it arrived. Pure: values in, values out.
+"""What to write to an item, in which requests, and whether it arrived. Pure.
 
-Knows nothing of Stash, HTTP or databases. Every list in an edit is right whether the server appends or replaces.
+Knows nothing of Stash, HTTP or databases. Every list in an edit ends up right whether the server appends or replaces.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from plexsync.model.written import Change, Written
 Params = tuple[tuple[str, str], ...]
 Outcome = Literal["as_sent", "kept", "unchanged"]
 
-#: Characters of a request line. Exact limits of Plex are unknown; nginx before it takes 8 KB.
+#: Characters of a request line. Plex's exact limits are unknown; an nginx in front of it accepts 8 KB.
 SOFT_LIMIT = 4096
 HARD_LIMIT = 7168
-#: ``PUT /library/sections/<4 digits>/all?type=1&id=<9 digits> HTTP/1.1`` and a path before it.
+#: ``PUT /library/sections/<4 digits>/all?type=1&id=<9 digits> HTTP/1.1``, and a proxy's path in front.
 BASE_LENGTH = 96
 #: A lock on ``collection`` would keep Plex's own agents from adding theirs.
 UNLOCKED = frozenset({"collection"})
-#: Why a list is left alone that others share and that does not fit into a request line.
+#: The reason for leaving a list alone that others add to and that does not fit one request line.
 TOO_LONG = "too long for one request"
 
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """What one item needs. ``locks``: locks to set without a value (``thumb``, ``art``). ``left``: (field, reason).
+    """What to write to one item. ``locks``: locks to set without a value (``thumb``, ``art``).
 
-    ``warnings``: sentences about what had to be cut, or left alone, because no request can carry it.
+    ``left``: (field, reason) of fields left alone. ``warnings``: sentences about values that had to be cut or left
+    alone because no request can carry them.
     """
 
     changes: tuple[Change, ...] = ()
@@ -43,20 +44,20 @@ class EditPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is to be sent."""
+        """True if there is nothing to send."""
         return not self.changes and not self.locks
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """The parameters of each edit, in the order in which they go, and sentences about what a lower limit cut."""
+    """The parameters of each edit in the order of sending, and sentences about what a lower limit cut."""
 
     edits: tuple[Params, ...]
     warnings: tuple[str, ...] = ()
 
 
 def plan(item: Item, desired: Desired, written: Written, *, keep_plex_edits: bool) -> EditPlan:
-    """Return the difference between an item and what it should be; what Plex's normalisation explains is none."""
+    """Return the difference between an item and the desired values, but for what Plex's normalisation explains."""
     changes: list[Change] = []
     left: list[tuple[str, str]] = []
     warnings: list[str] = []
@@ -84,7 +85,7 @@ def _distinct(name: str, desired: Value) -> Value:
 
 
 def _final(name: str, item: Item, desired: Value, written: Written) -> Value | None:
-    """Return what the field should hold in the end, or None to leave it. Empty clears only what PlexSync wrote."""
+    """Return the field's final value, or None to leave it. An empty value clears only what PlexSync wrote."""
     old = item.value(name)
     if isinstance(old, tuple):
         return _final_list(name, old, tags_of(desired), written.names.get(name, ()))
@@ -114,10 +115,10 @@ def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: b
 
 
 def fitted(change: Change, limit: int) -> Change | None:
-    """Return the change itself if its value fits a request line of ``limit`` characters, else one with less of it.
+    """Return ``change`` itself if its value fits a request line of ``limit`` characters, else a shorter one.
 
-    A text is cut between characters, a list after a name. Return None where nothing would be left, and for a list that
-    others share. Removals do not count: they can go in separate requests.
+    A text is cut between characters, a list after a name. Return None if nothing would be left, and for a list that
+    others add to. Removals do not count: they can go in separate requests.
     """
     space = limit - BASE_LENGTH
     name, new = change.field, change.new
@@ -147,12 +148,12 @@ def _cut_short(whole: Change, sent: Change | None) -> str:
 
 
 def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, hard_limit: int = HARD_LIMIT) -> Requests:
-    """Return the edits that carry the plan out: normally one.
+    """Return the edits that carry out the plan: normally one.
 
     A request line over ``soft_limit`` characters is split by field, scalars first. A field stays whole and may reach
     ``hard_limit`` alone; removals that do not fit beside their list go before it, in separate requests. That is right
-    whether the server appends or replaces: the last request carries the complete list. Under a lower limit than the
-    plan was made for, fields are cut as by ``fitted``, or left out.
+    whether the server appends or replaces: the last request carries the complete list. With a lower limit than the plan
+    was made for, fields are cut as by ``fitted``, or left out.
     """
     soft = min(soft_limit, hard_limit) - BASE_LENGTH
     warnings: list[str] = []
@@ -173,12 +174,12 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
 
 
 def _pieces(change: Change, space: int) -> list[Params]:
-    """Return the parameters of one field: one piece, or several where the removals do not fit beside the list."""
+    """Return the parameters of one field: one piece, or several if the removals do not fit beside the list."""
     name, new = change.field, change.new
     if isinstance(new, str):
         return [_scalar(name, new)]
     stays = {tag_key(tag) for tag in new}
-    # No tag is in both lists: Plex compares them without case.
+    # A tag must not be in both lists, and Plex compares tags without case.
     gone = [tag for tag in distinct_tags(tags_of(change.old)) if tag_key(tag) not in stays]
     whole = _list(name, new, gone)
     if _length(whole) <= space:
@@ -198,14 +199,14 @@ def _scalar(name: str, value: str) -> Params:
 
 
 def _list(name: str, tags: Sequence[str], gone: Sequence[str]) -> Params:
-    """Return the indexed list, the removals, the lock."""
+    """Return the parameters of a list: its tags by index, the removals, the lock."""
     params = tuple((f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(tags))
     params += _removal(name, gone) if gone else ()
     return params if name in UNLOCKED else (*params, (f"{name}.locked", "1"))
 
 
 def _removal(name: str, gone: Sequence[str]) -> Params:
-    # Each name is quoted once here, and the whole again as a query value: a comma inside a name survives.
+    # Each name is quoted here, and all of them again as a query value: a comma inside a name survives.
     return ((f"{name}[].tag.tag-", ",".join(quote(tag, safe="") for tag in gone)),)
 
 
@@ -214,7 +215,7 @@ def _length(params: Params) -> int:
 
 
 def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Outcome]:
-    """Return how each changed field ended: as sent, stored differently by Plex, or still the old value."""
+    """Return field -> ``as_sent``, ``kept`` (Plex stored another value) or ``unchanged`` (still the old value)."""
     outcomes: dict[str, Outcome] = {}
     for change in plan.changes:
         now = item_after.value(change.field)

@@ -1,7 +1,7 @@
-"""From scenes to planned edits: match against the index, ask Stash who else has such a file, read the items, compare.
+"""From scenes to planned edits: match against the index, ask Stash for rival scenes, read the items, compare.
 
-Reads only; the worker, the preview and Check setup share it. Writes nothing to Plex, and to ``state.db`` only the index
-and the learned path map.
+Shared by the worker, the preview and Check setup. Writes nothing to Plex, and only the index and the learned path map
+to ``state.db``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from plexsync.sync.edit import EditPlan, plan
 
 K = TypeVar("K", str, int)
 
-#: Seconds for which a folder that Plex was asked to scan is not asked for again.
+#: Seconds for which Plex is not asked again to scan the same folder.
 SCAN_PAUSE = 600.0
 
 #: Seconds for which the index counts as fresh while nothing is missing from it.
@@ -37,7 +37,7 @@ FRESH = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One item that a scene is to be written to, as it is now and as it should be."""
+    """One item to write a scene to: as it is now, and as it should be."""
 
     scene: Scene
     candidate: Candidate
@@ -48,7 +48,7 @@ class Target:
 
 
 class _BatchView:
-    """The library index for one batch, each look-up asked once."""
+    """The library index for one batch: each look-up is made once."""
 
     def __init__(self, library: Library) -> None:
         self.complete = library.complete
@@ -73,7 +73,7 @@ def _once(
     ask: Callable[[Collection[K]], Mapping[K, Sequence[IndexPart]]],
     keys: Collection[K],
 ) -> Mapping[K, Sequence[IndexPart]]:
-    """Return what lies under ``keys``, asking only for those that are not ``known`` yet."""
+    """Return the parts under ``keys``, looking up only those that are not ``known`` yet."""
     new = [key for key in keys if key not in known]
     if new:
         answer = ask(new)
@@ -82,7 +82,7 @@ def _once(
 
 
 class Planner:
-    """Plans for one Plex server under one copy of the settings."""
+    """Plans edits for one Plex server under one copy of the settings."""
 
     def __init__(
         self,
@@ -106,11 +106,11 @@ class Planner:
 
     @property
     def listing_seconds(self) -> float:
-        """Seconds spent so far on listing Stash's files for many batches."""
+        """Seconds spent so far on listings of Stash's files that serve many batches."""
         return self._stash_files.seconds
 
     def close(self) -> None:
-        """Forget what was listed of Stash."""
+        """Drop the listing of Stash's files."""
         self._stash_files.close()
 
     @property
@@ -121,8 +121,8 @@ class Planner:
     def refresh(self, *, missing: bool = False) -> Refresh | None:
         """Bring the index of the chosen libraries up to date; return None if that was done within ``FRESH`` seconds.
 
-        ``missing``: a scene has no item, so Plex is asked at once. An older index does no harm: the full item that is
-        read before each write lists the files that it holds.
+        ``missing``: a scene has no item, so ask Plex at once. An older index does no harm: the full item that is read
+        before each write lists the item's files.
         """
         now = self._clock()
         if not missing and self.library.complete and 0 <= now - self._refreshed < FRESH:
@@ -132,19 +132,19 @@ class Planner:
         return refresh
 
     def stale(self) -> None:
-        """An item was not as the index has it: make the next refresh ask Plex what took the place of it."""
+        """Note that an item was not as the index has it: the next refresh asks Plex whatever its age."""
         self._refreshed = float("-inf")
         self.library.expect_more()
 
     def scan_once(self, section: int, folder: str) -> None:
-        """Ask Plex to scan a folder, but each at most every ``SCAN_PAUSE`` seconds."""
+        """Ask Plex to scan a folder, unless it was asked less than ``SCAN_PAUSE`` seconds ago."""
         now = self._clock()
         if not 0 <= now - self._scanned.get((section, folder), float("-inf")) < SCAN_PAUSE:
             self._scanned[section, folder] = now
             self.client.scan(section, folder)
 
     def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
-        """Return which items these scenes belong to, asking Stash little about the files of other scenes."""
+        """Return scene id -> match, asking Stash only for files of other scenes that could make a difference."""
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
@@ -154,58 +154,59 @@ class Planner:
             return first
         claims = self._claims(first)
         known = _claiming(replace(known, rivals=self._rivals(names, alike, scenes)), claims)
-        found = matching.match(scenes, view, known)
-        turned_to = self._claims(found)
-        if turned_to.keys() - claims.keys():  # a scene that lost its item may have turned to another's
-            found = matching.match(scenes, view, _claiming(known, claims | turned_to))
-        self._learn(found)
-        return found
+        matches = matching.match(scenes, view, known)
+        new_claims = self._claims(matches)
+        if new_claims.keys() - claims.keys():  # a scene that lost its item may now match one claimed by another scene
+            matches = matching.match(scenes, view, _claiming(known, claims | new_claims))
+        self._learn(matches)
+        return matches
 
     def _claims(self, matches: Mapping[int, Match]) -> dict[int, Record]:
-        """Return what was written to the items of these matches before, by rating key."""
-        return self.state.records(
-            self.machine, {candidate.rating_key for one in matches.values() for candidate in one.items}
-        )
+        """Return what was written before to the items of these matches: rating key -> record."""
+        rating_keys = {candidate.rating_key for match in matches.values() for candidate in match.items}
+        return self.state.records(self.machine, rating_keys)
 
     def _known(self, scenes: Sequence[Scene]) -> Known:
         records = self.state.records_of(self.machine, [scene.id for scene in scenes])
         remembered = {
-            scene_id: tuple(Remembered(one.rating_key, one.path, one.stash_path) for one in several)
-            for scene_id, several in records.items()
+            scene_id: tuple(Remembered(record.rating_key, record.path, record.stash_path) for record in of_scene)
+            for scene_id, of_scene in records.items()
         }
         known = Known(self.settings.path_map, self.learned(), remembered)
-        return _claiming(known, {one.rating_key: one for several in records.values() for one in several})
+        return _claiming(known, {record.rating_key: record for of_scene in records.values() for record in of_scene})
 
     def learned(self) -> path_map.LearnedMap:
         """Return the path map learned from the matches on this server."""
         return path_map.learned_from(path_map.Tally(*row) for row in self.state.tallies(self.machine))
 
-    def _learn(self, found: Mapping[int, Match]) -> None:
-        pairs = matching.unambiguous_pairs(found.values())
+    def _learn(self, matches: Mapping[int, Match]) -> None:
+        pairs = matching.unambiguous_pairs(matches.values())
         if not pairs:
             return
         before = [path_map.Tally(*row) for row in self.state.tallies(self.machine)]
         after = path_map.tally(before, pairs)
         if tuple(before) != tuple(after):
-            self.state.store_tallies(self.machine, [(one.stash_prefix, one.plex_prefix, one.seen) for one in after])
+            rows = [(tally.stash_prefix, tally.plex_prefix, tally.seen) for tally in after]
+            self.state.store_tallies(self.machine, rows)
 
     def _rivals(
         self, names: Collection[str], alike: Collection[tuple[int, float]], scenes: Sequence[Scene]
     ) -> dict[str, tuple[Rival, ...]]:
-        told = self._stash_files.with_names(self.stash, names, scenes) if names else []
-        told += self._stash_files.alike(self.stash, alike, scenes) if alike else []
-        found: dict[str, list[Rival]] = {name_key(name): [] for name in names}
-        for scene_id, file in told:
-            found.setdefault(name_key(file.path), []).append(Rival(scene_id, file))
-        return {key: tuple(rivals) for key, rivals in found.items()}
+        """Return the files of other scenes with these names or sizes: name key -> rivals."""
+        files = self._stash_files.with_names(self.stash, names, scenes) if names else []
+        files += self._stash_files.alike(self.stash, alike, scenes) if alike else []
+        rivals: dict[str, list[Rival]] = {name_key(name): [] for name in names}
+        for scene_id, file in files:
+            rivals.setdefault(name_key(file.path), []).append(Rival(scene_id, file))
+        return {key: tuple(of_name) for key, of_name in rivals.items()}
 
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
-        """Return the full items by rating key, in one request; what Plex no longer has is absent."""
+        """Return rating key -> full item, in one request; items that Plex no longer has are absent."""
         keys = {candidate.rating_key for candidate in candidates}
         return self.client.items(keys) if keys else {}
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
-        """Return what would change on ``item`` for ``scene``."""
+        """Return what to change on ``item`` for ``scene``; ``record``: what was written to it before, if anything."""
         desired = fields.desired(scene, self.settings)
         record = record or Record(item.rating_key, scene.id)
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
@@ -214,9 +215,9 @@ class Planner:
 
 
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
-    """Return the same with the claims of these records, which are by rating key."""
+    """Return ``known`` with the claims of these records (rating key -> record)."""
     return replace(
         known,
-        claims={key: one.scene_id for key, one in records.items()},
-        claim_paths={key: one.path for key, one in records.items() if one.path},
+        claims={key: record.scene_id for key, record in records.items()},
+        claim_paths={key: record.path for key, record in records.items() if record.path},
     )

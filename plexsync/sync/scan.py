@@ -1,4 +1,4 @@
-"""``missingScan``: asks Plex to look through the folder of a scene that it does not have. Knows no jobs."""
+"""``missingScan``: ask Plex to scan the folder of a scene that it does not have. Knows no jobs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from plexsync.sync.work import named
 
 
 def ask(planner: Planner, scene: Scene, log: Log) -> None:
-    """Ask for a scan where, by the path map, the scene's folder lies in a chosen library.
+    """Ask for a scan of the scene's folders that, by the path map, lie in a chosen library.
 
-    Where Plex is too busy for it, or refuses, that is logged. Raise ``PlexUnavailable`` and ``SetupError``.
+    Log it if Plex is too busy or rejects the request. Raise ``PlexUnavailable`` and ``SetupError``.
     """
     for file in scene.files:
-        ways = (apply_map(file.path, planner.settings.path_map), *planner.learned().translate(file.path))
-        for folder in dict.fromkeys(posixpath.dirname(path) for path in ways):
+        paths = (apply_map(file.path, planner.settings.path_map), *planner.learned().translate(file.path))
+        for folder in dict.fromkeys(posixpath.dirname(path) for path in paths):
             for section in planner.sections:
-                if any(_lies_in(folder, place) for place in section.locations):
+                if any(_is_within(folder, location) for location in section.locations):
                     _scan(planner, section.key, folder, scene, log)
 
 
@@ -32,6 +32,6 @@ def _scan(planner: Planner, section: int, folder: str, scene: Scene, log: Log) -
         log.info("failed to ask Plex for a scan", **named(scene), folder=Private(folder), why=str(error))
 
 
-def _lies_in(folder: str, place: str) -> bool:
-    base = place.replace("\\", "/").rstrip("/")
+def _is_within(folder: str, location: str) -> bool:
+    base = location.replace("\\", "/").rstrip("/")
     return bool(base) and (folder == base or folder.startswith(base + "/"))

@@ -1,4 +1,4 @@
-"""One job on its way to one item: what it wants there, how far it came, and how it ended."""
+"""One job and one item to write to: what is sent, how far it came, and how it ended."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class Cover:
 class Work:
     """One target of a job, from planning to settling.
 
-    ``edit``: what is sent, and later what was sent; ``short``: its fields that were cut on the way. ``sent``: an edit
-    reached Plex. ``whole``: nothing of the edit was left unsent, though Plex may have refused a part. ``held_back``:
-    something differs, but ``dryRun`` is on. ``ended``: a writer is done with it; ``error``: why it did not end well.
+    ``record``: what will be stored about the item. ``edit``: what is sent, in the end what was sent; ``short``: the
+    fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
+    Plex may have rejected fields of it (``rejected``). ``uploaded``: an image was sent. ``held_back``: something
+    differs, but ``dryRun`` is on. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
     """
 
     job: Job
@@ -45,7 +46,7 @@ class Work:
     held_back: bool = False
     ended: bool = False
     error: PlexSyncError | None = None
-    refused: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
     short: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -61,9 +62,6 @@ class Work:
 
 
 def named(scene: Scene) -> dict[str, object]:
-    """Return the values by which a line of the log names a scene: ``scene=5 name="Title"``.
-
-    A scene without a title goes by its file's name.
-    """
+    """Return the values that name a scene in a log line, ``scene=5 name="Title"``; without a title, its file's name."""
     name = scene.title or (base_name(scene.files[0].path) if scene.files else "")
     return {"scene": scene.id, "name": Private(name)} if name else {"scene": scene.id}

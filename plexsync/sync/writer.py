@@ -1,6 +1,6 @@
-"""Carrying planned edits out: intents before each PUT, one PUT an item, one read-back for the batch, images last.
+"""Carry out planned edits: intents before each PUT, one PUT per item, one read-back for the batch, images last.
 
-Raises for what concerns the whole of Plex or the setup; what concerns one item becomes that work's error.
+Raises what concerns Plex as a whole or the setup; what concerns one item becomes the error of that work.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from plexsync.sync.planner import Planner
 from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Cover, Work, named
 
-#: Bytes of covers kept in memory between the edits and the uploads of a batch; further ones are fetched again.
+#: Bytes of covers kept in memory between the edits and the uploads of a batch; covers beyond it are fetched again.
 COVER_BYTES = 32_000_000
 
-#: Attempts after which an edit that keeps failing with 500, while others succeed, is tried field by field.
+#: Attempts after which an edit that keeps failing with status 500, while others succeed, is sent field by field.
 PATIENCE = 2
 
-#: Characters of a request line that are tried, one after the other, for a field that was refused for its length.
+#: Lengths of a request line tried one after the other for a field that was rejected for its length.
 SHORTER = (3072, 2048, 1024, 512)
 
-#: A lock that Plex refuses -> the field that a person knows.
+#: A lock that Plex rejects -> the name of the field for the user.
 LOCKED = {"thumb": "poster", "art": "background"}
 
 
 class DryWriter:
-    """The writer under ``dryRun``: finds out what would be written."""
+    """The writer under ``dryRun``: only finds out what would be written."""
 
     def write(self, works: Sequence[Work]) -> None:
         """Note which works would write something."""
@@ -46,43 +46,43 @@ class DryWriter:
 
 
 class Writer:
-    """Writes one batch. ``is_wanted`` is asked before each edit: Stop means stop within a batch too."""
+    """Writes one batch. ``is_wanted`` is asked before each edit, so Stop takes effect within a batch too."""
 
     def __init__(self, planner: Planner, log: Log, throttle: Throttle, is_wanted: Callable[[Job], bool]) -> None:
         self._planner = planner
         self._log = log
         self._throttle = throttle
         self._is_wanted = is_wanted
-        self._held = 0
-        self._wrote: set[int] = set()
+        self._cover_bytes = 0
+        self._written: set[int] = set()
 
     def write(self, works: Sequence[Work]) -> None:
-        """Write the works and note how each ended. One for which the batch has no time stays as it was.
+        """Write the works and note how each ended. A work for which the batch has no time left stays as it was.
 
-        Raises ``PlexUnavailable`` or ``SetupError``.
+        Raise ``PlexUnavailable`` or ``SetupError``.
         """
         for work in works:
             self._prepare(work)
         self._intend([work for work in works if work.cover or not work.edit.empty])
-        done: list[Work] = []
+        started: list[Work] = []
         for work in works:
             if not (self._throttle.lets_through(work.job) and self._is_wanted(work.job)):
                 continue
-            done.append(work)
+            started.append(work)
             if not work.edit.empty:
                 self._send(work)
-        self._read_back([work for work in done if work.sent])
+        self._read_back([work for work in started if work.sent])
         try:
-            for work in done:
+            for work in started:
                 if work.cover and work.error is None:
                     self._upload(work)
         finally:
-            self._store(done)
-        for work in done:
+            self._store(started)
+        for work in started:
             work.ended = True
 
     def _prepare(self, work: Work) -> None:
-        """Fetch the cover where it may have changed, because the locks of the images go with the item's one PUT."""
+        """Fetch the cover if it may have changed, because the locks of the images go with the item's only PUT."""
         scene, record = work.target.scene, work.record
         for name, why in work.edit.left:
             self._log.debug("left field alone", **named(scene), field=name, why=why)
@@ -93,11 +93,11 @@ class Writer:
         try:
             data, kind = self._planner.stash.cover(scene.id)
         except StashUnavailable as error:
-            work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {error}")
+            work.error = _no_cover(scene.id, error)
             return
         problem = check_cover(data, kind)
         if problem and problem.retry:
-            work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {problem.reason}")
+            work.error = _no_cover(scene.id, problem.reason)
         elif problem:
             work.record = replace(record, cover_stamp=covers.stamp(work.target))
             if not problem.placeholder:
@@ -112,17 +112,18 @@ class Writer:
         if not elements:
             work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
             return
-        keep = self._held + len(data) <= COVER_BYTES
-        self._held += len(data) if keep else 0
+        keep = self._cover_bytes + len(data) <= COVER_BYTES
+        self._cover_bytes += len(data) if keep else 0
         work.cover = Cover(elements, sha1, kind, data if keep else None)
         locks = (covers.LOCKS[element] for element in elements)
         work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
-        # A lock without an upload must not look like a person's choice, nor an upload without an answer be repeated.
-        meant = covers.held(work.record) | dict.fromkeys(elements, "")
-        work.record = replace(work.record, cover=covers.text(meant))
+        # Noted before the PUT: a lock whose upload never came must not look like a person's choice, and an upload whose
+        # answer never came is looked for before it is repeated.
+        intended_uploads = covers.uploads(work.record) | dict.fromkeys(elements, "")
+        work.record = replace(work.record, cover=covers.text(intended_uploads))
 
     def _intend(self, works: Sequence[Work]) -> None:
-        """Commit what is about to be written: an intent without an outcome counts as ours."""
+        """Commit what is about to be written: after a crash, an intended value counts as ours."""
         for work in works:
             work.record = replace(work.record, written=intended(work.record.written, work.edit.changes))
         if works:
@@ -149,12 +150,12 @@ class Writer:
         item, client = work.target.item, self._planner.client
         client.put(item.section, item.rating_key, params)
         work.sent = True
-        self._wrote.add(item.rating_key)
+        self._written.add(item.rating_key)
         self._throttle.wrote(client.session.last.seconds if client.session.last else 0.0)
 
     def _field_by_field(self, work: Work, first: Rejected | PlexBusy) -> None:
-        """Each field alone: accepted ones count, refused ones are named in the dead letter."""
-        refused: dict[str, Rejected | PlexBusy] = {}
+        """Send each field alone: accepted fields count, rejected ones are named in the dead letter."""
+        rejected: dict[str, Rejected | PlexBusy] = {}
         accepted = False
         for single in _singles(work.edit):
             name = single.changes[0].field if single.changes else single.locks[0]
@@ -166,21 +167,21 @@ class Writer:
                     work.error = error
                     self._busy(work)
                     return
-                refused[name] = error
+                rejected[name] = error
             except ItemGone as gone:
                 work.error = gone
                 return
-        work.refused, work.whole = tuple(refused), True
-        busy = all(isinstance(error, PlexBusy) for error in refused.values())
-        if refused and busy and not accepted and self._wrote <= {work.target.item.rating_key}:
-            # Nothing shows that it is this edit's doing: Plex may be busy with its own database.
+        work.rejected, work.whole = tuple(rejected), True
+        busy = all(isinstance(error, PlexBusy) for error in rejected.values())
+        if rejected and busy and not accepted and self._written <= {work.target.item.rating_key}:
+            # Nothing was written, so nothing shows that this edit is at fault: Plex's database may be busy.
             work.error = first
             self._busy(work)
-        elif refused:
-            work.error = _refusal(work.target.scene.id, refused)
+        elif rejected:
+            work.error = _rejection(work.target.scene.id, rejected)
 
     def _put_single(self, work: Work, single: EditPlan) -> None:
-        """Send one field; refused for its length it is sent again, shorter each time."""
+        """Send one field; if it is rejected for its length, send it again, shorter each time."""
         requests = edit.requests_for(single, work.target.item).edits
         try:
             for params in requests:
@@ -190,7 +191,7 @@ class Writer:
                 raise
             self._put_shorter(work, single.changes[0], requests, error)
 
-    def _put_shorter(self, work: Work, change: Change, tried: tuple[Params, ...], refused: Rejected) -> None:
+    def _put_shorter(self, work: Work, change: Change, tried: tuple[Params, ...], rejected: Rejected) -> None:
         for limit in SHORTER:
             part = edit.fitted(change, limit)
             if part is None:
@@ -208,13 +209,13 @@ class Writer:
                     raise
                 continue
             if part.new != change.new:
-                why = f"{change.field} was cut because Plex refused a longer request: {refused}"
+                why = f"{change.field} was cut because Plex rejected a longer request: {rejected}"
                 self._log.warning("shortened", **named(work.target.scene), why=why)
             return
-        raise refused
+        raise rejected
 
     def _shorten(self, work: Work, part: Change) -> None:
-        """Intend the shorter value as well: should the worker be killed now, it counts as ours."""
+        """Commit the shorter value as intended too: if the worker is killed now, it still counts as ours."""
         whole = next(change for change in work.edit.changes if change.field == part.field)
         if whole.new == part.new:
             return
@@ -224,27 +225,28 @@ class Writer:
         self._intend([work])
 
     def _busy(self, work: Work) -> None:
-        """Ask whether it is Plex as a whole that fails: five items in a row say so, or a small read."""
+        """Raise ``PlexUnavailable`` if Plex as a whole fails: by the failures in a row, or by a probe."""
         self._throttle.busy(work)
         with self._planner.client.whole() as client:
             client.probe(work.target.item.section)
 
     def _read_back(self, works: Sequence[Work]) -> None:
-        """Read once all that was written: a job is done only when each field is there as it was sent."""
+        """Read all written items in one request: a job is done only if each field arrived as it was sent."""
         if not works:
             return
         after = self._planner.client.items([work.target.item.rating_key for work in works])
         for work in works:
             item = after.get(work.target.item.rating_key)
             if item is None:
-                work.error = ItemGone(
-                    f"The item of scene {work.target.scene.id} vanished from Plex while it was written"
-                )
+                scene_id = work.target.scene.id
+                work.error = ItemGone(f"The item of scene {scene_id} disappeared from Plex during the write")
             else:
                 self._compare(work, item)
 
     def _compare(self, work: Work, after: Item) -> None:
-        sent = replace(work.edit, changes=tuple(c for c in work.edit.changes if c.field not in work.refused))
+        sent = replace(
+            work.edit, changes=tuple(change for change in work.edit.changes if change.field not in work.rejected)
+        )
         outcomes = dict(edit.verify(after, sent, work.target.item))
         for change in sent.changes:
             outcomes[change.field] = self._judged(work, change, outcomes[change.field])
@@ -252,7 +254,7 @@ class Writer:
         for change in sent.changes:
             if outcomes[change.field] == "kept" and change.field not in work.short:
                 self._log.warning(
-                    "differs: Plex stored another value than was sent",
+                    "differs: Plex stored a different value",
                     **named(work.target.scene),
                     field=change.field,
                     sent=Private(str(change.new)),
@@ -261,12 +263,12 @@ class Writer:
         lost = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
         if lost and work.error is None:
             what = ", ".join(lost)
-            work.error = PlexBusy(f"Plex accepted the edit of scene {work.target.scene.id} but did not keep {what}")
+            work.error = PlexBusy(f"Plex accepted the edit of scene {work.target.scene.id}, but did not keep {what}")
 
     def _judged(self, work: Work, change: Change, outcome: edit.Outcome) -> edit.Outcome:
-        """Correct the outcome by how the edit went: a part may not have been sent, or was cut."""
+        """Return the outcome of a change, corrected by how the edit went: not all may have been sent, or it was cut."""
         if not work.whole and outcome == "kept":
-            return "unchanged"  # what differs may simply not have been sent
+            return "unchanged"  # the change may not have been sent
         if outcome == "as_sent" and change.field in work.short:
             return "kept"
         known = work.target.record.written.kept.get(change.field, ("", ""))[0]
@@ -278,15 +280,15 @@ class Writer:
         cover, scene = work.cover, work.target.scene
         assert cover is not None
         try:
-            data = cover.data if cover.data is not None else self._fetched_again(scene.id, cover)
+            data = cover.data if cover.data is not None else self._fetch_again(scene.id, cover)
             for element in cover.elements:
                 self._upload_to(work, element, data, cover)
-                held = {**covers.held(work.record), element: cover.sha1}
-                work.record = replace(work.record, cover=covers.text(held))
+                uploads = {**covers.uploads(work.record), element: cover.sha1}
+                work.record = replace(work.record, cover=covers.text(uploads))
                 self._throttle.answered()
             work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
         except StashUnavailable as error:
-            work.error = PlexBusy(f"The cover of scene {scene.id} was not fetched: {error}")
+            work.error = _no_cover(scene.id, error)
         except ItemGone as error:
             work.error = error
         except PlexBusy as error:
@@ -294,30 +296,29 @@ class Writer:
             self._busy(work)
         except Rejected as error:
             work.error = Rejected(
-                f"Plex refused the cover of scene {scene.id} ({error}). Replace it in Stash,"
-                " or switch the poster and the background off.",
+                f"Plex rejected the cover of scene {scene.id} ({error}). Replace it in Stash,"
+                " or switch off the poster and the background in the settings.",
                 status=error.status,
-                fields=("poster",),
             )
         finally:
             cover.data = None
 
     def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
         client, key = self._planner.client, work.target.item.rating_key
-        unanswered = covers.held(work.target.record).get(element) == ""
+        unanswered = covers.uploads(work.target.record).get(element) == ""
         if unanswered and client.has_image(key, element, cover.sha1):
             return
         client.upload(key, element, data, cover.kind)
         work.uploaded = True
 
-    def _fetched_again(self, scene_id: int, cover: Cover) -> bytes:
+    def _fetch_again(self, scene_id: int, cover: Cover) -> bytes:
         data, _ = self._planner.stash.cover(scene_id)
         if image_digest(data) != cover.sha1:
-            raise StashUnavailable("it changed while the batch was written")
+            raise StashUnavailable("it changed while the batch was being written")
         return data
 
     def _store(self, works: Sequence[Work]) -> None:
-        """Commit what was written before the jobs are settled: after a crash a job is repeated, never lost."""
+        """Commit what was written, before the jobs are settled: after a crash a job is repeated, never lost."""
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
         for work in works:
             if work.error is None:
@@ -333,12 +334,17 @@ def _singles(edit: EditPlan) -> list[EditPlan]:
     return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
 
 
-def _refusal(scene_id: int, refused: Mapping[str, Rejected | PlexBusy]) -> Rejected:
-    names = [LOCKED.get(name, name) for name in refused]
-    what, error = ", ".join(names), list(refused.values())[-1]
+def _rejection(scene_id: int, rejected: Mapping[str, Rejected | PlexBusy]) -> Rejected:
+    """Return the error that names the rejected fields."""
+    names, error = [LOCKED.get(name, name) for name in rejected], list(rejected.values())[-1]
+    fields, them = ("fields", "them") if len(names) > 1 else ("field", "it")
     return Rejected(
-        f"Plex refused {what} of scene {scene_id} ({error}). The other fields were written."
-        f" Change {what} in Stash, or switch the field off.",
+        f"Plex rejected the {fields} {', '.join(names)} of scene {scene_id} ({error}). The other fields were written."
+        f" Change {them} in Stash, or switch {them} off in the settings.",
         status=error.status or 500,
-        fields=names,
     )
+
+
+def _no_cover(scene_id: int, why: object) -> PlexBusy:
+    """Return the error of a cover that could not be fetched for now: like a busy Plex, it is worth a retry."""
+    return PlexBusy(f"The cover of scene {scene_id} could not be fetched: {why}")

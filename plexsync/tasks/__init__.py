@@ -1,1 +1,1 @@
-"""Tasks and operations as Stash calls them."""
+"""The tasks and operations that Stash calls."""

@@ -1,4 +1,4 @@
-"""What tasks and operations are called with: their arguments, their buttons, and a place that shows progress."""
+"""What all tasks and operations share: the type of their arguments, the buttons' names, the progress bar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUTTONS = {
 
 
 class ProgressBar(Protocol):
-    """Shows progress."""
+    """Stash's progress bar."""
 
     def progress(self, done: float) -> None:
-        """Show how much is done, 0 to 1."""
+        """Show the share that is done, 0 to 1."""

@@ -1,6 +1,6 @@
-"""Check setup: whether Plex, token, libraries and paths fit, and how many scenes match, in plain words.
+"""Check setup: report in plain words whether Plex, token, libraries and paths are right, and how many scenes match.
 
-Reads only. What is wrong is a finding in the answer, not an error.
+Writes nothing. A problem is a finding in the answer, not an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from plexsync.model.settings import Settings, display_name, setup_problem
 from plexsync.plex.sections import choose
 from plexsync.status import counted
 
-#: Scenes in the sample, and how many of those that do not match are listed with their reason.
+#: Scenes in the sample, and scenes without a certain match that are listed with the reason.
 SAMPLE, REASONS = 50, 3
 
 
@@ -34,23 +34,23 @@ class Findings:
         self._log = log
 
     def good(self, line: str) -> None:
-        """Add something that works."""
+        """Add a line about something that works."""
         self.lines.append(line)
         self._log.info(line)
 
     def warn(self, line: str) -> None:
-        """Add something to look at; PlexSync works all the same."""
+        """Add a line about something that the user should check; PlexSync works nevertheless."""
         self.lines.append(line)
         self._log.warning(line)
 
     def bad(self, line: str) -> None:
-        """Add something that the user has to fix; nothing more is checked."""
+        """Add a line about something that the user has to fix before PlexSync works."""
         self.ok = False
         self.lines.append(line)
         self._log.error(line)
 
     def result(self) -> dict[str, Any]:
-        """Return ``{"ok": ..., "lines": [...], ...facts}``; the last line is the verdict, or what has to be fixed."""
+        """Return ``{"ok": ..., "lines": [...], ...facts}``; the last line is the verdict, or what to fix."""
         sample = self.facts.get("sample", {"scenes": 0, "matched": 0})
         if self.ok and 2 * sample["matched"] < sample["scenes"]:
             self.warn("Check setup: PlexSync works, but most scenes match no item in Plex. The other lines say why.")
@@ -65,7 +65,7 @@ def run(app: App) -> dict[str, Any]:
     try:
         _check(app, findings)
     except StashUnavailable as error:
-        findings.bad(f"{error}. Open any page of Stash: PlexSync then learns how to reach it.")
+        findings.bad(f"{error}. Open any page of Stash to renew PlexSync's connection, then run Check setup again.")
     except PlexSyncError as error:
         findings.bad(str(error))
     return findings.result()
@@ -73,7 +73,7 @@ def run(app: App) -> dict[str, Any]:
 
 def _check(app: App, findings: Findings) -> None:
     saved = settings_from(app.stash.settings())
-    app.state.meta.warned = list(saved.warnings)  # they are findings here, and need no second warning
+    app.state.meta.warned = list(saved.warnings)  # reported as findings below, so no second warning
     settings = app.apply(saved)
     findings.good("Stash answers.")
     for sentence in saved.warnings:
@@ -100,7 +100,7 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     sections = app.client.sections()
     if not sections:
         raise SetupError(
-            "Plex has no library of the type Movies, and PlexSync writes to no other type. Create one in Plex."
+            "Plex has no library of the type Movies, the only type that PlexSync writes to. Create one in Plex."
         )
     names = ", ".join(section.title for section in sections)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
@@ -144,5 +144,5 @@ def _check_paths(app: App, settings: Settings, findings: Findings) -> None:
     else:
         setting = display_name("plexPathMap")
         findings.good(
-            f'PlexSync has learned how paths differ. To make it permanent, paste into "{setting}": {suggested}'
+            f'PlexSync has learned how the paths differ. To make this permanent, paste into "{setting}": {suggested}'
         )

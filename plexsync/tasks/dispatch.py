@@ -1,6 +1,6 @@
-"""Tasks and operations as Stash calls them: find the mode's module, and turn whatever happens into one JSON document.
+"""Run the task or operation that Stash calls, and turn the result or any failure into one JSON document.
 
-The quick operations need the standard library alone; only the modes that talk to a server load more.
+The quick operations need only the standard library; the modes that talk to a server load more.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from plexsync.model.errors import PlexSyncError
 from plexsync.tasks import operations
 from plexsync.tasks.call import BUTTONS, Args
 
-#: Modes that run until their work is done, in ``sync.py``; the others are answered at once by ``operations.py``.
+#: Modes that take a while and run in ``sync.py``; ``operations.py`` answers the others at once.
 TASKS = ("sync_all", "sync_recent", "process_queue", "process_dlq", "preview", "check_setup")
 
 
 def answer(event: events.Event) -> str:
     """Return the JSON document for a task or operation: ``{"output": ...}`` or ``{"error": "one sentence"}``.
 
-    The reason why a button failed is in the log too: Stash shows it a green tick either way.
+    Log the error of a button too, because Stash shows a green tick even then.
     """
     try:
         document = _answer(event)
-    except Exception as error:  # the edge of every button: Python's own report would show what the error's text holds
+    except Exception as error:  # the outermost edge: Python's own traceback would print the error's text
         document = _internal_error(event.mode, error)
     if "error" in document and event.mode in BUTTONS:
         Log([StderrSink()]).error(f"failed to run {BUTTONS[event.mode]}: {document['error']}")
@@ -37,7 +37,7 @@ def answer(event: events.Event) -> str:
 
 
 def _internal_error(mode: str, error: Exception) -> Args:
-    """Return the kind of a bug of ours, and log where it is."""
+    """Log the traceback of a bug of ours, and return the sentence about it."""
     Log([StderrSink()]).trace(error)
     return {"error": f"Internal error in {mode} ({type(error).__name__}). This is a bug; the log has the traceback."}
 
@@ -50,7 +50,7 @@ def _answer(event: events.Event) -> Args:
         return {"error": f"Unknown mode {mode[:40]!r}. PlexSync knows: {known}."}
     folder = environment.data_dir(event.stash_dir)
     if not folder:
-        return {"error": f"Stash did not say where its folder is, so {mode} was not run."}
+        return {"error": f"PlexSync did not run {mode}: Stash did not name its folder."}
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if mode != "log":
@@ -71,7 +71,7 @@ def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
             " Free disk space, or allow Stash to write there."
         }
     except sqlite3.Error as error:
-        wake.wake(folder)  # only the worker, which holds the lock, may repair a damaged file
+        wake.wake(folder)  # only the worker may repair a damaged file, because it holds the lock
         return {
             "error": f"PlexSync's database in {folder} is damaged ({error})."
             " The background worker is repairing it; try again in a minute."
@@ -100,6 +100,6 @@ def _task(mode: str) -> Callable[[str, Args], Any]:
 
 
 def _args(text: str) -> Args:
-    """Return the call's args; ``{}`` if they are no object. The text is known to be JSON."""
+    """Return the call's arguments, ``{}`` if they are not an object. The text is known to be JSON."""
     args = json.loads(text.encode("utf-8", "replace").decode("utf-8"), strict=False).get("args")
     return args if isinstance(args, dict) else {}

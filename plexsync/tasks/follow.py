@@ -1,4 +1,4 @@
-"""How a task follows the rows that it marked, without doing any of the work itself. Standard library alone."""
+"""Follow the rows that a task marked while the worker processes them. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from plexsync.tasks.call import ProgressBar
 
 #: Seconds between two counts of the rows, and between two checks that a worker runs.
 COUNT_INTERVAL, WAKE_INTERVAL = 0.1, 1.0
-#: Counting reads an index row for each row that is left: after a slow count, sleep this many times as long as it took.
+#: The pause after a count, as a multiple of the time that it took: counting reads an index entry for each row left.
 REST = 20
-#: Starts of a worker without a single row settled in between, after which the task gives up on it.
+#: Starts of the worker without a single row settled in between, after which the task gives up.
 STARTS = 5
 
 
 class Ending(Enum):
-    """Why a task stops following."""
+    """The reason why a task stops following."""
 
     DONE = auto()
     PLEX_AWAY = auto()
@@ -32,7 +32,7 @@ class Ending(Enum):
 
 
 class Ended(NamedTuple):
-    """Why following ended; ``sentence``: what the user has to fix."""
+    """How following ended. ``sentence``: what the user has to fix, ``""`` if nothing."""
 
     ending: Ending
     sentence: str = ""
@@ -43,15 +43,15 @@ class Clock(Protocol):
 
     @property
     def clock(self) -> Callable[[], float]:
-        """Seconds since the epoch."""
+        """Return the function that returns the seconds since the epoch."""
 
     @property
     def sleep(self) -> Callable[[float], None]:
-        """Sleeps so many seconds."""
+        """Return the function that sleeps for a number of seconds."""
 
 
 def follow(folder: str, conn: sqlite3.Connection, task_id: str, total: int, bar: ProgressBar, world: Clock) -> Ended:
-    """Wait until each row of the task is settled or put back, or the worker is paused; return why it ended."""
+    """Wait until every row of the task is settled or put back, or the worker is paused; return how it ended."""
     since = world.clock()
     numbers = QueueMeta(conn)
     request = numbers.request_wake()
@@ -66,9 +66,9 @@ def follow(folder: str, conn: sqlite3.Connection, task_id: str, total: int, bar:
                 return Ended(Ending.DONE)
             if left != last:
                 starts, last = 0, left
-            done = 1.0 - left / max(total, left)
-            if done > shown:  # a row that was put back and is worked on again counts once more
-                shown = done
+            share = 1.0 - left / max(total, left)
+            if share > shown:  # a row that was put back and is retried makes the share smaller
+                shown = share
                 bar.progress(shown)
             state = state if state.is_file else _reopened(state, folder)
             if numbers.wake_seen >= request:
@@ -94,6 +94,6 @@ _ENDINGS = {
 
 
 def _reopened(state: Meta, folder: str) -> Meta:
-    """Connect again: the worker may have made the file only now."""
+    """Connect again, because the worker may have created the file meanwhile."""
     state.close()
     return Meta.open(folder)

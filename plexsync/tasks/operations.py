@@ -1,4 +1,4 @@
-"""The operations that are answered at once, live from the databases. Standard library alone."""
+"""The operations that are answered at once, from the databases. Standard library only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
 from plexsync.tasks.call import Args
 
-#: Levels of the lines that the worker hands over for Stash's log, and the most lines of one call.
+#: Levels of the lines that the worker sends for Stash's log, and the maximum of lines in one call.
 LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
 MOST_LINES = 500
 
-#: Dead letters of one answer: ten times as many take longer than a second to write down.
+#: Dead letters in one answer: ten times as many would take longer than a second.
 MOST_DEAD_LETTERS = 10_000
 
 
@@ -37,18 +37,18 @@ def _queue(folder: str) -> Iterator[sqlite3.Connection]:
 
 
 def show_status(folder: str, args: Args) -> dict[str, Any]:
-    """Return the contract's status object; log it in words, last line first, because Stash's log page is reversed."""
+    """Return the contract's status object. Log it as sentences, the last one first: Stash's log page is reversed."""
     report = status.status(folder, time.time())
     sink = StderrSink()
     log = Log([sink])
-    for line in reversed(status.words(report)):
+    for line in reversed(status.sentences(report)):
         log.info(line)
     sink.progress(1.0)
     return report
 
 
 def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
-    """Return ``{"items": [...]}``, the newest first; ``more``: how many older ones are not listed, if any."""
+    """Return ``{"items": [...]}``, the newest first, and ``more``, the number of older ones that are left out."""
     with _queue(folder) as conn:
         rows = dead_letters.dead_letters(conn, MOST_DEAD_LETTERS)
         more = sum(dead_letters.by_reason(conn).values()) - len(rows) if len(rows) == MOST_DEAD_LETTERS else 0
@@ -56,23 +56,23 @@ def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     return items | {"more": more} if more > 0 else items
 
 
-def _dead_letter(letter: DeadLetter) -> dict[str, Any]:
-    key = JobKey.parse(letter.key)
+def _dead_letter(row: DeadLetter) -> dict[str, Any]:
+    key = JobKey.parse(row.key)
     return {
-        "id": letter.row,
+        "id": row.row,
         "scene_id": key.id if key and key.is_scene else None,
-        "key": letter.key,
-        "reason": letter.reason,
-        "message": letter.message or "",
-        "attempts": letter.attempts,
-        "first_seen": status.moment(letter.first_seen),
-        "last_seen": status.moment(letter.last_seen),
-        "candidates": json.loads(letter.candidates) if letter.candidates else [],
+        "key": row.key,
+        "reason": row.reason,
+        "message": row.message or "",
+        "attempts": row.attempts,
+        "first_seen": status.moment(row.first_seen),
+        "last_seen": status.moment(row.last_seen),
+        "candidates": json.loads(row.candidates) if row.candidates else [],
     }
 
 
 def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
-    """Put dead letters back with no attempt counted, and wake the worker."""
+    """Queue dead letters again with no attempt counted, and wake the worker."""
     with _queue(folder) as conn:
         number = dead_letters.retry(conn, _ids(args), time.time())
         QueueMeta(conn).request_wake()
@@ -87,7 +87,7 @@ def discard_dead_letters(folder: str, args: Args) -> dict[str, Any]:
 
 
 def _ids(args: Args) -> list[int]:
-    """Return the ``ids`` of a call; numbers may come as text."""
+    """Return the ``ids`` of a call; numbers may be texts. Raise ``PlexSyncError`` for anything else."""
     raw = args.get("ids")
     if not isinstance(raw, list):
         raise PlexSyncError(
@@ -103,7 +103,7 @@ def _ids(args: Args) -> list[int]:
 
 
 def wake_worker(folder: str, args: Args) -> dict[str, Any]:
-    """Start the worker if there is something to do; make a paused or waiting one try at once."""
+    """Start the worker if there is something to do; make a paused or waiting worker try at once."""
     with _queue(folder) as conn:
         QueueMeta(conn).request_wake()
         counts = jobs.counts(conn)
@@ -115,7 +115,7 @@ def wake_worker(folder: str, args: Args) -> dict[str, Any]:
 
 
 def print_lines(folder: str, args: Args) -> dict[str, Any]:
-    """Print the lines that the background worker hands over: what a plugin prints gets into Stash's log."""
+    """Print the lines that the background worker sends: what a plugin prints is shown in Stash's log."""
     sink = StderrSink()
     raw = args.get("lines")
     lines = [line for line in raw if isinstance(line, dict)] if isinstance(raw, list) else []

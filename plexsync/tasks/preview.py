@@ -1,6 +1,6 @@
-"""Write what Sync all would change to two files. Reads both servers, writes to neither, leaves no job.
+"""Preview: write what Sync all would change to two files. Writes to neither server and queues nothing.
 
-Works page by page, like the worker's batches, with the same matching and the same comparison.
+Works page by page, with the worker's matching and comparison.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CsvRow = tuple[object, ...]
 
 
 def run(app: App, bar: ProgressBar) -> dict[str, Any]:
-    """Write ``preview.csv`` and ``unmatched.csv``, return the counts. Raises ``PlexSyncError`` with one sentence."""
+    """Write ``preview.csv`` and ``unmatched.csv``; return the counts. Raise ``PlexSyncError``."""
     settings = app.load_settings()
     require_setup(settings)
     with app.client.whole():
@@ -53,7 +53,7 @@ def run(app: App, bar: ProgressBar) -> dict[str, Any]:
 
 
 class _Preview:
-    """One run, under one copy of the settings."""
+    """One run, with one copy of the settings."""
 
     def __init__(self, planner: Planner, settings: Settings, bar: ProgressBar) -> None:
         self._planner = planner
@@ -64,6 +64,7 @@ class _Preview:
         )
 
     def write(self, folder: str, stash: Stash) -> dict[str, int]:
+        """Write both files, replacing those of the last preview only when they are complete; return the counts."""
         total = stash.count({})
         names = (environment.PREVIEW, environment.UNMATCHED)
         try:
@@ -77,7 +78,7 @@ class _Preview:
                     unmatched.writerows(unmatched_rows)
                     self._bar.progress(min(1.0, self._counts["scenes"] / max(total, 1)))
             for name in names:
-                os.replace(_part(folder, name), os.path.join(folder, name))
+                environment.publish(_part(folder, name), os.path.join(folder, name))
         finally:
             for name in names:
                 if os.path.exists(_part(folder, name)):
@@ -128,7 +129,7 @@ class _Preview:
     def _match_again(
         self, moved: Sequence[Scene], matches: Mapping[int, Match], items: Mapping[int, Item]
     ) -> dict[int, Match]:
-        """Do as the worker when an item is gone or holds another file: forget it, refresh the index, match again."""
+        """Do what the worker does when an item is gone or has another file: refresh the index and match again."""
         planner = self._planner
         for scene in moved:
             for candidate in self._chosen(matches[scene.id]):
@@ -139,14 +140,14 @@ class _Preview:
         return planner.match(moved)
 
     def _changes(self, targets: Sequence[Target]) -> list[CsvRow]:
-        """Return the rows of one scene, which may be written to several items."""
+        """Return the rows for one scene, which may be several items in Plex."""
         rows = [_row(target, *field) for target in targets for field in (*_fields(target), *self._images(target))]
         self._counts["changed" if rows else "unchanged"] += 1
         self._counts["fields"] += len(rows)
         return rows
 
     def _images(self, target: Target) -> Iterable[tuple[str, str, str]]:
-        """Yield the images that would be uploaded, by hash."""
+        """Yield the images that would be uploaded, as (field, old hash, new hash)."""
         if not covers.is_due(target, target.record):
             return
         try:
@@ -159,7 +160,7 @@ class _Preview:
         keep = self._settings.keep_plex_edits
         for element in covers.elements(target, target.record, sha1, keep_plex_edits=keep):
             name = "poster" if element == "posters" else "background"
-            yield name, covers.held(target.record).get(element, ""), sha1
+            yield name, covers.uploads(target.record).get(element, ""), sha1
 
 
 def _fields(target: Target) -> list[tuple[str, str, str]]:
@@ -184,7 +185,7 @@ def _unmatched(scene: Scene, match: Match) -> CsvRow:
 
 
 def _part(folder: str, name: str) -> str:
-    return os.path.join(folder, f"{name}.part")
+    return environment.part_of(os.path.join(folder, name))
 
 
 def _fresh(folder: str, name: str) -> TextIO:

@@ -1,7 +1,7 @@
-"""The buttons: a task marks scenes, wakes the worker, follows its rows and shows that as progress. It never drains.
+"""The tasks that sync: mark scenes, wake the worker, follow the rows, show progress. A task never does the work itself.
 
-A task ends by itself and never waits for Plex: what it marked and the worker has not done yet is then handed over.
-Stop (SIGKILL) makes the worker drop that instead.
+A task never waits for Plex. When it ends, the rows that it marked and that are not done yet are handed over to the
+background worker. Stop kills the task (SIGKILL), and the worker drops them instead.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from plexsync.tasks import check_setup, preview
 from plexsync.tasks.call import BUTTONS, Args
 from plexsync.tasks.follow import Ended, Ending, follow
 
-#: Hours of "recent" where the call does not say.
+#: Hours of Sync recent where the call names none.
 RECENT_HOURS = 24.0
 
 
 class Task:
-    """One run of a task: its id, its log with progress, what it needs."""
+    """One run of a task: its id, log, queue and app."""
 
     def __init__(self, folder: str, args: Args, task_id: str, *, world: World | None = None) -> None:
         self.folder = folder
@@ -48,7 +48,7 @@ class Task:
 
 
 def run(mode: str, folder: str, args: Args) -> Any:
-    """Run the task ``mode`` and return its output. Raises ``PlexSyncError`` with one sentence."""
+    """Run the task ``mode`` and return its output. Raise ``PlexSyncError``."""
     task = Task(folder, args, f"{os.getpid()}-{time.time_ns()}")
     try:
         task.sink.progress(0.0)
@@ -68,13 +68,13 @@ def _run(task: Task, mode: str) -> Any:
 
 
 def mark_and_follow(task: Task, mark: Callable[[Task], int], name: str) -> Args:
-    """Mark rows, wake the worker, follow it, and report how it ended.
+    """Mark rows, wake the worker, follow the rows, and report how it ended.
 
-    However the task ends by itself, what it marked belongs to the background worker from then on.
+    Unless the task is killed, the background worker owns the rows that are left at the end.
     """
     with _task_lock(task.folder, task.task_id):
         try:
-            bulk.drop_stopped(task.conn, task.folder, task.world.sleep)  # or this task would take them for its own
+            bulk.drop_stopped(task.conn, task.folder, task.world.sleep)  # or they would become rows of this task
             total = mark(task)
             ended = follow(task.folder, task.conn, task.task_id, total, task.sink, task.world)
         finally:
@@ -87,11 +87,11 @@ def mark_and_follow(task: Task, mark: Callable[[Task], int], name: str) -> Args:
 
 @contextmanager
 def _task_lock(folder: str, task_id: str) -> Iterator[None]:
-    """Hold ``task.lock`` with the task's id in it: while it is held, what the task marked is wanted."""
+    """Hold ``task.lock``, with the task's id in it: as long as it is held, the worker keeps the task's rows."""
     fd = locks.open_lock(os.path.join(folder, environment.TASK_LOCK))
     try:
         if not locks.wait_lock(fd, 1.0):
-            raise PlexSyncError("Another PlexSync task is running. Start this one when that has finished.")
+            raise PlexSyncError("Another PlexSync task is running. Start this one when it has finished.")
         locks.write_text(fd, task_id)
         yield
         locks.write_text(fd, "")
@@ -100,7 +100,7 @@ def _task_lock(folder: str, task_id: str) -> Iterator[None]:
 
 
 def _report(task: Task, name: str, output: Args, ended: Ended) -> Args:
-    """Log the result in one line: Stash shows a green tick whatever happened, and stdout to nobody."""
+    """Log the result in one line: Stash shows a green tick whatever happened, and never shows stdout."""
     resumes = "The rest continues automatically when it is reachable again."
     if ended.ending is Ending.PLEX_AWAY:
         output["plex"] = "away"
@@ -121,7 +121,7 @@ def _mark_all(task: Task) -> int:
 
 
 def _mark_recent(task: Task) -> int:
-    """Mark the scenes that were updated in the last hours."""
+    """Mark the scenes that were updated in the last ``hours`` (of the call)."""
     since = task.world.clock() - _hours(task) * 3600
     pages = (
         [int(raw["id"]) for raw in page if _is_since(raw.get("updated_at"), since)]
@@ -147,7 +147,7 @@ def _is_since(text: object, since: float) -> bool:
     try:
         return datetime.fromisoformat(str(text)).timestamp() >= int(since)
     except ValueError:
-        return True  # a time that cannot be read: better once too often
+        return True  # an unreadable time: better to sync once too often
 
 
 def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
@@ -160,7 +160,7 @@ def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
 
 
 def _mark_due(task: Task) -> int:
-    """Mark everything that is due now, without owning it."""
+    """Follow everything that is due now, without owning it: Stop drops none of it."""
     now = task.world.clock()
     orphans = wake.running_pid(task.folder) is None
     far = now + environment.horizon()
@@ -168,7 +168,7 @@ def _mark_due(task: Task) -> int:
 
 
 def _mark_dead(task: Task) -> int:
-    """Put every dead letter back with no attempt counted."""
+    """Queue every dead letter again with no attempt counted."""
     return dead_letters.retry_all(task.conn, task.world.clock(), task.task_id, sleep=task.world.sleep)
 
 

@@ -1,1 +1,1 @@
-"""The loop that drains the queue, and what becomes of each job. Imports everything below it."""
+"""The loop that drains the queue, and what becomes of each job. Imports every layer below it."""

@@ -1,6 +1,6 @@
 """One batch of leased jobs: read the scenes, match, plan, write, and settle each job.
 
-Raises what concerns a whole server or the setup; what was settled until then stands in ``settled``. Knows no HTTP.
+Raises what concerns a whole server or the setup. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ DRY_PAUSE = 3600.0
 
 
 class Batch:
-    """One batch. ``settled`` grows while it runs: what is done is kept when it raises.
+    """One batch. ``settled`` grows while it runs, and is valid even if ``run`` raises.
 
-    ``read``: items were read from Plex.
+    ``read``: True once items were read from Plex.
     """
 
     def __init__(self, app: App, queue: JobQueue, throttle: Throttle, leased: Sequence[Job]) -> None:
@@ -50,7 +50,7 @@ class Batch:
         self._now = self._read_at = app.world.clock()
 
     def run(self) -> None:
-        """Carry the batch out. Raise ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, and our own bugs."""
+        """Sync the batch. Raise ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, or whatever a bug raises."""
         app = self._app
         jobs = [job for job in self._leased if job.kind == "scene"]
         answer = app.stash.batch([job.id for job in jobs])
@@ -62,7 +62,7 @@ class Batch:
         except StashRefused as error:
             if error.invalid:
                 raise
-            # Stash answers, so it is some scene's doing: each is asked about alone, and only the culprit pays.
+            # Stash is reachable, so one scene is at fault: each job is repeated alone, and only the culprit pays.
             raise PlexSyncError(str(error)) from None
         for job in self._leased:
             if job.kind != "scene":
@@ -70,10 +70,10 @@ class Batch:
                 self._fan_out(job)
 
     def seen(self) -> list[Seen]:
-        """Return what the finished jobs saw.
+        """Return what the finished jobs saw of their scenes.
 
-        Stash dates edits to the second: of a scene read in the second of its edit, another may follow with the same
-        date. Such a scene counts as not seen, and catch-up compares it once more.
+        Stash dates edits to the second, so a scene that was read in the second of its edit may be edited again under
+        the same date. Such a scene counts as not seen, and catch-up compares it once more.
         """
         ended = {
             settlement.job.id: settlement.outcome
@@ -97,14 +97,14 @@ class Batch:
         edited = epoch(scene.updated_at)
         return "" if int(self._now) <= edited < int(self._read_at) + 1 else signature(scene)
 
-    # -- what needs no Plex
+    # -- without Plex
 
     def _carry_out(self, jobs: Sequence[Job], refused: Collection[int]) -> None:
         self._drop_gone([job for job in jobs if job.id not in self._scenes and job.id not in refused])
         for job in jobs:
             if job.id in refused:
-                error = f"Stash returned an error for scene {job.id}. See Stash's own log."
-                self._fail(job, PlexSyncError(error))
+                sentence = f"Stash returned an error for scene {job.id}. See Stash's log."
+                self._fail(job, PlexSyncError(sentence))
         todo = [job for job in jobs if job.id in self._scenes]
         settings = self._settings
         if settings.skip_unorganized:
@@ -122,35 +122,35 @@ class Batch:
             return
         self._app.state.drop_scenes([job.id for job in gone])
         for job in gone:
-            self._app.log.info("dropped scene, Stash no longer has it", scene=job.id)
+            self._app.log.info("dropped scene, no longer in Stash", scene=job.id)
             self.settled.append(Settlement.done(job, "gone"))
 
     def _skip_unorganized(self, jobs: Sequence[Job]) -> list[Job]:
-        kept: list[Job] = []
+        organized: list[Job] = []
         for job in jobs:
             scene = self._scenes[job.id]
             if scene.organized:
-                kept.append(job)
+                organized.append(job)
             else:
                 self._app.log.debug("skipped scene, not organized", **named(scene))
                 self.settled.append(Settlement.done(job, "skipped"))
-        return kept
+        return organized
 
     def _fan_out(self, job: Job) -> None:
         app = self._app
         try:
             with app.client.whole() as client:
                 machine = client.identity.machine
-            number = fan_out(job, app.stash, app.state, self._queue, machine)
+            count = fan_out(job, app.stash, app.state, self._queue, machine)
         except StashRefused as error:
             if error.invalid:
                 raise
             self._fail(job, PlexSyncError(str(error)))
             return
-        app.log.debug("queued scenes", of=job.key, number=number)
+        app.log.debug("queued scenes", of=job.key, count=count)
         self.settled.append(Settlement.done(job))
 
-    # -- what needs Plex
+    # -- with Plex
 
     def _sync(self, jobs: Sequence[Job]) -> None:
         with self._app.client.whole():
@@ -171,7 +171,7 @@ class Batch:
                 self._judge(planner, works)
 
     def _match(self, planner: Planner, scenes: Sequence[Scene]) -> dict[int, Match]:
-        """Match the scenes, and those without an item once more if Plex has gained files meanwhile."""
+        """Match the scenes, and those without an item once more if Plex has gained files by then."""
         matches = planner.match(scenes)
         missing = [scene for scene in scenes if matches[scene.id].verdict == "none" and scene.files]
         if missing:
@@ -185,7 +185,7 @@ class Batch:
     def _choose(
         self, planner: Planner, jobs: Sequence[Job], matches: dict[int, Match]
     ) -> list[tuple[Job, Sequence[Candidate]]]:
-        """Return the jobs with their items; settle those that have none."""
+        """Return the jobs with the items to write to; settle the jobs that have none."""
         chosen: list[tuple[Job, Sequence[Candidate]]] = []
         awaited: dict[int, list[tuple[str, int]]] = {}
         for job in jobs:
@@ -216,7 +216,7 @@ class Batch:
         self._fail(job, NotInPlex(match.reason))
 
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
-        """Return each job's works, planned on a full read of all items; a job of which one moved is matched again."""
+        """Read all items in full and return the works of each job; a job of which an item moved is retried."""
         items = planner.read(candidate for _, candidates in chosen for candidate in candidates)
         self.read = bool(chosen)
         records = self._app.state.records(planner.machine, items)
@@ -226,7 +226,7 @@ class Batch:
             for candidate in moved:
                 self._forget(planner, candidate.rating_key, gone=candidate.rating_key not in items)
             if moved:
-                self._fail(job, ItemGone(f"The item of scene {job.id} is gone from Plex or holds another file now"))
+                self._fail(job, ItemGone(f"The item of scene {job.id} is gone from Plex, or holds another file now"))
             else:
                 planned.append(self._works(planner, job, candidates, items, records))
         return planned
@@ -246,34 +246,34 @@ class Batch:
         ]
 
     def _warn(self, planned: Iterable[Sequence[Work]]) -> None:
-        """Log what of a scene cannot be sent as it is, once for all the items of the scene."""
+        """Log which values of a scene cannot be sent as they are, once per scene."""
         for works in planned:
             for sentence in dict.fromkeys(sentence for work in works for sentence in work.target.desired.warnings):
-                self._app.log.warning("found a problem in scene", **named(works[0].target.scene), what=sentence)
+                self._app.log.warning("found a problem in scene", **named(works[0].target.scene), why=sentence)
 
-    # -- what became of it
+    # -- settling
 
     def _judge(self, planner: Planner, works: Sequence[Work]) -> None:
-        """Settle the job of these works, which are all that it has."""
+        """Settle a job; ``works``: all of its works, each ended."""
         job, errors = works[0].job, [work.error for work in works if work.error is not None]
         for work in works:
             if work.error is None:
-                outcomes.ended_well(self._app.log, work)
+                outcomes.succeeded(self._app.log, work)
             elif isinstance(work.error, ItemGone):
                 self._forget(planner, work.target.item.rating_key, gone=True)
-        ends = {work.outcome for work in works}
+        ended = {work.outcome for work in works}
         if errors:
             self._fail(job, errors[0])
-        elif "dry_run" in ends:
+        elif "dry_run" in ended:
             self.settled.append(self._hold_back(job))
         else:
-            self.settled.append(Settlement.done(job, "synced" if "synced" in ends else "unchanged"))
+            self.settled.append(Settlement.done(job, "synced" if "synced" in ended else "unchanged"))
 
     def _hold_back(self, job: Job) -> Settlement:
-        """Under ``dryRun`` an edit stays pending; what a task marked ends."""
+        """Return what becomes of a job under ``dryRun``: an edit stays pending, a task's bulk job ends."""
         if job.bulk:
             return Settlement.done(job, "dry_run")
-        due = self._now + min(DRY_PAUSE, environment.horizon() - 1)  # later would look like a wrong clock's
+        due = self._now + min(DRY_PAUSE, environment.horizon() - 1)  # a later time would be taken for a wrong clock's
         return Settlement.snooze(job, "dry_run", due, "held back by dryRun", reason="dry_run")
 
     def _forget(self, planner: Planner, rating_key: int, *, gone: bool) -> None:
@@ -288,6 +288,6 @@ class Batch:
 
 
 def _confirmed(candidate: Candidate, items: dict[int, Item]) -> bool:
-    """Return whether the item is there and holds the file that it was chosen for."""
+    """Return whether Plex still has the item and it holds the file that it was chosen for."""
     item = items.get(candidate.rating_key)
     return item is not None and matching.confirm(candidate, item)

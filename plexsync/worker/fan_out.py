@@ -1,6 +1,6 @@
-"""A changed performer, studio or tag becomes jobs for the scenes that have it. Knows nothing of Plex.
+"""Turn a changed performer, studio or tag into jobs for the scenes that have it. Knows nothing of Plex.
 
-Only scenes that PlexSync has written: nothing older is overwritten before Sync all.
+Only scenes that PlexSync has written get one: nothing older is overwritten before Sync all.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from plexsync.state.ledger import Seen, State
 def fan_out(job: Job, stash: Stash, state: State, queue: JobQueue, machine: str) -> int:
     """Queue the scenes of one performer, studio or tag that were written to the Plex server ``machine``.
 
-    Return how many. Raise ``StashUnavailable``. Of one that Stash no longer has none are queued: which scenes had it is
-    not known any more, and the weekly comparison finds them.
+    Return how many: none if Stash no longer has the performer, studio or tag. Which scenes had it is then unknown; the
+    weekly comparison finds them. Raise ``StashUnavailable``.
     """
     entity = stash.entity(job.kind, job.id)
     if entity is None:
@@ -25,7 +25,7 @@ def fan_out(job: Job, stash: Stash, state: State, queue: JobQueue, machine: str)
     for page in stash.scenes_with(job.kind, job.id) if written else ():
         keys += [JobKey.scene(scene_id) for scene_id in page if scene_id in written]
     queue.enqueue_many(keys, str(job.key))
-    # Read before the scenes were listed: renamed meanwhile it differs, and catch-up repeats it.
+    # Read before the scenes were listed: after a rename in between, catch-up sees a difference and repeats this.
     name, updated_at = entity
     state.see([Seen(job.kind, job.id, updated_at, name)])
     return len(keys)

@@ -1,11 +1,12 @@
-"""The one loop that drains the queue: lease, sync, settle, and when to stop. Knows no HTTP and no SQL.
+"""The loop that drains the queue: lease, sync, settle, and when to stop. Knows no HTTP and no SQL.
 
-Every way in which a whole server, the setup or this machine fails ends a batch without cost to its jobs, and becomes a
-pause; the idle worker then watches until there is a reason to resume.
+A failure of a whole server, of the setup or of this machine ends the batch, costs its jobs nothing and becomes a pause;
+the idle worker then watches until there is a reason to resume.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -22,21 +23,21 @@ from plexsync.state.pause import Pause
 from plexsync.sync.throttle import Throttle
 from plexsync.worker import outcomes, reconcile, requeue
 from plexsync.worker.batch import Batch
-from plexsync.worker.pauses import SHORT, Pauses
+from plexsync.worker.pauses import SHORT, Pauses, local_problem
 
-#: Seconds between two readings of the queue while the full worker waits.
+#: Seconds between two reads of the queue while the full worker waits.
 LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0
-#: A catch-up interval below so many seconds is a test's or a tuner's: work is never held up for it.
+#: With a catch-up interval below this many seconds (tests, tuning), a late catch-up never delays jobs.
 OFTEN = 60.0
 
 
 class Worker:
-    """Drains one data folder. The caller holds the lock.
+    """Drains the queue of one data folder. The caller holds the lock.
 
-    ``files``: says whether the plugin's files are still the ``same``, or else ``changed``, ``moving`` or ``gone``.
-    ``fresh``: the process has just started, so it catches up first.
+    ``files`` returns the state of the plugin's files: ``same``, ``changed``, ``moving`` or ``gone``. ``fresh``: the
+    process has just started, so it catches up even if the last catch-up is recent.
     """
 
     def __init__(self, app: App, queue: JobQueue, sink: StashSink, files: Callable[[], str], *, fresh: bool) -> None:
@@ -50,33 +51,33 @@ class Worker:
         self._throttle = Throttle(app.world.clock, self._rest, lambda: app.listing_seconds)
         self._pauses = Pauses(app, queue, self._throttle)
         app.heard = self._tick
-        self._drain = {"jobs": 0}
+        self._totals = {"jobs": 0}
         self._exported = app.world.clock()
         self._leased: list[Job] = []
 
     # -- the loop
 
     def drain(self) -> Next:
-        """Work until nothing is due, or nothing can be done; return what to do next."""
+        """Work until nothing is due or nothing can be done; return what to do next."""
         self._queue.resume_unack_tasks()
         while True:
             if self._files() == "changed":
                 return Next.RESTART
-            numbers = self._queue.meta
-            requested, edits = numbers.wake_requested, numbers.edits
-            step = self._guarded(edits)
-            numbers.wake_seen = requested
+            meta = self._queue.meta
+            requested, edits = meta.wake_requested, meta.edits
+            step = self._guarded_round(edits)
+            meta.wake_seen = requested
             self._hand_over_lines()
             if step is Next.WORK:
                 continue
             self._finish()
             if step is not Next.IDLE or not self._linger():
-                self._hand_over_lines(force=True)  # idle it could not
+                self._hand_over_lines(force=True)  # the idle worker sends nothing
                 self._count_requests()
                 return step
 
     def _linger(self) -> bool:
-        """Wait a moment as the full worker, because becoming idle and back costs more; return whether there is work."""
+        """Wait briefly, as becoming idle and back costs more than a short wait; return whether there is work."""
         app, queue = self._app, self._queue
         until = app.world.clock() + (0.0 if app.state.meta.pause is not None else SHORT)
         while (now := app.world.clock()) < until and self._files() == "same":
@@ -88,18 +89,18 @@ class Worker:
             app.world.sleep(min(LINGER_TICK, max(0.0, due - now)))
         return False
 
-    def _guarded(self, edits: float) -> Next:
-        """One round; what concerns a whole server, the setup or this machine becomes a pause."""
+    def _guarded_round(self, edits: float) -> Next:
+        """Do one round; a failure of a whole server, the setup or this machine becomes a pause."""
         try:
             return self._round()
         except StashUnavailable as error:
-            paused = self._pauses.stash_away(error, edits)
+            paused = self._pauses.stash_unavailable(error, edits)
         except PlexUnavailable as error:
-            paused = self._pauses.plex_away(error, edits)
+            paused = self._pauses.plex_unavailable(error, edits)
         except SetupError as error:
-            paused = self._pauses.problem(pause.SETUP, str(error), edits)
+            paused = self._pauses.pause_for(pause.SETUP, str(error), edits)
         except (LocalError, OSError, sqlite3.Error) as error:
-            paused = self._pauses.problem(pause.LOCAL, f"this machine could not do it ({error}).", edits)
+            paused = self._pauses.pause_for(pause.LOCAL, local_problem(error), edits)
         finally:
             self._release()
         return Next.IDLE if paused else Next.WORK
@@ -109,7 +110,7 @@ class Worker:
         app.renew_stash()
         dropped = queue.drop_stopped()
         if dropped:
-            app.log.summary("dropped what a stopped task had marked", jobs=dropped)
+            app.log.summary("dropped the rest of a stopped task", jobs=dropped)
         if app.state.meta.breaker.is_open:
             if self._pauses.is_waiting_out(now):
                 return Next.IDLE
@@ -122,7 +123,7 @@ class Worker:
             return Next.WORK
         if self._fresh or queue.meta.is_catchup_due(now, interval):
             return self._catch_up()
-        self._calm()
+        self._nothing_due()
         return Next.IDLE
 
     def _catch_up(self) -> Next:
@@ -131,18 +132,18 @@ class Worker:
         settings = app.load_settings()
         requeue.after_settings(app, queue)
         if app.stash.plugin_enabled() is False:
-            app.log.summary("ended: the plugin is disabled")
+            app.log.summary("ended: PlexSync is disabled in Stash")
             return Next.STOP
-        made = reconcile.run(app, queue)
-        if made:
-            app.log.summary("found changes that fired no hook", jobs=made)
+        jobs = reconcile.run(app, queue)
+        if jobs:
+            app.log.summary("found changes that fired no hook", jobs=jobs)
         require_setup(settings)
-        if queue.has_dead("low_confidence"):  # nothing else would notice that the right file has come
+        if queue.has_dead("low_confidence"):  # only a refresh shows that Plex has gained the right file
             self._refresh()
         return Next.WORK
 
     def _work(self, leased: Sequence[Job]) -> None:
-        """A batch that raises what nobody expected is repeated job by job, so that only the culprit pays."""
+        """Sync these jobs as one batch; after an unexpected error repeat them one by one, and only the culprit pays."""
         began = self._throttle.begin()
         try:
             self._batch(leased)
@@ -153,7 +154,7 @@ class Worker:
         self._throttle.end(began, len(leased) - len(self._leased))
 
     def _blame(self, leased: Sequence[Job], error: Exception) -> None:
-        """Find out whether one scene fails or Plex as a whole: by a probe, then by each job alone."""
+        """Find out whether Plex as a whole or one job is at fault: by a probe, then by each job alone."""
         if isinstance(error, PlexBusy):
             self._pauses.probe()
         if len(leased) > 1:
@@ -178,41 +179,41 @@ class Worker:
             batch.run()
             if batch.read:
                 self._throttle.read()
-            self._pauses.alive(plex=self._app.requests[:2] != before[:2])
+            self._pauses.resume(plex=self._app.requests[:2] != before[:2])
         finally:
             self._app.state.see(batch.seen())
             self._settle(batch.settled)
         self._note_key()
+        self._note_server()
 
-    def _settle(self, settled: Sequence[Settlement]) -> None:
-        self._queue.settle(settled)
-        rows = {one.job.row for one in settled}
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        self._queue.settle(settlements)
+        rows = {settlement.job.row for settlement in settlements}
         self._leased = [job for job in self._leased if job.row not in rows]
-        for one in settled:
-            self._stats.count(one.outcome)
-            if one.outcome:
-                self._drain[one.outcome] = self._drain.get(one.outcome, 0) + 1
-        self._drain["jobs"] += len(settled)
+        for outcome in (settlement.outcome for settlement in settlements if settlement.outcome):
+            self._stats.count(outcome)
+            self._totals[outcome] = self._totals.get(outcome, 0) + 1
+        self._totals["jobs"] += len(settlements)
         self._count_requests()
         self._tick()
 
     def _release(self) -> None:
-        """Put back what is still leased, as it was; an interrupted transaction first."""
+        """Roll back an interrupted transaction and release the jobs that are still leased."""
         db.roll_back(self._app.state.conn)
         leased, self._leased = self._leased, []
         self._queue.release(leased)
 
-    # -- what surrounds the work
+    # -- around the work
 
-    def _calm(self) -> None:
-        """Nothing is due: make sure that a pause is over, and watch ``dryRun`` while it holds edits back."""
+    def _nothing_due(self) -> None:
+        """End a pause that is over; pause for ``dryRun`` while it holds edits back, to see it switched off."""
         app = self._app
         if app.state.meta.pause is not None:
             settings = app.load_settings()
             requeue.after_settings(app, self._queue)
             require_setup(settings)
             self._refresh()
-            self._pauses.alive(plex=True)
+            self._pauses.resume(plex=True)
         if app.settings.dry_run and self._queue.is_held("dry_run"):
             interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
@@ -224,12 +225,12 @@ class Worker:
         requeue.after_refresh(self._app, self._queue, refresh)
 
     def _rest(self, seconds: float) -> None:
-        """Leave a busy Plex in peace for so long."""
+        """Sleep for ``seconds`` between two writes to a busy Plex."""
         self._app.world.sleep(seconds)
         self._tick()
 
     def _tick(self, *_: object, **__: object) -> None:
-        """Export the status every ``EXPORT_EVERY`` seconds, whatever takes long. Called at each answer too."""
+        """Export the status every ``EXPORT_EVERY`` seconds. Called at every answer of a server: long work shows too."""
         now = self._app.world.clock()
         if not 0 <= now - self._exported < EXPORT_EVERY:
             self._exported = now
@@ -238,20 +239,22 @@ class Worker:
             self._export()
 
     def _note_key(self) -> None:
-        """Read Stash's ApiKey once, while the cookie is good: past its hour the worker needs it."""
+        """Read Stash's API key once, while the cookie is valid: after its hour only the key lets the worker in."""
         app = self._app
-        if not app.api_key and not app.asked_for_key:
-            app.asked_for_key = True
-            try:
-                app.api_key = app.stash.api_key()
-            except StashUnavailable:
-                return
+        if app.api_key or app.asked_for_key:
+            return
+        app.asked_for_key = True
+        with contextlib.suppress(StashUnavailable):
+            app.api_key = app.stash.api_key()
             app.log.secret(app.api_key)
-        planner = app.planner
+
+    def _note_server(self) -> None:
+        """Store which Plex server this is, and the library that a probe reads."""
+        planner, meta = self._app.planner, self._app.state.meta
         if planner is not None:
-            if planner.sections and app.state.meta.section is None:
-                app.state.meta.section = planner.sections[0].key
-            app.state.meta.machine = planner.machine
+            if planner.sections and meta.section is None:
+                meta.section = planner.sections[0].key
+            meta.machine = planner.machine
 
     def _base(self) -> tuple[int, int, int]:
         return (self._stats.plex_reads, self._stats.plex_writes, self._stats.stash)
@@ -265,8 +268,8 @@ class Worker:
         def tell(lines: Sequence[dict[str, str]]) -> None:
             self._app.stash.tell(lines)
 
-        standing = self._app.state.meta.pause
-        if standing is not None and standing.kind == pause.STASH:
+        current = self._app.state.meta.pause
+        if current is not None and current.kind == pause.STASH:
             return
         try:
             self._sink.flush(tell, self._app.world.clock(), force)
@@ -274,12 +277,11 @@ class Worker:
             return
 
     def _finish(self) -> None:
-        """End a drain: one summary line, the exports, and the time since when the queue is empty."""
+        """Write the summary line and the exports, and note since when the queue is empty."""
         queue, app = self._queue, self._app
-        if self._drain["jobs"]:
-            values = {name: number for name, number in self._drain.items() if number}
-            app.log.summary("finished a drain", **values)
-            self._drain = {"jobs": 0}
+        if self._totals["jobs"]:
+            app.log.summary("finished a run", **self._totals)
+            self._totals = {"jobs": 0}
             queue.forget_ended_tasks()
             self._export_timestamps()
         if queue.size:

@@ -1,4 +1,4 @@
-"""What became of a job, and the one line of the log that says it. Decides nothing but what ``retry`` decides."""
+"""The one log line that says how a job ended. All decisions are ``retry``'s."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from plexsync.queue.worker_queue import Job, Settlement
 from plexsync.sync.work import Work, named
 from plexsync.worker import retry
 
-#: Characters of a value that a line shows.
+#: Characters of a field's value that a log line shows.
 SHOWN = 80
 
 
 def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> Settlement:
-    """Settle a job that failed by itself, and log it; ``scene`` where it is known."""
+    """Return and log what becomes of a job that failed; ``scene``: where it could be read."""
     now = app.world.clock()
     delays, max_retries = retry.Delays.from_environment(), app.settings.max_retries
     settlement = retry.decide(error, job, now=now, rng=app.world.rng, delays=delays, max_retries=max_retries)
@@ -24,21 +24,21 @@ def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> 
         return settlement
     next_try: dict[str, object] = {"in": f"{settlement.due - now:.0f}s"}
     if settlement.outcome == "waiting":
-        app.log.info("waiting for Plex to have the file of scene", **who, **next_try, why=str(error))
+        app.log.info("waiting for Plex to have the file", **who, **next_try, why=str(error))
     else:
         app.log.info(f"retrying {job.kind}", **who, **next_try, attempt=settlement.attempts, why=str(error))
     return settlement
 
 
-def ended_well(log: Log, work: Work) -> None:
-    """Log what was written, or would be: one line an item at info, with each change as ``old -> new``."""
+def succeeded(log: Log, work: Work) -> None:
+    """Log what was written, or would be: one line per item, with each change as ``old -> new``."""
     who: dict[str, object] = {**named(work.target.scene), "item": work.target.item.rating_key}
     if work.outcome == "unchanged":
         log.debug("compared scene, nothing differs", **who)
     elif work.outcome == "synced":
         images: dict[str, object] = {"images": work.cover.elements} if work.cover and work.uploaded else {}
         log.info("wrote scene", **who, **_changes(work), **images)
-    elif work.job.reason != "dry_run":  # held back before, the same edit was logged then
+    elif work.job.reason != "dry_run":  # else it was logged when it was first held back
         log.info("would write scene", **who, **_changes(work))
 
 

@@ -1,4 +1,4 @@
-"""Jobs that are due because something else changed: Plex gained their files, or the settings are others now."""
+"""Jobs that become due because something else changed: Plex gained their files, or the settings changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from plexsync.state import breaker
 
 
 def after_refresh(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
-    """Make the scenes due that await a file which the index has gained; log what the index left out."""
+    """Make the scenes due that await a file which the index gained; log what the index left out."""
     if refresh is None:
         return
     for sentence in refresh.warnings:
@@ -21,10 +21,10 @@ def after_refresh(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
 
 
 def after_settings(app: App, queue: JobQueue) -> None:
-    """Close the breaker and make waiting rows and dead letters due if the settings in use are others than before."""
+    """If the saved settings changed, close the breaker and make waiting jobs and dead letters due."""
     meta = app.state.meta
-    known, meta.settings = meta.settings, app.saved_digest
-    if known in ("", meta.settings):
+    before, meta.settings = meta.settings, app.saved_digest
+    if before in ("", meta.settings):
         return
     app.log.info("using changed settings")
     meta.breaker = breaker.succeeded()

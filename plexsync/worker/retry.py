@@ -1,6 +1,6 @@
-"""What becomes of a job that failed: pure decisions over typed errors, with time and randomness passed in.
+"""Decide what becomes of a failed job, from the type of its error. Pure: time and randomness are passed in.
 
-Outages are not decided here: they touch no job.
+Outages are not decided here: they cost no job an attempt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from plexsync.core import environment
 from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexBusy, Rejected
 from plexsync.queue.worker_queue import Job, Settlement
 
-#: The exponent beyond which doubling cannot matter any more: base * 2**30 exceeds every cap.
+#: The exponent beyond which doubling no longer matters: base * 2**30 exceeds every cap.
 MAX_DOUBLINGS = 30
 
 
@@ -36,9 +36,10 @@ class Delays:
 def decide(
     error: Exception, job: Job, *, now: float, rng: random.Random, delays: Delays, max_retries: int
 ) -> Settlement:
-    """Decide what becomes of ``job`` after ``error``.
+    """Return what becomes of ``job`` after ``error``.
 
-    A missing file is waited for, what only a person can settle is dead at once, anything else costs an attempt.
+    A missing file is waited for, what only a person can fix is dead-lettered at once, anything else costs an attempt.
+    ``now``: seconds since the epoch. ``max_retries``: attempts before the job is dead-lettered.
     """
     message = str(error)
     if isinstance(error, NotInPlex):
@@ -58,8 +59,8 @@ def decide(
 
 
 def _delay(error: Exception, attempts: int, rng: random.Random, delays: Delays) -> float:
-    """Return the seconds until the next attempt, not fewer than Plex asked for."""
-    first_gone = isinstance(error, ItemGone) and attempts == 1  # matched again, it may have another item at once
+    """Return the seconds until the next attempt: at least what Plex asked for in ``Retry-After``."""
+    first_gone = isinstance(error, ItemGone) and attempts == 1  # matched again, it may find another item at once
     delay = 0.0 if first_gone else backoff(attempts, rng, delays)
     if isinstance(error, PlexBusy) and error.retry_after:
         delay = max(delay, min(error.retry_after, max(delays.cap, 1.0)))
@@ -67,13 +68,13 @@ def _delay(error: Exception, attempts: int, rng: random.Random, delays: Delays) 
 
 
 def backoff(attempts: int, rng: random.Random, delays: Delays) -> float:
-    """Return full jitter: uniform between 0 and ``min(cap, base * 2**(attempts - 1))`` seconds."""
+    """Return a delay in seconds with full jitter: uniform in 0 .. ``min(cap, base * 2**(attempts - 1))``."""
     top = min(delays.cap, delays.base * 2.0 ** min(attempts - 1, MAX_DOUBLINGS))
     return rng.uniform(0.0, top)
 
 
 def _missing(message: str, job: Job, now: float, rng: random.Random, delays: Delays) -> Settlement:
-    """Wait as long again as the job has waited, between base and cap: a doubling schedule that keeps no counter."""
+    """Wait as long again as the job has waited, between base and cap: doubling without a counter."""
     since = now if job.waiting is None or job.waiting > now else job.waiting
     waited = now - since
     if waited >= delays.give_up and (job.waiting is not None or delays.give_up == 0):

@@ -1,4 +1,4 @@
-"""``tagStashIDs`` while Plex is unreachable: scenes edited meanwhile are tagged in Stash, their jobs stay untouched."""
+"""``tagStashIDs`` while Plex is unreachable: tag scenes edited meanwhile in Stash and leave their jobs untouched."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash import tagging
 from plexsync.state.pause import Pause
 
-#: Scenes read at once.
+#: Scenes per request.
 CHUNK = 100
 
 
 def run(app: App, queue: JobQueue, pause: Pause) -> None:
-    """Tag the pending scenes whose edit is newer than the last pass. Raises ``StashUnavailable``."""
+    """Tag the pending scenes whose edit is newer than the last pass. Raise ``StashUnavailable``."""
     now = app.world.clock()
     since = app.state.meta.tagged_at
-    ids = queue.pending_scenes(since if since <= now else 0.0)  # a clock that was wrong hides no edit
+    ids = queue.pending_scenes(since if since <= now else 0.0)  # a clock that was wrong must hide no edit
     for at in range(0, len(ids), CHUNK):
         answer = app.stash.batch(ids[at : at + CHUNK])
         settings = app.apply(settings_from(answer.saved))

@@ -137,9 +137,9 @@ def imports_of(name: str) -> list[Import]:
     return list(dict.fromkeys(reader.imports))
 
 
-IMPORTS = [one for name in FILES for one in imports_of(name)]
-INNER = [one for one in IMPORTS if one.target.partition(".")[0] == PACKAGE]
-OUTER = [one for one in IMPORTS if one.target.partition(".")[0] != PACKAGE]
+IMPORTS = [imported for name in FILES for imported in imports_of(name)]
+INNER = [imported for imported in IMPORTS if imported.target.partition(".")[0] == PACKAGE]
+OUTER = [imported for imported in IMPORTS if imported.target.partition(".")[0] != PACKAGE]
 
 
 def layer(name: str) -> str:
@@ -148,7 +148,7 @@ def layer(name: str) -> str:
 
 
 def within(name: str, place: str) -> bool:
-    """Whether a module is ``place`` or lies in it."""
+    """Return whether a module is ``place`` or lies in it."""
     return f"{name}.".startswith(f"{place}.")
 
 
@@ -183,56 +183,58 @@ def test_every_module_has_a_layer() -> None:
 
 def test_imports_point_down() -> None:
     """A module imports from its own package and from the layers below it: no arrow points up or sideways."""
-    arrows = [one for one in INNER if layer(one.target) not in ("", layer(one.source))]
-    none(one.arrow for one in arrows if FLOOR[layer(one.target)] >= FLOOR.get(layer(one.source), -1))
+    arrows = [imported for imported in INNER if layer(imported.target) not in ("", layer(imported.source))]
+    none(
+        imported.arrow for imported in arrows if FLOOR[layer(imported.target)] >= FLOOR.get(layer(imported.source), -1)
+    )
 
 
 def test_the_package_itself_imports_nothing_of_its_own() -> None:
     """``plexsync/__init__.py``, which every process loads, holds the version and no import."""
-    none(one.arrow for one in imports_of(PACKAGE))
+    none(imported.arrow for imported in imports_of(PACKAGE))
 
 
 def test_no_modules_import_each_other() -> None:
     """There is no circle of imports, not even of deferred ones."""
     arrows: dict[str, set[str]] = {name: set() for name in FILES}
-    for one in INNER:
-        arrows[one.source].add(one.target)
+    for imported in INNER:
+        arrows[imported.source].add(imported.target)
     for group in circles(arrows):
-        none(one.arrow for one in INNER if one.source in group and one.target in group)
+        none(imported.arrow for imported in INNER if imported.source in group and imported.target in group)
 
 
 def test_third_party_packages_have_one_home() -> None:
     """A third-party package is imported only where its quirks are handled."""
     wrong = []
-    for one in OUTER:
-        top = one.target.partition(".")[0]
-        if top not in sys.stdlib_module_names and not any(within(one.source, home) for home in HOMES.get(top, ())):
-            wrong.append(one.arrow)
+    for imported in OUTER:
+        top = imported.target.partition(".")[0]
+        if top not in sys.stdlib_module_names and not any(within(imported.source, home) for home in HOMES.get(top, ())):
+            wrong.append(imported.arrow)
     none(wrong)
 
 
 def test_unidecode_is_loaded_at_need() -> None:
     """Only those who asked for clean titles pay for its tables."""
-    none(one.arrow for one in OUTER if within(one.target, "unidecode") and not one.deferred)
+    none(imported.arrow for imported in OUTER if within(imported.target, "unidecode") and not imported.deferred)
 
 
 def test_core_needs_next_to_nothing() -> None:
     """What a hook loads imports a handful of modules of the standard library; the rest waits for the rare case."""
     wrong = []
-    for one in OUTER:
-        if layer(one.source) != "core" or one.typing or one.target == "__future__":
+    for imported in OUTER:
+        if layer(imported.source) != "core" or imported.typing or imported.target == "__future__":
             continue
-        allowed = CORE | (CORE_DEFERRED.get(one.source, set()) if one.deferred else set())
-        if one.target not in allowed:
-            wrong.append(one.arrow)
+        allowed = CORE | (CORE_DEFERRED.get(imported.source, set()) if imported.deferred else set())
+        if imported.target not in allowed:
+            wrong.append(imported.arrow)
     none(wrong)
 
 
 @pytest.mark.parametrize("package", PURE)
 def test_pure_packages_touch_nothing(package: str) -> None:
     """Values and rules know neither files nor databases nor the network."""
-    mine = [one for one in OUTER if layer(one.source) == package]
-    none(one.arrow for one in mine if one.target.partition(".")[0] in PURE[package])
+    mine = [imported for imported in OUTER if layer(imported.source) == package]
+    none(imported.arrow for imported in mine if imported.target.partition(".")[0] in PURE[package])
 
 
 LOADS = """
@@ -286,7 +288,7 @@ def late():
 """
     monkeypatch.setitem(TREES, "plexsync.queue.bulk", ast.parse(code))
     seen = imports_of("plexsync.queue.bulk")
-    assert [(one.target, one.deferred, one.typing) for one in seen] == [
+    assert [(imported.target, imported.deferred, imported.typing) for imported in seen] == [
         ("os", False, False),
         ("plexsync.log", False, False),
         ("plexsync.model.errors", False, False),

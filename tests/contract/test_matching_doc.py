@@ -1,4 +1,4 @@
-"""What docs/matching.md promises about evidence is what the code does."""
+"""docs/matching.md says about evidence what the code does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TEXT = (Path(__file__).resolve().parents[2] / "docs" / "matching.md").read_text(
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table whose heading begins with ``heading``."""
+    """Return the cells of the first table whose heading begins with ``heading``."""
     table = re.split(rf"^\| {heading} \|.*\n\|[-|]+\|\n", TEXT, maxsplit=1, flags=re.MULTILINE)[1]
     lines = re.match(r"(?:\|.*\n)+", table)
     assert lines
@@ -21,7 +21,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_the_document_lists_the_rules_in_their_order() -> None:
-    """The table of docs/matching.md has exactly the kinds of evidence of the code, in the order of the ladder."""
+    """The table has exactly the code's kinds of evidence, in the order of the rules."""
     assert [row[0] for row in rows("evidence")] == [rule.evidence.value for rule in RULES]
 
 

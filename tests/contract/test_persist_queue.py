@@ -59,7 +59,13 @@ def open_stock(folder: Path, **options: Any) -> Any:
 def test_status_numbers() -> None:
     """Our status numbers are those of the installed persist-queue."""
     theirs = (AckStatus.inited, AckStatus.ready, AckStatus.unack, AckStatus.acked, AckStatus.ack_failed)
-    assert [int(one) for one in theirs] == [numbers.INITED, numbers.READY, numbers.LEASED, numbers.DONE, numbers.DEAD]
+    assert [int(status) for status in theirs] == [
+        numbers.INITED,
+        numbers.READY,
+        numbers.LEASED,
+        numbers.DONE,
+        numbers.DEAD,
+    ]
 
 
 def test_one_schema(conn: sqlite3.Connection, tmp_path: Path) -> None:
@@ -103,7 +109,7 @@ def test_stock_agrees(conn: sqlite3.Connection, tmp_path: Path) -> None:
         assert (opened.size, opened.qsize(), len(opened), opened.empty()) == (2, 2, 2, False)
         assert (opened.ready_count(), opened.unack_count(), opened.ack_failed_count()) == (2, 2, 3)
         assert opened.acked_count() == 0
-        assert [(one["id"], one["status"], one["data"]["key"]) for one in opened.queue()] == [
+        assert [(row["id"], row["status"], row["data"]["key"]) for row in opened.queue()] == [
             (row["_id"], row["status"], row["key"]) for row in (job(conn, key) for key in keys(conn))
         ]
         opened.close()
@@ -131,7 +137,7 @@ PUTS = pytest.mark.parametrize(
 
 @PUTS
 def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
-    """Rows put by any are leased, put back, buried, put back again and done by the subclass."""
+    """Rows from any side are leased, put back, dead-lettered, retried and done by the subclass."""
     put_one(conn, ours, stock)
     (leased,) = ours.lease(10)
     assert (str(leased.key), leased.attempts) == (KEY, 0)
@@ -141,7 +147,7 @@ def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQue
     ours.settle([Settlement(leased, "dead", attempts=2, reason="rejected")])
     assert (stock.ack_failed_count(), stock.unack_count()) == (1, 0)
     assert dead_letters.retry_all(conn, NOW) == 1
-    ours.settle([Settlement(one, "done") for one in ours.lease(10)])
+    ours.settle([Settlement(job, "done") for job in ours.lease(10)])
     assert stock.queue() == []
 
 
@@ -149,7 +155,7 @@ def test_leased_and_acked_by_the_subclass(conn: sqlite3.Connection, ours: JobQue
 def test_leased_and_acked_without_the_subclass(
     conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put
 ) -> None:
-    """Rows put by any are leased, put back, buried, revived and done by the standard library alone."""
+    """Rows from any side are leased, put back, dead-lettered, revived and done by our SQL."""
     put_one(conn, ours, stock)
     for to, status in [("later", numbers.READY), ("release", numbers.READY), ("dead", numbers.DEAD)]:
         assert [row[1] for row in jobs.lease(conn, NOW, NOW + environment.horizon(), 10)] == [KEY]
@@ -163,7 +169,7 @@ def test_leased_and_acked_without_the_subclass(
 
 @PUTS
 def test_taken_back(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_one: Put) -> None:
-    """A row that the stock class leased and forgot is taken back like any other, whoever had put it."""
+    """A row that the stock class leased and forgot is rescued like any other, whoever enqueued it."""
     put_one(conn, ours, stock)
     stock.get(block=False)
     ours.resume_unack_tasks()
@@ -172,24 +178,24 @@ def test_taken_back(conn: sqlite3.Connection, ours: JobQueue, stock: Any, put_on
 
 
 def test_forgotten_row_dies(conn: sqlite3.Connection, ours: JobQueue, stock: Any) -> None:
-    """Even a row without a key is buried with a sentence when it was taken back too often."""
+    """Even a row without a key is dead-lettered with a sentence once it was rescued too often."""
     stock.put(PAYLOAD)
     stock.get(block=False)
     conn.execute("UPDATE ack_queue_default SET rescues = 4")
     ours.resume_unack_tasks()
     ((_, key, reason, message, *_rest),) = dead_letters.dead_letters(conn)
     assert (key, reason) == (None, "retries_exhausted")
-    assert str(message).startswith("The worker ended 5 times")
+    assert str(message).startswith("The worker died 5 times")
 
 
 def test_put_of_a_known_key(conn: sqlite3.Connection, ours: JobQueue, stock: Any) -> None:
-    """A stock put of a key that is there becomes part of its one row, in whatever state that is."""
+    """A stock put of a known key is merged into its one row, in whatever state that is."""
     put(conn, KEY, "scene:6", "scene:7", priority=1)
     (leased,) = ours.lease(1)
     change(conn, "scene:7", status=numbers.DEAD)
     for key in (KEY, "scene:6", "scene:7", KEY):
         stock.put({"key": key})
-    assert sorted(str(one.key) for one in ours.lease(10)) == ["scene:6", "scene:7"]
+    assert sorted(str(job.key) for job in ours.lease(10)) == ["scene:6", "scene:7"]
     assert (str(leased.key), job(conn, KEY)["status"], job(conn, KEY)["generation"]) == (KEY, numbers.LEASED, 3)
     assert keys(conn) == [KEY, "scene:6", "scene:7"]
 
@@ -213,12 +219,12 @@ NONE_OF_OURS: list[object] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("payload", NONE_OF_OURS, ids=lambda one: ascii(one)[:30])
+@pytest.mark.parametrize("payload", NONE_OF_OURS, ids=lambda payload: ascii(payload)[:30])
 def test_none_of_ours(conn: sqlite3.Connection, ours: JobQueue, stock: Any, payload: object) -> None:
-    """A stock put of what is no job becomes a dead letter that can be discarded, and holds nothing up."""
+    """A stock put that is not a job becomes a dead letter that can be discarded, and delays nothing."""
     stock.put(payload)
     put(conn, "scene:1")
-    assert [str(one.key) for one in ours.lease(10)] == ["scene:1"]
+    assert [str(job.key) for job in ours.lease(10)] == ["scene:1"]
     ((row, key, reason, message, *_rest),) = dead_letters.dead_letters(conn)
     assert (key, reason) == (None, "invalid")
     assert str(message).endswith("Discard it.")
@@ -227,7 +233,7 @@ def test_none_of_ours(conn: sqlite3.Connection, ours: JobQueue, stock: Any, payl
 
 @pytest.mark.parametrize("data", [pickle.dumps(PAYLOAD), b"\xff\xfe", b"{", "{", None, b"", 7], ids=ascii)
 def test_no_json(conn: sqlite3.Connection, ours: JobQueue, data: object) -> None:
-    """A row whose payload is no JSON is a dead letter too; nothing is ever unpickled."""
+    """A row without a JSON payload is a dead letter too; nothing is ever unpickled."""
     conn.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (data,))
     assert ours.lease(10) == []
     assert dead_letters.by_reason(conn) == {"invalid": 1}
@@ -236,4 +242,4 @@ def test_no_json(conn: sqlite3.Connection, ours: JobQueue, data: object) -> None
 def test_text_payload(conn: sqlite3.Connection, ours: JobQueue) -> None:
     """A payload stored as TEXT is read as well."""
     conn.execute("INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, 1, 0)", (json.dumps(PAYLOAD),))
-    assert [str(one.key) for one in ours.lease(10)] == [KEY]
+    assert [str(job.key) for job in ours.lease(10)] == [KEY]

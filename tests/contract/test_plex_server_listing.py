@@ -183,4 +183,4 @@ def test_a_large_library_is_listed_from_kept_rows(server: PlexServer) -> None:
     found = [row for start in (0, 1000, 2000) for row in rows(server, X_Plex_Container_Start=str(start))]
     assert len({row["ratingKey"] for row in found}) == len(found) == 2501
     after = [next(iter(item.rows.values())) for item in server.items.values()]
-    assert all(one is other for one, other in zip(before, after, strict=True))
+    assert all(row is other for row, other in zip(before, after, strict=True))

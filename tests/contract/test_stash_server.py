@@ -66,7 +66,7 @@ def found(stash: StashServer, scene_filter: dict[str, Any], **page: Any) -> list
     )
     answer = ask(stash, query, s=scene_filter, f={"per_page": -1, **page})
     assert "errors" not in answer, answer
-    return [one["id"] for one in answer["data"]["findScenes"]["scenes"]]
+    return [scene["id"] for scene in answer["data"]["findScenes"]["scenes"]]
 
 
 def connect(stash: StashServer, **more: Any) -> Any:
@@ -210,23 +210,26 @@ def test_hook_gets_the_document_that_stash_writes(stash: StashServer) -> None:
 
 def test_which_edits_fire_and_which_bump(stash: StashServer) -> None:
     """Renames and merges touch no scene, file moves only the file, and the silent edits start no process."""
-    one, two = stash.add_scene(files=[("/a", 1, 1)], tags=[stash.add_tag("x")]), stash.add_scene(files=[("/b", 1, 1)])
+    first, second = (
+        stash.add_scene(files=[("/a", 1, 1)], tags=[stash.add_tag("x")]),
+        stash.add_scene(files=[("/b", 1, 1)]),
+    )
     performer, other = stash.add_performer("p"), stash.add_tag("y")
-    before, stash.now = stash.scenes[one].updated_at, lambda: NOON + timedelta(hours=1)
+    before, stash.now = stash.scenes[first].updated_at, lambda: NOON + timedelta(hours=1)
     for result, kind in (
         (stash.update_performer(performer, "q"), "Performer.Update.Post"),
         (stash.merge_tags([1], other), "Tag.Merge.Post"),
-        (stash.scan_rename(one, "/c"), "Scene.Update.Post"),
+        (stash.scan_rename(first, "/c"), "Scene.Update.Post"),
     ):
         assert result.output["event"]["args"]["hookContext"]["type"] == kind
-    assert (stash.scenes[one].tags, stash.scenes[one].updated_at) == ([other], before)
-    assert stash.scenes[one].files[0].updated_at > before
+    assert (stash.scenes[first].tags, stash.scenes[first].updated_at) == ([other], before)
+    assert stash.scenes[first].files[0].updated_at > before
     started = len(stash.plugin_log)
-    stash.merge_scenes(one, [two])
-    stash.auto_tag(one, [other])
-    stash.generate_cover(one, b"x")
-    assert (len(stash.plugin_log), list(stash.scenes)) == (started, [one])
-    assert stash.scenes[one].updated_at > before
+    stash.merge_scenes(first, [second])
+    stash.auto_tag(first, [other])
+    stash.generate_cover(first, b"x")
+    assert (len(stash.plugin_log), list(stash.scenes)) == (started, [first])
+    assert stash.scenes[first].updated_at > before
 
 
 def test_a_clients_bulk_edit_fires_per_scene(stash: StashServer) -> None:
@@ -234,7 +237,7 @@ def test_a_clients_bulk_edit_fires_per_scene(stash: StashServer) -> None:
     ids, tag = [stash.add_scene() for _ in range(3)], stash.add_tag("t")
     query = "mutation($i: BulkSceneUpdateInput!) { bulkSceneUpdate(input: $i) { id tags { name } } }"
     answer = ask(stash, query, i={"ids": ids, "tag_ids": {"ids": [tag], "mode": "ADD"}})
-    assert [one["tags"] for one in answer["data"]["bulkSceneUpdate"]] == [[{"name": "t"}]] * 3
+    assert [scene["tags"] for scene in answer["data"]["bulkSceneUpdate"]] == [[{"name": "t"}]] * 3
     assert stash.plugin_log.count(LogLine("info", "hello")) == 3
 
 
@@ -346,9 +349,11 @@ def test_cookies_age(stash: StashServer) -> None:
 def test_covers(stash: StashServer) -> None:
     """A cover is its bytes with its type and an ETag; a scene without one answers 200 with an SVG."""
     stash.add_scene(cover=b"png", cover_type="image/png"), stash.add_scene()
-    one = requests.get(stash.url + "/scene/1/screenshot", timeout=60)
-    assert (one.content, one.headers["Content-Type"]) == (b"png", "image/png")
-    again = requests.get(stash.url + "/scene/1/screenshot", headers={"If-None-Match": one.headers["ETag"]}, timeout=60)
+    cover = requests.get(stash.url + "/scene/1/screenshot", timeout=60)
+    assert (cover.content, cover.headers["Content-Type"]) == (b"png", "image/png")
+    again = requests.get(
+        stash.url + "/scene/1/screenshot", headers={"If-None-Match": cover.headers["ETag"]}, timeout=60
+    )
     assert again.status_code == 304
     assert requests.get(stash.url + "/scene/2/screenshot", timeout=60).headers["Content-Type"] == "image/svg+xml"
 
@@ -433,6 +438,6 @@ def test_large_libraries_page_by_id(stash: StashServer) -> None:
     for number in range(20_000):
         stash.add_scene(files=[(f"/d/{number}.mp4", number, 1)])
     pages = [found(stash, {}, sort="id", per_page=1000, page=page) for page in range(1, 22)]
-    assert [len(one) for one in pages] == [1000] * 20 + [0]
-    assert [int(one) for page in pages for one in page] == list(range(1, 20_001))
+    assert [len(page) for page in pages] == [1000] * 20 + [0]
+    assert [int(number) for page in pages for number in page] == list(range(1, 20_001))
     assert json.loads(json.dumps(pages[0][:2])) == ["1", "2"]

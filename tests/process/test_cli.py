@@ -140,7 +140,7 @@ def test_worker(here: Installation) -> None:
     with worker_held(here.folder):
         assert here.stash.run_hook("Scene.Update.Post", scene).output == f"queued scene:{scene}"
         done = run("worker", "--data-dir", str(here.folder))
-        assert (done.returncode, done.stderr) == (0, "already running: another PlexSync worker has this data folder\n")
+        assert (done.returncode, done.stderr) == (0, "already running: another PlexSync worker uses this data folder\n")
     done = run("worker", "--data-dir", str(here.folder), PLEXSYNC_IDLE_EXIT="0")
     assert done.returncode == 0
     assert (here.titles(), here.rows()) == (["New"], [])

@@ -33,7 +33,7 @@ def test_eight_workers_do_2000_jobs_once(here: Installation) -> None:
     ends = [(*process.communicate(timeout=PATIENCE), process.returncode) for process in started]
     losers = [end for end in ends if end[1]]
     assert [end[2] for end in ends] == [0] * WORKERS
-    told = b"already running: another PlexSync worker has this data folder\n"
+    told = b"already running: another PlexSync worker uses this data folder\n"
     assert [err for _, err, _ in losers] == [told] * (WORKERS - 1)
     assert Counter(one.param("id") for one in here.plex.writes()) == {str(film.item): 1 for film in here.films}
     assert [here.title(film) for film in here.films] == [here.stash.scenes[film.scene].title for film in here.films]

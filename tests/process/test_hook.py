@@ -1,4 +1,4 @@
-"""The hook as Stash starts it: a real process, one document in, one out, one row left; its worker lives already."""
+"""The hook as Stash starts it: a real process, one document in, one out, one row; its worker runs already."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LIGHT = {"plexsync", "plexsync.core", "plexsync.entry", "plexsync.hook"} | {
 
 @pytest.fixture
 def stash(tmp_path: Path) -> Iterator[StashServer]:
-    """A Stash with the plugin, whose worker seems to live: this test holds its lock."""
+    """Start a Stash with the plugin; this test holds the worker lock."""
     with StashServer(tmp_path / "stash", PLUGIN) as server, worker_held(server.data_dir):
         yield server
 
 
 def well_answered(result: HookResult) -> str:
-    """The one sentence or word of a hook that ended as it should."""
+    """Return the one sentence or word of a hook that ended well."""
     said: dict[str, Any] = json.loads(result.stdout)
     assert result.returncode == 0
     assert result.stderr == ""
@@ -53,7 +53,7 @@ def well_answered(result: HookResult) -> str:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_every_event_is_answered(stash: StashServer, vector: Vector) -> None:
-    """Whatever stands on stdin: exactly one JSON document, status 0, no traceback, and a row only for what it names."""
+    """Whatever is on stdin: one JSON document, status 0, no traceback, and a row only for what it names."""
     text = well_answered(send(stash, at(stash.dir, vector.raw)))
     assert vector.said in text
     assert rows(stash.data_dir) == ([(vector.key,)] if vector.key else [])
@@ -61,7 +61,7 @@ def test_every_event_is_answered(stash: StashServer, vector: Vector) -> None:
 
 @pytest.mark.parametrize("kind", sorted(TRIGGERS))
 def test_each_trigger_leaves_one_row(stash: StashServer, kind: str) -> None:
-    """Each of the seven events of the manifest leaves one whole row with the right key, ready for the worker."""
+    """Each of the manifest's seven events leaves one complete row with the right key."""
     key = f"{kind.split('.')[0].lower()}:12"
     assert stash.run_hook(kind, 12).output == f"queued {key}"
     ((found, status, due, timestamp, data),) = rows(stash.data_dir, "key, status, due, timestamp, data")
@@ -71,7 +71,7 @@ def test_each_trigger_leaves_one_row(stash: StashServer, kind: str) -> None:
 
 
 def test_the_way_to_stash_is_left(stash: StashServer) -> None:
-    """The newest hook's cookie and address lie in a private file of a private folder, and the cookie is good."""
+    """The newest hook's address and valid cookie are in a private file of a private folder."""
     for number in (1, 2):
         stash.run_hook("Scene.Update.Post", number)
     path = stash.data_dir / "connection.json"
@@ -89,7 +89,7 @@ def test_the_way_to_stash_is_left(stash: StashServer) -> None:
 
 
 def test_a_hook_asks_nobody_anything(stash: StashServer) -> None:
-    """A hook makes no request of Stash, which waits for it, and Plex it cannot even name."""
+    """A hook sends no request to Stash, which waits for it, and does not know Plex."""
     stash.configure(plexUrl=stash.url, plexToken="t")
     for kind in TRIGGERS:
         stash.run_hook(kind, 12)
@@ -98,7 +98,7 @@ def test_a_hook_asks_nobody_anything(stash: StashServer) -> None:
 
 
 def test_a_hook_loads_nothing_heavy(stash: StashServer) -> None:
-    """A good event is handled by a handful of modules, with an interpreter that has no third-party module at all."""
+    """A valid event loads a handful of modules, in an interpreter without third-party modules."""
     code = (
         "import os, sys\n"
         "leave = os._exit\n"
@@ -121,7 +121,7 @@ def test_a_hook_loads_nothing_heavy(stash: StashServer) -> None:
 
 @pytest.mark.parametrize("way", ["file", "device", "queue"])
 def test_where_nothing_can_be_written_one_sentence_says_so(stash: StashServer, tmp_path: Path, way: str) -> None:
-    """A folder that cannot be written costs the edit, not the save: one sentence, status 0, no row, no debris."""
+    """A read-only folder costs the edit, not the save: one sentence, status 0."""
     folder = {"file": tmp_path / "file", "device": Path("/dev/null"), "queue": tmp_path / "other"}[way]
     (tmp_path / "file").touch()
     (tmp_path / "other" / "plugin_data" / "PlexSync" / "queue.db").mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_a_large_input_is_answered(stash: StashServer, size: int) -> None:
 
 
 def test_a_killed_hook_breaks_nothing(stash: StashServer) -> None:
-    """SIGKILL at any instant leaves a whole queue: every edit that was answered is there, and the next hook works."""
+    """SIGKILL at any time leaves a good queue with every edit that was answered, and the next hook works."""
     chance = random.Random(20)
     answered = set()
     for number in range(1, 41):

@@ -1,4 +1,4 @@
-"""The worker that a hook starts: one, detached, holding the lock and nothing else. The worker itself is a stub here."""
+"""The worker that a hook starts: one, detached, holding only the lock. The worker is a stub here."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from tests.support.processes import PATIENCE, rows, until, with_stub_worker, wor
 
 @pytest.fixture
 def stash(tmp_path: Path) -> Iterator[StashServer]:
-    """A Stash that PlexSync has never met, with a plugin whose worker is a stub."""
+    """Start a Stash that is new to PlexSync, with a plugin whose worker is a stub."""
     script = with_stub_worker(tmp_path / "stash" / "plugins" / "PlexSync")
     with StashServer(tmp_path / "stash", script) as server:
         yield server
 
 
 def identity(path: str | Path | int) -> list[int]:
-    """Which file it is, as the stub tells of its descriptors."""
+    """Return which file it is, as the stub reports its descriptors."""
     status = os.stat(path)
     return [status.st_dev, status.st_ino]
 
 
 def only_worker(stash: StashServer) -> dict[str, Any]:
-    """The one worker there is, once it has told of itself."""
+    """Return the one worker, once it has reported itself."""
     until(lambda: workers(stash.data_dir))
     (said,) = workers(stash.data_dir)
     return said
 
 
 def test_the_worker_is_detached(stash: StashServer) -> None:
-    """The save is over while the worker lives: a session of its own, and nothing held but lock and null device."""
+    """The save ends while the worker lives in a new session, with only the lock and the null device open."""
     assert stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
     said = only_worker(stash)
     assert worker_lives(stash.data_dir)
@@ -55,7 +55,7 @@ def test_the_worker_is_detached(stash: StashServer) -> None:
 
 
 def test_what_leaked_into_the_hook_ends_there(stash: StashServer) -> None:
-    """A descriptor that Stash, or what started it, left inheritable is closed in the worker."""
+    """A descriptor that Stash, or whatever started it, left inheritable is closed in the worker."""
     reading, writing = os.pipe()
     done = subprocess.run(
         stash.launcher.command(),
@@ -74,7 +74,7 @@ def test_what_leaked_into_the_hook_ends_there(stash: StashServer) -> None:
 
 
 def test_the_data_folder_is_private(stash: StashServer) -> None:
-    """The folder that the first hook makes is nobody else's."""
+    """The folder that the first hook creates is private."""
     stash.run_hook("Scene.Update.Post", 1)
     assert stat.S_IMODE(stash.data_dir.stat().st_mode) == 0o700
     assert stat.S_IMODE((stash.data_dir / "connection.json").stat().st_mode) == 0o600
@@ -82,7 +82,7 @@ def test_the_data_folder_is_private(stash: StashServer) -> None:
 
 
 def test_two_hooks_start_one_worker(stash: StashServer) -> None:
-    """The second hook finds the first one's worker; once that has ended, the third starts another."""
+    """The second hook finds the first one's worker; when that has ended, the third starts another."""
     for number in (1, 2):
         assert stash.run_hook("Scene.Update.Post", number).output == f"queued scene:{number}"
     only_worker(stash)
@@ -95,7 +95,7 @@ def test_two_hooks_start_one_worker(stash: StashServer) -> None:
 
 
 def test_a_killed_worker_is_replaced(stash: StashServer) -> None:
-    """A worker that was killed leaves its pid behind, which keeps nobody from starting the next one."""
+    """A killed worker leaves its pid behind, and the next hook starts another all the same."""
     stash.run_hook("Scene.Update.Post", 1)
     first = only_worker(stash)
     os.kill(first["pid"], signal.SIGKILL)
@@ -106,7 +106,7 @@ def test_a_killed_worker_is_replaced(stash: StashServer) -> None:
 
 
 def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) -> None:
-    """Two hundred first hooks at the same instant: each answered without error, every row there, one worker."""
+    """Of 200 first hooks at once each is answered without error, with every row and one worker."""
     running = []
     for number in range(1, 201):
         path = tmp_path / f"{number}.json"
@@ -122,7 +122,7 @@ def test_200_hooks_at_once_on_a_cold_folder(stash: StashServer, tmp_path: Path) 
 
 
 def test_a_hook_killed_on_a_cold_folder_breaks_nothing(stash: StashServer) -> None:
-    """However far the very first hooks came before SIGKILL, the next one makes a whole queue and has a worker."""
+    """Wherever SIGKILL stops the first hooks, the next one has a whole queue and a worker."""
     chance = random.Random(7)
     for number in range(1, 16):
         stash.env = {"PLEXSYNC_DATA_DIR": str(stash.dir / f"data-{number}")}

@@ -25,7 +25,7 @@ POINTS = {
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_hook(tmp_path: Path, point: str) -> None:
-    """Wherever the very first hook dies, its edit arrives: by its row, or by catch-up where it left none."""
+    """Wherever the very first hook dies, its edit arrives: by its row, or by catch-up if it left none."""
     queued, way = POINTS[point]
     with World(tmp_path) as world:
         world.arm(point)
@@ -40,7 +40,7 @@ def test_killed_hook(tmp_path: Path, point: str) -> None:
 
 
 def test_killed_hook_of_a_known_scene(tmp_path: Path) -> None:
-    """A worker lives and the hook of a later edit dies before its commit: catch-up carries that edit too."""
+    """If the hook of a later edit dies before its commit while a worker runs, catch-up carries that edit too."""
     with World(tmp_path, PLEXSYNC_CATCHUP="1") as world:
         world.save(1)
         world.check()
@@ -51,7 +51,7 @@ def test_killed_hook_of_a_known_scene(tmp_path: Path) -> None:
 
 
 def test_hooks_killed_at_random_instants(tmp_path: Path) -> None:
-    """A multi-edit whose hooks die at whatever instants, as when the browser is closed: every scene arrives."""
+    """Hooks of a bulk edit die at random instants, as when the browser is closed: every scene arrives."""
     chance = random.Random(17)
     with World(tmp_path, scenes=9, PLEXSYNC_CATCHUP="1") as world:
         for number in range(1, 9):
@@ -63,7 +63,7 @@ def test_hooks_killed_at_random_instants(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", ["task before marking", "task after marking", "task before handing over"])
 def test_killed_task(tmp_path: Path, point: str) -> None:
-    """Sync all is stopped: edits that waited arrive, what the task had marked is dropped, and the next one does it."""
+    """Sync all is stopped: waiting edits arrive, what the task had marked is dropped, and the next one does it."""
     with World(tmp_path) as world:
         world.plex.stop()
         world.save(1)
@@ -80,7 +80,7 @@ def test_killed_task(tmp_path: Path, point: str) -> None:
         world.check()
 
 
-def test_process_queue_takes_up_what_a_dead_worker_left(tmp_path: Path) -> None:
+def test_process_queue_finishes_what_a_dead_worker_left(tmp_path: Path) -> None:
     """With nothing in the queue but a dead worker's batch, Process queue starts a worker and follows it to the end."""
     with World(tmp_path) as world:
         world.arm("worker before a PUT")

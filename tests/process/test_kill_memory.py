@@ -1,4 +1,4 @@
-"""What PlexSync knows of its own doings after SIGKILL: whose an edit in Plex is, and which scene kills it."""
+"""What PlexSync remembers after SIGKILL: whose an edit in Plex is, and which scene kills the worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POISON = "worker while planning a scene"
 
 @pytest.mark.parametrize("point", ["worker after a PUT", "worker after an upload", "worker before settling commits"])
 def test_what_a_dead_worker_wrote_is_ours(tmp_path: Path, point: str) -> None:
-    """Under keepPlexEdits a value that arrived just before the death is no person's edit: the next one replaces it."""
+    """With keepPlexEdits a value that arrived just before the death is no person's edit: the next one replaces it."""
     with World(tmp_path) as world:
         world.stash.configure(keepPlexEdits=True)
         world.save(1)
@@ -28,7 +28,7 @@ def test_what_a_dead_worker_wrote_is_ours(tmp_path: Path, point: str) -> None:
 
 
 def test_what_a_person_wrote_stays_theirs(tmp_path: Path) -> None:
-    """Under keepPlexEdits a person's edit outlives the death of the worker that was about to write that item."""
+    """With keepPlexEdits a person's edit outlives the death of the worker that was about to write that item."""
     with World(tmp_path) as world:
         world.stash.configure(keepPlexEdits=True)
         world.save(1)
@@ -44,7 +44,7 @@ def test_what_a_person_wrote_stays_theirs(tmp_path: Path) -> None:
 
 
 def test_a_scene_that_kills_the_worker(tmp_path: Path) -> None:
-    """A scene that kills the worker each time goes alone from the third time, after the others; five deaths end it."""
+    """A scene that kills the worker is leased alone from the third time, after the others; five deaths end it."""
     with World(tmp_path, scenes=5, PLEXSYNC_SETTLE="0") as world:
         world.arm(POISON, times=5, scene=1)
         with worker_held(world.folder):  # else a hook's worker may be dead before the next hook, which starts another
@@ -62,8 +62,8 @@ def test_a_scene_that_kills_the_worker(tmp_path: Path) -> None:
         assert world.different([2, 3, 4]) == {}
         world.restart("wake", spare=5)
         until(lambda: world.rows("key, status, reason") == [("scene:1", 9, "retries_exhausted")])
-        (letter,) = world.stash.run_operation({"mode": "dead_letters"}).output["items"]
-        assert letter["scene_id"] == 1
-        assert letter["message"].startswith("The worker ended 5 times while it worked on scene:1;")
+        (dead,) = world.stash.run_operation({"mode": "dead_letters"}).output["items"]
+        assert dead["scene_id"] == 1
+        assert dead["message"].startswith("The worker died 5 times while it worked on scene:1.")
         assert world.stash.run_task("process_dlq").output == {"marked": 1, "synced": 1}
         world.check()

@@ -28,15 +28,15 @@ AT_WORK = {
     "worker after storing": "wake",
     "worker before settling commits": "hook",
     "worker exporting, file written": "task",
-    "worker becoming the waiter": "hook",
-    "waiter starting": "hook",
-    "waiter waiting": "hook",
+    "worker becoming idle": "hook",
+    "idle worker starting": "hook",
+    "idle worker waiting": "hook",
 }
 
 
 @pytest.mark.parametrize("point", AT_WORK)
 def test_killed_at_work(tmp_path: Path, point: str) -> None:
-    """Wherever the worker dies, its edits arrive, no attempt is spent, and nobody else's item is touched."""
+    """Wherever the worker dies, its edits arrive, no attempt is spent, and no other item is touched."""
     with World(tmp_path) as world:
         world.plex.modes.fewer_rows = 3
         world.arm(point)
@@ -52,23 +52,23 @@ def test_killed_at_work(tmp_path: Path, point: str) -> None:
 @pytest.mark.parametrize("method", ["PUT", "POST"], ids=["edit", "image"])
 @pytest.mark.parametrize("moment", ["before_write", "after_write"])
 def test_killed_while_plex_writes(tmp_path: Path, moment: str, method: str) -> None:
-    """Dead while Plex has the request in hand, which it carries out all the same: the edit is not sent again."""
+    """If the worker dies while Plex carries out its request, the edit is not sent again."""
     with World(tmp_path) as world:
         killed = world.kill_at_write(moment, method)
         world.save(1)
         until(lambda: killed, what="the worker's death")
         world.restart("hook", spare=3)
         world.check()
-        assert len([one for one in world.plex.writes() if one.param("id") == "101"]) == 1
+        assert len([request for request in world.plex.writes() if request.param("id") == "101"]) == 1
 
 
 def test_killed_while_plex_is_away(tmp_path: Path) -> None:
-    """Dead in the middle of an outage: when Plex is back, the wait goes on and the edits arrive."""
+    """If it dies in the middle of an outage, the wait continues and the edits arrive afterwards."""
     with World(tmp_path) as world:
         world.plex.stop()
-        world.arm("waiter waiting")
+        world.arm("idle worker waiting")
         world.save(1)
-        world.await_death("waiter waiting")
+        world.await_death("idle worker waiting")
         world.restart("wake", spare=3)
         until(lambda: world.stash.run_operation({"mode": "status"}).output["breaker"]["state"] != "closed")
         assert world.kill_worker()
@@ -77,9 +77,9 @@ def test_killed_while_plex_is_away(tmp_path: Path) -> None:
         world.check()
 
 
-@pytest.mark.parametrize("point", ["waiter ending", "waiter ended, lock given up"])
+@pytest.mark.parametrize("point", ["idle worker ending", "idle worker ended, lock released"])
 def test_killed_while_ending(tmp_path: Path, point: str) -> None:
-    """Dead on its way out, with the lock or just without it: the next edit finds no obstacle."""
+    """If it dies while ending, with the lock or just without it, the next edit is not blocked."""
     with World(tmp_path, PLEXSYNC_IDLE_EXIT="0") as world:
         world.arm(point)
         world.save(1)
@@ -89,7 +89,7 @@ def test_killed_while_ending(tmp_path: Path, point: str) -> None:
 
 
 def test_killed_in_catch_up(tmp_path: Path) -> None:
-    """Dead before the jobs for changes without a hook are made: the next catch-up makes them."""
+    """If it dies before the jobs for changes without a hook are made, the next catch-up makes them."""
     with World(tmp_path) as world:
         world.arm("worker in catch-up")
         world.stash.update_scene(1, hook=False, **world.changes(1))
@@ -100,7 +100,7 @@ def test_killed_in_catch_up(tmp_path: Path) -> None:
 
 
 def test_killed_in_fan_out(tmp_path: Path) -> None:
-    """Dead while a renamed performer is made into jobs: every scene of theirs gets the new name."""
+    """If it dies while a rename becomes jobs, every scene of the performer still gets the new name."""
     with World(tmp_path) as world:
         for number in (1, 2):
             world.save(number, performers=[world.performers[0]])
@@ -113,7 +113,7 @@ def test_killed_in_fan_out(tmp_path: Path) -> None:
 
 
 def test_killed_at_random_instants(tmp_path: Path) -> None:
-    """Dead at whatever instants, up to four times on the way of one edit: it arrives."""
+    """If it dies at random instants, up to four times on the way of one edit, the edit arrives."""
     chance = random.Random(23)
     with World(tmp_path) as world:
         for deaths in (4, 2):

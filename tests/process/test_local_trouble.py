@@ -94,7 +94,7 @@ def test_a_full_disk_under_the_worker(here: Installation) -> None:
     film = here.film()
     here.edit(film, "before")
     here.arrives(film, "before")
-    until(lambda: b"idle" in Path(f"/proc/{worker(here)}/cmdline").read_bytes(), what="the small waiter")
+    until(lambda: b"idle" in Path(f"/proc/{worker(here)}/cmdline").read_bytes(), what="the idle worker")
     _, most = resource.prlimit(worker(here), resource.RLIMIT_FSIZE)
     resource.prlimit(worker(here), resource.RLIMIT_FSIZE, (0, most))
     here.edit(film, "the disk was full")

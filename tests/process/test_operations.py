@@ -1,4 +1,4 @@
-"""Operations as Stash runs them: one document, at once, without any third-party module, whatever is there yet."""
+"""Operations as Stash runs them: one document, at once, without third-party modules, whatever is there yet."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Installation]:
-    """Stash and Plex; catch-up is as often as a test can wait for."""
+    """Start Stash and Plex, with short catch-up intervals."""
     with Installation(tmp_path, PLEXSYNC_CATCHUP="1") as made:
         yield made
 
 
 @pytest.fixture
 def held(here: Installation) -> Iterator[Installation]:
-    """The same with a worker that seems to live: this test holds its lock."""
+    """Start the same with a worker lock that this test holds."""
     with worker_held(here.folder):
         yield here
 
 
 @pytest.mark.parametrize("mode", CALLS)
 def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) -> None:
-    """Each quick operation runs in an interpreter that has the standard library alone, and loads nothing else."""
+    """Each quick operation works in an interpreter with the standard library alone."""
     code = (
         "import os, sys\n"
         "leave = os._exit\n"
@@ -71,7 +71,7 @@ def test_no_third_party_module(held: Installation, tmp_path: Path, mode: str) ->
 
 @pytest.mark.parametrize("mode", CALLS)
 def test_on_a_cold_folder(here: Installation, mode: str) -> None:
-    """The very first call of PlexSync on a machine may be any operation: it answers, and asks nobody anything."""
+    """Any operation may be the first call on a machine: it answers, and sends no request."""
     good(here.stash.run_operation({"mode": mode, **CALLS[mode]}))
     assert here.plex.log == []
     if mode != "wake":
@@ -97,28 +97,28 @@ def test_status_after_a_hook(held: Installation) -> None:
     conn = schema.open_queue(str(held.folder), 0)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
     QueueMeta(conn).caught_up_at = 1_700_000_000
-    (letter,) = held.call("dead_letters")["items"]
-    times = [letter["first_seen"], letter["last_seen"], held.call("status")["last_catchup"]]
+    (dead_letter,) = held.call("dead_letters")["items"]
+    times = [dead_letter["first_seen"], dead_letter["last_seen"], held.call("status")["last_catchup"]]
     assert all(MOMENT.fullmatch(text) for text in times)
-    assert letter["scene_id"] == 1
+    assert dead_letter["scene_id"] == 1
 
 
 def test_lines_reach_stash(held: Installation) -> None:
-    """What the worker hands over comes out in Stash's log, at its level."""
-    held.call("log", lines=[{"level": "i", "message": "finished a drain"}, {"level": "e", "message": "é"}])
-    assert held.stash.plugin_log == [("info", "finished a drain"), ("error", "é")]
+    """The worker's lines are printed in Stash's log, at their level."""
+    held.call("log", lines=[{"level": "i", "message": "finished a run"}, {"level": "e", "message": "é"}])
+    assert held.stash.plugin_log == [("info", "finished a run"), ("error", "é")]
     assert parse_log_line(b"\x01w\x02x") == ("warning", "x")
 
 
 def test_retry_and_discard(here: Installation) -> None:
-    """A retried letter is worked on again at once, a discarded one is gone; an id may come as text."""
+    """A retried dead letter is processed at once, a discarded one is gone; an id may be text."""
     scene, _ = here.film("New")
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     for key in (f"scene:{scene}", "scene:99"):
         enqueue.enqueue(conn, key, "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
-    ids = {one["scene_id"]: one["id"] for one in here.call("dead_letters")["items"]}
+    ids = {item["scene_id"]: item["id"] for item in here.call("dead_letters")["items"]}
     assert here.call("discard", ids=[ids[99], 12345]) == {"discarded": 1}
     assert here.call("retry", ids=[str(ids[scene])]) == {"retried": 1}
     until(lambda: here.titles() == ["New"], what="the retried scene")
@@ -126,7 +126,7 @@ def test_retry_and_discard(here: Installation) -> None:
 
 
 def test_wake_starts_and_wakes(here: Installation) -> None:
-    """``wake`` starts the worker for what is overdue; a paused one looks at once instead of at its time."""
+    """``wake`` starts the worker for overdue work, and makes a paused one try at once."""
     scene, _ = here.film("New")
     here.stash.env["PLEXSYNC_BREAKER_RESET"] = "500"
     here.stash.configure(plexToken="")
@@ -145,7 +145,7 @@ def test_wake_starts_and_wakes(here: Installation) -> None:
 
 
 def caught_up(here: Installation) -> None:
-    """Let a catch-up begin and end."""
+    """Wait for a catch-up to start and end."""
     conn = schema.open_queue(str(here.folder), 0)
     before = QueueMeta(conn).caught_up_at
     here.call("wake")
@@ -153,8 +153,8 @@ def caught_up(here: Installation) -> None:
     conn.close()
 
 
-def test_forgotten_letters_stay_away(here: Installation) -> None:
-    """A discarded or cleared letter is not found again by catch-up, until its scene is edited, hook or no hook."""
+def test_discarded_dead_letters_stay_away(here: Installation) -> None:
+    """Catch-up does not revive a discarded or cleared dead letter until its scene is edited."""
     scenes = []
     for name in ("a", "b"):
         here.plex.add_item(1, file=f"/other/{name}.mp4", size=8, duration_ms=700_000)
@@ -174,20 +174,20 @@ def test_forgotten_letters_stay_away(here: Installation) -> None:
 
 
 def test_what_killed_the_worker_stays_away(here: Installation) -> None:
-    """A letter of a scene that no job ever finished, once discarded, is not revived either."""
+    """A discarded dead letter of a scene that no job ever finished is not revived either."""
     here.stash.add_scene("New", files=[("/films/x.mp4", 7, 9.0)])
     here.folder.mkdir(parents=True)
     conn = schema.open_queue(str(here.folder), 0)
     enqueue.enqueue(conn, "scene:1", "x", time.time(), 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'retries_exhausted'")
-    (letter,) = here.call("dead_letters")["items"]
-    assert here.call("discard", ids=[letter["id"]]) == {"discarded": 1}
+    (dead_letter,) = here.call("dead_letters")["items"]
+    assert here.call("discard", ids=[dead_letter["id"]]) == {"discarded": 1}
     caught_up(here)
     assert here.rows() == []
 
 
 def test_a_cleared_queue_stays_away(here: Installation) -> None:
-    """Clear queue forgets even an edit of this very second; the next edit of the scene is delivered."""
+    """Clear queue drops even an edit of the same second; the next edit of the scene is synced."""
     scene, _ = here.film("Before")
     here.plex.stop()
     here.stash.env["PLEXSYNC_SETTLE"] = "60"
@@ -203,7 +203,7 @@ def test_a_cleared_queue_stays_away(here: Installation) -> None:
 
 
 def test_check_setup(here: Installation) -> None:
-    """As an operation the check answers with its lines; trouble with Plex is a finding, not an error."""
+    """As an operation the check returns its lines; a problem with Plex is a finding, not an error."""
     here.film("New")
     said = here.call("check_setup")
     assert said["ok"]

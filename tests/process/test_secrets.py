@@ -1,4 +1,4 @@
-"""Token, cookie, ApiKey, and with logHidePaths the library's names: nowhere but where they have to be."""
+"""Token, cookie, API key and, with "Hide names in the log", the library's names: nowhere but where they must be."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMES = ("Zanzibar", "Umbrella", "Peculiar", "Quillon", "Velociped", "Orinoco", 
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[PluginProcess]:
-    """Every process that Stash started."""
+    """Record every process that Stash starts."""
     started: list[PluginProcess] = []
     start = Launcher.start
 
@@ -53,7 +53,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[PluginProcess]:
 
 @pytest.fixture
 def here(tmp_path: Path, processes: list[PluginProcess]) -> Iterator[Installation]:
-    """Both servers, and the plugin with a fault in it for scenes that are called boom."""
+    """Start both servers, and a plugin that fails for scenes with the title boom."""
     script = copy_of_plugin(tmp_path / "stash" / "plugins" / "PlexSync")
     fields = script.parent / "plexsync" / "model" / "fields.py"
     assert "\ndef desired(" in fields.read_text("utf-8")
@@ -67,15 +67,15 @@ def here(tmp_path: Path, processes: list[PluginProcess]) -> Iterator[Installatio
 
 
 def command_line(here: Installation, *words: str) -> str:
-    """What a person sees who calls the plugin by hand."""
+    """Return what the command line prints."""
     script = str(here.stash.plugin_script)
     command = [here.stash.python, script, *words, "--data-dir", str(here.folder)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **here.stash.env}, check=False)
     return done.stdout + done.stderr
 
 
-def all_doors(here: Installation) -> None:
-    """Every hook, task and operation once; whatever they answer."""
+def every_call(here: Installation) -> None:
+    """Make one call of every hook, task and operation."""
     film = here.films[0]
     tag, performer, studio = (here.stash.add_tag("t"), here.stash.add_performer("p"), here.stash.add_studio("s"))
     here.stash.update_scene(film.scene, tags=[tag], performers=[performer], studio=studio)
@@ -92,23 +92,23 @@ def all_doors(here: Installation) -> None:
 
 
 def problem(here: Installation, *words: str) -> None:
-    """Wait until the status tells of a problem with these words."""
+    """Wait until the status has a problem with these words."""
     until(lambda: all(word in str(here.status()["problem"]) for word in words), what=f"a problem with {words}")
 
 
 def arrives(here: Installation, film: Film, title: str) -> None:
-    """Wait until Plex has the title; other scenes may go on waiting for their files."""
+    """Wait until Plex has the title; other scenes may still be waiting."""
     until(lambda: here.title(film) == title, what=f"{title!r} in Plex")
 
 
-def letters(here: Installation) -> dict[int, str]:
-    """Scene -> reason of its dead letter."""
-    found = here.stash.run_operation({"mode": "dead_letters"}).output["items"]
-    return {one["scene_id"]: one["reason"] for one in found}
+def dead_letter_reasons(here: Installation) -> dict[int, str]:
+    """Return scene -> reason of its dead letter."""
+    items = here.stash.run_operation({"mode": "dead_letters"}).output["items"]
+    return {dead_letter["scene_id"]: dead_letter["reason"] for dead_letter in items}
 
 
 def process_words(here: Installation) -> str:
-    """Command line and environment of the background process."""
+    """Return command line and environment of the background process."""
     text = (here.folder / "worker.lock").read_text("ascii")
     try:
         return "".join(Path(f"/proc/{text}/{name}").read_text("utf-8", "replace") for name in ("cmdline", "environ"))
@@ -117,14 +117,14 @@ def process_words(here: Installation) -> str:
 
 
 def test_no_secret_anywhere(here: Installation, processes: list[PluginProcess]) -> None:
-    """After everything that can happen, token, cookies and keys stand in their headers and connection.json alone."""
+    """Whatever happens, token, cookies and keys are only in their headers and ``connection.json``."""
     stash, plex = here.stash, here.plex
     stash.credentials, stash.api_key = ("user", "password"), OLD_KEY
     seen: list[str] = []
     films = [here.film(f"Film {number}", cover=b"\xff\xd8\xff\xe0 cover") for number in range(4)]
     here.edit(films[0], "first")
     arrives(here, films[0], "first")
-    all_doors(here)
+    every_call(here)
     seen += [process_words(here), command_line(here, "status"), command_line(here, "status", "--json")]
     seen.append(command_line(here, "check-setup"))
 
@@ -163,7 +163,7 @@ def test_no_secret_anywhere(here: Installation, processes: list[PluginProcess]) 
     plex.modes.reject_values = {"title": "forbidden"}
     here.edit(films[2], "forbidden")
     here.edit(films[3], "boom")
-    until(lambda: {"rejected", "retries_exhausted"} <= set(letters(here).values()), what="two dead letters")
+    until(lambda: {"rejected", "retries_exhausted"} <= set(dead_letter_reasons(here).values()), what="two dead letters")
     stash.configure(plexToken=OLD_TOKEN, plexPort="x", maxTags=-1, unknown=TOKEN)
     here.edit(films[0], "another token")
     problem(here, "token")
@@ -178,7 +178,7 @@ def test_no_secret_anywhere(here: Installation, processes: list[PluginProcess]) 
 
 
 def check_secrets(here: Installation, processes: list[PluginProcess], seen: list[str]) -> None:
-    """Look for each secret in each place."""
+    """Search for each secret in each place."""
     here.stash.end_worker()
     cookies = set(here.stash.sessions.issued)
     secrets = {TOKEN, OLD_TOKEN, KEY, OLD_KEY, *cookies}
@@ -186,8 +186,8 @@ def check_secrets(here: Installation, processes: list[PluginProcess], seen: list
     for path in here.folder.iterdir():
         if path.name != "connection.json":
             places[path.name] = path.read_bytes().decode("latin-1")
-    for number, one in enumerate(processes):
-        places[f"process {number}"] = (one.stdout + one.stderr).decode("latin-1")
+    for number, process in enumerate(processes):
+        places[f"process {number}"] = (process.stdout + process.stderr).decode("latin-1")
     places["Stash's log"] = "\n".join(line.message for line in here.stash.plugin_log)
     for number, asked in enumerate(here.stash.log):
         rest = {name: value for name, value in asked.headers.items() if name not in ("cookie", "apikey")}
@@ -204,7 +204,7 @@ def check_secrets(here: Installation, processes: list[PluginProcess], seen: list
 
 
 def library(here: Installation) -> list[Film]:
-    """Scenes with telling names: one that arrives, and one for each way of not arriving."""
+    """Add scenes with telling names: one that arrives, and one for each way of failing."""
     stash, plex = here.stash, here.plex
     fields: dict[str, Any] = {
         "studio": stash.add_studio("Orinoco"),
@@ -232,7 +232,7 @@ def library(here: Installation) -> list[Film]:
 
 
 def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[PluginProcess]) -> None:
-    """With logHidePaths no path, file name, title, performer, tag or studio stands in any log, debug lines included."""
+    """With "Hide names in the log" no path, title or name is in any log, debug lines included."""
     films = library(here)
     here.stash.configure(
         logHidePaths=True, maxTags=2, missingScan=True, dryRun=True, skipPoster=True, skipBackground=True
@@ -248,7 +248,7 @@ def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[
     here.stash.configure(dryRun=False, keepPlexEdits=True)
     here.stash.run_task("sync_all")
     wanted = {films[1].scene: "rejected", films[2].scene: "retries_exhausted", films[3].scene: "low_confidence"}
-    until(lambda: letters(here).items() >= wanted.items(), what="the dead letters")
+    until(lambda: dead_letter_reasons(here).items() >= wanted.items(), what="the dead letters")
     here.stash.update_scene(films[0].scene, title="Zanzibar again")
     until(lambda: here.title(films[0]) == "Zanzibar again", what="the edit")
     here.stash.destroy_scene(films[2].scene)
@@ -257,7 +257,7 @@ def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[
     assert "Zanzibar" in (here.folder / "preview.csv").read_text("utf-8")
     here.stash.end_worker()
     log = here.log()
-    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex stored another value"))
+    assert all(word in log for word in ("wrote scene", "would write scene", "traced", "Plex stored a different value"))
     assert "scan" in log
     places = {"plexsync.log": log, "Stash's log": "\n".join(line.message for line in here.stash.plugin_log)}
     places |= {f"stderr of {number}": one.stderr.decode("latin-1") for number, one in enumerate(processes)}
@@ -266,6 +266,6 @@ def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[
 
 
 def _found(places: dict[str, str], names: tuple[str, ...]) -> list[str]:
-    """Lines that hold a name, with their place."""
+    """Return the lines that have a name, with their place."""
     holds: Callable[[str], bool] = lambda line: any(name in line for name in names)  # noqa: E731
     return [f"{place}: {line}" for place, text in places.items() for line in text.splitlines() if holds(line)]

@@ -1,4 +1,4 @@
-"""Stop means stop: the cross beside a running task ends what that task began, and nothing that somebody else wants."""
+"""Stop: the cross beside a running task cancels what that task began, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.installation import Installation
 from tests.support.processes import PATIENCE, until
 
 SCENES = 12
-DROPPED = "dropped what a stopped task had marked"
+DROPPED = "dropped the rest of a stopped task"
 
 
 class Site(Installation):
-    """Twelve scenes, and a Plex that carries out one edit at once and the next ones when ``let_on`` says so."""
+    """Twelve scenes, and a Plex that applies one edit at once and the next ones after ``let_on``."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -38,26 +38,26 @@ class Site(Installation):
         self._first.set()
 
     def let_on(self) -> None:
-        """Plex carries out every edit from now on."""
+        """Let Plex apply every edit from now on."""
         self._on.set()
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Site]:
-    """Both servers."""
+    """Start both servers."""
     with Site(tmp_path) as made:
         yield made
 
 
 def begun(here: Site, mode: str = "sync_all") -> Task:
-    """A task of which Plex has carried out the first edit."""
+    """Start a task whose first edit Plex has applied."""
     task = here.stash.start_task(mode)
     until(lambda: any(title.startswith("New") for title in here.titles()), what="the first edit")
     return task
 
 
 def stopped(here: Site, task: Task) -> None:
-    """The user presses the cross while Plex has the second edit in hand, or none yet."""
+    """Press the cross while Plex has the second edit, or none."""
     task.stop()
     assert task.wait().killed
     assert task.status == "CANCELLED"
@@ -65,12 +65,12 @@ def stopped(here: Site, task: Task) -> None:
 
 
 def new(here: Site) -> int:
-    """How many titles have arrived."""
+    """Return the number of titles that have arrived."""
     return sum(title.startswith("New") for title in here.titles())
 
 
 def test_stop(here: Site) -> None:
-    """The worker finishes the edit under way, drops the rest with one line in the log, and lives on."""
+    """The worker finishes the edit in progress, drops the rest with one log line, and keeps running."""
     stopped(here, begun(here))
     sent = len(here.plex.writes())
     until(lambda: here.rows() == [], what="dropping the rest")
@@ -83,7 +83,7 @@ def test_stop(here: Site) -> None:
 
 
 def test_an_edit_of_a_marked_scene_survives(here: Site) -> None:
-    """A scene edited while the task runs, or after Stop, is somebody's edit and is delivered; others are dropped."""
+    """A scene edited during the task, or after Stop, is synced; the others are dropped."""
     task = begun(here)
     assert here.stash.update_scene(SCENES, title="New, edited before").error is None
     stopped(here, task)
@@ -94,7 +94,7 @@ def test_an_edit_of_a_marked_scene_survives(here: Site) -> None:
 
 
 def test_edits_that_were_waiting_survive(here: Site) -> None:
-    """What was queued before the task began is not its own: Stop of Process queue leaves it to the worker."""
+    """Jobs queued before the task are not its own: Stop of Process queue leaves them."""
     conn = here.queue()
     for number in range(1, SCENES + 1):
         enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
@@ -104,7 +104,7 @@ def test_edits_that_were_waiting_survive(here: Site) -> None:
 
 
 def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
-    """Process DLQ gives dead letters a new start; Stop ends the bar, not their start."""
+    """Process DLQ queues dead letters again; Stop does not undo that."""
     conn = here.queue()
     for number in range(1, SCENES + 1):
         enqueue.enqueue(conn, f"scene:{number}", "x", 1, 1)
@@ -115,7 +115,7 @@ def test_dead_letters_put_back_are_never_dropped(here: Site) -> None:
 
 
 def test_dead_letters_that_sync_all_met_are_never_dropped(here: Site) -> None:
-    """Sync all gives the dead letters of its scenes a new start too; Stop drops what it marked anew, and not those."""
+    """Sync all queues dead letters again too; Stop drops only the rows it added."""
     conn = here.queue()
     enqueue.enqueue(conn, f"scene:{SCENES}", "x", 1, 1)
     conn.execute("UPDATE ack_queue_default SET status = 9, reason = 'rejected'")
@@ -126,7 +126,7 @@ def test_dead_letters_that_sync_all_met_are_never_dropped(here: Site) -> None:
 
 
 def test_stop_while_plex_is_away(here: Site) -> None:
-    """A task stopped before it could hand over leaves nothing for the time when Plex is back."""
+    """A task stopped before it could hand over leaves nothing to do when Plex is back."""
     here.plex.fault("stall")  # the worker cannot tell that Plex is away before the task is dead
     task = here.stash.start_task("sync_all")
     until(lambda: len(here.rows()) == SCENES and here.plex.log, what="marking, and a request that hangs")
@@ -141,7 +141,7 @@ def test_stop_while_plex_is_away(here: Site) -> None:
 
 
 def test_the_next_task_takes_over_nothing(here: Site) -> None:
-    """Process queue right after Stop does not take what the stopped task left for its own."""
+    """Process queue right after Stop does not take over the stopped task's rows."""
     stopped(here, begun(here))
     here.task("process_queue")
     until(lambda: here.rows() == [], what="dropping the rest")

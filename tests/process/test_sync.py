@@ -1,4 +1,4 @@
-"""What reaches Plex, by real processes: Stash starts the plugin at each edit, its worker writes, Plex is looked at."""
+"""What reaches Plex, by real processes: Stash starts the plugin at each edit, and its worker writes."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Site(Installation):
         self.stash.now = Seconds()
 
     def untitled(self, name: str = "a", **item: Any) -> tuple[int, Any]:
-        """A scene without a title, with its file in Plex: the scene's id, the item."""
+        """Add a scene without a title, with its file in Plex; return the scene's id and the item."""
         path, size = f"/films/{name}/{name}.mp4", 1_000_000 + len(self.plex.items)
         scene = self.stash.add_scene("", files=[(path, size, 60.0)])
         return scene, self.plex.add_item(1, path, size, 60_000, **item)
 
     def whole(self, cover: bytes | None = None) -> dict[str, Any]:
-        """Something for every field."""
+        """Return a value for every field."""
         stash = self.stash
         return {
             "title": "New \u00e9\U0001f600 & <b> 100%; #",
@@ -56,16 +56,16 @@ class Site(Installation):
         }
 
     def save(self, scene: int, **changes: Any) -> None:
-        """An edit in Stash, and what comes of it."""
+        """Save an edit in Stash and wait for the result."""
         assert self.stash.update_scene(scene, **changes).output == f"queued scene:{scene}"
         self.settles()
 
     def sent(self) -> int:
-        """Edits and uploads so far."""
+        """Return the edits and uploads so far."""
         return len(self.plex.writes()) + len(self.plex.uploads())
 
     def quiet(self, *scenes: int) -> bool:
-        """Whether saving the scenes once more, as they are, sends nothing."""
+        """Return whether saving the scenes again, unchanged, sends nothing."""
         before = self.sent()
         for scene in scenes:
             self.stash.update_scene(scene)
@@ -75,17 +75,17 @@ class Site(Installation):
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """Both servers. No test ever edits a whole section, or puts a token in a URL."""
+    """Start both servers; check that no test edits a whole section or puts a token in a URL."""
     with Site(tmp_path) as made:
         yield made
         assert not made.plex.disaster
         assert len(made.plex.client_identifiers) == 1
-        assert all(TOKEN not in one.target and one.header("X-Plex-Token") == TOKEN for one in made.plex.log)
+        assert all(TOKEN not in request.target and request.header("X-Plex-Token") == TOKEN for request in made.plex.log)
 
 
 @pytest.fixture(params=[True, False], ids=["append", "replace"])
 def both(request: pytest.FixtureRequest, site: Site) -> Site:
-    """Once for each way in which Plex may take a list."""
+    """Run once for each way in which Plex may interpret a list."""
     site.plex.modes.tags_append = request.param
     return site
 
@@ -132,7 +132,7 @@ def test_every_field_by_its_rule(both: Site) -> None:
 
 
 def test_every_switch_leaves_its_field_alone(both: Site) -> None:
-    """Each skip switch keeps its own field as it is, and no other; switched off again, the field arrives."""
+    """Each skip switch keeps its own field and no other; turned off again, the field is sent."""
     site, stash = both, both.stash
     full = site.whole(JPEG)
     films = {switch: site.untitled(switch, title="a", collections=("Theirs",)) for switch in SWITCHES}
@@ -173,7 +173,7 @@ def test_a_second_sync_writes_nothing_whatever_plex_makes_of_it(both: Site) -> N
 
 
 def test_max_tags_and_clean_titles(site: Site) -> None:
-    """At most ``maxTags`` genres go, in their order, and ``cleanTitles`` sends an ASCII title that is then equal."""
+    """At most "Maximum genres" are sent, in order, and "Plain titles" sends an ASCII title."""
     scene, item = site.untitled()
     site.stash.configure(maxTags=2, cleanTitles=True)
     site.save(scene, title="\u201cCaf\u00e9\u201d", tags=[site.stash.add_tag(name) for name in "cab"])
@@ -183,7 +183,7 @@ def test_max_tags_and_clean_titles(site: Site) -> None:
 
 
 def test_pictures_by_their_bytes(site: Site) -> None:
-    """Uploaded once, not again after other edits, again when the bytes change; what is no picture never is."""
+    """A picture is uploaded once, and again only when its bytes change; other files never are."""
     stash, plex = site.stash, site.plex
     scene, item = site.untitled()
     other, bare = site.untitled("b")
@@ -204,7 +204,9 @@ def test_pictures_by_their_bytes(site: Site) -> None:
     assert len(plex.uploads()) == 4
     assert plex.images[item.selected_poster] == b"\xff\xd8 other bytes"
     log = (stash.data_dir / "plexsync.log").read_text("utf-8")
-    assert [words in log for words in ("Plex takes up to 10480000", "is not an image (video/mp4)", "placeholder")] == [
+    assert [
+        words in log for words in ("Plex accepts up to 10480000", "is not an image (video/mp4)", "placeholder")
+    ] == [
         True,
         True,
         False,
@@ -213,7 +215,7 @@ def test_pictures_by_their_bytes(site: Site) -> None:
 
 
 def test_a_login_page_is_no_poster(site: Site) -> None:
-    """A web page in place of the cover is not uploaded; the cover follows by itself once Stash sends it."""
+    """A web page instead of the cover is not uploaded; the cover is, once Stash sends it."""
     scene, item = site.untitled()
     site.stash.change_scene(scene, cover=b"<!DOCTYPE html><html>login</html>", cover_type="text/html")
     site.stash.update_scene(scene, title="A")
@@ -225,7 +227,7 @@ def test_a_login_page_is_no_poster(site: Site) -> None:
 
 
 def test_a_persons_edits_in_plex(both: Site) -> None:
-    """With keepPlexEdits a field that a person changed and locked stays, our own is updated; without, Stash wins."""
+    """With "Keep edits made in Plex" a field that a person edited stays; without it, Stash wins."""
     site, plex = both, both.plex
     scene, item = site.untitled()
     studio = site.stash.add_studio("S")
@@ -245,7 +247,7 @@ def test_a_persons_edits_in_plex(both: Site) -> None:
 
 
 def test_the_right_items_and_no_others(both: Site) -> None:
-    """Both items of a scene with two files are written; a twin by name, a same-named show and trash never are."""
+    """Both items of a scene are written; namesakes, a show of that name and trash never are."""
     site, plex = both, both.plex
     plex.add_item(1, "/films/x/cut.mp4", 10, 60_000, rating_key=101)
     plex.add_item(1, "/films/y/cut.mp4", 20, 90_000, rating_key=102)
@@ -265,7 +267,7 @@ def test_the_right_items_and_no_others(both: Site) -> None:
 
 
 def test_one_identity_over_restarts(site: Site) -> None:
-    """The client identifier is made once and stays over workers; the token is in a header, in no URL and in no file."""
+    """The client identifier is created once; the token is in a header, and in no URL or file."""
     scene, item = site.untitled()
     site.save(scene, title="First")
     (first,) = site.plex.client_identifiers
@@ -276,12 +278,12 @@ def test_one_identity_over_restarts(site: Site) -> None:
     site.save(scene, title="Second")
     assert item.title == "Second"
     assert site.plex.client_identifiers == {first}
-    assert all(TOKEN not in one.target and one.header("X-Plex-Token") == TOKEN for one in site.plex.log)
+    assert all(TOKEN not in request.target and request.header("X-Plex-Token") == TOKEN for request in site.plex.log)
     assert not any(TOKEN.encode() in path.read_bytes() for path in site.stash.data_dir.iterdir() if path.is_file())
 
 
 def test_a_redirect_is_never_followed(site: Site) -> None:
-    """An edit that is redirected is not done, nothing goes to the other address, and the user is told."""
+    """A redirected edit is not done, nothing reaches the other address, and the status says so."""
     with PlexServer(TOKEN) as elsewhere:
         site.plex.redirect_target = elsewhere.url + "/library/sections/5/all"
         site.plex.fault("redirect_302", method="PUT")

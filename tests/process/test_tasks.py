@@ -1,4 +1,4 @@
-"""The buttons as Stash presses them: real processes that mark, wake the one worker, follow it and end by themselves."""
+"""The buttons as Stash presses them: real processes that mark, wake the one worker, follow it and end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.processes import until
 
 
 def read(here: Installation, name: str) -> Any:
-    """A JSON file of the data folder."""
+    """Return a JSON file of the data folder."""
     return json.loads((here.folder / name).read_text("utf-8"))
 
 
@@ -38,7 +38,7 @@ def test_sync_all(here: Installation) -> None:
 
 
 def test_an_empty_stash(here: Installation) -> None:
-    """Without a scene, a due job or a dead letter each task ends at once, its bar full."""
+    """Without a scene, a due job or a dead letter each task ends at once with a full bar."""
     for mode, name in (("sync_all", "Sync all"), ("process_queue", "Process queue"), ("process_dlq", "Process DLQ")):
         result = here.task(mode)
         assert result.output == {"marked": 0}
@@ -47,7 +47,7 @@ def test_an_empty_stash(here: Installation) -> None:
 
 
 def test_sync_recent(here: Installation) -> None:
-    """Only scenes updated in the last hours are marked; hours may be text, and what is no number is told and 24."""
+    """Only scenes updated in the last hours are marked; hours may be text, and anything else means 24."""
     now = datetime.now(UTC)
     for hours in (1, 20, 30, 300):
         here.film(f"New {hours}", updated_at=now - timedelta(hours=hours))
@@ -60,7 +60,7 @@ def test_sync_recent(here: Installation) -> None:
 
 
 def test_process_queue(here: Installation) -> None:
-    """What is due is worked off; what is due later, waits or is dead stays as it is."""
+    """Jobs that are due are done; those that are due later, waiting or dead stay."""
     films = here.new_films(3)
     conn = here.queue()
     for scene, _ in films:
@@ -73,7 +73,7 @@ def test_process_queue(here: Installation) -> None:
 
 
 def test_process_dlq(here: Installation) -> None:
-    """Every dead letter gets a new start; what fails again is dead again, and the counts say so."""
+    """Every dead letter is retried; what fails again is dead again, and the counts say so."""
     here.new_films(1)
     doubtful = here.stash.add_scene("Doubtful", files=[("/films/x.mp4", 7, 9.0)])
     here.plex.add_item(1, file="/other/x.mp4", size=8, duration_ms=700_000)
@@ -87,7 +87,7 @@ def test_process_dlq(here: Installation) -> None:
 
 
 def test_plex_refuses(here: Installation) -> None:
-    """With Plex away the scenes are marked, output and log say so, the task ends; when Plex is back they arrive."""
+    """If Plex is unreachable the scenes are marked, output and log say so, and they arrive later."""
     here.new_films(3)
     here.plex.stop()
     result = here.task("sync_all")
@@ -103,7 +103,7 @@ def test_plex_refuses(here: Installation) -> None:
 
 
 def test_plex_hangs(tmp_path: Path) -> None:
-    """A Plex that accepts and never answers costs a task no more than the timeouts of five tries."""
+    """A Plex that never answers costs a task no more than the timeouts of five attempts."""
     with Installation(tmp_path, PLEXSYNC_READ_TIMEOUT="1") as here:
         here.new_films(2)
         here.plex.fault("stall")
@@ -123,7 +123,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def test_what_has_to_be_put_right(here: Installation) -> None:
-    """No token, a wrong one, an unknown library: the error is a sentence, the jobs stay, and go on once it is right."""
+    """An error in the setup is a sentence, the jobs stay, and resume once it is fixed."""
     films = here.new_films(2)
     good = dict(here.stash.plugin_settings)
     for round_, (settings, says) in enumerate(PROBLEMS.values()):
@@ -141,12 +141,12 @@ def test_what_has_to_be_put_right(here: Installation) -> None:
 
 
 def test_only_one_task_at_a_time(here: Installation) -> None:
-    """While another task holds the lock, a second one says so within moments instead of waiting for it."""
+    """While another task holds the lock, a second one says so at once instead of waiting."""
     here.folder.mkdir(parents=True)
     fd = locks.open_lock(str(here.folder / "task.lock"))
     assert locks.try_lock(fd)
     result = here.task("process_queue")
-    assert result.error == "Another PlexSync task is running. Start this one when that has finished."
+    assert result.error == "Another PlexSync task is running. Start this one when it has finished."
     assert last(result).message == f"failed to run Process queue: {result.error}"
     locks.unlock(fd)
 
@@ -166,7 +166,7 @@ def test_quick_buttons(here: Installation) -> None:
 
 
 def test_without_modules(here: Installation, tmp_path: Path) -> None:
-    """A task that lacks its modules names them and the command that brings them."""
+    """A task without its modules names them and the command that installs them."""
     here.stash.python = str(interpreters.bare(tmp_path / "python"))
     result = here.task("sync_all")
     assert "plexapi" in str(result.error)

@@ -1,4 +1,4 @@
-"""The background process as the system sees it: one pid, one lock, small while it waits, and how it ends."""
+"""The background process as the system sees it: one pid, one lock, small while idle, and how it ends."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from tests.support.processes import (
     bare_resident,
     children,
     ends,
+    idle_worker_of,
     pid_of,
     resident,
     role,
     rows,
+    seconds_to_end,
     ticks,
-    told_to_end,
     until,
-    waiter_of,
     worker_lives,
     writes_of,
 )
 
-#: Seconds in which a process that is told to end has ended, whatever it was doing; a second, and a busy machine's more.
+#: Seconds in which a process has ended after SIGTERM, whatever it was doing: one, and more on a busy machine.
 SOON = 10.0
 
 
-def test_it_is_small_while_it_waits_and_wakes_by_itself(tmp_path: Path) -> None:
-    """An edit starts one process; done, it is 20 MB (10 over a bare interpreter) and asks nobody; an edit wakes it."""
+def test_it_is_small_while_idle_and_an_edit_wakes_it(tmp_path: Path) -> None:
+    """An edit starts one process; idle, it is 20 MB (10 over a bare interpreter) and asks nobody; an edit wakes it."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
         assert os.getsid(pid) == pid
         assert resident(pid) <= bare_resident() + 10_000
@@ -51,12 +51,12 @@ def test_it_is_small_while_it_waits_and_wakes_by_itself(tmp_path: Path) -> None:
         assert children(pid) == []
         here.edit(film, "Second")
         here.arrives(film, "Second")
-        assert waiter_of(here) == pid
+        assert idle_worker_of(here) == pid
         assert writes_of(here, film) == 2
 
 
 def test_it_ends_with_an_empty_queue_alone(tmp_path: Path) -> None:
-    """``PLEXSYNC_IDLE_EXIT`` after the queue ran empty it ends; a scene that Plex lacks keeps it for as long."""
+    """``PLEXSYNC_IDLE_EXIT`` after the queue ran empty it ends; a scene that Plex lacks keeps it alive."""
     with Installation(
         tmp_path, PLEXSYNC_IDLE_EXIT="0", PLEXSYNC_MISSING_BASE="0.2", PLEXSYNC_MISSING_CAP="0.2"
     ) as here:
@@ -75,7 +75,7 @@ def test_it_ends_with_an_empty_queue_alone(tmp_path: Path) -> None:
 
 
 def test_no_hook_is_lost_while_it_ends(tmp_path: Path) -> None:
-    """Hooks that come at every moment of becoming the waiter and of ending are all delivered, without another event."""
+    """Hooks at every moment of becoming idle and of ending are all delivered, without another event."""
     chance = random.Random(11)
     with Installation(tmp_path, PLEXSYNC_IDLE_EXIT="0", PLEXSYNC_SETTLE="0") as here:
         films = [here.film() for _ in range(4)]
@@ -94,32 +94,32 @@ def test_no_hook_is_lost_while_it_ends(tmp_path: Path) -> None:
 
 
 def _is_near(lock: Path, moment: str) -> bool:
-    """Whether the lock's holder is in that role, or has emptied the file, or gone."""
+    """Return whether the lock's holder is in that role, or has emptied the file, or is gone."""
     text = lock.read_text("ascii")
     now = role(int(text)) if text else ""
     return now in (moment, "")
 
 
-def test_told_to_end_while_it_waits(tmp_path: Path) -> None:
-    """SIGTERM ends the waiter at once and leaves a free lock, an empty file and no pid."""
+def test_terminated_while_idle(tmp_path: Path) -> None:
+    """SIGTERM ends the idle worker at once and leaves a free lock, an empty file and no pid."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.edit(film, "Title")
         here.arrives(film, "Title")
-        pid = waiter_of(here)
-        assert told_to_end(here, pid) < SOON
+        pid = idle_worker_of(here)
+        assert seconds_to_end(here, pid) < SOON
         assert (here.folder / "worker.lock").read_text("ascii") == ""
         assert here.status()["worker"] == {"running": False, "pid": None}
 
 
-def test_told_to_end_while_a_write_hangs(tmp_path: Path) -> None:
-    """SIGTERM in the middle of a PUT puts the batch back as it was; the next hook's worker delivers it."""
+def test_terminated_while_a_write_hangs(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a PUT releases the batch as it was; the next hook's worker delivers it."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.plex.fault("stall", method="PUT")
         here.edit(film, "Hangs")
         until(lambda: here.plex.requests("PUT"), what="the write")
-        assert told_to_end(here, pid_of(here)) < SOON
+        assert seconds_to_end(here, pid_of(here)) < SOON
         assert rows(here.folder, "key, status, attempts, rescues") == [(f"scene:{film.scene}", stock.READY, 0, 0)]
         here.plex.clear_faults()
         here.plex.release()
@@ -130,7 +130,7 @@ def test_told_to_end_while_a_write_hangs(tmp_path: Path) -> None:
 
 
 def test_killed_while_a_write_hangs(tmp_path: Path) -> None:
-    """After SIGKILL the next hook's worker takes the batch back and does it; no attempt is spent."""
+    """After SIGKILL the next hook's worker rescues the batch and does it; no attempt is spent."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.plex.fault("stall", method="PUT")
@@ -148,22 +148,22 @@ def test_killed_while_a_write_hangs(tmp_path: Path) -> None:
         assert here.status()["totals"]["retried"] == 0
 
 
-def test_a_look_dies_with_its_waiter(tmp_path: Path) -> None:
-    """While Plex is away a look is a process of its own: it holds no lock, and SIGTERM ends both."""
+def test_a_probe_dies_with_its_idle_worker(tmp_path: Path) -> None:
+    """While Plex is unreachable a probe is a separate process: it holds no lock, and SIGTERM ends both."""
     with Installation(tmp_path) as here:
         film = here.film()
         here.plex.stop()
         here.edit(film, "Later")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         here.plex.fault("stall")
         here.plex.start()
-        until(lambda: here.plex.log, what="a look")
+        until(lambda: here.plex.log, what="a probe")
         (child,) = children(pid)
         assert role(child) == "probe"
-        held = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
-        assert not [path for path in held if "worker.lock" in path]
-        assert told_to_end(here, pid) < SOON
-        until(lambda: role(child) == "", SOON, what="the end of the look")
+        opened = [os.readlink(f"/proc/{child}/fd/{fd}") for fd in os.listdir(f"/proc/{child}/fd")]
+        assert not [path for path in opened if "worker.lock" in path]
+        assert seconds_to_end(here, pid) < SOON
+        until(lambda: role(child) == "", SOON, what="the end of the probe")
         here.plex.clear_faults()
         here.plex.release()
         here.edit(film, "Now")
@@ -172,13 +172,13 @@ def test_a_look_dies_with_its_waiter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("idle", [True, False])
 def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
-    """A queue that a later version made is left to it: a waiter ends, and a worker that is started does nothing."""
+    """The queue of a later version is left alone: an idle worker ends, and a started worker does nothing."""
     with Installation(tmp_path) as here:
         film = here.film()
         if idle:
             here.edit(film, "Before")
             here.arrives(film, "Before")
-            waiter_of(here)
+            idle_worker_of(here)
         here.connect()
         conn = here.queue()
         conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
@@ -194,7 +194,7 @@ def test_a_later_plexsync_takes_over(tmp_path: Path, idle: bool) -> None:
 
 
 def test_two_data_folders_never_mix(tmp_path: Path) -> None:
-    """Two Stashes on one machine have two processes, two queues, and each its own Plex."""
+    """Two Stashes on one machine have two processes and two queues, and each writes to a different Plex."""
     with Installation(tmp_path / "a") as one, Installation(tmp_path / "b") as two:
         first, second = one.film(), two.film()
         one.edit(first, "Of one")
@@ -202,6 +202,6 @@ def test_two_data_folders_never_mix(tmp_path: Path) -> None:
         one.arrives(first, "Of one")
         two.arrives(second, "Of two")
         assert pid_of(one) != pid_of(two)
-        assert told_to_end(one, waiter_of(one)) < SOON
+        assert seconds_to_end(one, idle_worker_of(one)) < SOON
         assert worker_lives(two.folder)
         assert [writes_of(one, first), writes_of(two, second)] == [1, 1]

@@ -1,4 +1,4 @@
-"""How the background process stays signed in at Stash: by the newest cookie, and past its life by the ApiKey."""
+"""How the background process stays signed in at Stash: by the newest cookie, and later by the API key."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from plexsync.queue import stock
 from tests.support.installation import Installation
-from tests.support.processes import pid_of, rows, told_to_end, until, waiter_of
+from tests.support.processes import idle_worker_of, pid_of, rows, seconds_to_end, until
 
 #: Stash's ApiKey; nothing else in a test holds this text.
 KEY = "eyJhbGciOi.the-api-key-of-stash"
 
 
 def signed_in(folder: Path, key: str = KEY) -> Installation:
-    """A Stash with a user; ``key``: its ApiKey."""
+    """A Stash with a user; ``key``: the API key."""
     here = Installation(folder)
     here.stash.credentials = ("somebody", "secret")
     here.stash.api_key = key
@@ -21,24 +21,24 @@ def signed_in(folder: Path, key: str = KEY) -> Installation:
 
 
 def lock_out(here: Installation) -> None:
-    """Every cookie is void, and hooks bring no new one."""
+    """Make every cookie void; hooks bring no new one."""
     here.stash.expire_sessions()
     here.stash.cookie_in_stdin = False
 
 
 def places(here: Installation, pid: int) -> dict[str, bytes]:
-    """Where others might read a secret: files, command line and environment."""
-    found = {path.name: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
-    return found | {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
+    """Return where others might read a secret: files, command line and environment."""
+    files = {path.name: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
+    return files | {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
 
 
-def test_the_key_outlives_the_cookie_and_lies_nowhere(tmp_path: Path) -> None:
-    """Read over the cookie while that is good, the key serves worker and waiter after it, and is in no file."""
+def test_the_key_outlives_the_cookie_and_is_stored_nowhere(tmp_path: Path) -> None:
+    """Read while the cookie is valid, the key serves worker and idle worker afterwards, and is in no file."""
     with signed_in(tmp_path) as here:
         film = here.film()
         here.edit(film, "By cookie")
         here.arrives(film, "By cookie")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         assert not [name for name, content in places(here, pid).items() if KEY.encode() in content]
         lock_out(here)
         here.plex.fault("stall", method="PUT")
@@ -48,42 +48,42 @@ def test_the_key_outlives_the_cookie_and_lies_nowhere(tmp_path: Path) -> None:
         assert not [name for name, content in places(here, pid).items() if KEY.encode() in content]
         assert (here.stash.log[-1].apikey, here.stash.log[-1].cookie) == (KEY, "")
         assert pid_of(here) == pid
-        told_to_end(here, pid)
+        seconds_to_end(here, pid)
         here.plex.clear_faults()
         here.plex.release()
 
 
-def test_a_look_uses_the_key(tmp_path: Path) -> None:
-    """An outage that lasts longer than the cookie ends by itself: the looks at Stash and Plex have the key."""
+def test_a_probe_uses_the_key(tmp_path: Path) -> None:
+    """An outage longer than the cookie's life ends automatically: the probes of Stash and Plex have the key."""
     with signed_in(tmp_path) as here:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        waiter_of(here)
+        idle_worker_of(here)
         here.plex.stop()
         here.edit(film, "After the outage")
-        until(lambda: here.status()["breaker"]["failures"] >= 6, what="a look")
+        until(lambda: here.status()["breaker"]["failures"] >= 6, what="a probe")
         lock_out(here)
         asked = len(here.stash.log)
-        until(lambda: here.stash.log[asked:], what="a look by key")
+        until(lambda: here.stash.log[asked:], what="a probe with the key")
         here.plex.start()
         here.arrives(film, "After the outage")
-        assert {(one.apikey, one.cookie) for one in here.stash.log[asked + 1 :]} == {(KEY, "")}
+        assert {(request.apikey, request.cookie) for request in here.stash.log[asked + 1 :]} == {(KEY, "")}
 
 
 def test_a_stale_key_falls_back_to_the_cookie(tmp_path: Path) -> None:
-    """A key that was replaced is dropped for the newest cookie, and the new one is read over that."""
+    """A replaced key is dropped for the newest cookie, and the new one is read with that."""
     with signed_in(tmp_path) as here:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        waiter_of(here)
+        idle_worker_of(here)
         here.stash.api_key = KEY + "-new"
         asked = len(here.stash.log)
         here.edit(film, "Second")
         here.arrives(film, "Second")
-        waiter_of(here)
-        used = [(one.apikey, one.status) for one in here.stash.log[asked:]]
+        idle_worker_of(here)
+        used = [(request.apikey, request.status) for request in here.stash.log[asked:]]
         assert (KEY, 401) in used
         assert used.index((None, 200)) > used.index((KEY, 401))
         lock_out(here)
@@ -94,20 +94,20 @@ def test_a_stale_key_falls_back_to_the_cookie(tmp_path: Path) -> None:
 
 
 def test_locked_out_it_says_what_to_do(tmp_path: Path) -> None:
-    """Without a key, past the cookie's life, the problem names the way back; a hook with a newer cookie is one."""
+    """Without a key, after the cookie's life, the problem names the way back; a hook with a newer cookie is one."""
     with signed_in(tmp_path, key="") as here:
         film, other = here.film(), here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
         here.settles()
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         lock_out(here)
         here.edit(film, "Second")
         problem = until(lambda: here.status()["problem"], what="a problem")
         assert "Stash rejects the background worker's login" in problem
         assert "Save any scene" in problem
         assert "API key" in problem
-        waiter_of(here)
+        idle_worker_of(here)
         assert rows(here.folder, "key, status, attempts") == [(f"scene:{film.scene}", stock.READY, 0)]
         here.stash.cookie_in_stdin = True
         here.edit(other, "Other")

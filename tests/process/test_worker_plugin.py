@@ -1,4 +1,4 @@
-"""The background process and its own program: updates, a plugin that goes, one that is disabled, missing modules."""
+"""The background process and the plugin's files: updates, a removed plugin, a disabled one, missing modules."""
 
 from __future__ import annotations
 
@@ -14,45 +14,55 @@ from plexsync.core import enqueue
 from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, stock
 from tests.support.installation import Installation
-from tests.support.processes import children, ends, pid_of, private_plugin, role, rows, told_to_end, until, waiter_of
+from tests.support.processes import (
+    children,
+    ends,
+    idle_worker_of,
+    pid_of,
+    private_plugin,
+    role,
+    rows,
+    seconds_to_end,
+    until,
+)
 
 #: What makes the private copy quick: still for 0.3 s is updated, missing for 1 s is gone.
 QUICK = {"INTERVAL": 0.1, "STILL": 0.3, "GONE": 1.0}
 
 #: Appended to a module of the copy: says who has loaded it.
-MARK = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(f"{{os.getpid()}}\\n")\n'
+RECORD_PID = '\nwith open({path!r}, "a", encoding="ascii") as _file:\n    _file.write(f"{{os.getpid()}}\\n")\n'
 
 
-def updated(plugin: Path, mark: Path) -> None:
+def updated(plugin: Path, pids: Path) -> None:
     """Write a new version of the plugin, which leaves the pid of whoever runs it."""
     path = plugin / "plexsync" / "daemon" / "main.py"
-    path.write_text(path.read_text("utf-8") + MARK.format(path=str(mark)), "utf-8")
+    path.write_text(path.read_text("utf-8") + RECORD_PID.format(path=str(pids)), "utf-8")
 
 
-def marked(mark: Path) -> list[int]:
-    """Who has run the new version, in order."""
-    return [int(line) for line in mark.read_text("ascii").split()] if mark.exists() else []
+def runs_of(pids: Path) -> list[int]:
+    """Return the pids that have run the new version, in order."""
+    return [int(line) for line in pids.read_text("ascii").split()] if pids.exists() else []
 
 
 def test_an_update_while_it_waits(tmp_path: Path) -> None:
-    """Files that changed and are still again are what the same process, with the same lock, goes on with."""
+    """Changed files that are still again are loaded by the same process with the same lock."""
     with Installation(tmp_path) as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         film = here.film()
         here.edit(film, "Old")
         here.arrives(film, "Old")
-        pid = waiter_of(here)
-        updated(plugin, tmp_path / "mark")
-        until(lambda: marked(tmp_path / "mark"), what="the new version")
-        assert set(marked(tmp_path / "mark")) == {pid}
+        pid = idle_worker_of(here)
+        updated(plugin, tmp_path / "pids")
+        until(lambda: runs_of(tmp_path / "pids"), what="the new version")
+        assert set(runs_of(tmp_path / "pids")) == {pid}
         assert (here.folder / "worker.lock").read_text("ascii") == str(pid)
         here.edit(film, "New")
         here.arrives(film, "New")
-        assert waiter_of(here) == pid
+        assert idle_worker_of(here) == pid
 
 
 def test_an_update_while_it_works(tmp_path: Path) -> None:
-    """Between two batches the worker makes way for its new version; nothing is sent twice and no attempt is spent."""
+    """Between two batches the worker makes way for the new version; nothing is sent twice, no attempt spent."""
     with Installation(tmp_path) as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         films = [here.film() for _ in range(60)]
@@ -63,13 +73,13 @@ def test_an_update_while_it_works(tmp_path: Path) -> None:
         conn.close()
         worker = here.start_worker()
         until(here.plex.writes, what="the first write")
-        updated(plugin, tmp_path / "mark")
-        until(lambda: marked(tmp_path / "mark"), what="the new version")
+        updated(plugin, tmp_path / "pids")
+        until(lambda: runs_of(tmp_path / "pids"), what="the new version")
         here.settles()
-        assert set(marked(tmp_path / "mark")) == {worker.pid}
+        assert set(runs_of(tmp_path / "pids")) == {worker.pid}
         assert len(here.plex.writes()) == 60
         assert here.status()["totals"] == {"synced": 60, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0}
-        told_to_end(here, worker.pid)
+        seconds_to_end(here, worker.pid)
         worker.communicate()
 
 
@@ -80,7 +90,7 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         film = here.film()
         here.edit(film, "Before")
         here.arrives(film, "Before")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         shutil.move(plugin, tmp_path / "away")
         here.stash.update_scene(film.scene, hook=False, title="Waits")
         conn, began = here.queue(), time.monotonic()
@@ -89,33 +99,33 @@ def test_files_that_are_away_for_a_moment(tmp_path: Path) -> None:
         until(lambda: time.monotonic() > began + 1.5)
         assert here.title(film) == "Before"
         assert role(pid) == "idle"
-        updated(tmp_path / "away", tmp_path / "mark")
+        updated(tmp_path / "away", tmp_path / "pids")
         shutil.move(tmp_path / "away", plugin)
         here.arrives(film, "Waits")
-        assert set(marked(tmp_path / "mark")) == {pid}
+        assert set(runs_of(tmp_path / "pids")) == {pid}
 
 
 def test_a_deleted_plugin_ends_it(tmp_path: Path) -> None:
-    """A plugin that was removed leaves no process behind; its rows stay for the next one."""
+    """A removed plugin leaves no process behind; its rows stay for the next one."""
     with Installation(tmp_path, PLEXSYNC_SETTLE="30") as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         film = here.film()
         here.edit(film, "Waits")
-        waiter_of(here)
+        idle_worker_of(here)
         shutil.rmtree(plugin)
         ends(here)
         assert rows(here.folder, "key, status") == [(f"scene:{film.scene}", stock.READY)]
 
 
 def test_a_disabled_plugin_ends_it(tmp_path: Path) -> None:
-    """A user who disables the plugin in Stash is asked for by the next catch-up, and nothing is sent after it."""
+    """The next catch-up sees that the plugin is disabled in Stash, and nothing is sent after it."""
     with Installation(tmp_path, PLEXSYNC_CATCHUP="1") as here:
         film = here.film()
         here.edit(film, "Title")
         here.arrives(film, "Title")
         here.stash.plugin_enabled = False
         ends(here)
-        assert "the plugin is disabled" in here.log()
+        assert "PlexSync is disabled in Stash" in here.log()
 
 
 #: Hides the modules that a file names from Python, as if they had never been installed.
@@ -144,7 +154,7 @@ sys.meta_path = [Hiding if one is importlib.machinery.PathFinder else one for on
     ],
 )
 def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str) -> None:
-    """Status and Stash's log have the exact command, once; the jobs stay, and go on by themselves once it was run."""
+    """Status and Stash's log have the exact command, once; the jobs stay, and continue once it was run."""
     (tmp_path / "hide").mkdir()
     hidden = tmp_path / "hidden"
     (tmp_path / "hide" / "sitecustomize.py").write_text(HIDE.format(path=str(hidden)), "utf-8")
@@ -160,7 +170,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
             lambda: [line for line in here.stash.plugin_log if (line.level, line.message) == ("error", problem)],
             what="a line in Stash",
         )
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         began = time.monotonic()
         until(lambda: role(pid) != "idle" or time.monotonic() - began > 1.2)
         assert role(pid) == "idle"  # and no circle of trying and failing
@@ -172,7 +182,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
         assert here.plex.log == []
         hidden.unlink()
         here.arrives(film, "Second")
-        assert waiter_of(here) == pid
+        assert idle_worker_of(here) == pid
         assert here.status()["problem"] is None
 
 
@@ -185,7 +195,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
     ],
 )
 def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said: str) -> None:
-    """A half-written plugin, or a module without what it needs, is told; the process waits instead of vanishing."""
+    """A half-written plugin or an incomplete module is reported; the process waits instead of vanishing."""
     with Installation(tmp_path) as here:
         plugin = private_plugin(here, tmp_path / "plugin", **QUICK)
         running = plugin / "plexsync" / "daemon" / "run.py"
@@ -195,15 +205,15 @@ def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said:
         here.edit(film, "Title")
         problem = until(lambda: here.status()["problem"], what="a problem")
         assert said in problem
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         running.write_text(whole, "utf-8")
         here.arrives(film, "Title")
         assert pid_of(here) == pid
         assert os.getsid(pid) == pid
 
 
-def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
-    """A state that breaks while the process waits is built anew with the next edit, and the edit arrives."""
+def test_a_damaged_state_is_repaired(tmp_path: Path) -> None:
+    """A state damaged while the process waits is rebuilt with the next edit, and the edit arrives."""
     with Installation(tmp_path) as here:
         quick = private_plugin(here, tmp_path / "plugin") / "plexsync" / "daemon" / "main.py"
         text = quick.read_text("utf-8").replace("{Next.WORK: 60.0, Next.IDLE: 5.0}", "{Next.WORK: 0.2, Next.IDLE: 0.2}")
@@ -211,10 +221,10 @@ def test_a_damaged_state_is_mended_by_itself(tmp_path: Path) -> None:
         film = here.film()
         here.edit(film, "First")
         here.arrives(film, "First")
-        pid = waiter_of(here)
+        pid = idle_worker_of(here)
         (here.folder / "state.db").write_bytes(b"no database " * 1000)
         here.edit(film, "Second")
         here.arrives(film, "Second")
         assert pid_of(here) == pid
         assert list(here.folder.glob("state.db.damaged-*"))
-        assert children(waiter_of(here)) == []
+        assert children(idle_worker_of(here)) == []

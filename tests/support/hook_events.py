@@ -138,7 +138,7 @@ TASK = document({"mode": "sync_all"})
 OPERATION = document({"mode": "status"})
 
 GOOD = hook(1, "Scene.Update.Post")
-NO_ID, NO_JSON, NO_ARGS, NO_MODE = "without a valid scene id", "could not read the JSON", "has no args", "nor mode"
+NO_ID, NO_JSON, NO_ARGS, NO_MODE = "has no valid scene id", "could not read the JSON", "has no args", "nor mode"
 NO_FOLDER = "did not name its folder"
 EVENTS = [
     Vector("rating only", hook(scene(rating100=60)), "scene:1"),

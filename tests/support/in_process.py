@@ -199,8 +199,8 @@ class Stage:
 
 class Bench(Stage):
     """The background process. ``turn()`` is one turn of the full worker, with everything built anew as after a restart;
-    ``live(seconds)`` the whole process, waiter and looks included, for so long: hours of an outage pass in a moment.
-    ``work()`` lets one worker go on, whose ``app`` a test can look into.
+    ``live(seconds)`` the whole process with idle worker and probes: hours of an outage pass in a moment.
+    ``work()`` lets one worker continue, whose ``app`` a test can inspect.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -247,7 +247,7 @@ class Bench(Stage):
         """The keys of all rows, sorted."""
         return sorted(self.rows())
 
-    # -- one worker that goes on
+    # -- one worker that continues
 
     @cached_property
     def app(self) -> App:
@@ -317,7 +317,7 @@ class Bench(Stage):
     def live(self, seconds: float) -> None:
         """Full and idle worker take turns for so long."""
         self._end = self.now + seconds
-        tick, idle.TICK = idle.TICK, 20.0  # nobody makes rows meanwhile, so it need not look each second
+        tick, idle.TICK = idle.TICK, 20.0  # nobody makes rows meanwhile, so it need not read each second
         try:
             while True:
                 self.turn()
@@ -340,8 +340,8 @@ class Bench(Stage):
         """The scene's row by column, ``{}`` without one."""
         return job(self.conn, f"scene:{scene}")
 
-    def letter(self, scene: int) -> tuple[str, str]:
-        """Reason and message of the scene's dead letter."""
+    def dead_letter(self, scene: int) -> tuple[str, str]:
+        """Return reason and message of the scene's dead letter."""
         found = {row[1]: (str(row[2]), str(row[3])) for row in dead_letters.dead_letters(self.conn)}
         return found[f"scene:{scene}"]
 
@@ -361,6 +361,6 @@ class Bench(Stage):
 
     @property
     def pause(self) -> pause.Pause | None:
-        """The pause that stands."""
+        """The current pause, or None."""
         with closing(Meta.open(str(self.folder))) as meta:
             return meta.pause

@@ -83,16 +83,16 @@ def rivals(
     return found
 
 
-def look(
+def match_batch(
     batch: Sequence[Scene], index: Index, stash: Iterable[Scene] | None = None, known: Known | None = None
 ) -> dict[int, Match]:
-    """The matches of a batch, Stash (by default the batch alone) asked about twins if there is a question."""
+    """Return the matches of a batch, after asking Stash (by default the batch alone) about rivals where necessary."""
     known = known or Known()
     first = match(batch, index, known)
-    names, twins = names_to_ask(batch, first, index), sizes_to_ask(first.values())
-    if not names and not twins:
+    names, sizes = names_to_ask(batch, first, index), sizes_to_ask(first.values())
+    if not names and not sizes:
         return first
-    return match(batch, index, replace(known, rivals=rivals(batch if stash is None else stash, names, twins)))
+    return match(batch, index, replace(known, rivals=rivals(batch if stash is None else stash, names, sizes)))
 
 
 def shown(found: Match) -> tuple[str, tuple[int, ...]]:
@@ -102,7 +102,7 @@ def shown(found: Match) -> tuple[str, tuple[int, ...]]:
 
 def sole(files: Sequence[SceneFile], index: Index, known: Known | None = None) -> Match:
     """The match of the one scene (id 1) that Stash has."""
-    return look([scene(1, *files)], index, known=known)[1]
+    return match_batch([scene(1, *files)], index, known=known)[1]
 
 
 def learn(pairs: Iterable[Pair]) -> LearnedMap:

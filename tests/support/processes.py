@@ -128,7 +128,7 @@ def send(stash: StashServer, raw: bytes) -> HookResult:
 
 
 def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
-    """What stands in a data folder's queue, after a check of the whole file; nothing where there is none."""
+    """Return the rows of a data folder's queue, after a check of the whole file; none if there is no file."""
     if not (folder / "queue.db").exists():
         return []
     conn = sqlite3.connect(folder / "queue.db", timeout=PATIENCE)
@@ -158,10 +158,10 @@ def pid_of(site: Installation) -> int:
     return until(lambda: running_pid(str(site.folder)), what="a background process") or 0
 
 
-def waiter_of(site: Installation) -> int:
-    """The same, once it is the small waiter."""
+def idle_worker_of(site: Installation) -> int:
+    """Return the background process of a data folder, once it is idle."""
     pid = pid_of(site)
-    until(lambda: role(pid) == "idle" and _has_open(pid, "queue.db"), what="the small waiter")
+    until(lambda: role(pid) == "idle" and _has_open(pid, "queue.db"), what="the idle worker")
     return pid
 
 
@@ -224,8 +224,8 @@ def ends(site: Installation, seconds: float = PATIENCE) -> None:
     until(lambda: not worker_lives(site.folder), seconds, what="the end of the background process")
 
 
-def told_to_end(site: Installation, pid: int) -> float:
-    """Send SIGTERM; seconds until the lock was free."""
+def seconds_to_end(site: Installation, pid: int) -> float:
+    """Send SIGTERM; return the seconds until the lock was free."""
     began = time.monotonic()
     os.kill(pid, signal.SIGTERM)
     ends(site)

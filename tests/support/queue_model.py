@@ -19,12 +19,12 @@ class Row:
     rescues: int = 0
     waiting: float | None = None
     bulk: bool = False
-    mark: str | None = None
+    task_id: str | None = None
     reason: str | None = None
     edited: bool = False
 
     def anew(self) -> None:
-        """Forget what went before."""
+        """Reset what an edit resets."""
         self.attempts = self.rescues = 0
         self.waiting = self.reason = None
 
@@ -33,8 +33,8 @@ class Row:
         self.state, self.due, self.edited = PENDING, due, False
 
     def die(self, reason: str) -> None:
-        """Make the row a dead letter: nobody's."""
-        self.state, self.reason, self.bulk, self.mark, self.waiting = DEAD, reason, False, None, None
+        """Make the row a dead letter of no task."""
+        self.state, self.reason, self.bulk, self.task_id, self.waiting = DEAD, reason, False, None, None
         self.edited = False
 
 
@@ -46,7 +46,7 @@ class Model:
     cleared: dict[str, float] = field(default_factory=dict)
 
     def where(self, state: int) -> list[str]:
-        """The keys in this state, sorted."""
+        """Return the keys in this state, sorted."""
         return sorted(key for key, row in self.rows.items() if row.state == state)
 
     def edit(self, key: str, due: float, priority: int) -> None:
@@ -63,7 +63,7 @@ class Model:
         row.bulk = False
 
     def mark(self, key: str, name: str, now: float) -> None:
-        """What nobody asked for yet is the task's bulk; a dead letter put back never is."""
+        """A new row is the task's bulk; a dead letter that is retried never is."""
         if key not in self.rows:
             self.rows[key] = Row(now, 2, bulk=True)
         row = self.rows[key]
@@ -75,10 +75,10 @@ class Model:
         else:
             row.edited = True
         row.anew()
-        row.mark = name
+        row.task_id = name
 
     def is_due(self, key: str, now: float, horizon: float) -> bool:
-        """Whether a pending row is due: a time further off than the horizon was a wrong clock's."""
+        """Return whether a pending row is due: a time further off than the horizon was set by a wrong clock."""
         row = self.rows[key]
         return row.state == PENDING and not now < row.due <= now + horizon
 
@@ -101,7 +101,7 @@ class Model:
             row.waiting = now if to == "waiting" else None
 
     def rescue(self) -> None:
-        """The worker died: what it had leased is pending, or dead the fifth time."""
+        """Make what a dead worker had leased pending, or dead the fifth time."""
         for key in self.where(LEASED):
             row = self.rows[key]
             row.rescues += 1
@@ -109,16 +109,16 @@ class Model:
             if row.rescues >= 5:
                 row.die("retries_exhausted")
 
-    def revive(self, keys: Iterable[str], now: float, mark: str | None = None) -> None:
-        """Put dead letters back with a clean slate."""
+    def revive(self, keys: Iterable[str], now: float, task_id: str | None = None) -> None:
+        """Retry dead letters with a clean slate."""
         for key in keys:
             row = self.rows[key]
             row.ready(now)
             row.anew()
-            row.priority, row.mark, row.bulk = 1, mark, False
+            row.priority, row.task_id, row.bulk = 1, task_id, False
 
     def wake(self, keys: Iterable[str], now: float) -> int:
-        """Plex gained a file: what waits is due, what was unsure is matched again; how many rows changed."""
+        """Plex gained a file: make waiting rows due and unsure ones pending; return how many rows changed."""
         changed = 0
         for key in keys:
             row = self.rows.get(key)
@@ -127,13 +127,13 @@ class Model:
                 changed += 1
             elif row and row.state == DEAD and row.reason == "low_confidence":
                 row.ready(now)
-                row.priority, row.mark, row.reason = 1, None, None
+                row.priority, row.task_id, row.reason = 1, None, None
                 changed += 1
         return changed
 
     def drop(self, alive: str) -> int:
-        """Stop means stop; how many rows."""
-        gone = [key for key in self.where(PENDING) if self.rows[key].bulk and self.rows[key].mark != alive]
+        """Drop the bulk rows of stopped tasks; return how many."""
+        gone = [key for key in self.where(PENDING) if self.rows[key].bulk and self.rows[key].task_id != alive]
         for key in gone:
             del self.rows[key]
         return len(gone)

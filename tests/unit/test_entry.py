@@ -22,7 +22,7 @@ Answer = Callable[[bytes], tuple[int, str]]
 
 
 class Ended(BaseException):
-    """The process would have ended here."""
+    """Raised instead of ending the process."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
 
 
 def test_a_hook_is_answered(tmp_path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hook's document leads to the hook."""
+    """A hook's document is handled by the hook."""
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     data = tmp_path / "plugin_data" / "PlexSync"
     with worker_held(data):
@@ -54,14 +54,14 @@ def test_a_hook_is_answered(tmp_path: Path, answer: Answer, monkeypatch: pytest.
 
 
 def test_nonsense_is_answered(answer: Answer) -> None:
-    """What is no event gets its sentence, and status 0."""
+    """Anything but an event gets a sentence, and status 0."""
     status, said = answer(b"nonsense")
     assert status == 0
     assert "could not read the JSON" in json.loads(said)["error"]
 
 
 def test_a_task_or_operation_is_passed_on(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything with a mode goes to tasks and operations, with garbage collection, which is off for hooks only."""
+    """Everything with a mode goes to tasks and operations, with garbage collection on again."""
     asked: list[tuple[str, bool]] = []
 
     def reply(event: Event) -> str:
@@ -80,7 +80,7 @@ def test_a_task_or_operation_is_passed_on(answer: Answer, monkeypatch: pytest.Mo
 
 
 def test_a_closed_stdin_is_answered(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Started by somebody who gave it no stdin at all, it says so."""
+    """Started without a stdin, it says so."""
     monkeypatch.setattr(sys, "stdin", None)
     monkeypatch.setattr(os, "_exit", lambda status: None)
     out = io.TextIOWrapper(io.BytesIO(), "utf-8")
@@ -91,7 +91,7 @@ def test_a_closed_stdin_is_answered(answer: Answer, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_stash_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody reads the answer any more the process ends with status 0: the row is what counts."""
+    """If nobody reads the answer, the process still ends with status 0: the row is what counts."""
     read, write = os.pipe()
     os.close(read)
     ended: list[int] = []

@@ -1,4 +1,4 @@
-"""The hook: one committed row for each good event, one sentence for each bad one, and the way to Stash left behind."""
+"""The hook: one committed row for each valid event, one sentence for each other, and the connection saved."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """The data folder of a Stash in ``tmp_path`` whose worker lives, so that no hook starts one."""
+    """Create the data folder of a Stash in ``tmp_path``, with a running worker, so no hook starts one."""
     data = tmp_path / "plugin_data" / "PlexSync"
     with worker_held(data):
         yield data
@@ -52,21 +52,21 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folders whose worker was woken; none is started."""
+    """Record the folders whose worker was woken; none is started."""
     calls: list[str] = []
     monkeypatch.setattr(wake, "wake", calls.append)
     return calls
 
 
 def edit(folder: object, kind: str = "Scene.Update.Post", number: int = 5, cookie: str = "") -> Event:
-    """An event of the Stash in ``folder``."""
+    """Return an event of the Stash in ``folder``."""
     event = Event()
     event.is_hook, event.type, event.id, event.stash_dir, event.cookie = True, kind, number, str(folder), cookie
     return event
 
 
 def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
-    """What stands in the queue; nothing where there is none."""
+    """Return the rows of the queue; none if there is no queue."""
     if not (folder / environment.QUEUE_DB).exists():
         return []
     with sqlite3.connect(folder / environment.QUEUE_DB) as conn:
@@ -77,14 +77,14 @@ def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(("kind", "key"), TRIGGERS.items())
 def test_each_trigger_queues_its_key(tmp_path: Path, folder: Path, kind: str, key: str) -> None:
-    """Each of the seven events leaves one row with the key of what was edited, and says so."""
+    """Each of the seven events queues one row with the key of what was edited, and says so."""
     assert json.loads(hook.handle(edit(tmp_path, kind))) == {"output": f"queued {key}"}
     assert rows(folder) == [(key,)]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_every_event_leaves_its_row_or_none(tmp_path: Path, folder: Path, vector: Vector) -> None:
-    """No event, however odd, leaves a row for anything but what it names."""
+    """No event, however odd, queues anything but what it names."""
     event = events.read(at(tmp_path, vector.raw))
     answer = json.loads(hook.handle(event)) if event.is_hook else {"error": event.problem}
     assert [key for (key,) in rows(folder)] == ([vector.key] if vector.key else [])
@@ -92,7 +92,7 @@ def test_every_event_leaves_its_row_or_none(tmp_path: Path, folder: Path, vector
 
 
 def test_a_row_is_due_after_it_settled(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A burst of edits is one write: the job is due two seconds after the edit, or as the environment says."""
+    """A burst of edits is one write: a job is due after two seconds, or as the environment says."""
     hook.handle(edit(tmp_path, number=1))
     monkeypatch.setenv("PLEXSYNC_SETTLE", "0")
     hook.handle(edit(tmp_path, number=2))
@@ -100,7 +100,7 @@ def test_a_row_is_due_after_it_settled(tmp_path: Path, folder: Path, monkeypatch
 
 
 def test_two_edits_are_one_row(tmp_path: Path, folder: Path) -> None:
-    """A second edit of the same scene raises the row's generation and adds none."""
+    """A second edit of a scene raises the row's generation and adds no row."""
     hook.handle(edit(tmp_path))
     hook.handle(edit(tmp_path, "Scene.Destroy.Post"))
     hook.handle(edit(tmp_path, "Tag.Update.Post"))
@@ -108,7 +108,7 @@ def test_two_edits_are_one_row(tmp_path: Path, folder: Path) -> None:
 
 
 def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None:
-    """A paused worker sees from the counter that an edit came, even one of a row that was there."""
+    """Each edit raises the wake counter, even one of a row that is there, so a paused worker sees it."""
     for number in (1, 2, 1):
         hook.handle(edit(tmp_path, number=number))
     conn = schema.open_queue(str(folder), 0)
@@ -123,14 +123,14 @@ def test_each_edit_raises_the_wake_counter(tmp_path: Path, folder: Path) -> None
         (edit("/s", ""), {"output": "ignored"}),
         (
             edit("/s", "Tag.Merge.Post", 0),
-            {"error": "PlexSync queued nothing: Tag.Merge.Post came without a valid tag id."},
+            {"error": "PlexSync queued nothing: Tag.Merge.Post has no valid tag id."},
         ),
         (edit(""), {"error": "PlexSync did not queue scene 5: Stash did not name its folder."}),
     ],
     ids=["unknown type", "no type", "no id", "no folder"],
 )
 def test_what_cannot_be_queued_is_answered_in_a_sentence(event: Event, said: dict[str, str], woken: list[str]) -> None:
-    """An event that names nothing of ours touches neither disk nor worker and gets its one sentence."""
+    """An event of another kind touches neither disk nor worker, and gets one sentence."""
     assert json.loads(hook.handle(event)) == said
     assert woken == []
     assert not Path("/s").exists()
@@ -138,7 +138,7 @@ def test_what_cannot_be_queued_is_answered_in_a_sentence(event: Event, said: dic
 
 @pytest.mark.parametrize("name", ["file/below", "nul\0nul", "x" * 300, "\udcff"])
 def test_a_folder_that_cannot_be_used_is_answered_in_a_sentence(tmp_path: Path, woken: list[str], name: str) -> None:
-    """Where Stash's folder cannot be written the answer names the scene, the folder and the way out."""
+    """The answer names the scene, the folder and what to do."""
     (tmp_path / "file").touch()
     (tmp_path / "\udcff").touch()
     answer = json.loads(hook.handle(edit(tmp_path / name)))
@@ -166,7 +166,7 @@ def test_a_damaged_queue_is_answered_in_a_sentence(tmp_path: Path, woken: list[s
 
 
 def test_no_half_row_is_left(tmp_path: Path) -> None:
-    """Row and wake counter are one commit: where one fails the other is not there, and the next edit is whole."""
+    """Row and wake counter are one commit: if one fails the other is not there, and the next edit is whole."""
     conn = schema.open_queue(str(tmp_path), 0)
     conn.execute("CREATE TRIGGER full BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     with pytest.raises(sqlite3.IntegrityError, match="disk is full"):
@@ -179,7 +179,7 @@ def test_no_half_row_is_left(tmp_path: Path) -> None:
 
 
 def test_hook_and_worker_mean_the_same_queue(tmp_path: Path) -> None:
-    """The hook's statement, version and priority are those of the rest, and it makes no queue of its own."""
+    """The hook's statement, version and priority are the worker's, and it creates no other queue."""
     assert enqueue.open_made(str(tmp_path)) is None
     schema.open_queue(str(tmp_path), 0).close()
     conn = enqueue.open_made(str(tmp_path))
@@ -195,7 +195,7 @@ def test_hook_and_worker_mean_the_same_queue(tmp_path: Path) -> None:
 
 
 def test_the_hooks_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the hook loads in place of ``sqlite3`` is its core, and ``sqlite3`` itself where there is no such core."""
+    """The hook uses the core of ``sqlite3``, or ``sqlite3`` itself if there is no such core."""
     assert (sqlite.sqlite3.connect, sqlite.sqlite3.Error) == (sqlite3.connect, sqlite3.Error)
     monkeypatch.setitem(sys.modules, "_sqlite3", None)
     spec = importlib.util.spec_from_file_location("without_a_core", str(sqlite.__file__))
@@ -207,13 +207,13 @@ def test_the_hooks_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def connection(folder: Path) -> dict[str, Any]:
-    """What ``connection.json`` says."""
+    """Return the content of ``connection.json``."""
     said: dict[str, Any] = json.loads((folder / environment.CONNECTION).read_text("utf-8"))
     return said
 
 
 def test_the_newest_cookie_is_left_for_the_worker(tmp_path: Path, folder: Path) -> None:
-    """The connection is private and complete, the newest cookie wins, and nothing else is left beside it."""
+    """The connection is private and complete, with the newest cookie, and no other file is left."""
     hook.handle(edit(tmp_path, cookie="one"))
     event = edit(tmp_path, cookie='tw"o')
     event.scheme, event.host, event.port = "https", "192.168.1.5", 443
@@ -228,7 +228,7 @@ def test_the_newest_cookie_is_left_for_the_worker(tmp_path: Path, folder: Path) 
 
 
 def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
-    """A hook without a session leaves the cookie that is there; where there is none it leaves the address alone."""
+    """A hook without a cookie keeps the stored one; where there is no file it saves the address alone."""
     hook.handle(edit(tmp_path))
     assert connection(folder) == {"scheme": "http", "host": "127.0.0.1", "port": 9999, "cookie": ""}
     hook.handle(edit(tmp_path, cookie="good"))
@@ -239,7 +239,7 @@ def test_no_cookie_wipes_no_cookie(tmp_path: Path, folder: Path) -> None:
 
 
 def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, woken: list[str]) -> None:
-    """Where the connection cannot be saved the row is committed, the worker woken, and the answer says what failed."""
+    """If the connection cannot be saved, the row is committed and the worker woken all the same."""
     data = tmp_path / "plugin_data" / "PlexSync"
     (data / environment.CONNECTION / "in the way").mkdir(parents=True)
     answer = json.loads(hook.handle(edit(tmp_path, cookie="x")))
@@ -251,7 +251,7 @@ def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, wok
 def test_a_worker_that_cannot_be_started_is_reported(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no worker can be started the row is there, and the answer says what is wrong."""
+    """If no worker can be started the row is committed, and the answer says what is wrong."""
 
     def refuse(folder: str) -> bool:
         raise BlockingIOError("no more processes")
@@ -264,13 +264,13 @@ def test_a_worker_that_cannot_be_started_is_reported(
 
 
 def test_the_data_folder_is_private(tmp_path: Path, woken: list[str]) -> None:
-    """A data folder that the hook makes is nobody else's, and the environment may place it elsewhere."""
+    """A data folder that the hook creates is private, and the environment may place it elsewhere."""
     hook.handle(edit(tmp_path))
     assert stat.S_IMODE((tmp_path / "plugin_data" / "PlexSync").stat().st_mode) == 0o700
 
 
 def test_the_environment_places_the_data(tmp_path: Path, woken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With ``PLEXSYNC_DATA_DIR`` an event needs no folder of Stash's."""
+    """With ``PLEXSYNC_DATA_DIR`` an event needs no folder of Stash."""
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path / "elsewhere"))
     assert json.loads(hook.handle(edit(""))) == {"output": "queued scene:5"}
     assert rows(tmp_path / "elsewhere") == [("scene:5",)]
@@ -284,7 +284,7 @@ def test_the_environment_places_the_data(tmp_path: Path, woken: list[str], monke
 def test_any_order_of_events_answers_and_keeps_one_row_a_key(
     tmp_path: Path, folder: Path, kind: str, number: int, cookie: str
 ) -> None:
-    """Whatever comes in whatever order: one JSON document each, and never two rows of a key."""
+    """In any order of events there is one JSON document each, and one row per key."""
     answer = json.loads(hook.handle(edit(tmp_path, kind, number, cookie.encode("utf-8", "replace").decode())))
     assert list(answer) in (["output"], ["error"])
     found = [key for (key,) in rows(folder)]
@@ -294,13 +294,13 @@ def test_any_order_of_events_answers_and_keeps_one_row_a_key(
 
 
 def fill(conn: sqlite3.Connection) -> None:
-    """Queue edits until nothing more fits."""
+    """Queue edits until the disk is full."""
     for number in range(1, 2000):
         enqueue.enqueue(conn, f"scene:{number}", "x" * 500, 1.0, 1.0)
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
-    """On a full disk SQLite rolls back by itself; the hook reports the full disk, and the queue stays usable."""
+    """On a full disk SQLite rolls back; the hook reports the full disk, and the queue stays usable."""
     conn = schema.open_queue(str(tmp_path), 1.0)
     conn.execute(f"PRAGMA max_page_count={conn.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(sqlite3.OperationalError, match="full"):

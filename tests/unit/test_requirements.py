@@ -1,4 +1,4 @@
-"""A required module that is missing or broken: the exact command, said once, everywhere where somebody may look."""
+"""A required module that is missing or broken: the exact command, once, in status and logs."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ TEXT = "PlexSync is paused: the Python module plexapi is missing. Run: something
     ],
 )
 def test_the_sentence_has_the_exact_command(modules: list[str], managed: bool, wanted: str) -> None:
-    """The command names this very interpreter, the packages (not the modules), and what a guarded Python wants."""
+    """The command names this interpreter, the packages (not the modules), and what PEP 668 requires."""
     text = requirements.missing_sentence(modules, managed=managed)
     assert text == "PlexSync is paused: " + wanted.format(python=sys.executable)
 
 
 @pytest.mark.parametrize("managed", [True, False])
 def test_modules_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, managed: bool) -> None:
-    """Where all are there and one does not load, the command installs all of them anew."""
+    """If all modules are there and one does not load, the command reinstalls all of them."""
     monkeypatch.setattr(requirements, "is_managed", lambda: managed)
     text = requirements.broken_sentence(ImportError("No module named 'urllib3'"))
     guard = " --break-system-packages" if managed else ""
@@ -59,7 +59,7 @@ def test_modules_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, managed:
     "error", [SyntaxError("'(' was never closed"), ImportError("gone", name="plexsync.worker.loop")]
 )
 def test_a_plugin_that_is_half_there(error: Exception) -> None:
-    """Where PlexSync's own files are at fault, no package is blamed."""
+    """If PlexSync's own files are to blame, no package is."""
     text = requirements.broken_sentence(error)
     assert f"({error})" in text
     assert "Reinstall PlexSync under Settings > Plugins" in text
@@ -67,7 +67,7 @@ def test_a_plugin_that_is_half_there(error: Exception) -> None:
 
 
 def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here nothing is missing; with an empty search path all of ours are."""
+    """Here nothing is missing; with an empty search path everything is."""
     assert requirements.missing() == []
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "path_importer_cache", {})
@@ -82,7 +82,7 @@ def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_guarded_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool, venv: bool, managed: bool
 ) -> None:
-    """Only a system's Python with its mark (PEP 668) needs to be told that it is meant; a virtual one never."""
+    """Only a Python that the system manages (PEP 668) needs the option; a virtual environment never does."""
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
     monkeypatch.setattr(sys, "base_prefix", "elsewhere" if venv else sys.prefix)
     if marked:
@@ -91,8 +91,8 @@ def test_a_guarded_python(
     assert ("--break-system-packages" in requirements.missing_sentence(["plexapi"])) is managed
 
 
-def standing(folder: Path) -> pause.Pause:
-    """The pause that stands."""
+def current_pause(folder: Path) -> pause.Pause:
+    """Return the current pause."""
     conn = ledger.open_state(str(folder))
     found = Meta(conn).pause
     conn.close()
@@ -101,21 +101,21 @@ def standing(folder: Path) -> pause.Pause:
 
 
 def lines(folder: Path) -> list[str]:
-    """The messages in the log."""
+    """Return the messages in the log."""
     return [json.loads(line)["message"] for line in (folder / environment.LOG).read_text("utf-8").splitlines()]
 
 
 def connect(folder: Path, stash: StashServer, cookie: str = "") -> None:
-    """Leave the way to Stash."""
+    """Save the connection to Stash."""
     where = {"scheme": "http", "host": "127.0.0.1", "port": stash.port, "cookie": cookie}
     (folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
 
 
 def test_it_is_said_once(tmp_path: Path) -> None:
-    """Status and log have the sentence, each minute anew a pause begins, and the log has it once while it stands."""
+    """Each attempt starts a new pause with the sentence, and the log has it once as long as it stays the same."""
     for later in (0, 60):
         requirements.pause_for(str(tmp_path), NOW + later, TEXT)
-        found = standing(tmp_path)
+        found = current_pause(tmp_path)
         assert (found.kind, found.problem, found.until) == (pause.SETUP, TEXT, NOW + later + 60)
     assert lines(tmp_path) == [TEXT]
     requirements.pause_for(str(tmp_path), NOW, TEXT + " else")
@@ -123,19 +123,19 @@ def test_it_is_said_once(tmp_path: Path) -> None:
 
 
 def test_earlier_edits_are_no_reason_to_try_at_once(tmp_path: Path) -> None:
-    """The edits and wishes that came before are answered: only a new one has the modules looked for at once."""
+    """Edits and wake requests before the pause count as seen: only a later one ends it early."""
     conn = made(tmp_path)
     enqueue.enqueue(conn, "scene:1", "hook", NOW, NOW)
     QueueMeta(conn).request_wake()
     requirements.pause_for(str(tmp_path), NOW, TEXT)
-    assert standing(tmp_path).edits == QueueMeta(conn).edits == 1
+    assert current_pause(tmp_path).edits == QueueMeta(conn).edits == 1
     assert QueueMeta(conn).wake_seen == QueueMeta(conn).wake_requested == 1
     assert jobs.counts(conn)["pending"] == 1
 
 
 @pytest.mark.parametrize("key", ["", "the-api-key"])
 def test_stash_is_told(tmp_path: Path, key: str) -> None:
-    """Stash's own log gets the line through the ``log`` operation, by cookie or by key."""
+    """Stash's log gets the line through the ``log`` operation, by cookie or by key."""
     with StashServer(tmp_path / "stash") as stash:
         stash.credentials = ("somebody", "secret")
         stash.api_key = "the-api-key"
@@ -149,7 +149,7 @@ def test_stash_is_told(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize("fault", ["nowhere", "no way", "refused", "http_500", "html"])
 def test_a_stash_that_does_not_listen(tmp_path: Path, fault: str) -> None:
-    """Whatever Stash does, the sentence stands in status and log."""
+    """Whatever Stash does, the sentence is in status and log."""
     with StashServer(tmp_path / "stash") as stash:
         stash.modes.status_500, stash.modes.html = fault == "http_500", fault == "html"
         if fault == "refused":
@@ -159,5 +159,5 @@ def test_a_stash_that_does_not_listen(tmp_path: Path, fault: str) -> None:
         if fault == "nowhere":
             stash.stop()
         requirements.pause_for(str(tmp_path), NOW, TEXT)
-    assert standing(tmp_path).problem == TEXT
+    assert current_pause(tmp_path).problem == TEXT
     assert lines(tmp_path) == [TEXT]

@@ -126,7 +126,7 @@ def test_moments(at: float | None, text: str | None) -> None:
 
 def test_words_of_nothing() -> None:
     """An idle PlexSync is told in three sentences, without a word on what is not there."""
-    assert status.words(EMPTY) == [
+    assert status.sentences(EMPTY) == [
         "Queue: 0 pending, 0 waiting for Plex to have the file, 0 in progress, 0 dead letters.",
         "Background worker: not running; the next edit or task starts it.",
         f"So far: {NO_TOTALS}. Requests: 0 reads of Plex, 0 writes to Plex, 0 to Stash.",
@@ -135,7 +135,7 @@ def test_words_of_nothing() -> None:
 
 def test_words_of_everything() -> None:
     """The most urgent comes first: what to put right, the outage, then queue, dead letters, worker, totals, rates."""
-    assert status.words(
+    assert status.sentences(
         EMPTY
         | {
             "problem": "PlexSync is paused: the token is wrong.",
@@ -161,7 +161,7 @@ def test_words_of_everything() -> None:
 def test_rates_when_nothing_arrived() -> None:
     """Only dead letters so far: a rate of zero, and no share of nothing."""
     found = EMPTY | {"totals": EMPTY["totals"] | {"dead": 2}}
-    assert status.words(found)[-1] == "Rates: 0 % arrived in Plex; 0.0 requests to Plex per scene."
+    assert status.sentences(found)[-1] == "Rates: 0 % arrived in Plex; 0.0 requests to Plex per scene."
 
 
 def test_prometheus(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_no_secret_and_no_title(tmp_path: Path) -> None:
     conn = filled(tmp_path)
     change(conn, "scene:4", message="A title", candidates='["/media/A title.mp4"]')
     found = status.status(str(tmp_path), NOW)
-    assert "title" not in json.dumps(found) + status.prometheus(found) + " ".join(status.words(found))
+    assert "title" not in json.dumps(found) + status.prometheus(found) + " ".join(status.sentences(found))
 
 
 def test_100_000_rows_cost_two_looks(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One look while nothing is sent, at real servers: what is a reason for the worker, what only prolongs the pause."""
+"""One probe during a pause, with real servers: what is a reason for the worker, and what only prolongs the pause."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEY = "the-api-key"
 
 
 class Site(Stage):
-    """A data folder in which something pauses."""
+    """A data folder with a pause."""
 
     section = 7
 
@@ -41,33 +41,33 @@ class Site(Stage):
         self.conn.close()
 
     def pause(self, kind: str, **values: Any) -> None:
-        """Something began to pause now, under the settings as they are."""
+        """Begin a pause now, under the current settings."""
         known = {"interval": 60.0, "section": self.section, "settings": digest(self.stash.plugin_settings), **values}
         Meta(self.conn).pause = Pause(kind, self.now, "why", **known)
 
-    def standing(self) -> Pause:
-        """The pause that stands."""
-        found = Meta(self.conn).pause
-        assert found is not None
-        return found
+    def current_pause(self) -> Pause:
+        """Return the current pause."""
+        current = Meta(self.conn).pause
+        assert current is not None
+        return current
 
-    def look(self, key: str = "") -> bool:
-        """Make one look now."""
+    def probe_once(self, key: str = "") -> bool:
+        """Probe once, now."""
         return probe(str(self.folder), key, lambda: self.now)
 
     def waits(self, key: str = "") -> float:
-        """Make a look that finds no reason; seconds until the next one."""
-        assert self.look(key) is False
-        return self.standing().until - self.now
+        """Probe without finding a reason; return the seconds until the next probe."""
+        assert self.probe_once(key) is False
+        return self.current_pause().until - self.now
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """Both servers are there, and all is well but for what a test changes."""
+    """Both servers run, and all is well but for what a test changes."""
     for name in environment.DEFAULTS:
         monkeypatch.delenv(name, raising=False)
-    with Site(tmp_path) as made:
-        yield made
+    with Site(tmp_path) as stage:
+        yield stage
 
 
 def refused(site: Site) -> None:
@@ -76,12 +76,12 @@ def refused(site: Site) -> None:
 
 
 def fault(kind: str) -> Callable[[Site], None]:
-    """Plex answers everything so."""
+    """Plex answers everything this way."""
     return lambda site: site.plex.fault(kind)
 
 
 def token(mode: str) -> Callable[[Site], None]:
-    """Plex takes no token."""
+    """Plex accepts no token."""
     return lambda site: setattr(site.plex.modes, "token_mode", mode)
 
 
@@ -109,19 +109,19 @@ def well(site: Site) -> None:
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_is_plex_back(site: Site, state_of_plex: Callable[[Site], None], is_back: bool, is_right: bool) -> None:
-    """While Plex was away any sign of life counts; what the user must put right wants a real answer."""
+    """While Plex was unreachable any sign of life counts; a problem of the setup needs a real answer."""
     state_of_plex(site)
     site.pause(PLEX)
-    assert site.look() is is_back
+    assert site.probe_once() is is_back
     site.pause(SETUP)
-    assert site.look() is is_right
+    assert site.probe_once() is is_right
 
 
 def test_the_probe_is_one_small_read(site: Site) -> None:
-    """Plex is asked for one row of one section, with the installation's identifier; the token is in a header alone."""
+    """Plex is asked for one row of one section, with the installation's identifier; the token is only in a header."""
     (site.folder / environment.CLIENT_ID).write_text("my-own-id", "ascii")
     site.pause(PLEX)
-    assert site.look()
+    assert site.probe_once()
     (asked,) = site.plex.log
     assert (asked.method, asked.target) == ("GET", "/library/sections/7/all?type=1")
     assert asked.header("X-Plex-Container-Size") == "1"
@@ -131,17 +131,17 @@ def test_the_probe_is_one_small_read(site: Site) -> None:
 
 
 def test_without_a_known_section_the_list_is_asked_for(site: Site) -> None:
-    """Before any library was chosen the list of libraries is the probe."""
+    """Before any library was chosen the probe asks for the list of libraries."""
     site.pause(PLEX, section=None)
-    assert site.look()
+    assert site.probe_once()
     assert [asked.target for asked in site.plex.log] == ["/library/sections"]
 
 
 def test_a_base_path_is_kept(site: Site) -> None:
-    """A Plex behind a proxy's path is asked there."""
+    """A Plex behind a proxy's path is asked under that path."""
     site.stash.configure(plexUrl=site.plex.url + "/behind/")
     site.pause(PLEX)
-    assert site.look()  # a 404 is a sign of life
+    assert site.probe_once()  # a 404 is a sign of life
     assert [asked.path for asked in site.plex.log] == ["/behind/library/sections/7/all"]
 
 
@@ -151,7 +151,7 @@ def test_no_redirect_is_followed(site: Site) -> None:
         site.plex.redirect_target = elsewhere.url + "/library/sections"
         site.plex.fault("redirect_302")
         site.pause(SETUP)
-        assert not site.look()
+        assert not site.probe_once()
         assert elsewhere.log == []
         assert len(site.plex.log) == 1
 
@@ -163,18 +163,18 @@ def test_the_breaker_doubles(site: Site) -> None:
     site.pause(PLEX, breaker=failing)
     waits = []
     for number in range(1, 8):
-        site.now = site.standing().until
+        site.now = site.current_pause().until
         waits.append(site.waits())
         assert len(site.plex.log) == number
         stored = Meta(site.conn).breaker
-        assert (stored.retry_at, stored.reset) == (site.standing().until, site.standing().interval)
+        assert (stored.retry_at, stored.reset) == (site.current_pause().until, site.current_pause().interval)
     assert waits == [120, 240, 480, 600, 600, 600, 600]
     assert Meta(site.conn).breaker.failures == 12
     assert Meta(site.conn).breaker.opened_at == NOW
 
 
 def test_plex_is_not_blamed_for_stash(site: Site) -> None:
-    """Where Stash does not tell the settings, Plex is not probed, and its breaker does not count that."""
+    """If Stash does not return the settings, Plex is not probed, and its breaker does not count that."""
     site.stash.stop()
     site.pause(PLEX)
     for _ in range(3):
@@ -190,7 +190,7 @@ def down(site: Site) -> None:
 
 
 def mode(name: str) -> Callable[[Site], None]:
-    """Stash misbehaves so."""
+    """Stash misbehaves this way."""
     return lambda site: setattr(site.stash.modes, name, True)
 
 
@@ -200,18 +200,18 @@ def reset(site: Site) -> None:
 
 
 def locked_out(site: Site) -> None:
-    """Stash takes neither cookie nor key."""
+    """Stash accepts neither cookie nor key."""
     site.stash.credentials = ("somebody", "secret")
     site.stash.expire_sessions()
 
 
 def nobody(site: Site) -> None:
-    """No hook left a way to Stash."""
+    """No hook left a connection to Stash."""
     (site.folder / environment.CONNECTION).unlink()
 
 
 def nonsense(site: Site) -> None:
-    """What a hook left is not a way to Stash."""
+    """The connection that a hook left is not usable."""
     (site.folder / environment.CONNECTION).write_text("[1]", "utf-8")
 
 
@@ -221,7 +221,7 @@ LOCKED_OUT = [locked_out, mode("redirect")]
 
 @pytest.mark.parametrize("state_of_stash", [*AWAY, *LOCKED_OUT])
 def test_stash_stays_away(site: Site, state_of_stash: Callable[[Site], None]) -> None:
-    """A Stash that does not answer, or not us, is asked at doubling intervals; Plex is left in peace meanwhile."""
+    """A Stash that does not answer, or rejects us, is asked at doubling intervals; Plex is left alone meanwhile."""
     state_of_stash(site)
     site.pause(STASH)
     waits = []
@@ -233,19 +233,19 @@ def test_stash_stays_away(site: Site, state_of_stash: Callable[[Site], None]) ->
 
 
 def test_stash_is_back(site: Site) -> None:
-    """An answer of Stash is the reason, whatever Plex does."""
+    """An answer of Stash is a reason, whatever Plex does."""
     site.pause(STASH)
-    assert site.look()
+    assert site.probe_once()
     assert site.plex.log == []
 
 
 @pytest.mark.parametrize("kind", [PLEX, SETUP, DRY])
 @pytest.mark.parametrize("state_of_stash", [*AWAY, *LOCKED_OUT])
 def test_stash_goes_away_during_another_pause(site: Site, kind: str, state_of_stash: Callable[[Site], None]) -> None:
-    """A silent Stash prolongs the pause; one that locks us out is a new problem, and the worker says it."""
+    """A silent Stash prolongs the pause; one that rejects us is a new problem, which the worker reports."""
     state_of_stash(site)
     site.pause(kind)
-    assert site.look() is (state_of_stash in LOCKED_OUT)
+    assert site.probe_once() is (state_of_stash in LOCKED_OUT)
 
 
 @pytest.mark.parametrize("kind", [PLEX, SETUP, DRY])
@@ -253,41 +253,41 @@ def test_changed_settings_are_a_reason(site: Site, kind: str) -> None:
     """Whatever the user saved, the worker reads it; Plex need not be asked for that."""
     site.pause(kind)
     site.stash.configure(maxTags=5)
-    assert site.look()
+    assert site.probe_once()
     assert site.plex.log == []
 
 
-def test_between_distant_probes_the_settings_alone_are_looked_at(site: Site) -> None:
-    """While the next probe is minutes away, a corrected address is noticed within one; Plex itself is not asked."""
+def test_between_distant_probes_only_the_settings_are_read(site: Site) -> None:
+    """While the next probe is minutes away, a corrected address is seen within one; Plex itself is not asked."""
     site.plex.stop()
     site.pause(PLEX, breaker=breaker.Breaker(4))
     assert site.waits() == 60.0
     site.now += 60
     assert site.waits() == 120.0
-    assert site.standing().settings_check_at == site.now + 60
+    assert site.current_pause().settings_check_at == site.now + 60
     asked = site.plex.count()
     site.now += 60
-    before = site.standing().until
-    assert site.look() is False
-    assert (site.standing().until, site.standing().settings_check_at) == (before, site.now + 60)
+    before = site.current_pause().until
+    assert site.probe_once() is False
+    assert (site.current_pause().until, site.current_pause().settings_check_at) == (before, site.now + 60)
     assert Meta(site.conn).stats.plex_reads == 2
     site.plex.start()
     assert site.plex.count() == asked
     site.stash.configure(plexUrl=site.plex.url + "/")
-    assert site.look() is True
+    assert site.probe_once() is True
     assert site.plex.count() == asked
 
 
 def test_settings_that_cannot_work_are_not_tried(site: Site) -> None:
-    """Without a token nothing is sent to Plex, however often is looked."""
+    """Without a token nothing is sent to Plex, however many probes there are."""
     site.stash.plugin_settings.pop("plexToken")
     site.pause(SETUP)
     assert [site.waits(), site.waits()] == [60, 60]
     assert site.plex.log == []
 
 
-def test_dry_run_looks_at_the_settings_alone(site: Site) -> None:
-    """While ``dryRun`` stands nothing is asked of Plex, and the interval stays."""
+def test_dry_run_reads_only_the_settings(site: Site) -> None:
+    """Under ``dryRun`` nothing is asked of Plex, and the interval stays."""
     site.pause(DRY)
     assert [site.waits(), site.waits()] == [60, 60]
     assert site.plex.log == []
@@ -295,15 +295,15 @@ def test_dry_run_looks_at_the_settings_alone(site: Site) -> None:
 
 
 def test_this_machine_is_always_tried(site: Site) -> None:
-    """What this machine could not do is tried by the worker itself: no server knows anything of it."""
+    """After an error on this machine only the worker can find out more: no server is asked."""
     site.pause(LOCAL)
-    assert site.look()
+    assert site.probe_once()
     assert (site.stash.log, site.plex.log) == ([], [])
 
 
 def test_no_pause_is_a_reason(tmp_path: Path, site: Site) -> None:
-    """Where nothing pauses any more, the worker goes on; a state that was deleted is not made by a look."""
-    assert site.look()
+    """Without a pause the worker continues; a probe does not recreate a state that was deleted."""
+    assert site.probe_once()
     (tmp_path / "new").mkdir()
     assert probe(str(tmp_path / "new"))
     assert list((tmp_path / "new").iterdir()) == []
@@ -320,30 +320,30 @@ def test_missing_modules_come_first(site: Site, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_key_lets_us_in(site: Site) -> None:
-    """Past the cookie's life Stash's ApiKey is what is sent, and nothing else."""
+    """After the cookie's life only Stash's API key is sent."""
     locked_out(site)
     site.stash.api_key = KEY
     site.pause(PLEX)
-    assert site.look(KEY)
+    assert site.probe_once(KEY)
     assert [(asked.apikey, asked.cookie) for asked in site.stash.log] == [(KEY, "")]
 
 
 def test_a_stale_key_falls_back_to_the_cookie(site: Site) -> None:
-    """A key that was replaced is refused; the newest cookie may still do, or the absent Plex would never be probed."""
+    """If the key was replaced, the newest cookie may still work, or Plex would never be probed."""
     site.stash.credentials = ("somebody", "secret")
     site.stash.api_key = "a newer one"
     site.pause(PLEX)
-    assert site.look(KEY)
+    assert site.probe_once(KEY)
     assert [asked.status for asked in site.stash.log] == [401, 200]
     assert len(site.plex.log) == 1
 
 
 def test_neither_key_nor_cookie(site: Site) -> None:
-    """A stale key and a void cookie are one refusal, which the worker has to tell."""
+    """A stale key and a void cookie are one rejection, which the worker has to report."""
     locked_out(site)
     site.stash.api_key = "a newer one"
     site.pause(PLEX)
-    assert site.look(KEY)
+    assert site.probe_once(KEY)
     assert [asked.status for asked in site.stash.log] == [401, 401]
     site.pause(STASH)
     assert site.waits(KEY) == 120
@@ -351,56 +351,56 @@ def test_neither_key_nor_cookie(site: Site) -> None:
 
 
 def test_an_answer_without_settings(site: Site) -> None:
-    """A Stash that has nothing saved for PlexSync has answered; one that says nothing of plugins has not."""
+    """A Stash that has nothing saved for PlexSync has answered; one that does not mention plugins has not."""
     site.stash.plugin_settings.clear()
     site.pause(SETUP)
     assert site.waits() == 60
     site.stash.fault("locked_database", 1)
     site.pause(STASH)
     assert site.waits() == 120
-    assert site.look()
+    assert site.probe_once()
 
 
 def test_requests_are_counted(site: Site) -> None:
-    """Each request of a look is in the totals, found or not."""
+    """Each request of a probe is in the totals, whatever it finds."""
     site.plex.fault("500", 1)
     site.pause(PLEX)
     before = counters.Stats(synced=4, plex_reads=10, stash=20)
     Meta(site.conn).stats = before
-    assert not site.look()
-    site.now = site.standing().until
-    assert site.look()
+    assert not site.probe_once()
+    site.now = site.current_pause().until
+    assert site.probe_once()
     after = Meta(site.conn).stats
     assert (after.synced, after.plex_reads, after.plex_writes, after.stash) == (4, 12, 0, 22)
 
 
-def test_a_look_whose_waiter_was_killed_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state belongs to another worker by then: an old pause must not be written over its."""
+def test_a_probe_whose_idle_worker_was_killed_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state belongs to another worker by then, whose pause must not be overwritten."""
     site.plex.fault("500")
     site.pause(PLEX)
     parents = iter([10, 1])
     monkeypatch.setattr(os, "getppid", lambda: next(parents))
-    assert not site.look()
-    assert site.standing().until == NOW
+    assert not site.probe_once()
+    assert site.current_pause().until == NOW
     assert Meta(site.conn).read("stats") is None
 
 
 @pytest.mark.parametrize("skip", [True, False])
-def test_a_certificate_that_nobody_vouches_for(site: Site, tmp_path: Path, skip: bool) -> None:
+def test_an_untrusted_certificate(site: Site, tmp_path: Path, skip: bool) -> None:
     """Plex's certificate is checked unless the user switched that off; nothing is sent before."""
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
-    subprocess.run(["openssl", *made, "-keyout", key], check=True, capture_output=True)
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *options, "-keyout", key], check=True, capture_output=True)
     with PlexServer(tls=(cert, key)) as secure:
         secure.add_section("Films", key=7)
         site.stash.configure(plexUrl=secure.url, plexSkipTlsVerify=skip)
         site.pause(SETUP)
-        assert site.look() is skip
+        assert site.probe_once() is skip
         assert len(secure.log) == skip
 
 
 def test_a_plex_that_hangs(site: Site) -> None:
-    """A Plex that takes the request and never answers is away once the time for reading is over."""
+    """A Plex that takes the request and never answers is unreachable after the read timeout."""
     site.give_up_after(1)
     site.plex.fault("stall")
     site.pause(PLEX, breaker=breaker.Breaker(4))
@@ -410,17 +410,17 @@ def test_a_plex_that_hangs(site: Site) -> None:
 
 
 def test_ipv6(site: Site) -> None:
-    """An IPv6 address of Stash is put in brackets: a bare one could not be told from its port."""
+    """An IPv6 address of Stash is put in brackets: without them the port could not be told apart."""
     where = {"scheme": "http", "host": "::1", "port": site.stash.port, "cookie": ""}
     (site.folder / environment.CONNECTION).write_text(json.dumps(where), "utf-8")
     site.pause(STASH)
-    assert site.look() is False
+    assert site.probe_once() is False
 
 
 def test_the_state_is_closed(site: Site) -> None:
-    """A look leaves no transaction behind: the worker writes at once."""
+    """A probe leaves no transaction open: the worker writes at once."""
     site.pause(STASH)
-    assert site.look()
+    assert site.probe_once()
     other = sqlite3.connect(site.folder / environment.STATE_DB, timeout=0, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     other.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""One turn of the full worker over real files and servers: what it mends, what it survives, what it leaves behind."""
+"""One run of the full worker over real files and servers: what it repairs, what it survives, what it leaves behind."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.support.queue_tools import NOW
 
 @pytest.fixture
 def bench(bench: Bench) -> Bench:
-    """Both servers and a data folder; the bench's own worker is not used."""
+    """Both servers and a data folder; the bench's worker is not used."""
     QueueMeta(bench.conn).caught_up_at = NOW
     return bench
 
 
 def drain(bench: Bench, *, fresh: bool = False, key: str = "") -> tuple[Next, str]:
-    """One turn."""
+    """Run once."""
     world = World(clock=lambda: bench.now, sleep=bench.sleep)
     try:
         return run.drain(str(bench.folder), key, PluginFiles(read=dict), fresh=fresh, world=world)
@@ -39,8 +39,8 @@ def drain(bench: Bench, *, fresh: bool = False, key: str = "") -> tuple[Next, st
         gc.collect()  # or the base class's finaliser may run in a server's thread, which is not the connection's
 
 
-def standing(bench: Bench) -> pause.Pause | None:
-    """What pauses."""
+def current_pause(bench: Bench) -> pause.Pause | None:
+    """Return the current pause, or None."""
     conn = ledger.open_state(str(bench.folder))
     try:
         return Meta(conn).pause
@@ -49,22 +49,22 @@ def standing(bench: Bench) -> pause.Pause | None:
 
 
 def log(bench: Bench) -> list[str]:
-    """The messages in the worker's log."""
+    """Return the messages in the worker's log."""
     return [json.loads(line)["message"] for line in (bench.folder / environment.LOG).read_text("utf-8").splitlines()]
 
 
-def test_a_turn(bench: Bench) -> None:
-    """What is due is done; the key that Stash told comes back for the next turn."""
+def test_a_run(bench: Bench) -> None:
+    """What is due is done; the API key that Stash returned is passed to the next run."""
     bench.stash.api_key = "the-api-key"
     scene, item = bench.named("Title")
     bench.hook(f"scene:{scene}")
     assert drain(bench) == (Next.IDLE, "the-api-key")
     assert bench.title(item) == "Title"
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
 def test_a_later_plexsyncs_queue(bench: Bench) -> None:
-    """A queue of a later version is left alone, and the process ends."""
+    """The queue of a later version is left alone, and the process ends."""
     scene, _ = bench.named("Title")
     bench.hook(f"scene:{scene}")
     bench.conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
@@ -73,8 +73,8 @@ def test_a_later_plexsyncs_queue(bench: Bench) -> None:
     assert "later version of PlexSync" in log(bench)[-1]
 
 
-def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the loop raises, the process stays: a minute's pause, told in log and status, and where from."""
+def test_an_internal_error_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the loop raises, the process stays: a minute's pause, reported in log and status, with the place."""
 
     def fail(self: Worker) -> str:
         raise KeyError("nobody thought of it")
@@ -84,18 +84,18 @@ def test_a_fault_of_its_own_is_a_pause(bench: Bench, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(Worker, "drain", fail)
         assert drain(bench, key="key") == (Next.IDLE, "key")
-    found = standing(bench)
-    assert found is not None
-    assert (found.kind, found.until) == (pause.LOCAL, NOW + 60)
-    assert "KeyError" in found.problem
+    current = current_pause(bench)
+    assert current is not None
+    assert (current.kind, current.until) == (pause.LOCAL, NOW + 60)
+    assert "KeyError" in current.problem
     assert any(line.startswith("traced") for line in log(bench))
     assert drain(bench)[0] is Next.IDLE
     assert bench.title(item) == "Title"
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
-def test_told_to_end_is_no_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM passes through, and nothing pauses because of it."""
+def test_termination_is_no_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM passes through, and causes no pause."""
 
     def end(self: Worker) -> str:
         raise Terminated
@@ -103,11 +103,11 @@ def test_told_to_end_is_no_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Worker, "drain", end)
     with pytest.raises(Terminated):
         drain(bench)
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
 def spoil(path: Path, table: str) -> None:
-    """Noise over the first page of a table."""
+    """Write noise over the first page of a table."""
     conn = sqlite3.connect(path)
     (root,) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -119,37 +119,37 @@ def spoil(path: Path, table: str) -> None:
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_queue_that_is_no_database(bench: Bench, fresh: bool) -> None:
-    """A broken queue is mended before anything is leased, in whatever turn it is found."""
+    """A damaged queue is repaired before anything is leased, in whatever run it is found."""
     bench.conn.close()
     (bench.folder / environment.QUEUE_DB).write_bytes(b"nothing " * 2000)
     assert drain(bench, fresh=fresh)[0] is Next.IDLE
     assert len(list(bench.folder.glob("queue.db.damaged-*"))) == 1
-    assert standing(bench) is None
+    assert current_pause(bench) is None
 
 
 @pytest.mark.parametrize("table", ["seen", "written"])
 def test_damage_that_shows_at_work(bench: Bench, table: str) -> None:
-    """A state that breaks in the middle of work pauses for a minute; the turn after it finds and mends the damage."""
+    """A state damaged during the work pauses for a minute; the next run finds and repairs the damage."""
     scene, item = bench.named("Title")
     bench.app.open_state()
     bench.app.close()
     spoil(bench.folder / environment.STATE_DB, table)
     bench.hook(f"scene:{scene}")
     assert drain(bench)[0] is Next.IDLE
-    found = standing(bench)
-    assert found is not None
-    assert found.kind == pause.LOCAL
-    assert "malformed" in found.problem
+    current = current_pause(bench)
+    assert current is not None
+    assert current.kind == pause.LOCAL
+    assert "malformed" in current.problem
     bench.sleep(60)
     assert drain(bench)[0] is Next.IDLE
     assert len(list(bench.folder.glob("state.db.damaged-*"))) == 1
     assert bench.title(item) == "Title"
-    assert standing(bench) is None
+    assert current_pause(bench) is None
     assert bench.keys() == []
 
 
 def test_a_pause_that_cannot_be_read_or_stored(bench: Bench) -> None:
-    """Where the damage hits the pauses themselves the caller is told, and a fresh turn mends them."""
+    """If the damage hits the pauses themselves, the error is raised, and a fresh run repairs them."""
     scene, item = bench.named("Title")
     Meta(bench.app.state.conn).pause = None
     bench.app.close()
@@ -160,8 +160,8 @@ def test_a_pause_that_cannot_be_read_or_stored(bench: Bench) -> None:
     assert bench.title(item) == "Title"
 
 
-def test_a_machine_that_lets_nothing_be_noted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where not even a pause can be stored the caller is told, and every file is closed."""
+def test_a_machine_that_lets_nothing_be_stored(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If not even a pause can be stored, the error is raised, and every file is closed."""
 
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")

@@ -1,4 +1,4 @@
-"""The client against a Plex on real sockets: identity, reads, edits, images, scans, and every fault by wire."""
+"""The client against a Plex on real sockets: identity, reads, edits, images, scans, and every fault."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TITLE = [("title.value", "New"), ("title.locked", "1")]
 
 @pytest.fixture
 def server() -> Iterator[PlexServer]:
-    """A Plex with one movie library and one decoy."""
+    """Start a Plex with one movie library and another one."""
     with PlexServer(token=TOKEN) as running:
         running.add_section("Scenes", key=5, locations=("/media/a", "/media/b"))
         running.add_section("Series", key=6, type="show")
@@ -31,7 +31,7 @@ def server() -> Iterator[PlexServer]:
 
 @pytest.fixture
 def client(server: PlexServer) -> Iterator[PlexClient]:
-    """A connected client."""
+    """Return a connected client."""
     made = PlexClient(server.url, TOKEN, client_id="installation-1", verify=True, connect_timeout=20, read_timeout=20)
     made.connect()
     server.clear_log()
@@ -40,7 +40,7 @@ def client(server: PlexServer) -> Iterator[PlexClient]:
 
 
 def test_connect_is_one_request_with_our_identity(server: PlexServer) -> None:
-    """Connecting is one ``GET /`` that carries the persisted identifier, and the token in a header alone."""
+    """Connecting is one ``GET /`` with our identifier, and the token only in a header."""
     client = PlexClient(server.url + "/", TOKEN, client_id="installation-9")
     identity = client.connect()
     (request,) = server.log
@@ -53,7 +53,7 @@ def test_connect_is_one_request_with_our_identity(server: PlexServer) -> None:
 
 
 def test_sections_are_the_movie_libraries(server: PlexServer, client: PlexClient) -> None:
-    """Only movie-type libraries are listed, with folders and a clock that moves when the library changes."""
+    """Only libraries of the type Movies are listed, with folders and a clock that follows changes."""
     (before,) = client.sections()
     server.add_item(5, "/media/a/x.mp4")
     (after,) = client.sections()
@@ -63,7 +63,7 @@ def test_sections_are_the_movie_libraries(server: PlexServer, client: PlexClient
 
 
 def test_full_items_in_one_request(server: PlexServer, client: PlexClient) -> None:
-    """A batch of full items is one request, with every tag, lock and file; keys that are gone are absent."""
+    """A batch of full items is one request, with all tags, locks and files; missing keys are absent."""
     names = [f"Person {n}" for n in range(12)]
     item = server.add_item(
         5,
@@ -110,7 +110,7 @@ def test_request_lines_of_reads_stay_short(server: PlexServer, client: PlexClien
 
 
 def test_one_missing_item_spoils_no_list(server: PlexServer, client: PlexClient) -> None:
-    """Where a list with one missing id is 404, the others are still read, and only the missing one is absent."""
+    """If one missing id makes a list a 404, the others are read, and only that one is absent."""
     server.modes.list_404 = True
     for key in range(100, 140):
         server.add_item(5, f"/media/{key}.mp4", rating_key=key)
@@ -120,7 +120,7 @@ def test_one_missing_item_spoils_no_list(server: PlexServer, client: PlexClient)
 
 
 def test_control_character_in_an_item_is_survived(server: PlexServer, client: PlexClient) -> None:
-    """A control character that somebody stored breaks neither its item's read nor its neighbours'."""
+    """A control character breaks neither its item's read nor the others'."""
     server.add_item(5, "/m/1.mp4", rating_key=1, summary="bad\x04text")
     server.add_item(5, "/m/2.mp4", rating_key=2)
     found = client.items([1, 2])
@@ -148,7 +148,7 @@ def test_control_character_in_an_item_is_survived(server: PlexServer, client: Pl
     ],
 )
 def test_each_fault_of_an_edit(server: PlexServer, client: PlexClient, fault: str, wanted: type[PlexSyncError]) -> None:
-    """An edit that fails raises its class, changes nothing, and the next one works over the same client."""
+    """An edit that fails raises its class, changes nothing, and the next one works with the same client."""
     server.add_item(5, "/m/1.mp4", rating_key=101, title="Old")
     server.fault(fault, count=1, method="PUT")
     with pytest.raises(wanted) as caught:
@@ -163,7 +163,7 @@ def test_each_fault_of_an_edit(server: PlexServer, client: PlexClient, fault: st
 
 @pytest.mark.parametrize("fault", ["reset", "reset_mid_body", "truncated_xml", "empty_200", "html_200"])
 def test_each_fault_of_a_read(server: PlexServer, client: PlexClient, fault: str) -> None:
-    """A read that breaks off or brings something else is busy, never an empty result."""
+    """A read that breaks off or gets another reply is busy, never an empty result."""
     server.add_item(5, "/m/1.mp4", rating_key=101)
     server.fault(fault)
     for call in (client.sections, lambda: client.items([101]), lambda: client.probe(5)):
@@ -173,7 +173,7 @@ def test_each_fault_of_a_read(server: PlexServer, client: PlexClient, fault: str
 
 @pytest.mark.parametrize("fault", ["400", "409"])
 def test_a_refused_read_is_no_scenes_fault(server: PlexServer, client: PlexClient, fault: str) -> None:
-    """Only an edit can be refused for what it says: a read that is refused is busy, and makes no dead letter."""
+    """Only an edit can be rejected: a refused read is busy, and makes no dead letter."""
     server.fault(fault)
     for call in (client.sections, lambda: client.items([101]), lambda: client.probe(5), lambda: client.scan(5, "/m")):
         with pytest.raises(PlexBusy):
@@ -181,7 +181,7 @@ def test_a_refused_read_is_no_scenes_fault(server: PlexServer, client: PlexClien
 
 
 def test_stall_and_absence(server: PlexServer) -> None:
-    """A server that hangs is busy after the read timeout; one that is down is unavailable."""
+    """A server that hangs is busy after the read timeout; one that is down is unreachable."""
     client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=20, read_timeout=20)
     client.connect()
     client.session.read_timeout = 0.1
@@ -197,7 +197,7 @@ def test_stall_and_absence(server: PlexServer) -> None:
 
 @pytest.mark.parametrize("mode", ["expired_498", "refused_401"])
 def test_token_refused(server: PlexServer, client: PlexClient, mode: str) -> None:
-    """A token that is no longer good pauses everything, at connect as well as later."""
+    """A rejected token pauses everything, when connecting and later."""
     server.modes.token_mode = mode
     for call in (client.connect, client.sections):
         with pytest.raises(SetupError) as caught:
@@ -206,7 +206,7 @@ def test_token_refused(server: PlexServer, client: PlexClient, mode: str) -> Non
 
 
 def test_reading_but_not_writing(server: PlexServer, client: PlexClient) -> None:
-    """A shared user's token reads but may not edit: the user is told, not the item blamed."""
+    """A shared user's token reads but may not edit: that is an error in the setup, not of the item."""
     server.modes.token_mode = "forbidden_writes_403"
     server.add_item(5, "/m/1.mp4", rating_key=101)
     assert 101 in client.items([101])
@@ -216,7 +216,7 @@ def test_reading_but_not_writing(server: PlexServer, client: PlexClient) -> None
 
 
 def test_redirect_reaches_nobody(server: PlexServer, client: PlexClient) -> None:
-    """A redirected edit is not followed: the target sees no request."""
+    """A redirected edit is not followed: the other server gets no request."""
     server.fault("redirect_302", method="PUT")
     with pytest.raises(SetupError):
         client.put(5, 101, TITLE)
@@ -224,7 +224,7 @@ def test_redirect_reaches_nobody(server: PlexServer, client: PlexClient) -> None
 
 
 def test_probe_is_one_row(server: PlexServer, client: PlexClient) -> None:
-    """The probe reads one row of a section, or the list of libraries; an unknown section is named."""
+    """The probe reads one row of a section, or the list of libraries; an unknown section is an error."""
     client.probe(5)
     client.probe(None)
     assert server.log[0].header("X-Plex-Container-Size") == "1"
@@ -236,7 +236,7 @@ def test_probe_is_one_row(server: PlexServer, client: PlexClient) -> None:
 
 @pytest.mark.parametrize("append", [True, False])
 def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append: bool) -> None:
-    """Every kind of field arrives in one edit, with tags appended or replaced, and a second look finds nothing."""
+    """Every kind of field is sent in one edit, tags added or replaced, and a second plan is empty."""
     server.modes.tags_append = append
     server.modes.capitalise_collections = True
     server.add_item(
@@ -260,10 +260,10 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
         "genre": ("ALPHA", "\U0001f468\u200d\U0001f469"),
         "collection": ("y",),
     }
-    wish = Desired(values=values, poster=False, background=False, warnings=())
+    desired = Desired(values=values, poster=False, background=False, warnings=())
     before = client.items([101])[101]
     ours = {name: (fingerprint(name, before.value(name)),) for name in ("summary", "originallyAvailableAt")}
-    todo = replace(plan(before, wish, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
+    todo = replace(plan(before, desired, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     after = client.items([101])[101]
@@ -275,35 +275,35 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
     assert "collection" not in after.locked
     assert {"title", "actor", "genre", "summary", "thumb"} <= after.locked
     mine = Written(ours=ours, names={"collection": ("y",)})
-    assert plan(after, wish, mine, keep_plex_edits=False).empty
+    assert plan(after, desired, mine, keep_plex_edits=False).empty
     assert not server.disaster
 
 
 @pytest.mark.parametrize("append", [True, False])
 def test_clearing_lists_over_the_wire(server: PlexServer, client: PlexClient, append: bool) -> None:
-    """A cleared list is empty afterwards under both semantics, commas and letter case notwithstanding."""
+    """A cleared list is empty afterwards by both ways of editing, despite commas and case."""
     server.modes.tags_append = append
     server.add_item(5, "/m/1.mp4", rating_key=101, genres=("a, b", "C%2C", "D"))
     before = client.items([101])[101]
-    wish = Desired(values={"genre": ()}, poster=False, background=False, warnings=())
-    todo = plan(before, wish, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
+    desired = Desired(values={"genre": ()}, poster=False, background=False, warnings=())
+    todo = plan(before, desired, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     assert server.items[101].genres == []
 
 
 def test_too_long_is_rejected_then_split(server: PlexServer, client: PlexClient) -> None:
-    """A 414 is told by its status, and the same plan under a smaller limit goes through."""
+    """A 414 is rejected with its status, and the same plan works with a smaller limit."""
     server.modes.max_request_line = 1200
     server.add_item(5, "/m/1.mp4", rating_key=101)
-    wish = Desired(
+    desired = Desired(
         values={"title": "T", "summary": "word " * 400, "genre": tuple(f"genre {n}" for n in range(15))},
         poster=False,
         background=False,
         warnings=(),
     )
     before = client.items([101])[101]
-    todo = plan(before, wish, Written(), keep_plex_edits=False)
+    todo = plan(before, desired, Written(), keep_plex_edits=False)
     (whole,) = requests_for(todo, before).edits
     with pytest.raises(Rejected) as caught:
         client.put(5, 101, whole)
@@ -315,18 +315,18 @@ def test_too_long_is_rejected_then_split(server: PlexServer, client: PlexClient)
 
 
 def test_refused_and_differently_kept_values(server: PlexServer, client: PlexClient) -> None:
-    """What Plex drops reads back as unchanged, what it alters as kept."""
+    """A value that Plex drops reads back as unchanged, one that it alters as kept."""
     server.add_item(5, "/m/1.mp4", rating_key=101, title="Old", studio="Old")
     server.modes.keep_differently = lambda field, value: value.upper() if field == "title" else "Old"
     before = client.items([101])[101]
-    wish = Desired(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
-    todo = plan(before, wish, Written(), keep_plex_edits=False)
+    desired = Desired(values={"title": "new", "studio": "new"}, poster=False, background=False, warnings=())
+    todo = plan(before, desired, Written(), keep_plex_edits=False)
     client.put(5, 101, requests_for(todo, before).edits[0])
     assert verify(client.items([101])[101], todo, before) == {"title": "kept", "studio": "unchanged"}
 
 
 def test_upload(server: PlexServer, client: PlexClient) -> None:
-    """An image is one POST of its bytes, and is selected; poster and background are apart."""
+    """An image is one POST of its bytes and is selected; poster and background are separate."""
     server.add_item(5, "/m/1.mp4", rating_key=101)
     client.upload(101, "posters", b"\xff\xd8poster", "image/jpeg")
     client.upload(101, "arts", b"\xff\xd8art", "image/jpeg")
@@ -340,7 +340,7 @@ def test_upload(server: PlexServer, client: PlexClient) -> None:
 def test_upload_without_an_answer_is_looked_up(
     server: PlexServer, client: PlexClient, stored: bool, fault: str
 ) -> None:
-    """Where no whole answer came, Plex is asked: stored and selected is success, else the error stands."""
+    """Where no full answer came, a stored and selected image is success; otherwise an error."""
     server.add_item(5, "/m/1.mp4", rating_key=101)
     server.fault(fault, count=1, method="POST")
     if stored:
@@ -353,7 +353,7 @@ def test_upload_without_an_answer_is_looked_up(
 
 
 def test_refused_upload_is_not_looked_up(server: PlexServer, client: PlexClient) -> None:
-    """An answer with an error status stands, even if the same image is selected from an earlier time."""
+    """An error status counts, even if the same image is selected from an earlier upload."""
     server.add_item(5, "/m/1.mp4", rating_key=101)
     client.upload(101, "posters", b"img", "image/jpeg")
     server.fault("500", count=1, method="POST")
@@ -363,7 +363,7 @@ def test_refused_upload_is_not_looked_up(server: PlexServer, client: PlexClient)
 
 
 def test_slow_upload_that_succeeded(server: PlexServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload that outlasts the read timeout, yet was carried out, counts as done without being sent again."""
+    """An upload that outlasts the read timeout but succeeds counts, and is not sent again."""
     monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.1)
     client = PlexClient(server.url, TOKEN, client_id="c", connect_timeout=20, read_timeout=1)
     client.connect()
@@ -378,14 +378,14 @@ def test_slow_upload_that_succeeded(server: PlexServer, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_scan_by_either_method(server: PlexServer, client: PlexClient, method: str) -> None:
-    """A scan of one folder is asked for by GET, and by POST where GET is unknown."""
+    """A scan of a folder is requested by GET, and by POST where Plex does not know GET."""
     server.modes.refresh_method = method
     client.scan(5, "/media/a/sub & dir")
     assert server.scans == [(5, "/media/a/sub & dir")]
 
 
 def test_configuration_of_plexapi_has_no_say(server: PlexServer) -> None:
-    """A client without token or address never falls back to what plexapi finds elsewhere."""
+    """A client without token or address never uses plexapi's own configuration."""
     for url, token in ((server.url, ""), ("", TOKEN)):
         with pytest.raises(SetupError):
             PlexClient(url, token, client_id="c").connect()
@@ -393,7 +393,7 @@ def test_configuration_of_plexapi_has_no_say(server: PlexServer) -> None:
 
 
 def test_a_plex_that_wants_https_is_hinted_at(server: PlexServer, client: PlexClient) -> None:
-    """Where secure connections are required Plex drops plain ones; the sentence says what to try, and no address."""
+    """A Plex that requires secure connections drops others; the sentence says what to try."""
     server.fault("reset")
     with pytest.raises(PlexBusy, match="must begin with https://") as caught:
         client.connect()

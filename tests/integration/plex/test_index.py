@@ -19,32 +19,32 @@ START = 1_700_000_000
 
 
 def indexes(conn: sqlite3.Connection) -> set[str]:
-    """The indexes of the files' table."""
+    """Return the indexes of the table of files."""
     return {
         name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'part'")
     }
 
 
 class Clock:
-    """A time that only the test moves."""
+    """A time that only the test changes."""
 
     def __init__(self) -> None:
         self.now = float(START)
 
     def __call__(self) -> float:
-        """Epoch seconds."""
+        """Return the seconds since the epoch."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """Our time and Plex's."""
+    """Return our time, which is Plex's too."""
     return Clock()
 
 
 @pytest.fixture
 def server(clock: Clock) -> Iterator[PlexServer]:
-    """A Plex with two movie libraries and a decoy, three items in the first."""
+    """Start a Plex with two movie libraries and another one, and three items in the first."""
     with PlexServer() as running:
         running.model.clock = clock
         running.add_section("Scenes", key=5)
@@ -57,7 +57,7 @@ def server(clock: Clock) -> Iterator[PlexServer]:
 
 @pytest.fixture
 def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """An open state database."""
+    """Open a state database."""
     made = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
     yield made
     made.close()
@@ -65,22 +65,22 @@ def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def library(server: PlexServer, conn: sqlite3.Connection, clock: Clock) -> Library:
-    """The index, empty as yet."""
+    """Return an empty index."""
     return again(server, conn, clock)
 
 
 def again(server: PlexServer, conn: sqlite3.Connection, clock: Clock, machine: str = "m") -> Library:
-    """A new process over the same database."""
+    """Return the index of a new process, on the same database."""
     return Library(conn, PlexClient(server.url, server.token, client_id="c"), machine, clock)
 
 
 def paths(library: Library, *names: str) -> set[str]:
-    """The paths found for file names."""
+    """Return the paths found for file names."""
     return {part.path for found in library.by_name(names).values() for part in found}
 
 
 def test_first_listing_then_silence(server: PlexServer, library: Library) -> None:
-    """The first refresh lists everything; the next costs one request while no clock moves."""
+    """The first refresh lists everything; the next is one request while no clock changes."""
     assert not library.complete
     result = library.refresh()
     assert (result.complete, result.filled, result.gained) == (True, True, frozenset())
@@ -93,7 +93,7 @@ def test_first_listing_then_silence(server: PlexServer, library: Library) -> Non
 
 
 def test_look_ups(library: Library) -> None:
-    """Files are found by folded name, by size and by item, more than one statement's worth at once."""
+    """Files are found by folded name, by size and by item, also more than fit one statement."""
     library.refresh()
     assert paths(library, "file 2.mp4", "none") == {"/m/File 2.mp4"}
     assert {size: [part.rating_key for part in found] for size, found in library.by_size([30, 31]).items()} == {30: [3]}
@@ -104,7 +104,7 @@ def test_look_ups(library: Library) -> None:
 
 
 def test_new_file_comes_by_delta(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A moved clock costs two small requests, and what is new is told by name and size."""
+    """A changed clock costs two small requests, and new files are reported by name and size."""
     library.refresh()
     clock.now += 600
     server.add_item(5, "/m/Fresh.MP4", size=77, rating_key=50)
@@ -117,7 +117,7 @@ def test_new_file_comes_by_delta(server: PlexServer, library: Library, clock: Cl
 
 
 def test_our_own_edits_gain_nothing(server: PlexServer, library: Library, clock: Clock) -> None:
-    """An edited item comes with the delta, but is no news to anyone who waits."""
+    """An edited item is in the delta, but is no new file."""
     library.refresh()
     clock.now += 600
     server.edit_item(2, title="Edited")
@@ -125,7 +125,7 @@ def test_our_own_edits_gain_nothing(server: PlexServer, library: Library, clock:
 
 
 def test_moved_file_replaces_the_old_row(server: PlexServer, library: Library, clock: Clock) -> None:
-    """An item whose file moved is found under its new name only."""
+    """An item whose file moved is found only by its new name."""
     library.refresh()
     clock.now += 600
     server.move_item(2, file="/m/Renamed.mp4")
@@ -134,7 +134,7 @@ def test_moved_file_replaces_the_old_row(server: PlexServer, library: Library, c
 
 
 def test_deletions_are_found_by_the_daily_sweep(server: PlexServer, library: Library, clock: Clock) -> None:
-    """What vanished from Plex stays in the index until a day has passed, then goes."""
+    """What Plex has deleted stays in the index until the daily sweep."""
     library.refresh()
     server.remove_item(2)
     clock.now += 600
@@ -147,7 +147,7 @@ def test_deletions_are_found_by_the_daily_sweep(server: PlexServer, library: Lib
 
 
 def test_a_clock_set_back_sweeps_rather_than_waits(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A sweep in the future means that the clock was wrong: it is done at once, not years later."""
+    """A last sweep in the future means a wrong clock, so a sweep follows at once."""
     library.refresh()
     server.remove_item(2)
     clock.now -= 10 * SWEEP
@@ -156,7 +156,7 @@ def test_a_clock_set_back_sweeps_rather_than_waits(server: PlexServer, library: 
 
 
 def test_missing_asks_for_a_delta_without_a_listing(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A file that was not found makes the index look for new rows though no clock moved, but not again at once."""
+    """A missing file makes the index read new rows without a changed clock, but not at once again."""
     library.refresh()
     clock.now += 600
     item = server.add_item(5, "/m/late.mp4", size=5, rating_key=60)
@@ -171,7 +171,7 @@ def test_missing_asks_for_a_delta_without_a_listing(server: PlexServer, library:
 
 
 def test_forgotten_item_is_indexed_again(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A forgotten item is gone at once, and back as soon as Plex shows a change of it."""
+    """A forgotten item is dropped at once, and is back when Plex reports a change of it."""
     library.refresh()
     library.forget(1)
     assert library.by_item([1]) == {}
@@ -182,7 +182,7 @@ def test_forgotten_item_is_indexed_again(server: PlexServer, library: Library, c
 
 
 def test_chosen_libraries_alone_count(server: PlexServer, library: Library) -> None:
-    """Look-ups see the chosen libraries only; names fold case; an unknown one is told with those that exist."""
+    """Look-ups see only the chosen libraries; names ignore case; an unknown name is an error."""
     server.add_item(7, "/n/File 1.mp4", rating_key=70)
     library.refresh(())
     assert len(library.by_name(["file 1.mp4"])["file 1.mp4"]) == 2
@@ -194,7 +194,7 @@ def test_chosen_libraries_alone_count(server: PlexServer, library: Library) -> N
 
 
 def test_interrupted_filling_is_not_complete(server: PlexServer, conn: sqlite3.Connection, clock: Clock) -> None:
-    """A first listing that breaks off leaves its rows and stays incomplete for the next process too."""
+    """A first listing that breaks off keeps its rows and stays incomplete, for the next process too."""
     for key in range(100, 2200):
         server.add_item(5, f"/m/{key}.mp4", rating_key=key)
     server.fault("reset", query=r"sort=id")
@@ -225,7 +225,7 @@ def test_interrupted_filling_is_not_complete(server: PlexServer, conn: sqlite3.C
 
 
 def test_sweep_during_a_removal_is_repeated(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A sweep that the library changed under deletes nothing, and is done again within the hour."""
+    """A sweep during which the library changed drops nothing, and is repeated within the hour."""
     for key in range(100, 2200):
         server.add_item(5, f"/m/{key}.mp4", rating_key=key)
     library.refresh()
@@ -249,7 +249,7 @@ def test_sweep_during_a_removal_is_repeated(server: PlexServer, library: Library
 
 
 def test_servers_do_not_mix(server: PlexServer, conn: sqlite3.Connection, clock: Clock) -> None:
-    """Rows belong to one machineIdentifier: another server inherits none."""
+    """Rows belong to one machineIdentifier: another server gets none of them."""
     again(server, conn, clock, "one").refresh()
     other = again(server, conn, clock, "two")
     assert other.by_name(["file 1.mp4"]) == {}
@@ -266,7 +266,7 @@ def test_case_folding_follows_the_platform(server: PlexServer, library: Library,
 
 
 def test_restored_from_trash_is_news(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A file that leaves Plex's trash can be matched again, so those who wait are told."""
+    """A file that leaves Plex's trash counts as new, because it can be matched again."""
     server.edit_item(1, deleted_at=START)
     library.refresh()
     assert library.by_item([1])[1][0].trashed
@@ -279,7 +279,7 @@ def test_restored_from_trash_is_news(server: PlexServer, library: Library, clock
 
 
 def test_a_delta_that_shifted_is_repeated(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A delta during which rows vanished keeps the old clock, so that the next refresh asks again."""
+    """A delta during which rows disappeared keeps the old clock, so the next refresh repeats it."""
     library.refresh()
     clock.now += 600
     for key in range(100, 1200):
@@ -301,7 +301,7 @@ def test_a_delta_that_shifted_is_repeated(server: PlexServer, library: Library, 
 
 
 def test_a_first_listing_that_shifted_is_not_complete(server: PlexServer, library: Library) -> None:
-    """A library that lost rows while it was first listed counts as complete only after a listing without a gap."""
+    """A first listing that lost rows is complete only after one without a gap."""
     for key in range(100, 1200):
         server.add_item(5, f"/m/{key}.mp4", rating_key=key)
     original, calls = library._client.stream, []
@@ -336,7 +336,7 @@ def dated_back(server: PlexServer) -> None:
 def test_a_file_that_no_time_tells_of(
     server: PlexServer, library: Library, clock: Clock, change: Callable[[PlexServer], None]
 ) -> None:
-    """A file may come back, move or appear without a fresh time: when one is missing, everything is listed once."""
+    """A file may return, move or appear without a new time: for a missing file everything is listed once."""
     if change is back_from_the_trash:
         server.items[3].deleted_at = START
     clock.now += 600
@@ -357,7 +357,7 @@ def test_a_file_that_no_time_tells_of(
 def test_a_large_library_is_not_listed_for_every_missing_file(
     server: PlexServer, library: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A library that changes all the time is listed again only after a time that grows with its size."""
+    """Between such listings lies a time that grows with the library."""
     monkeypatch.setattr("plexsync.plex.index.RELIST_PER_ITEM", 100.0)
     library.refresh()
     for seconds, listings in ((200, 4), (110, 5), (200, 4), (110, 5)):
@@ -369,7 +369,7 @@ def test_a_large_library_is_not_listed_for_every_missing_file(
 
 
 def test_two_processes_fill_it_at_once(library: Library, conn: sqlite3.Connection, server: PlexServer) -> None:
-    """Where Check setup lists Plex while the worker does, each file is in the index once, and the indexes are there."""
+    """If two processes list Plex at once, each file is in the index once, and the table has its indexes."""
     other = Library(conn, library._client, library._machine, library._clock)
     real, once = library._client.stream, [other.refresh]
 
@@ -388,7 +388,7 @@ def test_two_processes_fill_it_at_once(library: Library, conn: sqlite3.Connectio
 def test_a_listing_that_ends_early_leaves_the_indexes(
     library: Library, conn: sqlite3.Connection, server: PlexServer
 ) -> None:
-    """The first listing works without the table's indexes; however it ends, and where it was killed, they are there."""
+    """However the first listing ends, even killed, the table has its indexes afterwards."""
     server.fault("reset", path="/all$")
     with pytest.raises(PlexBusy):
         library.refresh()
@@ -400,7 +400,7 @@ def test_a_listing_that_ends_early_leaves_the_indexes(
 
 
 def test_an_empty_library_costs_nothing_each_time(conn: sqlite3.Connection, clock: Clock) -> None:
-    """A library without a film is listed once; later looks change nothing in the database."""
+    """An empty library is listed once; later refreshes change nothing in the database."""
     with PlexServer() as server:
         server.model.clock = clock
         server.add_section("Scenes", key=5)

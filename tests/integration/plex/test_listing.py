@@ -1,4 +1,4 @@
-"""The paged listing of a section, against a Plex on real sockets and against prepared unreadable pages."""
+"""The paged listing of a section, from a Plex on real sockets and from prepared unreadable pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.plex import PlexServer
 
 @pytest.fixture
 def server() -> Iterator[PlexServer]:
-    """A Plex with one empty movie library."""
+    """Start a Plex with one empty movie library."""
     with PlexServer() as running:
         running.add_section("Scenes", key=5)
         yield running
@@ -24,7 +24,7 @@ def server() -> Iterator[PlexServer]:
 
 @pytest.fixture
 def client(server: PlexServer) -> Iterator[PlexClient]:
-    """A connected client."""
+    """Return a connected client."""
     made = PlexClient(server.url, server.token, client_id="c")
     made.connect()
     server.clear_log()
@@ -33,7 +33,7 @@ def client(server: PlexServer) -> Iterator[PlexClient]:
 
 
 def fill(server: PlexServer, count: int) -> None:
-    """Items 1..count, one file each."""
+    """Add items 1 to ``count``, with one file each."""
     for key in range(1, count + 1):
         server.add_item(
             5, f"/m/{key}.mp4", size=key, duration_ms=key * 1000, rating_key=key, updated_at=key, added_at=key
@@ -41,7 +41,7 @@ def fill(server: PlexServer, count: int) -> None:
 
 
 def parts(listing: Listing) -> list[IndexPart]:
-    """All files of all pages."""
+    """Return the files of all pages."""
     return [part for page in listing for part in page.parts]
 
 
@@ -49,7 +49,7 @@ def parts(listing: Listing) -> list[IndexPart]:
 @pytest.mark.parametrize("total", [True, False])
 @pytest.mark.parametrize("fewer", [None, 7])
 def test_every_row_once(server: PlexServer, client: PlexClient, as_json: bool, total: bool, fewer: int | None) -> None:
-    """In JSON and XML, with or without a total, with full or short pages, every file comes exactly once."""
+    """In JSON and XML, with or without a total, in full or short pages, every file comes once."""
     server.modes.json, server.modes.total_size, server.modes.fewer_rows = as_json, total, fewer
     server.modes.page_size_required = True
     fill(server, 55)
@@ -63,7 +63,7 @@ def test_every_row_once(server: PlexServer, client: PlexClient, as_json: bool, t
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_odd_rows(server: PlexServer, client: PlexClient, as_json: bool) -> None:
-    """Versions, stacked files, copies, trash and rows without media are told apart, with excludes ignored."""
+    """Versions, stacked files, copies, trash and rows without media are recognised, with excludes ignored."""
     server.modes.json = as_json
     server.modes.honour_excludes = False
     server.modes.hide_updated_at = True
@@ -87,7 +87,7 @@ def test_odd_rows(server: PlexServer, client: PlexClient, as_json: bool) -> None
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_control_characters_cost_no_row(server: PlexServer, client: PlexClient, as_json: bool) -> None:
-    """A page with a forbidden character reference is read all the same."""
+    """A page with a forbidden character reference is read nevertheless."""
     server.modes.json, server.modes.bad_char_ref = as_json, True
     fill(server, 30)
     listing = Listing(client, 5, page=10)
@@ -97,7 +97,7 @@ def test_control_characters_cost_no_row(server: PlexServer, client: PlexClient, 
 
 
 def test_trimming_halves_the_rows(server: PlexServer, client: PlexClient) -> None:
-    """Summaries and tags are not asked for, files are; no version header changes what the words mean."""
+    """Summaries and tags are excluded, files are not, and no version header is sent."""
     server.add_item(5, "/m/a.mp4", summary="x" * 5000, genres=("G",), rating_key=1)
     body = client.stream("/library/sections/5/all", [("type", "1")], {"Accept": "application/json"})
     assert len(body.content) > 5000
@@ -107,7 +107,7 @@ def test_trimming_halves_the_rows(server: PlexServer, client: PlexClient) -> Non
 
 
 def test_deltas(server: PlexServer, client: PlexClient) -> None:
-    """A delta brings what was changed or added since the mark, the mark's own second included."""
+    """A delta has the rows changed or added since a time, that second included."""
     fill(server, 20)
     updated = Listing(client, 5, since_updated=15)
     assert [part.rating_key for part in parts(updated)] == [15, 16, 17, 18, 19, 20]
@@ -117,7 +117,7 @@ def test_deltas(server: PlexServer, client: PlexClient) -> None:
 
 
 def test_ignored_filter_is_noticed() -> None:
-    """A server that ignores the filter returns everything: seen by its old rows, which are still good for the index."""
+    """Old rows show that a server ignores the filter; the rows are good for the index all the same."""
     listing = Listing(Pages([row(key) | {"updatedAt": key} for key in range(1, 31)]), 5, since_updated=25, page=10)
     assert len(parts(listing)) == 30
     assert not listing.honoured
@@ -125,7 +125,7 @@ def test_ignored_filter_is_noticed() -> None:
 
 
 def test_items_added_and_removed_while_paging(server: PlexServer, client: PlexClient) -> None:
-    """Additions while paging are taken along; a removal shifts rows, so that listing does not count as complete."""
+    """Rows added while paging are included; a removal shifts rows, so the listing is incomplete."""
     fill(server, 30)
     listing = Listing(client, 5, page=10)
     pages = iter(listing)
@@ -150,7 +150,7 @@ def test_empty_section(client: PlexClient) -> None:
 
 @pytest.mark.parametrize("fault", ["truncated_xml", "empty_200", "html_200", "reset_mid_body", "500"])
 def test_no_listing_is_busy(server: PlexServer, client: PlexClient, fault: str) -> None:
-    """Half a page, none, or somebody else's is an error after one request, not an empty library."""
+    """Half a page, none, or another server's is an error after one request, not an empty library."""
     fill(server, 30)
     server.fault(fault)
     with pytest.raises(PlexBusy):
@@ -159,12 +159,12 @@ def test_no_listing_is_busy(server: PlexServer, client: PlexClient, fault: str) 
 
 
 def row(key: int) -> dict[str, object]:
-    """A minimal row."""
+    """Return a minimal row."""
     return {"ratingKey": str(key), "Media": [{"Part": [{"id": key, "file": f"/m/{key}.mp4"}]}]}
 
 
 class Pages:
-    """Prepared rows; those in ``broken`` spoil every page that holds them. ``stuck``: the start is ignored."""
+    """Prepared rows; those in ``broken`` make every page with them unreadable. ``stuck``: the start is ignored."""
 
     def __init__(
         self, all_rows: Sequence[Mapping[str, object]], broken: Sequence[int] = (), stuck: bool = False
@@ -173,7 +173,7 @@ class Pages:
         self.requests = 0
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
-        """One page."""
+        """Return one page."""
         self.requests += 1
         start = 0 if self.stuck else int(headers["X-Plex-Container-Start"])
         page = self.rows[start : start + int(headers["X-Plex-Container-Size"])]
@@ -185,7 +185,7 @@ class Pages:
 
 @pytest.mark.parametrize("broken", [[0], [41], [99], [10, 11], [3, 50, 97]])
 def test_an_unreadable_row_is_isolated(broken: list[int]) -> None:
-    """A row that nobody can parse is left out with a warning, all others are kept, for a few more requests."""
+    """An unreadable row is left out with a warning, all others are kept, for a few more requests."""
     pages = Pages([row(key) for key in range(1, 101)], broken)
     listing = Listing(pages, 5, page=100)
     assert [part.rating_key for part in parts(listing)] == [key for key in range(1, 101) if key - 1 not in broken]
@@ -195,13 +195,13 @@ def test_an_unreadable_row_is_isolated(broken: list[int]) -> None:
 
 
 def test_a_library_of_unreadable_rows_gives_up() -> None:
-    """Where nearly every row is unreadable, it is the server that is ill."""
+    """If nearly every row is unreadable, the whole listing is."""
     with pytest.raises(PlexBusy):
         parts(Listing(Pages([row(key) for key in range(1, 101)], range(100)), 5))
 
 
 def test_a_server_that_ignores_the_start_ends() -> None:
-    """The same page again and again is noticed, and the listing does not count as complete."""
+    """If the same page comes again and again, the listing ends incomplete."""
     pages = Pages([row(key) for key in range(1, 101)], stuck=True)
     listing = Listing(pages, 5, page=10)
     assert len(parts(listing)) == 10
@@ -210,7 +210,7 @@ def test_a_server_that_ignores_the_start_ends() -> None:
 
 
 def test_rows_repeated_on_a_later_page_come_once() -> None:
-    """A row that moved to a later page while paging is indexed once."""
+    """A row that moved to a later page while paging is listed once."""
     listing = Listing(Pages([row(1), row(2), row(2), row(3), row(1), row(4)]), 5, page=2)
     assert [part.rating_key for part in parts(listing)] == [1, 2, 3, 4]
     assert not listing.complete
@@ -227,5 +227,5 @@ def test_rows_repeated_on_a_later_page_come_once() -> None:
     ],
 )
 def test_missing_attributes_are_survived(odd: dict[str, object]) -> None:
-    """A row may lack anything; it gives no file, and its neighbours stay."""
+    """A row may lack anything; it then has no file, and the other rows stay."""
     assert [part.rating_key for part in parts(Listing(Pages([row(1), odd, row(2)]), 5))] == [1, 2]

@@ -1,4 +1,4 @@
-"""A batch of scenes with the settings: one request, and no scene that is gone or unreadable harms another."""
+"""A batch of scenes with the settings: one request, in which a deleted or unreadable scene harms no other."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.servers.stash import StashServer
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StashServer]:
-    """An empty Stash with a plugin folder."""
+    """Start an empty Stash with a plugin folder."""
     with StashServer(tmp_path / "stash", tmp_path / "plugins" / "PlexSync" / "PlexSync.py") as running:
         yield running
 
 
 def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServer, stash: Stash) -> None:
-    """Twenty scenes and what the user saved cost one request, and every field arrives as Stash has it."""
+    """Twenty scenes and the settings are one request, with every field as in Stash."""
     server.configure(plexToken="t", maxTags=5, dryRun=True)
     studio, alice, bob = server.add_studio("Studio & Co"), server.add_performer("Alice"), server.add_performer("Bob")
     tags = [server.add_tag("zebra"), server.add_tag("Ähre")]
@@ -43,7 +43,7 @@ def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServ
         server.add_scene(f"scene {number}")
     settings, scenes, _ = stash.batch(range(1, 21))
     assert settings == {"plexToken": "t", "maxTags": 5, "dryRun": True}
-    assert [one.title for one in scenes.values()][1:] == [f"scene {number}" for number in range(2, 21)]
+    assert [scene.title for scene in scenes.values()][1:] == [f"scene {number}" for number in range(2, 21)]
     assert scenes[1] == Scene(
         id=1,
         title="T\u00eftre <1>",
@@ -66,7 +66,7 @@ def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServ
     ("asked", "wanted"), [([1, 2, 99], [1, 2]), ([99], []), ([98, 1, 99], [1]), ([98, 99], []), ([2, 1], [1, 2])]
 )
 def test_a_missing_id_harms_no_other(server: StashServer, stash: Stash, asked: list[int], wanted: list[int]) -> None:
-    """A scene that is gone is absent, not refused; the others come, with the settings, in at most two requests."""
+    """A deleted scene is absent, not refused; the others come with the settings, in at most two requests."""
     server.configure(maxTags=5)
     server.add_scene("one"), server.add_scene("two")
     settings, scenes, refused = stash.batch(asked)
@@ -75,21 +75,21 @@ def test_a_missing_id_harms_no_other(server: StashServer, stash: Stash, asked: l
 
 
 def test_an_id_that_is_there_twice_is_asked_once(server: StashServer, stash: Stash) -> None:
-    """Stash refuses a repeated id; asked as a set it costs no second request."""
+    """Stash refuses a repeated id, so a batch is a set and costs no second request."""
     server.add_scene("one")
     assert list(stash.batch([1, 1, 1]).scenes) == [1]
     assert len(server.log) == 1
 
 
 def test_an_empty_batch_is_not_the_whole_library(server: StashServer, stash: Stash) -> None:
-    """Stash takes no ids for all scenes; an empty batch brings the settings and no scene."""
+    """Stash takes no ids for all scenes; an empty batch returns the settings and no scene."""
     server.configure(maxTags=5)
     server.add_scene("one")
     assert stash.batch([]) == Scenes({"maxTags": 5}, {})
 
 
 def test_an_unreadable_scene_is_refused_alone(server: StashServer, stash: Stash) -> None:
-    """Where Stash refuses even the scene-by-scene request, each is asked alone and only the culprit is left out."""
+    """If Stash refuses the scene-by-scene request too, each scene is queried alone and one is left out."""
     server.configure(maxTags=5)
     for name in ("one", "two", "three"):
         server.add_scene(name)
@@ -98,15 +98,15 @@ def test_an_unreadable_scene_is_refused_alone(server: StashServer, stash: Stash)
     assert (list(scenes), settings, refused) == ([1, 3], {"maxTags": 5}, frozenset({2}))
     assert len(server.log) == 2 + 1 + 4
     alone = server.log[-4:]
-    assert {one.operation.split("{")[0].strip() for one in alone} == {"query($id: ID!)"}
-    assert [one.variables for one in alone] == [{"id": "1"}, {"id": "2"}, {"id": "3"}, {"id": "99"}]
+    assert {request.operation.split("{")[0].strip() for request in alone} == {"query($id: ID!)"}
+    assert [request.variables for request in alone] == [{"id": "1"}, {"id": "2"}, {"id": "3"}, {"id": "99"}]
     server.broken.clear()
     again = stash.batch([1, 2, 3])
     assert (list(again.scenes), again.refused) == ([1, 2, 3], frozenset())
 
 
 def test_a_batch_of_unreadable_scenes(server: StashServer, stash: Stash) -> None:
-    """If every single question is refused, ``refused`` names all, and the settings come: Stash itself answered."""
+    """If every scene is refused alone, ``refused`` has them all, and the settings are returned."""
     server.configure(maxTags=5)
     server.add_scene("one"), server.add_scene("two")
     server.broken |= {1, 2}
@@ -115,7 +115,7 @@ def test_a_batch_of_unreadable_scenes(server: StashServer, stash: Stash) -> None
 
 
 def test_a_stash_that_refuses_everything_is_asked_no_scene_alone(server: StashServer, stash: Stash) -> None:
-    """Under a migration Stash refuses every question: three requests tell, however large the batch."""
+    """During a migration three requests are enough, however large the batch."""
     server.modes.setup_needed = True
     with pytest.raises(StashRefused, match="not been initialised"):
         stash.batch(range(1, 51))
@@ -133,7 +133,7 @@ def test_a_stash_that_refuses_everything_is_asked_no_scene_alone(server: StashSe
     ids=["listing", "aliases", "settings", "single"],
 )
 def test_an_outage_in_a_batch_is_an_outage(server: StashServer, stash: Stash, operation: str, requests: int) -> None:
-    """A busy database at any request of a batch makes it unavailable: no scene counts as gone or refused by it."""
+    """A busy database at any request makes the batch fail: no scene counts as deleted or refused."""
     server.add_scene("one"), server.add_scene("two")
     server.broken.add(2)
     server.fault("locked_database", operation=operation)
@@ -144,7 +144,7 @@ def test_an_outage_in_a_batch_is_an_outage(server: StashServer, stash: Stash, op
 
 
 def test_settings_are_what_was_saved(server: StashServer, stash: Stash) -> None:
-    """Nothing saved is an empty map; what was saved comes with the types it was saved with."""
+    """Without saved settings the map is empty; saved values keep their types."""
     assert stash.settings() == {}
     server.configure(plexUrl="http://h:32400", maxTags=0, skipPoster=False, odd=None)
     assert stash.settings() == {"plexUrl": "http://h:32400", "maxTags": 0, "skipPoster": False, "odd": None}
@@ -154,13 +154,13 @@ def test_settings_are_what_was_saved(server: StashServer, stash: Stash) -> None:
 def test_stash_tells_whether_the_plugin_is_enabled(
     server: StashServer, stash: Stash, enabled: bool, wanted: bool
 ) -> None:
-    """A switched-off plugin is known as such."""
+    """A disabled plugin is reported as disabled."""
     server.plugin_enabled = enabled
     assert stash.plugin_enabled() is wanted
 
 
 def test_it_is_not_known_whether_the_plugin_is_enabled(server: StashServer, stash: Stash) -> None:
-    """A Stash that does not list PlexSync, or does not know the question, says neither yes nor no."""
+    """A Stash that does not list PlexSync, or does not know the query, gives None."""
     script, server.plugin_script = server.plugin_script, None
     assert stash.plugin_enabled() is None
     server.plugin_script = script

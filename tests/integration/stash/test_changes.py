@@ -1,4 +1,4 @@
-"""What catch-up asks of a Stash on real sockets: everything in one request, paged on only where it must be."""
+"""Catch-up's queries to a Stash on real sockets: everything in one request, and further pages only where needed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ KINDS = ("performer", "studio", "tag")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StashServer]:
-    """An empty Stash whose clock stands at noon, two hours east of Greenwich."""
+    """Start an empty Stash whose clock is at noon, two hours east of Greenwich."""
     with StashServer(tmp_path / "stash") as running:
         running.now, running.clock = lambda: NOON, timedelta(hours=2)
         yield running
 
 
 def ids(stash: Stash, since: str = "2026") -> dict[str, list[int]]:
-    """kind -> the ids that ``changes`` told of, in order."""
-    found: dict[str, list[int]] = {}
+    """Return kind -> the ids that ``changes`` yielded, in order."""
+    by_kind: dict[str, list[int]] = {}
     for kind, rows in stash.changes(since):
-        found.setdefault(kind, []).extend(int(row["id"]) for row in rows)
-    return found
+        by_kind.setdefault(kind, []).extend(int(row["id"]) for row in rows)
+    return by_kind
 
 
 def test_one_request_tells_all(server: StashServer, stash: Stash) -> None:
-    """Every scene comes with its files' times, the other kinds from the mark on, all with one request."""
+    """One request lists every scene with its files' times, and the other kinds since the given time."""
     server.add_scene(files=[("/d/1.mp4", 1, 1)], updated_at=NOON - timedelta(days=900))
     for kind in KINDS:
         server.store.add_entity(kind, "old")
@@ -43,10 +43,10 @@ def test_one_request_tells_all(server: StashServer, stash: Stash) -> None:
     server.move_file(1, "/d/moved.mp4")
     for kind in KINDS:
         server.store.add_entity(kind, f"new {kind}")
-    found = list(stash.changes("2026-03-01T14:00:00+02:00"))
+    pages = list(stash.changes("2026-03-01T14:00:00+02:00"))
     file = {"id": "1", "path": "/d/moved.mp4", "updated_at": "2026-03-01T15:00:00+02:00"}
     named = {"id": "2", "updated_at": "2026-03-01T15:00:00+02:00"}
-    assert found == [
+    assert pages == [
         ("scene", [{"id": "1", "updated_at": "2023-09-13T14:00:00+02:00", "files": [file]}]),
         *((kind, [{**named, "name": f"new {kind}"}]) for kind in KINDS),
     ]
@@ -64,26 +64,26 @@ def test_nothing_is_one_request(server: StashServer, stash: Stash) -> None:
 def test_only_what_does_not_fit_is_paged_on(
     server: StashServer, stash: Stash, scenes: int, tags: int, requests: int
 ) -> None:
-    """A kind with more than a page costs its further pages alone; everything comes exactly once."""
+    """Only a kind with more than a page costs further requests; every row comes once."""
     for _ in range(scenes):
         server.add_scene()
     for number in range(tags):
         server.add_tag(f"{number:05}")
-    found = ids(stash)
-    assert found.get("scene", []) == list(range(1, scenes + 1))
-    assert found.get("tag", []) == list(range(1, tags + 1))
+    listed = ids(stash)
+    assert listed.get("scene", []) == list(range(1, scenes + 1))
+    assert listed.get("tag", []) == list(range(1, tags + 1))
     assert len(server.log) == requests
 
 
 def test_a_scene_that_stash_cannot_read_hides_no_other(server: StashServer, stash: Stash) -> None:
-    """Rows that Stash's database cannot read are left out and counted; all others come, of every kind."""
+    """Rows that Stash cannot read are left out and counted; all others come, of every kind."""
     for _ in range(PAGE + 30):
         server.add_scene()
     server.add_tag("t")
     server.broken |= {7, PAGE + 30}
-    found = ids(stash)
-    assert found["scene"] == [one for one in range(1, PAGE + 30) if one != 7]
-    assert found["tag"] == [1]
+    listed = ids(stash)
+    assert listed["scene"] == [number for number in range(1, PAGE + 30) if number != 7]
+    assert listed["tag"] == [1]
     assert stash.skipped["scene"] == 2
     assert len(server.log) < 100
     server.broken.clear()
@@ -94,7 +94,7 @@ def test_a_scene_that_stash_cannot_read_hides_no_other(server: StashServer, stas
 
 
 def test_the_listing_of_a_sync_goes_around_what_cannot_be_read(server: StashServer, stash: Stash) -> None:
-    """Pages of any size leave out the row that cannot be read, even where a page has nothing else."""
+    """Pages of any size leave out an unreadable row, even if it is alone."""
     for _ in range(5):
         server.add_scene()
     server.broken |= {2, 5}
@@ -102,7 +102,7 @@ def test_the_listing_of_a_sync_goes_around_what_cannot_be_read(server: StashServ
 
 
 def test_many_rows_that_cannot_be_read_are_stash_refusing(server: StashServer, stash: Stash) -> None:
-    """Where nothing can be read the listing is refused after a few attempts, instead of asking row by row."""
+    """If nothing can be read the listing is refused after a few requests."""
     for _ in range(200):
         server.add_scene()
     server.broken |= set(range(1, 201))
@@ -112,18 +112,18 @@ def test_many_rows_that_cannot_be_read_are_stash_refusing(server: StashServer, s
 
 
 def test_a_stash_that_lacks_a_filter_says_so(server: StashServer, stash: Stash) -> None:
-    """A Stash too old to be asked for changed tags is told of in its own words, once for all."""
+    """A Stash that cannot filter changed tags is reported in its own words, once."""
     server.add_scene()
     server.forget("TagFilterType", "updated_at")
-    found = stash.changes("2026")
-    assert next(found)[0] == "scene"
+    changes = stash.changes("2026")
+    assert next(changes)[0] == "scene"
     with pytest.raises(StashRefused, match="updated_at"):
-        list(found)
+        list(changes)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_name(server: StashServer, stash: Stash, kind: str) -> None:
-    """Name and time of one performer, studio or tag; None where Stash has none of that id."""
+    """A performer, studio or tag has name and time; None if Stash does not have the id."""
     number = server.store.add_entity(kind, "Ünique")
     wanted: Any = ("Ünique", "2026-03-01T14:00:00+02:00")
     assert (stash.entity(kind, number), stash.entity(kind, 99)) == (wanted, None)

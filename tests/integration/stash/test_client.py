@@ -1,4 +1,4 @@
-"""The connection to a Stash on real sockets: what it costs, how it signs in, its timeouts, and covers."""
+"""The connection to a Stash on real sockets: requests, login, timeouts and covers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StashServer]:
-    """A Stash that asks for a login and has an ApiKey."""
+    """Start a Stash that needs a login and has an API key."""
     with StashServer(tmp_path / "stash") as running:
         running.credentials, running.api_key = ("user", "password"), KEY
         yield running
@@ -31,16 +31,16 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
 
 
 def connect(server: StashServer, **how: str) -> Stash:
-    """A client; ``how`` is ``cookie`` or ``api_key``."""
+    """Return a client; ``how`` is ``cookie`` or ``api_key``."""
     return Stash(Connection(port=server.port, **how), 5, 10)
 
 
 def test_the_first_answer_costs_three_requests_and_each_further_one_costs_one(server: StashServer) -> None:
-    """Building asks nothing; stashapi's constructor asks for version and key, and never for the whole schema."""
+    """The constructor asks for version and key, never the schema."""
     stash = connect(server, api_key=KEY)
     assert (stash.requests, server.log) == (0, [])
     stash.settings()
-    assert [one.operation.split("{")[0].strip() for one in server.log] == [
+    assert [request.operation.split("{")[0].strip() for request in server.log] == [
         "query StashVersion",
         "query getApiKey",
         "query",
@@ -62,32 +62,32 @@ def test_closing_what_never_asked_is_harmless(server: StashServer) -> None:
 
 
 def test_the_refreshed_cookie_is_never_sent(server: StashServer) -> None:
-    """Stash answers every request with a new cookie; ours alone is sent, for of two the old one would count."""
+    """Stash sends a new cookie with every answer; only ours is sent back."""
     cookie = server.new_cookie()
     server.add_scene(cover=b"jpeg")
     stash = connect(server, cookie=cookie)
     for _ in range(4):
         stash.settings()
         stash.cover(1)
-    assert {one.cookie for one in server.log} == {f"session={cookie}"}
-    assert {one.apikey for one in server.log} == {None}
+    assert {request.cookie for request in server.log} == {f"session={cookie}"}
+    assert {request.apikey for request in server.log} == {None}
     assert len(server.sessions.issued) > 5
     stash.close()
 
 
 def test_the_key_is_sent_alone(server: StashServer) -> None:
-    """With an ApiKey no cookie goes along, for questions and covers alike."""
+    """With an API key no cookie is sent, neither for queries nor for covers."""
     server.add_scene(cover=b"jpeg")
     stash = connect(server, api_key=KEY, cookie="old")
     stash.settings()
     assert stash.cover(1) == (b"jpeg", "image/jpeg")
-    assert {(one.apikey, one.cookie) for one in server.log} == {(KEY, "")}
+    assert {(request.apikey, request.cookie) for request in server.log} == {(KEY, "")}
     stash.close()
 
 
 @pytest.mark.parametrize("how", [{}, {"cookie": "never given"}, {"api_key": "stale"}], ids=["none", "cookie", "key"])
 def test_a_refused_login_says_so(server: StashServer, how: dict[str, str]) -> None:
-    """401 for a question and the redirect to the login for a cover are ``refused``, and no redirect is followed."""
+    """A 401 for a query and the redirect for a cover are ``refused``, and no redirect is followed."""
     server.add_scene(cover=b"jpeg")
     stash = connect(server, **how)
     for question in (stash.settings, lambda: stash.cover(1)):
@@ -98,7 +98,7 @@ def test_a_refused_login_says_so(server: StashServer, how: dict[str, str]) -> No
 
 
 def test_a_stale_key_is_refused_even_without_a_login(server: StashServer) -> None:
-    """A key that Stash does not have is 401 although nobody needs to sign in, and without it all works."""
+    """An unknown key is a 401 even if nobody needs to sign in; without it everything works."""
     server.credentials, server.api_key = None, ""
     with pytest.raises(StashUnavailable) as caught:
         connect(server, api_key="stale").settings()
@@ -107,7 +107,7 @@ def test_a_stale_key_is_refused_even_without_a_login(server: StashServer) -> Non
 
 
 def test_an_aged_cookie_is_refused_although_stash_refreshed_it(server: StashServer) -> None:
-    """After the session's age our cookie is refused: the worker must turn to the key by then."""
+    """After the session's maximum age our cookie is refused: the worker needs the key."""
     server.session_max_age, server.now = 60, lambda: NOON
     stash = connect(server, cookie=server.new_cookie())
     stash.settings()
@@ -119,7 +119,7 @@ def test_an_aged_cookie_is_refused_although_stash_refreshed_it(server: StashServ
 
 
 def test_the_api_key_is_read_over_the_cookie(server: StashServer) -> None:
-    """While the cookie is good it fetches the key that outlives it; without one the answer is empty."""
+    """A valid cookie reads the API key; if none is set the answer is empty."""
     stash = connect(server, cookie=server.new_cookie())
     assert stash.api_key() == KEY
     server.api_key = ""
@@ -128,7 +128,7 @@ def test_the_api_key_is_read_over_the_cookie(server: StashServer) -> None:
 
 
 def test_every_request_has_both_timeouts(server: StashServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The constructor's requests, the questions and the covers all carry the connect and the read timeout."""
+    """The constructor's requests, queries and covers all have the connect and the read timeout."""
     seen: list[Any] = []
     send = HTTPAdapter.send
 
@@ -146,12 +146,12 @@ def test_every_request_has_both_timeouts(server: StashServer, monkeypatch: pytes
 
 
 def test_no_timeout_is_asked_for_by_zero(server: StashServer) -> None:
-    """A timeout of 0 means none, instead of a request that can never be sent."""
+    """A timeout of 0 means none."""
     assert Stash(Connection(port=server.port, api_key=KEY), 0, 0).settings() == {}
 
 
 def test_no_proxy_of_the_environment_is_used(server: StashServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stash exports its proxy to plugins; what is said to Stash itself never takes it."""
+    """Stash exports its proxy to plugins; requests to Stash never use it."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -164,7 +164,7 @@ def test_no_proxy_of_the_environment_is_used(server: StashServer, monkeypatch: p
 
 
 def test_covers_come_as_they_are(server: StashServer) -> None:
-    """The bytes and the type are Stash's; a scene without a cover brings the placeholder, known by its type."""
+    """The bytes and type are Stash's; a scene without a cover has the placeholder."""
     server.add_scene(cover=b"\x89PNG\x00", cover_type="image/png")
     server.add_scene()
     stash = connect(server, cookie=server.new_cookie())
@@ -177,7 +177,7 @@ def test_covers_come_as_they_are(server: StashServer) -> None:
 
 
 def test_a_web_page_instead_of_a_cover_is_told_by_its_type(server: StashServer) -> None:
-    """A proxy's page answers 200: its type comes along, so that it is not taken for a picture."""
+    """A proxy's page has status 200, but its type shows that it is no image."""
     server.add_scene(cover=b"jpeg")
     server.fault("html", operation="screenshot")
     assert connect(server, api_key=KEY).cover(1)[1] == "text/html"
@@ -185,7 +185,7 @@ def test_a_web_page_instead_of_a_cover_is_told_by_its_type(server: StashServer) 
 
 @pytest.mark.parametrize("how", [{"api_key": "schlüssel\u2603"}, {"cookie": "a\r\nb"}], ids=["key", "cookie"])
 def test_what_fits_no_header_is_no_crash(server: StashServer, how: dict[str, str]) -> None:
-    """A key or cookie that HTTP cannot carry is an unavailable Stash, and is not repeated in the sentence."""
+    """A key or cookie that HTTP cannot send makes Stash unavailable, and is not in the sentence."""
     server.add_scene()
     for question in (connect(server, **how).settings, lambda: connect(server, **how).cover(1)):
         with pytest.raises(StashUnavailable) as caught:
@@ -195,7 +195,7 @@ def test_what_fits_no_header_is_no_crash(server: StashServer, how: dict[str, str
 
 
 def test_a_restarted_stash_is_asked_again(server: StashServer) -> None:
-    """A client survives a restart of Stash: refused while it is down, answered afterwards."""
+    """A client survives a restart of Stash: it fails while Stash is down and works afterwards."""
     server.add_scene("kept")
     stash = connect(server, api_key=KEY)
     assert stash.batch([1]).scenes[1].title == "kept"

@@ -1,4 +1,4 @@
-"""Every way in which Stash can fail to answer becomes ``StashUnavailable``, in a sentence without a secret."""
+"""Every way in which Stash can fail is a ``StashUnavailable`` with a sentence without secrets."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ QUESTIONS: dict[str, Callable[[Stash], object]] = {
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StashServer]:
-    """A Stash with two scenes and a tag, which knows our key."""
+    """Start a Stash with two scenes, a tag and our key."""
     with StashServer(tmp_path / "stash") as running:
         running.api_key = "key-4711"
         running.add_scene("one", files=[("/d/a.mp4", 1, 1)], tags=[running.add_tag("t")], cover=b"jpeg")
@@ -61,12 +61,12 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
 
 
 def connect(server: StashServer, read_timeout: float = 10) -> Stash:
-    """A client with both secrets."""
+    """Return a client with both secrets."""
     return Stash(Connection(port=server.port, cookie="cookie-0815", api_key="key-4711"), 5, read_timeout)
 
 
 def misbehave(server: StashServer, kind: str) -> None:
-    """From now on every request meets that fault."""
+    """Make every request fail with that fault from now on."""
     if kind == "stopped":
         server.stop()
     else:
@@ -74,21 +74,21 @@ def misbehave(server: StashServer, kind: str) -> None:
 
 
 def recover(server: StashServer) -> None:
-    """End of all faults."""
+    """End all faults."""
     server.faults.clear()
     server.release()
     server.start()
 
 
 def test_every_fault_of_the_server_is_expected_here() -> None:
-    """The table below leaves out no fault that the test server can play."""
+    """The table below has every fault of the test server."""
     assert set(SAID) == {*FAULTS, "stopped"}
 
 
 @pytest.mark.parametrize("kind", SAID)
 @pytest.mark.parametrize("stage", ["constructor", "question"])
 def test_a_fault_is_one_sentence_and_passes(server: StashServer, kind: str, stage: str) -> None:
-    """Whenever it strikes, a fault is ``StashUnavailable`` without a secret; the same client works once it is over."""
+    """At any request a fault is ``StashUnavailable`` without a secret, and the client works afterwards."""
     stash = connect(server, 0.2 if kind == "hang" else 10)
     if stage == "question" and kind != "hang":
         stash.settings()
@@ -107,7 +107,7 @@ def test_a_fault_is_one_sentence_and_passes(server: StashServer, kind: str, stag
 
 
 def assert_clean(error: StashUnavailable) -> None:
-    """Neither the sentence nor what a log would print of the error holds a secret or a URL's query."""
+    """Check that neither the sentence nor the printed error has a secret or a URL's query."""
     for text in (str(error), repr(error), "".join(traceback.format_exception_only(error))):
         assert text.strip()
         assert not any(secret in text for secret in SECRETS), text
@@ -118,7 +118,7 @@ def assert_clean(error: StashUnavailable) -> None:
 
 @pytest.mark.parametrize("operation", ["StashVersion", "getApiKey", "findScenes", "screenshot"])
 def test_nothing_waits_for_ever(server: StashServer, operation: str) -> None:
-    """A Stash that falls silent at any request, those of stashapi's constructor included, ends in a timeout."""
+    """A Stash that stops answering at any request, also in stashapi's constructor, is a timeout."""
     server.fault("hang", operation=operation)
     stash = connect(server, 0.5)
     with pytest.raises(StashUnavailable, match="timeout"):
@@ -128,7 +128,7 @@ def test_nothing_waits_for_ever(server: StashServer, operation: str) -> None:
 
 @pytest.mark.parametrize("kind", ["hang", "status_500", "redirect", "reset", "stopped"])
 def test_a_cover_that_does_not_come(server: StashServer, kind: str) -> None:
-    """A fault while a cover is fetched is the same error, and later the cover comes."""
+    """A fault of a cover is the same error, and the cover comes later."""
     misbehave(server, kind)
     stash = connect(server, 0.2 if kind == "hang" else 10)
     words, refused = SAID[kind]
@@ -143,7 +143,7 @@ def test_a_cover_that_does_not_come(server: StashServer, kind: str) -> None:
 @pytest.mark.parametrize("name", QUESTIONS)
 @pytest.mark.parametrize("kind", ["status_500", "locked_database", "reset"])
 def test_every_question_fails_in_the_same_way(server: StashServer, name: str, kind: str) -> None:
-    """No question lets another error out, or answers with something made up."""
+    """No query raises another error or returns something invented."""
     stash = connect(server)
     stash.settings()
     server.fault(kind)
@@ -154,7 +154,7 @@ def test_every_question_fails_in_the_same_way(server: StashServer, name: str, ki
 
 
 def test_a_question_that_stash_does_not_know_is_invalid(server: StashServer) -> None:
-    """What the schema does not know (422) is told apart from what was refused for its content (200)."""
+    """A query outside the schema (422) is invalid, and one refused for its content (200) is not."""
     stash = connect(server)
     with pytest.raises(StashRefused, match="Cannot query field") as invalid:
         stash.ask("query { nonsense }")
@@ -168,7 +168,7 @@ def test_a_question_that_stash_does_not_know_is_invalid(server: StashServer) -> 
 
 
 def test_https_spoken_to_http_says_so(server: StashServer) -> None:
-    """A Stash that lost its certificate is a failed encrypted connection, not a riddle."""
+    """HTTPS to a Stash that now speaks HTTP is reported as a failed TLS connection."""
     stash = Stash(Connection("https", port=server.port, api_key="key-4711"), 5, 5)
     for question in (stash.settings, lambda: stash.cover(1)):
         with pytest.raises(StashUnavailable, match="the TLS connection failed"):
@@ -177,7 +177,7 @@ def test_https_spoken_to_http_says_so(server: StashServer) -> None:
 
 @contextmanager
 def answering(body: bytes, status: int = 200, kind: str = "application/json") -> Iterator[Stash]:
-    """A client of a server that gives one and the same answer to everything."""
+    """Return a client of a server that answers everything alike."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -211,7 +211,7 @@ def answering(body: bytes, status: int = 200, kind: str = "application/json") ->
     ],
 )  # fmt: skip
 def test_json_that_is_no_answer(body: bytes, status: int) -> None:
-    """What is not GraphQL's answer, however close, is ``StashUnavailable`` and no bare exception."""
+    """JSON that is not a GraphQL answer is ``StashUnavailable``, never a bare exception."""
     with answering(body, status) as stash, pytest.raises(StashUnavailable, match="cannot read") as caught:
         stash.settings()
     assert not isinstance(caught.value, StashRefused)
@@ -221,7 +221,7 @@ def test_json_that_is_no_answer(body: bytes, status: int) -> None:
     ("body", "said"), [(b'{"errors": [{}]}', "None"), (b'{"errors": [{"message": "a"}, {"message": "b"}]}', "a; b")]
 )
 def test_errors_without_words(body: bytes, said: str) -> None:
-    """An error without a message is still a refusal, and of several all are said."""
+    """An error without a message is still a refusal; several are all quoted."""
     with answering(body) as stash, pytest.raises(StashRefused, match=f": {said}$"):
         stash.settings()
 
@@ -233,14 +233,14 @@ ALMOST = (
 
 @pytest.mark.parametrize("name", ["batch", "ids", "count", "sample", "files_named", "tag_id"])
 def test_an_answer_to_another_question(name: str) -> None:
-    """An answer that lacks what was asked for is ``StashUnavailable`` too."""
+    """An answer without the requested data is ``StashUnavailable`` too."""
     with answering(ALMOST) as stash, pytest.raises(StashUnavailable, match="Stash's answer: find"):
         QUESTIONS[name](stash)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", ""])
 def test_an_answer_that_is_not_json(kind: str) -> None:
-    """Any other content type is refused before it is read, and named."""
+    """Another content type is rejected by name before it is read."""
     with (
         answering(b'{"data": {}}', kind=kind) as stash,
         pytest.raises(StashUnavailable, match="instead of JSON") as caught,

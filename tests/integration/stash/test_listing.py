@@ -20,19 +20,19 @@ KINDS = ("performer", "studio", "tag")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StashServer]:
-    """An empty Stash whose clock stands at noon, two hours east of Greenwich."""
+    """Start an empty Stash whose clock is at noon, two hours east of Greenwich."""
     with StashServer(tmp_path / "stash") as running:
         running.now, running.clock = lambda: NOON, timedelta(hours=2)
         yield running
 
 
 def add(server: StashServer, kind: str, name: str) -> int:
-    """A new performer, studio or tag."""
+    """Add a performer, studio or tag."""
     return server.store.add_entity(kind, name)
 
 
 def all_of(pages: Iterator[list[Any]]) -> list[Any]:
-    """The rows of all pages."""
+    """Return the rows of all pages."""
     return [row for page in pages for row in page]
 
 
@@ -52,7 +52,7 @@ def test_pages_end_where_the_scenes_end(
 
 
 def test_pages_are_fetched_as_they_are_wanted(server: StashServer, stash: Stash) -> None:
-    """A listing that is left after its first page has asked for one page."""
+    """Leaving a listing after its first page costs one request."""
     for _ in range(6):
         server.add_scene()
     assert [row["id"] for row in next(stash.pages({}, "{ id }", per_page=2))] == ["1", "2"]
@@ -60,7 +60,7 @@ def test_pages_are_fetched_as_they_are_wanted(server: StashServer, stash: Stash)
 
 
 def test_a_listing_ends_though_scenes_vanish_under_it(server: StashServer, stash: Stash) -> None:
-    """Scenes deleted between two pages end the listing early instead of asking for ever."""
+    """Deleting scenes between two pages ends the listing early, not never."""
     for _ in range(6):
         server.add_scene()
     listing = stash.pages({}, "{ id }", per_page=4)
@@ -70,7 +70,7 @@ def test_a_listing_ends_though_scenes_vanish_under_it(server: StashServer, stash
 
 
 def test_ids_are_numbers_of_the_scenes_that_match(server: StashServer, stash: Stash) -> None:
-    """The filter is Stash's own; what does not match is not listed."""
+    """The filter is Stash's own; other scenes are not listed."""
     for number in range(1, 6):
         server.add_scene(organized=number % 2 == 0)
     assert list(stash.ids({"organized": True})) == [[2, 4]]
@@ -79,7 +79,7 @@ def test_ids_are_numbers_of_the_scenes_that_match(server: StashServer, stash: St
 
 @pytest.mark.parametrize("kind", ["scene", *KINDS])
 def test_changed_rows_are_those_after_the_mark(server: StashServer, stash: Stash, kind: str) -> None:
-    """Only what is later than the mark as text comes; a row of that very second does not."""
+    """Only rows whose time is later as text are listed, and none of the same second."""
     for second in (0, 1, 2):
         server.now = lambda second=second: NOON + timedelta(seconds=second)  # type: ignore[misc]
         server.add_scene() if kind == "scene" else add(server, kind, f"n{second}")
@@ -98,12 +98,12 @@ def test_changes_come_in_pages_with_a_stable_order(server: StashServer, stash: S
     pages = list(stash.changed(kind, "2026"))
     assert [len(page) for page in pages] == [PAGE, 2]
     assert len({row["id"] for page in pages for row in page}) == PAGE + 2
-    assert [one.variables["filter"]["sort"] for one in server.log] == [sort, sort]
+    assert [request.variables["filter"]["sort"] for request in server.log] == [sort, sort]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scenes_of_a_performer_studio_or_tag(server: StashServer, stash: Stash, kind: str) -> None:
-    """Exactly the scenes that have it come, and a studio's or tag's children do not count."""
+    """Only its own scenes are listed, not those of a studio's or tag's children."""
     mine, other = add(server, kind, "mine"), add(server, kind, "other")
     for has in ([mine], [other], [other, mine], []):
         fields: dict[str, Any] = {"studio": has[-1] if has else None} if kind == "studio" else {f"{kind}s": has}
@@ -124,14 +124,14 @@ def test_counting_reads_no_scene(server: StashServer, stash: Stash) -> None:
 
 
 def test_a_sample_is_spread_over_the_library(server: StashServer, stash: Stash) -> None:
-    """A sample is of whole scenes, each once, not the library's first ones, and the same for the same seed."""
+    """A sample has whole scenes, each once, from all over the library, and the same for the same seed."""
     for number in range(1, 201):
         server.add_scene(f"s{number}", files=[(f"/d/{number}.mp4", number, 1)])
     sample = stash.sample(20)
-    ids = {one.id for one in sample}
+    ids = {scene.id for scene in sample}
     assert (len(sample), len(ids)) == (20, 20)
     assert max(ids) > 100
-    assert all(one.title == f"s{one.id}" and one.files[0].path == f"/d/{one.id}.mp4" for one in sample)
+    assert all(scene.title == f"s{scene.id}" and scene.files[0].path == f"/d/{scene.id}.mp4" for scene in sample)
     assert stash.sample(20) == sample
     assert stash.sample(20, seed=2) != sample
     assert len(server.log) == 3
@@ -143,5 +143,5 @@ def test_a_sample_is_never_more_than_asked_for(server: StashServer, stash: Stash
     for _ in range(3):
         server.add_scene()
     sample = stash.sample(n)
-    assert len({one.id for one in sample}) == len(sample) == wanted
-    assert all(isinstance(one, Scene) for one in sample)
+    assert len({scene.id for scene in sample}) == len(sample) == wanted
+    assert all(isinstance(scene, Scene) for scene in sample)

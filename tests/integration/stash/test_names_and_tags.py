@@ -1,4 +1,4 @@
-"""What else PlexSync asks of Stash: who has files of a name, tags found, made and added, and lines for its log."""
+"""PlexSync's other queries to Stash: files by name, tags found, created and added, and lines for its log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ print(json.dumps({"output": None}))
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StashServer]:
-    """An empty Stash whose plugin writes down what it was told."""
+    """Start an empty Stash whose plugin records its input."""
     script = tmp_path / "plugins" / "PlexSync" / "PlexSync.py"
     script.parent.mkdir(parents=True)
     script.write_text(RECORDER, encoding="utf-8")
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[StashServer]:
 
 
 def named(stash: Stash, *names: str) -> list[tuple[int, str]]:
-    """(scene id, path) of the files of these names."""
+    """Return (scene id, path) of the files with these names."""
     return [(scene_id, file.path) for scene_id, file in stash.files_named(names)]
 
 
@@ -75,7 +75,7 @@ def test_files_of_other_names_are_not(server: StashServer, stash: Stash, path: s
 
 
 def test_many_names_are_one_request(server: StashServer, stash: Stash) -> None:
-    """All scenes with files of any of the names come at once, however many, and only with those files."""
+    """All scenes with a file of any of the names come in one request, with only those files."""
     for number in range(1, 31):
         server.add_scene(files=[(f"/a/{number}.mp4", 1, 1), ("/b/shared.mp4", 1, 1), ("/b/1.mp4", 1, 1)])
     found = named(stash, "shared.mp4", "30.mp4")
@@ -85,7 +85,7 @@ def test_many_names_are_one_request(server: StashServer, stash: Stash) -> None:
 
 @pytest.mark.parametrize("names", [[], [""], ["/folder/"]])
 def test_no_name_is_no_question(server: StashServer, stash: Stash, names: list[str]) -> None:
-    """Without a name nothing is asked: an empty pattern would bring the whole library."""
+    """Without a name there is no query: an empty pattern would return the whole library."""
     server.add_scene(files=[("/d/a.mp4", 1, 1)])
     assert (stash.files_named(names), server.log) == ([], [])
 
@@ -93,7 +93,7 @@ def test_no_name_is_no_question(server: StashServer, stash: Stash, names: list[s
 def test_a_filter_that_is_not_honoured_finds_no_strangers(
     server: StashServer, stash: Stash, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Stash that answers with its whole library still yields only the files of the name."""
+    """If Stash ignores the filter, only the files of the name are returned all the same."""
     for number in range(1, 6):
         server.add_scene(files=[(f"/d/{number}.mp4", 1, 1)])
     monkeypatch.setattr(server._api.filters, "scene", lambda given: None)
@@ -101,7 +101,7 @@ def test_a_filter_that_is_not_honoured_finds_no_strangers(
 
 
 def test_a_tag_is_found_by_its_name(server: StashServer, stash: Stash) -> None:
-    """Letter case does not count, and a name with LIKE's wildcards is not taken for another's."""
+    """Case does not count, and a name with LIKE's wildcards matches no other."""
     server.add_tag("stash-box: stashdbXorg")
     server.add_tag("aXb")
     wanted = [server.add_tag(name) for name in ("stash-box: stashdb.org", "a_b", "50%", "Ähre")]
@@ -111,13 +111,13 @@ def test_a_tag_is_found_by_its_name(server: StashServer, stash: Stash) -> None:
 
 
 def test_of_two_spellings_the_exact_one_is_taken(server: StashServer, stash: Stash) -> None:
-    """Where tags differ by letter case alone, the one spelled as asked for counts."""
+    """Of tags that differ only in case, the exact spelling is used."""
     lower, upper = server.add_tag("stash-box: none"), server.add_tag("Stash-Box: NONE")
     assert (stash.tag_id("stash-box: none"), stash.tag_id("Stash-Box: NONE")) == (lower, upper)
 
 
 def test_a_tag_that_is_missing_is_made_once(server: StashServer, stash: Stash) -> None:
-    """A tag that Stash does not have is made under that name, and found the next time."""
+    """A missing tag is created under that name, and found the next time."""
     server.add_tag("stash-box: stashdbXorg")
     first = stash.tag_id("stash-box: stashdb_org")
     assert stash.tag_id("Stash-box: StashDB_org") == first
@@ -125,13 +125,13 @@ def test_a_tag_that_is_missing_is_made_once(server: StashServer, stash: Stash) -
 
 
 def test_a_tag_that_stash_will_not_make(server: StashServer, stash: Stash) -> None:
-    """A name that Stash refuses is told in Stash's words."""
+    """The error for a name that Stash refuses quotes Stash."""
     with pytest.raises(StashRefused, match="must not be blank"):
         stash.tag_id(" ")
 
 
 def test_tags_are_added_and_none_is_lost(server: StashServer, stash: Stash) -> None:
-    """The scenes named get the tag once beside those they have; no other scene changes."""
+    """The scenes get the tag beside those they have; no other scene changes."""
     old, new = server.add_tag("old"), server.add_tag("new")
     for tags in ([old], [new], [], [old]):
         server.add_scene(tags=tags)
@@ -154,7 +154,7 @@ def test_many_scenes_are_tagged_in_portions(server: StashServer, stash: Stash, s
 
 
 def test_tagging_a_scene_that_is_gone_is_refused(server: StashServer, stash: Stash) -> None:
-    """Stash changes nothing for a request with a scene that it no longer has, and the caller is told."""
+    """A deleted scene in a request makes Stash change nothing, and that raises an error."""
     tag = server.add_tag("t")
     server.add_scene()
     with pytest.raises(StashRefused, match="not found"):
@@ -163,16 +163,16 @@ def test_tagging_a_scene_that_is_gone_is_refused(server: StashServer, stash: Sta
 
 
 def test_lines_reach_the_plugin_in_stash(server: StashServer, stash: Stash) -> None:
-    """Lines for Stash's log go through the plugin's own ``log`` operation, unchanged and in order."""
+    """Lines for Stash's log reach the ``log`` operation unchanged and in order."""
     lines = [{"level": "w", "message": "Ü one"}, {"level": "i", "message": "two"}]
     stash.tell(iter_once := tuple(lines))
     assert server.plugin_script is not None
-    told = json.loads(server.plugin_script.with_suffix(".json").read_text("utf-8"))
-    assert told == {"mode": "log", "lines": list(iter_once)}
+    received = json.loads(server.plugin_script.with_suffix(".json").read_text("utf-8"))
+    assert received == {"mode": "log", "lines": list(iter_once)}
 
 
 def test_a_disabled_plugin_cannot_be_told(server: StashServer, stash: Stash) -> None:
-    """Where Stash has the plugin switched off the lines are refused, not lost silently."""
+    """If the plugin is disabled in Stash the lines are refused, not lost silently."""
     server.plugin_enabled = False
     with pytest.raises(StashRefused, match="disabled"):
         stash.tell([])

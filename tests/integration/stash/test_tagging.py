@@ -1,4 +1,4 @@
-"""``tagStashIDs``: scenes in Stash get the tag of each stash-box that knows them, whether Plex answers or not."""
+""" "Tag scenes by stash-box": scenes in Stash get the tag of each stash-box that knows them, with or without Plex."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ DB, PMV = "https://stashdb.org/graphql", "https://pmvstash.org/graphql"
 
 @pytest.fixture
 def bench(bench: Bench) -> Bench:
-    """A bench whose user wants scenes tagged."""
+    """Return a bench whose user wants scenes tagged."""
     bench.stash.configure(tagStashIDs=True)
     return bench
 
 
 def known(bench: Bench, *endpoints: str, **fields: object) -> int:
-    """A scene that these stash-boxes know; its id."""
-    return bench.stash.add_scene("s", stash_ids=[(one, "1-2-3") for one in endpoints], **fields)
+    """Add a scene that these stash-boxes know; return its id."""
+    return bench.stash.add_scene("s", stash_ids=[(endpoint, "1-2-3") for endpoint in endpoints], **fields)
 
 
 def tags(bench: Bench, scene: int) -> list[str]:
-    """The names of a scene's tags, sorted."""
-    return sorted(bench.stash.tags[one].name for one in bench.stash.scenes[scene].tags)
+    """Return the names of a scene's tags, sorted."""
+    return sorted(bench.stash.tags[tag_id].name for tag_id in bench.stash.scenes[scene].tags)
 
 
 def run(bench: Bench) -> None:
-    """Tag all scenes as they are now, once, remembering warnings as the worker does."""
+    """Tag all scenes once, remembering warnings as the worker does."""
     saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
     settings = bench.app.apply(settings_from(saved))
     tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
@@ -59,12 +59,12 @@ def run(bench: Bench) -> None:
     ],
 )
 def test_the_endpoints_host_decides(endpoints: list[str], wanted: set[str]) -> None:
-    """Port, path, letter case and www. make no difference; unknown and broken hosts mean no tag, none means none."""
-    assert tagging.sources(Scene(1, stash_ids=tuple(StashId(one, "x") for one in endpoints))) == wanted
+    """Port, path, case and www. do not matter; unknown and broken hosts have no tag."""
+    assert tagging.sources(Scene(1, stash_ids=tuple(StashId(endpoint, "x") for endpoint in endpoints))) == wanted
 
 
 def test_each_scene_gets_what_it_lacks(bench: Bench) -> None:
-    """Tags are added beside those that are there, for each stash-box one; a second time nothing is even asked."""
+    """Each stash-box's tag is added beside the others; a second run sends no request."""
     own = bench.stash.add_tag("own")
     known(bench, DB, PMV, tags=[own])
     known(bench)
@@ -78,49 +78,49 @@ def test_each_scene_gets_what_it_lacks(bench: Bench) -> None:
 
 
 def test_a_tag_of_the_name_is_used_and_only_the_missing_are_tagged(bench: Bench) -> None:
-    """A tag of that name in any letter case is taken, none is made, and scenes that have it are not edited."""
+    """An existing tag in any case is used, and scenes that have it are not edited."""
     tag = bench.stash.add_tag("Stash-Box: StashDB.org")
     known(bench, DB, tags=[tag])
     known(bench, DB)
     before = bench.stash.scenes[1].updated_at
     bench.now += HOUR
     run(bench)
-    assert ([one.tags for one in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[tag], [tag]], 1)
+    assert ([scene.tags for scene in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[tag], [tag]], 1)
     assert bench.stash.scenes[1].updated_at == before
 
 
 def test_the_users_own_tags_are_used(bench: Bench) -> None:
-    """Where the settings name a tag by its id that one is added, whatever it is called, and none is made."""
+    """A tag id in the settings is used, whatever the tag's name, and no tag is created."""
     mine, none = bench.stash.add_tag("On StashDB"), bench.stash.add_tag("Unknown")
     bench.stash.configure(tagID_stashdb=str(mine), tagID_emptystashid=none)
     known(bench, DB)
     known(bench)
     run(bench)
     run(bench)
-    assert ([one.tags for one in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[mine], [none]], 2)
+    assert ([scene.tags for scene in bench.stash.scenes.values()], len(bench.stash.tags)) == ([[mine], [none]], 2)
     assert bench.stash.count("bulkSceneUpdate") == 2
 
 
 @pytest.mark.parametrize("gone", [[], [1], [7, 20], [21]])
 def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(bench: Bench, gone: list[int]) -> None:
-    """Stash refuses a whole portion for one scene that was deleted meanwhile; all others are tagged all the same."""
+    """Stash refuses a portion with a deleted scene; all others are tagged nevertheless."""
     for _ in range(45):
         known(bench, DB)
     saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
-    for one in gone:
-        bench.stash.destroy_scene(one, hook=False)
+    for scene_id in gone:
+        bench.stash.destroy_scene(scene_id, hook=False)
     settings = bench.app.apply(settings_from(saved))
     bench.stash.log.clear()
     tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
-    assert all(tags(bench, one) == ["stash-box: stashdb.org"] for one in bench.stash.scenes)
+    assert all(tags(bench, scene) == ["stash-box: stashdb.org"] for scene in bench.stash.scenes)
     assert bench.log.of("warning") == []
     assert bench.log.of("info")[-1].endswith(f"number={45 - len(gone)}")
-    portions = {(one - 1) // 20 for one in gone}
-    assert bench.stash.count("bulkSceneUpdate") == 3 + sum(min(20, 45 - 20 * one) for one in portions)
+    portions = {(scene_id - 1) // 20 for scene_id in gone}
+    assert bench.stash.count("bulkSceneUpdate") == 3 + sum(min(20, 45 - 20 * portion) for portion in portions)
 
 
 def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -> None:
-    """A tag id that Stash does not have is one clear warning, not one a batch, also over restarts of the worker."""
+    """An unknown tag id is one warning, not one per batch, even over restarts."""
     right = bench.stash.add_tag("right")
     known(bench, DB, PMV)
     for given in ("99", "98"):
@@ -128,10 +128,10 @@ def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -
         for _ in range(3):
             run(bench)
             bench.reopen()
-    told = bench.log.of("warning")
-    assert ["Stash has no tag with id 99" in told[0], "Stash has no tag with id 98" in told[1]] == [True, True]
-    assert len(told) == 2
-    assert all('"Tag id: stashdb.org"' in line and "syncing continues" in line for line in told)
+    warnings = bench.log.of("warning")
+    assert ["Stash has no tag with id 99" in warnings[0], "Stash has no tag with id 98" in warnings[1]] == [True, True]
+    assert len(warnings) == 2
+    assert all('"Tag id: stashdb.org"' in line and "syncing continues" in line for line in warnings)
     assert tags(bench, 1) == ["stash-box: pmvstash.org"]
     bench.stash.configure(tagID_stashdb=str(right))
     run(bench)
@@ -145,7 +145,7 @@ def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -
 
 
 def test_without_a_memory_each_time_is_told(bench: Bench) -> None:
-    """A caller that remembers nothing gets the warning each time; the other sources are served all the same."""
+    """Without a memory the warning comes each time; the other sources are tagged nevertheless."""
     bench.stash.configure(tagID_stashdb="99")
     known(bench, DB, PMV)
     saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
@@ -156,7 +156,7 @@ def test_without_a_memory_each_time_is_told(bench: Bench) -> None:
 
 
 def test_a_stash_that_does_not_answer_is_told(bench: Bench) -> None:
-    """An outage of Stash is no wrong tag: the caller hears of it, and nobody is warned of a setting."""
+    """An outage of Stash is raised, and is no warning about a setting."""
     known(bench, DB)
     bench.stash.fault("status_500", operation="bulkSceneUpdate")
     with pytest.raises(StashUnavailable):
@@ -165,7 +165,7 @@ def test_a_stash_that_does_not_answer_is_told(bench: Bench) -> None:
 
 
 def test_tagged_and_written_with_a_wrong_tag(bench: Bench) -> None:
-    """A wrong tag id holds up no scene: its fields reach Plex, and batch after batch says so only once."""
+    """A wrong tag id delays no scene: its fields reach Plex, and there is only one warning."""
     scene, item = bench.named("one", stash_ids=[(DB, "x")])
     bench.stash.configure(tagID_stashdb="99")
     for title in ("first", "second"):
@@ -173,8 +173,8 @@ def test_tagged_and_written_with_a_wrong_tag(bench: Bench) -> None:
         bench.written(f"scene:{scene}")
         bench.reopen()
     assert (bench.title(item), tags(bench, scene)) == ("second", [])
-    (told,) = bench.log.of("warning")
-    assert '"Tag id: stashdb.org"' in told
+    (warning,) = bench.log.of("warning")
+    assert '"Tag id: stashdb.org"' in warning
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_tagged_and_written_with_a_wrong_tag(bench: Bench) -> None:
     ],
 )
 def test_only_where_it_is_wanted(bench: Bench, settings: dict[str, bool], wanted: list[str]) -> None:
-    """Nothing is tagged when it is switched off, under dryRun, or where the scene is not to be synced."""
+    """Nothing is tagged if the setting is off, during a dry run, or for scenes that are not synced."""
     scene, _ = bench.named("one", stash_ids=[(DB, "x")])
     bench.stash.configure(**settings)
     bench.hook(f"scene:{scene}")
@@ -197,7 +197,7 @@ def test_only_where_it_is_wanted(bench: Bench, settings: dict[str, bool], wanted
 
 
 def test_the_new_tags_reach_plex_with_the_hook_of_the_edit(bench: Bench) -> None:
-    """The hook that tagging fires brings the tag to Plex, and then there is nothing more to do."""
+    """The hook that tagging runs brings the tag to Plex, and then nothing more happens."""
     scene, item = bench.named("one", stash_ids=[(DB, "x")])
     for _ in range(3):
         bench.written(f"scene:{scene}")

@@ -1,4 +1,4 @@
-"""What the tests of planning and writing share."""
+"""Fixtures shared by the tests of planning and writing."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from tests.support.writing_bench import WritingBench
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[WritingBench]:
     """Planner and writer between a Stash and a Plex."""
-    with WritingBench(tmp_path) as made:
-        yield made
+    with WritingBench(tmp_path) as stage:
+        yield stage

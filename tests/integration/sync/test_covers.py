@@ -25,7 +25,7 @@ def test_a_cover_goes_after_its_locks(bench: WritingBench) -> None:
     scene = bench.scene(cover=JPEG)
     work = bench.one(scene)
     assert (work.outcome, work.uploaded) == ("synced", True)
-    assert [one.method for one in bench.plex.log if one.method != "GET"] == ["PUT", "POST", "POST"]
+    assert [request.method for request in bench.plex.log if request.method != "GET"] == ["PUT", "POST", "POST"]
     item = bench.plex.items[100]
     assert (item.selected_poster, item.selected_art) == (image_digest(JPEG), image_digest(JPEG))
     assert {"thumb", "art", "title"} <= item.locked
@@ -53,12 +53,12 @@ def test_the_same_bytes_are_not_sent_again(bench: WritingBench) -> None:
     ("data", "kind", "said"),
     [
         (None, "", ""),
-        (b"x" * (MAX_BYTES + 1), "image/jpeg", "Plex takes up to"),
+        (b"x" * (MAX_BYTES + 1), "image/jpeg", "Plex accepts up to"),
         (b"\x00\x00\x00 ftypmp42", "video/mp4", "not an image (video/mp4)"),
     ],
 )
 def test_what_is_no_picture_is_left_out(bench: WritingBench, data: bytes | None, kind: str, said: str) -> None:
-    """A placeholder is passed over in silence, a video or too large a file with a warning; the rest is synced."""
+    """A placeholder is skipped silently, a video or too large a file with a warning; the rest is synced."""
     scene = bench.scene(cover=data, cover_type=kind)
     work = bench.one(scene)
     assert (work.error, work.outcome) == (None, "synced")
@@ -72,7 +72,7 @@ def test_what_is_no_picture_is_left_out(bench: WritingBench, data: bytes | None,
     ("data", "kind"), [(b"<!DOCTYPE html><html>", "text/html"), (b"oops", "text/plain"), (b"", "")]
 )
 def test_what_is_no_answer_is_tried_again(bench: WritingBench, data: bytes, kind: str) -> None:
-    """A login page, an error's text or nothing is never uploaded, nor taken for the cover: the scene is put back."""
+    """A login page, an error text or nothing is never uploaded, nor taken for the cover: the scene is retried."""
     scene = bench.scene(cover=data, cover_type=kind)
     work = bench.one(scene)
     assert isinstance(work.error, PlexBusy)
@@ -87,18 +87,18 @@ def test_what_is_no_answer_is_tried_again(bench: WritingBench, data: bytes, kind
 
 
 def test_a_cover_that_stash_does_not_send(bench: WritingBench) -> None:
-    """Stash failing at the cover alone puts the scene back; its fields are written, the cover comes later."""
+    """If only the cover fails in Stash, the fields are written, the scene is retried, and the cover comes later."""
     scene = bench.scene(cover=JPEG)
     bench.stash.fault("reset", 1, "screenshot")
     work = bench.one(scene)
     assert isinstance(work.error, PlexBusy)
-    assert "was not fetched" in str(work.error)
+    assert "could not be fetched" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
     assert bench.one(scene).uploaded
 
 
 def test_what_differs_beside_a_missing_cover_is_remembered(bench: WritingBench) -> None:
-    """A cover that fails does not unlearn how Plex keeps a field of the same edit."""
+    """A cover that fails does not lose what was learned about a field of the same edit."""
     bench.plex.modes.keep_differently = lambda field, value: value.upper() + "!"
     scene = bench.scene(cover=JPEG)
     bench.stash.fault("reset", 1, "screenshot")
@@ -108,7 +108,7 @@ def test_what_differs_beside_a_missing_cover_is_remembered(bench: WritingBench) 
 
 
 def test_covers_beyond_memory_are_fetched_again(bench: WritingBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of covers too many to be kept between edits and uploads, the later ones are fetched twice and arrive."""
+    """Covers beyond the memory limit are fetched twice and arrive."""
     monkeypatch.setattr(writer, "COVER_BYTES", len(JPEG))
     first, second = bench.scene("a", cover=JPEG), bench.scene("b", cover=JPEG)
     assert [work.uploaded for work in bench.sync(first, second)] == [True, True]
@@ -117,7 +117,7 @@ def test_covers_beyond_memory_are_fetched_again(bench: WritingBench, monkeypatch
 
 
 def test_a_cover_that_changed_meanwhile(bench: WritingBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes are recorded under their own hash only: a cover that changed between the fetches is put back."""
+    """Bytes are recorded only under their hash: if the cover changed between the fetches, the scene is retried."""
     monkeypatch.setattr(writer, "COVER_BYTES", 0)
     scene = bench.scene(cover=JPEG)
     bench.plex.after_write = lambda request: bench.stash.scenes.__getitem__(scene).__setattr__("cover", b"\xff\xd8 new")
@@ -129,11 +129,11 @@ def test_a_cover_that_changed_meanwhile(bench: WritingBench, monkeypatch: pytest
 
 
 def test_a_refused_cover_is_named(bench: WritingBench) -> None:
-    """A cover that Plex refuses makes a sentence about the cover; the fields stay written."""
+    """A cover that Plex rejects is named in the sentence; the fields stay written."""
     bench.plex.fault("400", method="POST")
     work = bench.one(bench.scene(cover=JPEG))
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("poster",)
+    assert "Plex rejected the cover of scene" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
 
 
@@ -143,13 +143,13 @@ def test_a_poster_that_went_is_not_sent_again(bench: WritingBench) -> None:
     bench.plex.fault("500", count=1, path="arts")
     assert isinstance(bench.one(scene).error, PlexBusy)
     assert bench.one(scene).uploaded
-    assert [one.path.split("/")[-1] for one in bench.plex.uploads()] == ["posters", "arts", "arts"]
+    assert [request.path.split("/")[-1] for request in bench.plex.uploads()] == ["posters", "arts", "arts"]
 
 
 def test_an_upload_that_outlasts_its_timeout_is_not_repeated(
     bench: WritingBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload that Plex finishes after the client gave up is found there by the next attempt, not sent twice."""
+    """An upload that Plex finishes after the client gave up is found by the next attempt, not sent twice."""
     bench.new_planner(skip=frozenset({"background"}))
     scene = bench.scene(cover=JPEG)
     bench.plex.modes.poster_delay = 1.2
@@ -168,7 +168,7 @@ def test_an_upload_that_outlasts_its_timeout_is_not_repeated(
 
 
 def test_an_outage_during_uploads_forgets_none(bench: WritingBench) -> None:
-    """Plex going away in the middle of a batch's uploads: those that went are known afterwards."""
+    """If Plex goes away in the middle of a batch's uploads, the finished ones are known afterwards."""
     scenes = [bench.scene(name, cover=JPEG + name.encode()) for name in "ab"]
 
     def away(request: Any) -> None:
@@ -182,12 +182,15 @@ def test_an_outage_during_uploads_forgets_none(bench: WritingBench) -> None:
     bench.plex.after_write = None
     before = len(bench.plex.uploads())
     assert all(work.error is None for work in bench.sync(*scenes))
-    assert [one.path.split("/")[-2:] for one in bench.plex.uploads()[before:]] == [["101", "posters"], ["101", "arts"]]
+    assert [request.path.split("/")[-2:] for request in bench.plex.uploads()[before:]] == [
+        ["101", "posters"],
+        ["101", "arts"],
+    ]
 
 
 @pytest.mark.parametrize(("keep", "uploads"), [(True, 1), (False, 2)])
 def test_a_persons_poster_stays_on_request(bench: WritingBench, keep: bool, uploads: int) -> None:
-    """With keepPlexEdits a poster that was locked before ours stays, and is not fetched for again."""
+    """With keepPlexEdits a poster that was locked before ours stays, and the cover is not fetched again."""
     bench.new_planner(keep_plex_edits=keep)
     bench.plex.add_item(5, "/films/a/a.mp4", 1, locked=("thumb",))
     scene = bench.scene(cover=JPEG)
@@ -197,7 +200,7 @@ def test_a_persons_poster_stays_on_request(bench: WritingBench, keep: bool, uplo
 
 
 def test_both_pictures_kept_leave_nothing_to_do(bench: WritingBench) -> None:
-    """Where a person locked both pictures, keepPlexEdits uploads none."""
+    """If a person locked both images, keepPlexEdits uploads none."""
     bench.new_planner(keep_plex_edits=True)
     bench.plex.add_item(5, "/films/a/a.mp4", 1, locked=("thumb", "art"))
     scene = bench.scene(cover=JPEG)
@@ -207,7 +210,7 @@ def test_both_pictures_kept_leave_nothing_to_do(bench: WritingBench) -> None:
 
 
 def test_stash_away_names_the_scene(bench: WritingBench) -> None:
-    """A cover that cannot be fetched says so as Stash's failure."""
+    """A cover that cannot be fetched is reported as Stash's failure."""
     bench.stash.fault("reset", None, "screenshot")
     with pytest.raises(StashUnavailable, match="scene 1"):
         bench.link.cover(1)

@@ -1,4 +1,4 @@
-"""The planner in this process: how often the index is looked at, what it learns, and what another server inherits."""
+"""The planner in this process: how often the index is refreshed, what it learns, and what another server inherits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTING = r"^/library/sections/5/all$"
 
 
 def moved(bench: WritingBench, *names: str) -> list[int]:
-    """Scenes whose files lie under ``/data`` in Stash and under ``/films`` in Plex."""
+    """Return scenes whose files are under ``/data`` in Stash and under ``/films`` in Plex."""
     scenes = []
     for name in names:
         scene = bench.scene(name)
@@ -22,8 +22,8 @@ def moved(bench: WritingBench, *names: str) -> list[int]:
     return scenes
 
 
-def test_the_index_is_looked_at_once_in_a_while(bench: WritingBench) -> None:
-    """Batches within ``FRESH`` seconds share one look at the libraries; after that, or a clock set back, one more."""
+def test_the_index_is_refreshed_once_in_a_while(bench: WritingBench) -> None:
+    """Batches within ``FRESH`` seconds share one refresh; after that, or a clock set back, there is another."""
     bench.scene()
     assert bench.planner.refresh() is not None
     for seconds, asked in ((0.0, 1), (FRESH - 1, 1), (2.0, 2), (1.0, 2), (-500.0, 3), (FRESH + 1, 4)):
@@ -32,8 +32,8 @@ def test_the_index_is_looked_at_once_in_a_while(bench: WritingBench) -> None:
         assert bench.plex.count("GET", SECTIONS) == asked
 
 
-def test_a_missing_file_is_looked_for_at_once(bench: WritingBench) -> None:
-    """A scene without an item asks for what Plex has gained, however fresh the index is, and though no clock moved."""
+def test_a_missing_file_refreshes_the_index_at_once(bench: WritingBench) -> None:
+    """For a scene without an item Plex is asked what it has gained, however fresh the index is."""
     bench.scene()
     bench.planner.refresh()
     bench.plex.modes.edits_move_clocks = False
@@ -49,7 +49,7 @@ def test_a_missing_file_is_looked_for_at_once(bench: WritingBench) -> None:
 
 
 def test_an_incomplete_index_is_never_fresh(bench: WritingBench) -> None:
-    """While a library is not wholly listed, every batch tries again."""
+    """While a library is not listed completely, every batch tries again."""
     bench.scene()
     assert bench.planner.refresh() is not None
     bench.planner.library.complete = False
@@ -57,7 +57,7 @@ def test_an_incomplete_index_is_never_fresh(bench: WritingBench) -> None:
 
 
 def test_a_folder_is_scanned_once_in_a_while(bench: WritingBench) -> None:
-    """Plex is asked to scan a folder at most every ``SCAN_PAUSE`` seconds, each folder by itself."""
+    """Plex is asked to scan a folder at most every ``SCAN_PAUSE`` seconds, each folder separately."""
     for folder in ("/films/a", "/films/a", "/films/b"):
         bench.planner.scan_once(5, folder)
     assert bench.plex.scans == [(5, "/films/a"), (5, "/films/b")]
@@ -67,7 +67,7 @@ def test_a_folder_is_scanned_once_in_a_while(bench: WritingBench) -> None:
 
 
 def test_the_path_map_is_learned_and_stored(bench: WritingBench) -> None:
-    """Files that name, size and folders make unambiguous teach a path map, which a new process has at once."""
+    """Files made unambiguous by name, size and folders teach a path map, which a new process has at once."""
     scenes = moved(bench, *"abcdef")
     assert len(bench.works(*scenes)) == 6
     stored = bench.state.tallies(bench.planner.machine)
@@ -78,7 +78,7 @@ def test_the_path_map_is_learned_and_stored(bench: WritingBench) -> None:
 
 
 def test_a_doubtful_match_teaches_nothing(bench: WritingBench) -> None:
-    """A file of the same name, but of other size and duration, is no pair to learn from."""
+    """A file of the same name but another size and duration teaches no path map."""
     (scene,) = moved(bench, "a")
     bench.stash.scenes[scene].files[0].size, bench.stash.scenes[scene].files[0].duration = 5, 5.0
     assert bench.works(scene) == []
@@ -86,7 +86,7 @@ def test_a_doubtful_match_teaches_nothing(bench: WritingBench) -> None:
 
 
 def test_another_server_inherits_nothing(bench: WritingBench) -> None:
-    """Under another machineIdentifier no path map, record, wish or claim of the first server counts."""
+    """Under another machineIdentifier no path map, record or claim of the first server counts."""
     scenes = moved(bench, *"abcdef")
     bench.sync(*scenes)
     first = bench.planner.machine
@@ -105,7 +105,7 @@ def test_another_server_inherits_nothing(bench: WritingBench) -> None:
 
 
 def test_twins_cost_one_question(bench: WritingBench) -> None:
-    """For anything weaker than an equal path Stash is asked once who else has such a file, for the whole batch."""
+    """For anything weaker than an equal path Stash is asked once for similar files, for the whole batch."""
     scenes = moved(bench, *"abcdef")
     bench.works(*scenes)
     assert bench.stash.count("MATCHES_REGEX") + bench.stash.count(r"scene_filter: \$scenes") == 1
@@ -115,7 +115,7 @@ def test_twins_cost_one_question(bench: WritingBench) -> None:
 
 
 def test_the_twin_is_not_touched(bench: WritingBench) -> None:
-    """Of two items of one file name each scene writes its own, though the other scene is not in the batch."""
+    """Of two items with one file name each scene writes the right one, though the other scene is not in the batch."""
     bench.plex.add_item(5, "/films/StudioA/scene.mp4", 1_000, 60_000)
     bench.plex.add_item(5, "/films/StudioB/scene.mp4", 2_000, 60_000)
     ours = bench.stash.add_scene("B", files=[("/data/StudioB/scene.mp4", 2_000, 60.0)])
@@ -125,8 +125,8 @@ def test_the_twin_is_not_touched(bench: WritingBench) -> None:
     assert [bench.plex.items[key].title for key in (100, 101)] == ["scene", "B"]
 
 
-def test_a_renamed_file_is_looked_for_among_all_scenes(bench: WritingBench) -> None:
-    """A file that bears another name in Plex is certain only while no other scene in Stash has one like it."""
+def test_a_renamed_file_is_compared_with_all_scenes(bench: WritingBench) -> None:
+    """A file with another name in Plex is certain only while no other scene in Stash has a similar one."""
     bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
     one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
     other = bench.stash.add_scene("Other", files=[("/data/other.mp4", 4_000, 60.4)])
@@ -136,7 +136,7 @@ def test_a_renamed_file_is_looked_for_among_all_scenes(bench: WritingBench) -> N
 
 
 def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> None:
-    """Whoever wrote an item before does not keep it from the scene whose file it holds now."""
+    """An earlier writer of an item does not keep it from the scene whose file it holds now."""
     bench.plex.add_item(5, "/films/new/a.mp4", 4_000, 60_000)
     scene = bench.stash.add_scene("A", files=[("/data/a.mp4", 4_000, 60.0)])
     bench.planner.refresh()
@@ -147,7 +147,7 @@ def test_an_item_that_holds_another_file_by_now_is_free(bench: WritingBench) -> 
 
 @pytest.mark.parametrize("path", ["/mnt2/StudioB/scene.mp4", "/films/2026/StudioB/scene.mp4"])
 def test_an_item_whose_file_moved_stays_its_owners(bench: WritingBench, path: str) -> None:
-    """Where a mount or a folder moved, an item is not taken by a scene whose file only resembles the one in it."""
+    """If a mount or folder moved, an item is not taken by a scene whose file only resembles the one in it."""
     bench.plex.add_item(5, "/films/StudioB/scene.mp4", 4_000, 60_000)
     bench.sync(bench.stash.add_scene("Owner", files=[("/data/owner.mp4", 4_000, 60.0)]))
     like = bench.stash.add_scene("Like it", files=[("/data/StudioB/scene.mp4", 9_999, 60.5)])
@@ -159,7 +159,7 @@ def test_an_item_whose_file_moved_stays_its_owners(bench: WritingBench, path: st
 
 
 def test_a_scene_that_stash_cannot_read_holds_up_no_other(bench: WritingBench) -> None:
-    """A renamed file is found although a scene that lasts about as long cannot be read."""
+    """A renamed file is found although a scene of similar length cannot be read."""
     bench.plex.add_item(5, "/films/camera/0001.mp4", 4_000, 60_000)
     one = bench.stash.add_scene("One", files=[("/data/one.mp4", 4_000, 60.0)])
     bench.stash.broken = {bench.stash.add_scene("Broken", files=[("/data/else.avi", 777, 61.7)])}
@@ -170,7 +170,7 @@ def test_a_scene_that_stash_cannot_read_holds_up_no_other(bench: WritingBench) -
 
 
 def test_two_files_two_items(bench: WritingBench) -> None:
-    """A scene with two files writes both items, and a file of several names asks the index once."""
+    """A scene with two files writes both items, and a file with several paths asks the index once."""
     bench.plex.add_item(5, "/films/a/cut.mp4", 1_000, 60_000)
     bench.plex.add_item(5, "/films/b/long.mp4", 2_000, 90_000)
     scene = bench.stash.add_scene("Both", files=[("/films/a/cut.mp4", 1_000, 60.0), ("/films/b/long.mp4", 2_000, 90.0)])
@@ -185,8 +185,8 @@ def test_nothing_to_read_asks_nothing(bench: WritingBench) -> None:
     assert bench.plex.count("GET", "/library/metadata") == 0
 
 
-def test_an_item_that_only_a_second_look_turns_to_is_still_its_owners(bench: WritingBench) -> None:
-    """A scene that loses its item to a twin and falls back to another is told who wrote that one before."""
+def test_an_item_found_only_by_the_second_match_stays_its_owners(bench: WritingBench) -> None:
+    """A scene that loses its item to a twin and falls back to another sees who wrote that one before."""
     plex, stash = bench.plex, bench.stash
     plex.add_item(5, "/films/x/x.mp4", 777, 60_000, rating_key=110)
     plex.add_item(5, "/films/y/y.mp4", 777, 60_000, rating_key=111)
@@ -195,6 +195,6 @@ def test_an_item_that_only_a_second_look_turns_to_is_still_its_owners(bench: Wri
     bench.planner.refresh()
     scenes = list(bench.link.batch([one]).scenes.values())
     before = bench.planner.match(scenes)[one]
-    assert (before.verdict, [found.rating_key for found in before.items]) == ("high", [111])
+    assert (before.verdict, [candidate.rating_key for candidate in before.items]) == ("high", [111])
     bench.state.store(bench.planner.machine, [Record(111, 999, "/films/y/y.mp4", "/gone/y.mp4")])
     assert bench.planner.match(scenes)[one].verdict != "high"

@@ -1,4 +1,4 @@
-"""The writer in this process: intents before the edit, the read-back after it, refusals, long requests."""
+"""The writer in this process: intents before the edit, the read-back after it, rejections, long requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def both(request: pytest.FixtureRequest, bench: WritingBench) -> WritingBench:
 
 
 def die(*_: Any) -> None:
-    """What happens to a worker at any moment."""
+    """Raise what may end a worker at any moment."""
     raise Killed
 
 
@@ -28,7 +28,7 @@ def die(*_: Any) -> None:
 
 
 def test_the_intent_is_committed_before_the_edit(bench: WritingBench) -> None:
-    """When Plex receives an edit, ``state.db`` already says, to every reader, what it will be."""
+    """When Plex receives an edit, ``state.db`` already shows every reader what it will be."""
     scene = bench.scene(title="New", tags=bench.tags("G"))
     seen = []
     bench.plex.before_write = lambda request: seen.append(bench.other_reader().written)
@@ -63,7 +63,7 @@ def test_a_killed_edit_counts_as_ours(both: WritingBench, monkeypatch: pytest.Mo
 
 
 def test_a_lock_without_its_upload_is_no_persons_choice(bench: WritingBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker killed between the lock and the upload of a poster uploads it later, with keepPlexEdits too."""
+    """A worker killed between lock and upload of a poster uploads it later, with keepPlexEdits too."""
     bench.new_planner(skip=frozenset({"background"}), keep_plex_edits=True)
     scene = bench.scene(cover=b"\xff\xd8 cover")
     monkeypatch.setattr(bench.client, "upload", die)
@@ -80,7 +80,7 @@ def test_a_lock_without_its_upload_is_no_persons_choice(bench: WritingBench, mon
 
 
 def test_a_field_that_plex_did_not_keep_is_not_done(bench: WritingBench) -> None:
-    """An edit that was accepted and changed nothing is put back, and goes through once Plex keeps it."""
+    """An edit that was accepted but changed nothing is retried, and succeeds once Plex keeps it."""
     scene = bench.scene(title="New")
     bench.plex.modes.drop_updates = True
     work = bench.one(scene)
@@ -93,7 +93,7 @@ def test_a_field_that_plex_did_not_keep_is_not_done(bench: WritingBench) -> None
 
 
 def test_clearing_spares_what_a_person_added_for_good(both: WritingBench) -> None:
-    """An emptied list takes our tags away and never, by a later sync either, the one that a person added."""
+    """An emptied list removes our tags and never, in a later sync either, the one that a person added."""
     bench = both
     scene = bench.scene(tags=bench.tags("Ours"))
     bench.one(scene)
@@ -106,7 +106,7 @@ def test_clearing_spares_what_a_person_added_for_good(both: WritingBench) -> Non
 
 
 def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
-    """Every kind of field that Plex alters is told once, remembered, and not sent again while both stand."""
+    """Every kind of field that Plex alters is reported once, remembered, and not sent again until it changes."""
     bench = both
     bench.plex.modes.keep_differently = lambda field, value: (
         value if value in ("", "Theirs") else value.rstrip("!") + "!"
@@ -116,7 +116,7 @@ def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
         title="New", details="Text", tags=bench.tags("G1", "G2"), studio=bench.stash.add_studio("Studio")
     )
     assert bench.one(scene).error is None
-    assert len([text for text in bench.warnings() if "Plex stored another value" in text]) == 5
+    assert len([text for text in bench.warnings() if "Plex stored a different value" in text]) == 5
     item = bench.plex.items[100]
     assert (item.title, item.genres, item.collections) == ("New!", ["G1!", "G2!"], ["Theirs", "Studio!"])
     assert bench.quiet(scene)
@@ -131,8 +131,8 @@ def test_what_plex_keeps_differently_is_sent_once(both: WritingBench) -> None:
     assert (item.genres, item.summary, item.collections) == ([], "", ["Theirs"])
 
 
-def test_a_wish_known_to_be_kept_differently_needs_no_change(bench: WritingBench) -> None:
-    """Sent again because others changed beside it, what Plex alters as before is no failure."""
+def test_a_value_known_to_be_kept_differently_needs_no_change(bench: WritingBench) -> None:
+    """If it is sent again beside other fields, and Plex alters it as before, that is no failure."""
     bench.plex.modes.keep_differently = lambda field, value: "Other" if value == "Studio" else value
     scene = bench.scene(studio=bench.stash.add_studio("Studio"))
     assert bench.one(scene).error is None
@@ -147,7 +147,7 @@ def test_a_wish_known_to_be_kept_differently_needs_no_change(bench: WritingBench
 
 
 def test_an_edit_that_broke_off_teaches_nothing(both: WritingBench) -> None:
-    """When only a part of an edit's requests arrived, what differs then is sent again, not remembered as Plex's way."""
+    """If only part of an edit's requests arrived, what differs is sent again, not remembered as Plex's way."""
     bench = both
     old = [f"a rather long name of a tag {number:03}" for number in range(400)]
     bench.plex.add_item(5, "/films/a/a.mp4", 1, genres=old)
@@ -163,7 +163,7 @@ def test_an_edit_that_broke_off_teaches_nothing(both: WritingBench) -> None:
 
 
 def test_an_item_that_vanishes_is_gone(bench: WritingBench) -> None:
-    """Whether it vanishes before the edit, before the read-back or before the upload: the scene is matched again."""
+    """Whether it vanishes before the edit, the read-back or the upload: the scene is matched again."""
     bench.new_planner(skip=frozenset())
     scenes = [bench.scene(name, cover=b"\xff\xd8 cover") for name in "abc"]
 
@@ -191,29 +191,29 @@ def test_what_is_no_longer_wanted_is_not_written(bench: WritingBench) -> None:
 
 
 def test_a_refused_field_is_named_and_the_others_count(bench: WritingBench) -> None:
-    """After a 400 each field goes alone; the sentence names the refused one and what to do."""
+    """After a 400 each field goes alone; the sentence names the rejected one and what to do."""
     bench.plex.modes.reject_values = {"studio": "bad"}
     scene = bench.scene(title="New", studio=bench.stash.add_studio("bad"), details="Text")
     work = bench.one(scene)
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("studio",)
-    assert "Plex refused studio of scene" in str(work.error)
+    assert work.rejected == ("studio",)
+    assert "Plex rejected the field studio of scene" in str(work.error)
     item = bench.plex.items[100]
     assert (item.title, item.summary, item.studio, item.collections) == ("New", "Text", "", ["bad"])
 
 
 def test_a_refused_lock_is_named_like_its_picture(bench: WritingBench) -> None:
-    """A server that refuses the lock of a poster gets the fields, and the sentence names the poster."""
+    """A server that rejects the lock of a poster gets the fields, and the sentence names the poster."""
     bench.new_planner(skip=frozenset({"background"}))
     bench.plex.fault("400", query="thumb.locked", method="PUT")
     work = bench.one(bench.scene(cover=b"\xff\xd8 cover"))
     assert isinstance(work.error, Rejected)
-    assert work.error.fields == ("poster",)
+    assert "Plex rejected the field poster of scene" in str(work.error)
     assert bench.plex.items[100].title == "Title of a"
 
 
 def test_locks_ride_along_when_fields_go_alone(bench: WritingBench) -> None:
-    """Where a refusal sends every field by itself, the poster is locked all the same."""
+    """If a rejection sends every field alone, the poster is still locked."""
     bench.new_planner(skip=frozenset({"background"}))
     bench.plex.fault("400", count=1, method="PUT")
     work = bench.one(bench.scene(cover=b"\xff\xd8 cover", details="Text"))
@@ -222,18 +222,18 @@ def test_locks_ride_along_when_fields_go_alone(bench: WritingBench) -> None:
 
 
 def test_a_500_that_stays_while_others_succeed_is_a_refusal(bench: WritingBench) -> None:
-    """At first it is put back; after that field by field, where the others show whose doing it is."""
+    """At first it is retried; after that field by field, where the others show which field is at fault."""
     scene, other = bench.scene("a", details="Text"), bench.scene("b")
     bench.plex.fault("500", query="summary.value")
     assert isinstance(bench.sync(scene, other)[0].error, PlexBusy)
     work = bench.one(scene, attempts=2)
     assert isinstance(work.error, Rejected)
-    assert (work.error.fields, work.error.status) == (("summary",), 500)
+    assert (work.rejected, work.error.status) == (("summary",), 500)
     assert bench.plex.items[100].title == "Title of a"
 
 
 def test_a_500_for_everything_is_no_refusal(bench: WritingBench) -> None:
-    """While nothing at all can be written, an edit stays one that may still go through, however often it was tried."""
+    """While nothing at all can be written, an edit counts as retryable, however often it was tried."""
     scene = bench.scene("a", details="Text")
     bench.plex.fault("500", method="PUT")
     work = bench.one(scene, attempts=2)
@@ -245,7 +245,7 @@ def test_a_500_for_everything_is_no_refusal(bench: WritingBench) -> None:
 
 @pytest.mark.parametrize(("fault", "kind"), [("504", PlexBusy), ("404", ItemGone)])
 def test_a_passing_failure_while_fields_go_alone(bench: WritingBench, fault: str, kind: type[Exception]) -> None:
-    """A field that fails in a way that may pass is not called refused."""
+    """A field that fails in a way that may pass is not called rejected."""
     bench.plex.fault("400", count=1, method="PUT")
     bench.plex.fault(fault, count=1, query="summary.value")
     work = bench.one(bench.scene(details="Text"))
@@ -263,7 +263,7 @@ def test_five_busy_items_in_a_row_are_an_outage(bench: WritingBench) -> None:
 
 
 def test_a_busy_item_while_plex_is_away(bench: WritingBench) -> None:
-    """One failed edit and a probe that fails too: Plex is away, and the batch ends."""
+    """After one failed edit and a failed probe Plex is unreachable, and the batch ends."""
     scenes = [bench.scene(name) for name in "ab"]
     works = bench.works(*scenes)
     bench.plex.fault("500", path=r"/library/sections/5/all")

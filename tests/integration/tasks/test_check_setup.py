@@ -1,4 +1,4 @@
-"""Check setup says in plain words what works and what does not; every way in which Plex can fail is a finding."""
+"""Check setup reports in plain words what works and what does not; every failure of Plex is a finding."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from tests.support.in_process import LATE, SOON, Bench
 
 
 def moved(bench: Bench, count: int = 8) -> None:
-    """Scenes whose files Plex sees under another mount."""
+    """Add scenes whose files Plex sees under another mount."""
     for number in range(count):
         rest, size = f"Studio {number % 3}/film {number}.mp4", 5000 + number
         bench.plex.add_item(1, file=f"/media/films/{rest}", size=size, duration_ms=60_000)
         bench.stash.add_scene(f"Film {number}", files=[(f"/data/{rest}", size, 60.0)])
 
 
-def told(bench: Bench) -> dict[str, Any]:
-    """The result; each of its lines is in the log once, nothing else is, and nothing was written to Plex."""
+def checked(bench: Bench) -> dict[str, Any]:
+    """Run Check setup and check that it logs each line once, and writes nothing to Plex."""
     bench.log.lines.clear()
-    found = check_setup.run(bench.app)
-    assert [text for _, text in bench.log.lines] == found["lines"]
-    assert len(set(found["lines"])) == len(found["lines"])
+    result = check_setup.run(bench.app)
+    assert [text for _, text in bench.log.lines] == result["lines"]
+    assert len(set(result["lines"])) == len(result["lines"])
     assert all(
         (line[0].isupper() or line.startswith("plex")) and line.rstrip().endswith((".", "films"))
-        for line in found["lines"]
+        for line in result["lines"]
     )
     assert bench.plex.writes() == bench.plex.uploads() == []
     assert bench.keys() == []
-    assert found["ok"] is not bool(bench.log.of("error"))
-    return found
+    assert result["ok"] is not bool(bench.log.of("error"))
+    return result
 
 
-def test_everything_fits(bench: Bench) -> None:
-    """Stash, Plex with version and time, token, libraries, index, matches, paths, verdict: one good line each."""
+def test_all_checks_pass(bench: Bench) -> None:
+    """Stash, Plex, token, libraries, index, matches, paths, verdict: a line for each."""
     bench.plex.add_section("Old films", key=2)
     bench.plex.add_section("Music", key=3, type="artist")
     bench.plex.add_item(2, file="/old/x.mp4")
     for number in range(3):
         bench.named(f"Film {number}")
     bench.stash.configure(plexLibraries="films")
-    found = told(bench)
-    ms = found["plex"]["ms"]
-    version = found["plex"]["version"]
-    assert found["lines"] == [
+    result = checked(bench)
+    ms = result["plex"]["ms"]
+    version = result["plex"]["version"]
+    assert result["lines"] == [
         "Stash answers.",
         f"Plex {version} answers in {ms} ms and accepts the token.",
         "Libraries of the type Movies: Films, Old films. Used: Films.",
@@ -54,40 +54,40 @@ def test_everything_fits(bench: Bench) -> None:
         "No path map to suggest: the paths agree, or too few files match to learn from.",
         "Check setup: all checks passed.",
     ]
-    assert found["ok"]
-    assert (version, found["plex"]["platform"]) != ("", "")
+    assert result["ok"]
+    assert (version, result["plex"]["platform"]) != ("", "")
     assert 0 <= ms < 60_000
-    assert found["libraries"] == {"Films": 3}
-    assert found["sample"] == {"scenes": 3, "matched": 3, "reasons": {}}
+    assert result["libraries"] == {"Films": 3}
+    assert result["sample"] == {"scenes": 3, "matched": 3, "reasons": {}}
     assert {level for level, _ in bench.log.lines} == {"info"}
 
 
 def test_what_does_not_match(bench: Bench) -> None:
-    """Scenes without a sure match are counted by kind, and the first few say why; the verdict says so as a warning."""
+    """Scenes without a certain match are counted by kind, the first few with a reason; the verdict warns."""
     bench.named("Film")
     for number in range(3):
         bench.stash.add_scene(f"None {number}", files=[(f"/media/none{number}.mp4", 9, 9.0)])
     bench.plex.add_item(1, file="/other/doubt.mp4", size=77, duration_ms=5_000)
     bench.stash.add_scene("Doubtful", files=[("/media/doubt.mp4", 78, 99.0)])
-    found = told(bench)
-    assert found["ok"]
-    assert found["sample"] == {"scenes": 5, "matched": 1, "reasons": {"not_in_plex": 3, "low_confidence": 1}}
-    assert "Of 5 sampled scenes, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are uncertain." in found["lines"]
-    reasons = [line for line in found["lines"] if line.startswith("No certain match: ")]
+    result = checked(bench)
+    assert result["ok"]
+    assert result["sample"] == {"scenes": 5, "matched": 1, "reasons": {"not_in_plex": 3, "low_confidence": 1}}
+    assert "Of 5 sampled scenes, 1 match an item in Plex (20 %), 3 are not in Plex, 1 are uncertain." in result["lines"]
+    reasons = [line for line in result["lines"] if line.startswith("No certain match: ")]
     assert len(reasons) == check_setup.REASONS
     assert bench.log.lines[-1] == (
         "warning",
         "Check setup: PlexSync works, but most scenes match no item in Plex. The other lines say why.",
     )
     bench.stash.configure(matchLowConfidence=True)
-    assert told(bench)["sample"]["matched"] == 2
+    assert checked(bench)["sample"]["matched"] == 2
 
 
 def test_nothing_matches(bench: Bench) -> None:
-    """Not a single match is a warning of its own; an empty Stash is none."""
-    assert "Stash has no scenes yet." in told(bench)["lines"]
+    """No match at all is a warning; an empty Stash is not."""
+    assert "Stash has no scenes yet." in checked(bench)["lines"]
     bench.stash.add_scene("None", files=[("/media/none.mp4", 9, 9.0)])
-    told(bench)
+    checked(bench)
     assert [line[:38] for line in bench.log.of("warning")] == [
         "Of 1 sampled scene, 0 match an item in",
         "Check setup: PlexSync works, but most ",
@@ -95,38 +95,39 @@ def test_nothing_matches(bench: Bench) -> None:
 
 
 def test_the_suggested_path_map_works(bench: Bench) -> None:
-    """With moved mounts a map is learned, and pasting the suggestion makes every match one by path."""
+    """With other mounts a map is learned, and pasting the suggestion makes every match one by path."""
     moved(bench)
-    found = told(bench)
-    assert found["path_map"] == "/data => /media/films"
-    assert found["lines"][-2] == (
-        'PlexSync has learned how paths differ. To make it permanent, paste into "Path map": /data => /media/films'
+    result = checked(bench)
+    assert result["path_map"] == "/data => /media/films"
+    assert result["lines"][-2] == (
+        "PlexSync has learned how the paths differ. To make this permanent,"
+        ' paste into "Path map": /data => /media/films'
     )
-    bench.stash.configure(plexPathMap=found["path_map"])
-    again = told(bench)
+    bench.stash.configure(plexPathMap=result["path_map"])
+    again = checked(bench)
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
     assert "Your path map is in use. Learned from matches: /data => /media/films" in again["lines"]
     matches = bench.app.connect_plex().match(bench.app.stash.sample(50))
-    assert {one.evidence.value for match in matches.values() for one in match.items} == {"equal path"}
+    assert {candidate.evidence.value for match in matches.values() for candidate in match.items} == {"equal path"}
 
 
 def test_hidden_paths(bench: Bench) -> None:
-    """With logHidePaths the log holds neither paths nor titles; the answer still has the map."""
+    """With "Hide names in the log" the log has neither paths nor titles; the answer still has the map."""
     moved(bench)
     bench.stash.add_scene("A secret title", files=[("/data/Studio 0/secret.mp4", 9, 9.0)])
     bench.stash.configure(logHidePaths=True, logDebug=True)
-    found = told(bench)
+    result = checked(bench)
     text = "\n".join(line for _, line in bench.log.lines)
     assert not [word for word in ("/data", "/media", "secret", "Film 1", "film 1", "Studio") if word in text]
-    assert found["path_map"] == "/data => /media/films"
+    assert result["path_map"] == "/data => /media/films"
 
 
 def test_settings_that_cannot_be_used(bench: Bench) -> None:
-    """A setting of no use is told each time the setup is checked, once, and the check goes on."""
+    """An unusable setting is reported each time, once, and the check continues."""
     bench.named("Film")
     bench.stash.configure(maxTags="many")
     for _ in range(2):
-        assert told(bench)["ok"]
+        assert checked(bench)["ok"]
         assert [line for line in bench.log.of("warning") if "maxTags" in line] == bench.log.of("warning")
         assert len(bench.log.of("warning")) == 1
         bench.reopen()
@@ -145,14 +146,14 @@ SETUP: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", SETUP)
 def test_what_has_to_be_put_right(bench: Bench, name: str) -> None:
-    """Each wrong setting is the last line, as an error, in words that name the setting."""
+    """Each wrong setting is the last line, as an error that names the setting."""
     settings, says = SETUP[name]
     filled = {key: text.format(port=bench.plex.port, url=bench.plex.url) for key, text in settings.items()}
     bench.stash.configure(**filled)
-    found = told(bench)
-    assert not found["ok"]
-    assert bench.log.lines[-1] == ("error", found["lines"][-1])
-    assert says in found["lines"][-1]
+    result = checked(bench)
+    assert not result["ok"]
+    assert bench.log.lines[-1] == ("error", result["lines"][-1])
+    assert says in result["lines"][-1]
 
 
 FAULTS = [
@@ -172,50 +173,52 @@ PLACES = {"root": "^/$", "libraries": "^/library/sections$", "listing": "/all$"}
     ],
 )
 def test_every_failure_is_a_finding(bench: Bench, fault: str, place: str) -> None:
-    """However Plex fails, and wherever, it is one error line at the end, never a traceback."""
+    """However and wherever Plex fails, there is one error line at the end, never a traceback."""
     bench.give_up_after(SOON if fault == "stall" else LATE)
     bench.named("Film")
     bench.plex.fault(fault, path=PLACES[place])
-    found = told(bench)
-    assert not found["ok"]
-    assert bench.log.lines[-1] == ("error", found["lines"][-1])
-    assert "Plex" in found["lines"][-1]
+    result = checked(bench)
+    assert not result["ok"]
+    assert bench.log.lines[-1] == ("error", result["lines"][-1])
+    assert "Plex" in result["lines"][-1]
     bench.plex.release()
 
 
 @pytest.mark.parametrize("mode", ["expired_498", "refused_401"])
 def test_a_token_that_is_no_longer_good(bench: Bench, mode: str) -> None:
-    """An expired or refused token is told as such."""
+    """An expired or rejected token is named as such."""
     bench.plex.modes.token_mode = mode
-    assert "token" in told(bench)["lines"][-1]
+    assert "token" in checked(bench)["lines"][-1]
 
 
 def test_no_library_of_movies(bench: Bench) -> None:
-    """A Plex with music alone is told that PlexSync writes to movie libraries only."""
+    """Without a library of the type Movies the finding says that PlexSync writes to no other type."""
     bench.plex.sections.clear()
     bench.plex.add_section("Music", key=3, type="artist")
-    assert told(bench)["lines"][-1].startswith("Plex has no library of the type Movies")
+    assert checked(bench)["lines"][-1].startswith("Plex has no library of the type Movies")
 
 
 def test_plex_is_away(bench: Bench) -> None:
     """Nothing at the address is a finding that names the setting."""
     bench.plex.stop()
-    assert told(bench)["lines"] == [
+    assert checked(bench)["lines"] == [
         "Stash answers.",
         'Nothing answers at "Plex address". Check that Plex is running there.',
     ]
 
 
 def test_stash_is_away(bench: Bench) -> None:
-    """A Stash that cannot be asked, as on the command line without any hook before, says how to help."""
+    """If Stash cannot be reached, as on the command line before any hook, the finding says what to do."""
     bench.stash.stop()
-    found = told(bench)
-    assert not found["ok"]
-    assert found["lines"][-1].endswith("Open any page of Stash: PlexSync then learns how to reach it.")
+    result = checked(bench)
+    assert not result["ok"]
+    assert result["lines"][-1].endswith(
+        "Open any page of Stash to renew PlexSync's connection, then run Check setup again."
+    )
 
 
 def test_odd_characters_in_a_listing(bench: Bench) -> None:
-    """What Plex cannot spell does not stop the check."""
+    """Control characters in a listing do not stop the check."""
     bench.named("Film")
     bench.plex.modes.bad_char_ref = True
-    assert told(bench)["ok"]
+    assert checked(bench)["ok"]

@@ -1,4 +1,4 @@
-"""Preview says what Sync all writes, field by field, and writes nothing itself."""
+"""Preview lists exactly what Sync all writes, field by field, and writes nothing."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Bar:
         self.seen: list[float] = []
 
     def progress(self, done: float) -> None:
-        """Keep a value."""
+        """Record the value."""
         self.seen.append(done)
 
 
 @pytest.fixture
 def bench(bench: Bench) -> Bench:
-    """A bench whose library holds one scene of every kind."""
+    """Return a bench whose library has one scene of every kind."""
     furnish(bench)
     return bench
 
 
 def furnish(bench: Bench) -> None:
-    """Scenes that differ, that are equal, without a match, doubtful, unorganized, with covers and with two items."""
+    """Add scenes that differ, are equal, unmatched, uncertain, unorganized, with covers, and with two items."""
     stash, plex = bench.stash, bench.plex
     people = [stash.add_performer(name) for name in ("Zoë", "Ada, the first")]
     tags = [stash.add_tag(name) for name in ("b; c", "A")]
@@ -66,13 +66,13 @@ def furnish(bench: Bench) -> None:
 
 
 def rows(bench: Bench, name: str = "preview.csv") -> list[dict[str, str]]:
-    """What a file of the preview says."""
+    """Return the rows of one of the preview's files."""
     with (bench.folder / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def look(bench: Bench) -> dict[str, Any]:
-    """Run the preview; everything that it must not change is compared."""
+def previewed(bench: Bench) -> dict[str, Any]:
+    """Run the preview, and check everything that it must not change."""
     before = bench.plex.snapshot()
     bar = Bar()
     output = preview.run(bench.app, bar)
@@ -81,19 +81,19 @@ def look(bench: Bench) -> dict[str, Any]:
     assert bench.app.state.written_scenes() == set()
     assert bar.seen == sorted(bar.seen)
     assert bar.seen[-1] == 1
-    assert not list(bench.folder.glob("*.part"))
+    assert not list(bench.folder.glob("*.csv.*"))
     return output
 
 
 def sync_all(bench: Bench) -> None:
-    """What Sync all does, by the real worker."""
+    """Do what Sync all does, with the real worker."""
     for number in bench.stash.scenes:
         bench.hook(f"scene:{number}")
     bench.work()
 
 
 def sent(bench: Bench) -> set[tuple[str, str]]:
-    """(rating key, field) of everything that was written, images included."""
+    """Return (rating key, field) of everything that was written, images included."""
     found = set()
     for put in bench.plex.writes():
         fields = {name.split(".")[0].split("[")[0] for name, _ in put.query if not name.endswith(".locked")}
@@ -105,7 +105,7 @@ def sent(bench: Bench) -> set[tuple[str, str]]:
 
 
 def plain(value: Any) -> str:
-    """A value of the snapshot, as the file spells it."""
+    """Return a value of the snapshot as the file spells it."""
     return "; ".join(value) if isinstance(value, list) else str(value or "")
 
 
@@ -120,9 +120,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_what_it_says_is_what_is_written(bench: Bench, name: str) -> None:
-    """Each row comes true when Sync all runs, nothing else is written, and afterwards the preview is empty."""
+    """Sync all writes every row and nothing else, and afterwards the preview is empty."""
     bench.stash.configure(**{"skipPoster": False, "skipBackground": False} | SETTINGS[name])
-    output = look(bench)
+    output = previewed(bench)
     said = rows(bench)
     before = bench.plex.snapshot()
     sync_all(bench)
@@ -142,15 +142,17 @@ def test_what_it_says_is_what_is_written(bench: Bench, name: str) -> None:
 
 
 def skipped(bench: Bench) -> set[int]:
-    """The scenes that skipUnorganized leaves out, and the one that Plex has as it is."""
+    """Return the scenes that "Organized scenes only" leaves out, and the one that is equal in Plex."""
     off = not bench.stash.plugin_settings.get("skipUnorganized")
-    return {number for number, one in bench.stash.scenes.items() if (one.title == "4") or not (one.organized or off)}
+    return {
+        number for number, scene in bench.stash.scenes.items() if (scene.title == "4") or not (scene.organized or off)
+    }
 
 
 def test_counts_and_log(bench: Bench) -> None:
-    """Every scene is counted once, and the log's line says the counts and where the files are."""
+    """Every scene is counted once, and the log line has the counts and the files' place."""
     bench.stash.configure(skipPoster=False, skipBackground=False)
-    output = look(bench)
+    output = previewed(bench)
     counts = {"scenes": 9, "changed": 5, "unchanged": 1, "unmatched": 2, "low_confidence": 1, "skipped": 0}
     assert {name: output[name] for name in counts} == counts
     assert output["files"] == ["preview.csv", "unmatched.csv"]
@@ -164,7 +166,7 @@ def test_counts_and_log(bench: Bench) -> None:
 def test_the_files(bench: Bench) -> None:
     """UTF-8 with a header: one row a changed field, old and new, and for the rest reason and candidates as JSON."""
     bench.stash.configure(skipPoster=False, skipBackground=True)
-    look(bench)
+    previewed(bench)
     raw = (bench.folder / "preview.csv").read_bytes()
     assert raw.decode("utf-8").splitlines()[0] == "scene_id,scene_title,rating_key,confidence,evidence,field,old,new"
     of_first = {row["field"]: row for row in rows(bench) if row["scene_id"] == "1"}
@@ -188,33 +190,33 @@ def test_the_files(bench: Bench) -> None:
 
 
 def test_hidden_names(bench: Bench) -> None:
-    """With logHidePaths the files hold titles, which is their purpose, and the log holds counts only."""
+    """With "Hide names in the log" the files have titles, which is their purpose, and the log only counts."""
     bench.stash.configure(logHidePaths=True, logDebug=True)
-    look(bench)
+    previewed(bench)
     text = "\n".join(line for _, line in bench.log.lines)
-    words = [one.title for one in bench.stash.scenes.values() if len(one.title) > 1]
+    words = [scene.title for scene in bench.stash.scenes.values() if len(scene.title) > 1]
     assert not [word for word in [*words, "/media", "Acme", str(bench.folder)] if word in text]
     assert "see preview.csv and unmatched.csv in PlexSync's data folder scenes=9" in text
     assert "Only the title" in (bench.folder / "preview.csv").read_text("utf-8")
 
 
 def test_dry_run_changes_nothing_about_it(bench: Bench) -> None:
-    """Under dryRun the preview says what would be written without it."""
-    look(bench)
+    """During a dry run the preview lists what would be written without it."""
+    previewed(bench)
     plain_run = rows(bench)
     bench.stash.configure(dryRun=True)
-    look(bench)
+    previewed(bench)
     assert rows(bench) == plain_run != []
 
 
 def test_an_item_that_is_gone(bench: Bench) -> None:
-    """What the index still has but Plex no longer, or under another number, is matched again as the worker does."""
+    """An item that is gone, or has another key, is matched again, as by the worker."""
     preview.run(bench.app, Bar())
     bench.plex.remove_item(101)
     old = bench.plex.items[100]
     bench.plex.rekey(100, 900)
     bench.sleep(1)
-    look(bench)
+    previewed(bench)
     assert old.rating_key == 900
     assert {row["rating_key"] for row in rows(bench) if row["scene_id"] == "1"} == {"900"}
     (lost,) = (row for row in rows(bench, "unmatched.csv") if row["scene_title"] == "Only the title")
@@ -222,8 +224,8 @@ def test_an_item_that_is_gone(bench: Bench) -> None:
 
 
 def test_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page by page it says the same, and the bar moves with each page."""
-    look(bench)
+    """Several pages give the same result, and the bar moves with each."""
+    previewed(bench)
     whole = rows(bench), rows(bench, "unmatched.csv")
     monkeypatch.setattr(preview, "PAGE", 2)
     bar = Bar()
@@ -234,13 +236,13 @@ def test_many_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("cover", [b"", b"<svg></svg>", None])
 def test_covers_that_cannot_be_sent(bench: Bench, cover: bytes | None) -> None:
-    """A placeholder, an empty cover, or one that Stash does not give is no change."""
+    """A placeholder, an empty cover, or one that Stash does not send is no change."""
     bench.stash.configure(skipPoster=False, skipBackground=False)
     for number in (1, 9):
         bench.stash.change_scene(number, cover=cover or b"", cover_type="image/svg+xml" if cover else "image/jpeg")
     if cover is None:
         bench.stash.fault("status_500", None, "/screenshot")
-    look(bench)
+    previewed(bench)
     assert not [row for row in rows(bench) if row["field"] in ("poster", "background")]
 
 
@@ -249,8 +251,8 @@ def test_covers_that_cannot_be_sent(bench: Bench, cover: bytes | None) -> None:
     [({"plexToken": ""}, "no Plex token is set"), ({"plexToken": "x"}, "401"), ({"plexLibraries": "None"}, "None")],
 )
 def test_setup_problems(bench: Bench, settings: dict[str, Any], says: str) -> None:
-    """What has to be put right is one sentence, and the files of the last preview stay."""
-    look(bench)
+    """An error in the setup is one sentence, and the files of the last preview stay."""
+    previewed(bench)
     before = rows(bench)
     bench.stash.configure(**settings)
     with pytest.raises(SetupError, match=says):
@@ -260,8 +262,8 @@ def test_setup_problems(bench: Bench, settings: dict[str, Any], says: str) -> No
 
 @pytest.mark.parametrize("fault", ["503_xml", "500", "reset", "html_200", "empty_200"])
 def test_plex_fails(bench: Bench, fault: str) -> None:
-    """A Plex that fails at the start or half-way is one sentence; no half-written file is left."""
-    look(bench)
+    """If Plex fails at any point there is one sentence, and no incomplete file."""
+    previewed(bench)
     before = rows(bench)
     for path in (None, "/library/metadata"):
         bench.app.reconnect()
@@ -270,11 +272,11 @@ def test_plex_fails(bench: Bench, fault: str) -> None:
             preview.run(bench.app, Bar())
         bench.plex.clear_faults()
         assert rows(bench) == before
-        assert not list(bench.folder.glob("*.part"))
+        assert not list(bench.folder.glob("*.csv.*"))
 
 
 def test_plex_is_away(bench: Bench) -> None:
-    """With Plex away there is nothing to compare with, and the sentence says so."""
+    """If Plex is unreachable there is nothing to compare, and the sentence says so."""
     bench.plex.stop()
     with pytest.raises(PlexUnavailable, match="Nothing answers at"):
         preview.run(bench.app, Bar())

@@ -1,4 +1,4 @@
-"""Five different items busy in a row: Plex as a whole counts as away, whatever its probe says."""
+"""Five different items busy in a row: Plex as a whole counts as unreachable, whatever its probe says."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ WHERE: dict[str, dict[str, Any]] = {"edits": {"method": "PUT"}, "items": {"path"
 
 @pytest.fixture
 def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where an item's own failure is tried again after a minute."""
+    """A bench where an item's failure is retried after a minute."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", "60")
     return bench
 
 
 def scenes(films: list[Film]) -> list[int]:
-    """Their ids in Stash."""
+    """Return their ids in Stash."""
     return [film.scene for film in films]
 
 
 def attempts(bench: Bench, films: list[Film]) -> list[int]:
-    """How many each has to its name."""
+    """Return how many attempts each has."""
     return [bench.job(film.scene)["attempts"] for film in films]
 
 
 @pytest.mark.parametrize("where", WHERE)
 def test_busy_everywhere_is_an_outage_although_the_probe_answers(bench: Bench, where: str) -> None:
-    """An hour of 500 on all items costs no attempt and buries nothing; afterwards each is written once."""
+    """An hour of 500 on all items costs no attempt and no dead letter; afterwards each is written once."""
     films = bench.films(7)
     bench.edit(*scenes(films))
     bench.plex.fault("500", **WHERE[where])
@@ -49,7 +49,7 @@ def test_busy_everywhere_is_an_outage_although_the_probe_answers(bench: Bench, w
 
 @pytest.mark.parametrize("where", WHERE)
 def test_four_busy_items_are_four_busy_items(bench: Bench, where: str) -> None:
-    """Each of them pays with an attempt, and Plex does not count as away."""
+    """Each of them pays with an attempt, and Plex does not count as unreachable."""
     films = bench.films(4)
     bench.edit(*scenes(films))
     bench.plex.fault("504", **WHERE[where])
@@ -60,20 +60,20 @@ def test_four_busy_items_are_four_busy_items(bench: Bench, where: str) -> None:
 
 @pytest.mark.parametrize("where", WHERE)
 def test_edits_one_at_a_time_are_a_streak_too(bench: Bench, where: str) -> None:
-    """Four that failed alone, one after the other, have paid an attempt each; with the fifth they get it back."""
+    """Four that failed alone, one after the other, lost an attempt each; with the fifth they get it back."""
     films = bench.films(5)
     bench.plex.fault("504", **WHERE[where])
     with bench.worker() as worker:
         for number, film in enumerate(films, 1):
             bench.edit(film.scene)
             worker.drain()
-            paid = [bench.job(one.scene)["attempts"] for one in films[:number]]
+            paid = [bench.job(film.scene)["attempts"] for film in films[:number]]
             assert paid == ([1] * number if number < 5 else [0] * 5)
         assert bench.breaker.is_open
 
 
-def test_a_dead_letter_of_the_streak_is_put_back(bench: Bench) -> None:
-    """A scene whose last attempt fell into what turns out to be an outage is no dead letter."""
+def test_a_dead_letter_of_the_streak_is_retried(bench: Bench) -> None:
+    """A scene whose last attempt turns out to be part of an outage is not dead-lettered."""
     bench.stash.configure(maxRetries=1)
     films = bench.films(5)
     bench.plex.fault("504", method="PUT")
@@ -91,7 +91,7 @@ def test_a_dead_letter_of_the_streak_is_put_back(bench: Bench) -> None:
 
 
 def test_another_dead_letter_stays_dead(bench: Bench) -> None:
-    """What gave up before the streak began is not the outage's doing."""
+    """What was dead before the streak began is not the outage's fault."""
     bench.stash.configure(maxRetries=1)
     films = bench.films(7)
     bench.plex.fault("504", method="PUT")
@@ -105,12 +105,12 @@ def test_another_dead_letter_stays_dead(bench: Bench) -> None:
         bench.edit(*scenes(films[2:]))
         worker.drain()
     assert bench.breaker.is_open
-    assert bench.letter(films[0].scene)[0] == "retries_exhausted"
+    assert bench.dead_letter(films[0].scene)[0] == "retries_exhausted"
     assert bench.count("dead") == 1
 
 
 def test_one_success_between_ends_the_streak(bench: Bench) -> None:
-    """Eight bad items among good ones are eight bad items: they are tried again, the good ones are written."""
+    """Eight bad items among good ones are eight bad items: they are retried, the good ones are written."""
     films = bench.films(9)
     bench.edit(*scenes(films))
     good = films[4]
@@ -122,7 +122,7 @@ def test_one_success_between_ends_the_streak(bench: Bench) -> None:
 
 
 def test_reads_that_go_well_do_not_hide_that_no_write_does(bench: Bench) -> None:
-    """Unchanged scenes between the failing ones prove that Plex reads, not that it writes."""
+    """Unchanged scenes between the failing ones prove that Plex can read, not that it can write."""
     films = bench.films(10)
     bench.edit(*scenes(films[:5]))
     bench.turn()

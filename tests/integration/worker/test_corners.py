@@ -1,4 +1,4 @@
-"""What the worker does besides: updates of the plugin, old Stashes, tags in Stash while Plex is away, the ApiKey."""
+"""Other duties of the worker: plugin updates, old Stashes, tags in Stash while Plex is unreachable, the API key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.in_process import Bench
 
 
 def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None:
-    """Files that changed, are all there and have been still end the turn before anything is leased."""
+    """Changed files that are complete and still end the run before anything is leased."""
     needed = NEEDED
     version: dict[str, int] = {"now": 1}
 
@@ -44,8 +44,8 @@ def test_an_updated_plugin_is_started_anew_between_batches(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("other", ["refused_401", "no token"])
-def test_a_problem_stands_while_nothing_is_due(bench: Bench, other: str) -> None:
-    """Somebody looks, with an empty queue: what was wrong is made sure of, and stands or goes."""
+def test_a_problem_is_checked_while_nothing_is_due(bench: Bench, other: str) -> None:
+    """A wake request with an empty queue checks the problem, which then stays or goes."""
     right = bench.stash.plugin_settings["plexToken"]
     bench.edit(bench.film().scene)
     bench.stash.configure(plexToken="" if other == "no token" else "wrong")
@@ -60,8 +60,8 @@ def test_a_problem_stands_while_nothing_is_due(bench: Bench, other: str) -> None
     assert (bench.status()["problem"], bench.pause) == (None, None)
 
 
-def test_a_plex_that_is_back_is_noticed_with_an_empty_queue(bench: Bench) -> None:
-    """The breaker closes at the look that finds Plex, although there is nothing to send any more."""
+def test_a_plex_that_is_back_is_seen_with_an_empty_queue(bench: Bench) -> None:
+    """The breaker closes at the probe that reaches Plex, although there is nothing left to send."""
     bench.edit(bench.film().scene)
     bench.plex.fault("503_xml")
     bench.live(100)
@@ -72,7 +72,7 @@ def test_a_plex_that_is_back_is_noticed_with_an_empty_queue(bench: Bench) -> Non
 
 
 def test_an_older_stash_that_lacks_a_field_pauses_and_costs_nothing(bench: Bench) -> None:
-    """What no scene is to blame for is no scene's attempt: an unknown field fails every question alike."""
+    """An unknown field fails every request alike, so no scene loses an attempt."""
     film = bench.film(in_plex=False)
     bench.arrives(film.scene, "/elsewhere/film1.mp4")
     bench.edit(film.scene)
@@ -80,13 +80,13 @@ def test_an_older_stash_that_lacks_a_field_pauses_and_costs_nothing(bench: Bench
     bench.stash.forget("SceneFilterType", "path")
     bench.stash.forget("Tag", "updated_at")
     bench.live(30)
-    standing = bench.pause
-    assert standing is not None
-    assert standing.kind == pause.STASH
+    current = bench.pause
+    assert current is not None
+    assert current.kind == pause.STASH
     assert [row[0] for row in bench.conn.execute("SELECT attempts FROM ack_queue_default")] == [0, 0]
 
 
-def test_a_rename_that_an_older_stash_cannot_tell_waits(bench: Bench) -> None:
+def test_a_rename_that_an_older_stash_cannot_answer_waits(bench: Bench) -> None:
     """The same for a tag whose change time that Stash does not know."""
     enqueue.enqueue(bench.conn, "tag:3", "rename", bench.now, bench.now)
     bench.stash.forget("Tag", "updated_at")
@@ -96,7 +96,7 @@ def test_a_rename_that_an_older_stash_cannot_tell_waits(bench: Bench) -> None:
 
 
 def test_scenes_are_tagged_in_stash_while_plex_is_away(bench: Bench) -> None:
-    """tagStashIDs does not wait for Plex, and the edits that wait for it stay as they are."""
+    """tagStashIDs does not wait for Plex, and the waiting edits stay as they are."""
     bench.stash.configure(tagStashIDs=True)
     films = bench.films(2)
     bench.plex.stop()
@@ -113,7 +113,7 @@ def test_scenes_are_tagged_in_stash_while_plex_is_away(bench: Bench) -> None:
 
 
 def test_only_organized_scenes(bench: Bench) -> None:
-    """With skipUnorganized the others are done, unwritten, and counted as skipped."""
+    """With skipUnorganized the other scenes are done, not written, and counted as skipped."""
     bench.stash.configure(skipUnorganized=True)
     films = [bench.film(organized=True), bench.film()]
     bench.edit(*[film.scene for film in films])
@@ -123,7 +123,7 @@ def test_only_organized_scenes(bench: Bench) -> None:
 
 
 def test_a_stash_that_keeps_its_key_to_itself(bench: Bench) -> None:
-    """The key is wanted for later: that it cannot be read now holds up nothing."""
+    """The key is only needed later: failing to read it delays nothing."""
     film = bench.film()
     bench.edit(film.scene)
     bench.stash.fault("status_500", operation=r"^query \{ configuration \{ general")
@@ -161,7 +161,7 @@ def test_under_dry_run_a_scene_with_two_equal_items_is_settled_once(bench: Bench
 
 
 def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
-    """A worker killed between the two leaves no waiter that wakes it again and again: Plex is waited for."""
+    """If a worker dies between storing breaker and pause, no idle worker restarts the full one over and over."""
     bench.edit(bench.film().scene)
     bench.plex.fault("503_xml")
     bench.turn()
@@ -170,23 +170,23 @@ def test_a_breaker_that_lost_its_pause_gets_one(bench: Bench) -> None:
     conn.close()
     before = len(bench.plex.at)
     bench.turn()
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, len(bench.plex.at)) == (pause.PLEX, before)
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, len(bench.plex.at)) == (pause.PLEX, before)
 
 
 def test_a_long_listing_of_stash_is_no_slow_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listing of Stash's files serves many batches: the one that makes it is not cut short; the status is told."""
-    told: list[dict[str, Any]] = []
+    """A listing of Stash's files serves many batches: it cuts none short, and the status is exported meanwhile."""
+    statuses: list[dict[str, Any]] = []
 
     def slow(stash: Stash) -> Iterator[list[tuple[int, SceneFile]]]:
         bench.now += 60
         yield from files(stash)
-        told.append(json.loads(Path(bench.folder, "status.json").read_text("utf-8")))
+        statuses.append(json.loads(Path(bench.folder, "status.json").read_text("utf-8")))
 
     files = Stash.files
     monkeypatch.setattr(Stash, "files", slow)
-    monkeypatch.setattr("plexsync.stash.files.QUESTIONS", 0)
+    monkeypatch.setattr("plexsync.stash.files.QUERIES", 0)
     films = bench.films(30)
     for film in films:
         file = bench.stash.scenes[film.scene].files[0]
@@ -197,4 +197,4 @@ def test_a_long_listing_of_stash_is_no_slow_batch(bench: Bench, monkeypatch: pyt
     bench.turn()
     assert (bench.count("pending"), bench.count("dead")) == (0, 0)
     assert bench.plex.count("GET", r"/library/metadata/[\d,]+$") == 2  # all in one batch: read, and read back
-    assert [one["queue"]["in_progress"] for one in told] == [30]
+    assert [status["queue"]["in_progress"] for status in statuses] == [30]

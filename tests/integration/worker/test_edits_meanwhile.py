@@ -16,18 +16,18 @@ from tests.support.queue_tools import job_keys
 
 
 def order(bench: Bench) -> list[int]:
-    """The items in the order in which they were written."""
-    return [int(one.param("id") or 0) for one in bench.plex.writes()]
+    """Return the items in the order in which they were written."""
+    return [int(request.param("id") or 0) for request in bench.plex.writes()]
 
 
 def mark(bench: Bench, films: list[Film], name: str = "1-1") -> None:
-    """A task marks the scenes; whether it lives is another matter."""
+    """Mark the scenes for a task; whether it runs is up to the test."""
     keys = [f"scene:{film.scene}" for film in films]
     bulk.mark_many(bench.conn, job_keys(keys), "Sync all", name, bench.now, lambda _: None)
 
 
 def hold_task_lock(bench: Bench, name: str = "1-1") -> int:
-    """The task lives; its lock's descriptor."""
+    """Let the task run; return the descriptor of its lock."""
     fd = locks.open_lock(str(Path(bench.folder, environment.TASK_LOCK)))
     assert locks.try_lock(fd)
     locks.write_text(fd, name)
@@ -36,7 +36,7 @@ def hold_task_lock(bench: Bench, name: str = "1-1") -> int:
 
 @pytest.mark.parametrize("moment", ["before_write", "after_write"])
 def test_an_edit_during_the_write_of_its_scene_is_written_too(bench: Bench, moment: str) -> None:
-    """What was read is not what is there now: the newer values follow in a write of their own, never merged."""
+    """The newer values follow in a separate write, never merged into the one under way."""
     film = bench.film("First")
 
     def meanwhile(request: Request) -> None:
@@ -49,13 +49,13 @@ def test_an_edit_during_the_write_of_its_scene_is_written_too(bench: Bench, mome
     setattr(bench.plex, moment, meanwhile)
     bench.edit(film.scene)
     bench.turn()
-    assert [one.param("title.value") for one in bench.plex.writes()] == ["First", "Second"]
+    assert [request.param("title.value") for request in bench.plex.writes()] == ["First", "Second"]
     assert bench.titles([film]) == ["Second"]
     assert bench.job(film.scene) == {}
 
 
 def test_an_edit_during_the_write_survives_whatever_comes_of_it(bench: Bench) -> None:
-    """The write fails for good, and is no dead letter: the newer edit is due, with a clean slate."""
+    """If the write fails for good, there is no dead letter: the newer edit is due, with a clean slate."""
     bench.stash.configure(maxRetries=1)
     film = bench.film("First")
     bench.plex.modes.reject_values["title"] = "First"
@@ -87,7 +87,7 @@ def test_an_edit_by_hand_goes_before_bulk_work(bench: Bench) -> None:
 
 
 def slow(bench: Bench, seconds: float) -> None:
-    """Plex takes so long for each edit, by the bench's clock."""
+    """Make Plex take ``seconds`` for each edit, by the bench's clock."""
 
     def wait(_: Request) -> None:
         bench.now += seconds
@@ -97,7 +97,7 @@ def slow(bench: Bench, seconds: float) -> None:
 
 @pytest.mark.parametrize("priority", [jobs.FAN_OUT, 2])
 def test_a_slow_batch_is_cut_short_for_an_edit_by_hand(bench: Bench, priority: int) -> None:
-    """Plex takes 4 s for each edit: whoever saves a scene meanwhile waits for some ten of them, not for a hundred."""
+    """Plex takes 4 s per edit: a scene saved meanwhile waits for about ten of them, not for a hundred."""
     films = bench.films(100)
     by_hand = bench.film()
     keys = [f"scene:{film.scene}" for film in films]
@@ -120,8 +120,8 @@ def test_a_slow_batch_is_cut_short_for_an_edit_by_hand(bench: Bench, priority: i
     assert bench.count("pending") == 0
 
 
-def test_a_batch_that_is_read_slowly_still_gets_on(bench: Bench) -> None:
-    """However long Plex took to be read, some scenes of each batch are written: it cannot be read for ever."""
+def test_a_batch_that_is_read_slowly_still_progresses(bench: Bench) -> None:
+    """However long reading took, some scenes of each batch are written: it is never only read again."""
     films = bench.films(25)
     jobs.enqueue_many(bench.conn, [JobKey.scene(film.scene) for film in films], "bulk", bench.now, 2, lambda _: None)
     reads = len(bench.plex.at)
@@ -139,18 +139,18 @@ def test_a_batch_that_is_read_slowly_still_gets_on(bench: Bench) -> None:
 
 
 def test_stop_means_stop_between_batches(bench: Bench) -> None:
-    """What a task marked is dropped when the task is gone; an edited scene of it stays, and one line says so."""
+    """What a stopped task had marked is dropped; an edited scene of it stays, and one line says so."""
     films = bench.films(5)
     mark(bench, films)
     bench.edit(films[2].scene)
     bench.turn()
     assert order(bench) == [films[2].item]
     assert bench.count("pending") == 0
-    assert bench.said("dropped what a stopped task had marked") == ["dropped what a stopped task had marked jobs=4"]
+    assert bench.said("dropped the rest") == ["dropped the rest of a stopped task jobs=4"]
 
 
 def test_stop_means_stop_within_a_batch(bench: Bench) -> None:
-    """The task is stopped while its batch is written: the rest of the batch is not written."""
+    """If the task is stopped while its batch is written, the rest of the batch is not written."""
     films = bench.films(6)
     fd = hold_task_lock(bench)
     mark(bench, films)
@@ -167,7 +167,7 @@ def test_stop_means_stop_within_a_batch(bench: Bench) -> None:
 
 
 def test_what_a_task_handed_over_is_finished(bench: Bench) -> None:
-    """A task that ended by itself leaves its rows to the worker."""
+    """A task that ended normally leaves its rows to the worker."""
     films = bench.films(3)
     mark(bench, films)
     bulk.hand_over(bench.conn, "1-1")
@@ -188,7 +188,7 @@ def test_a_scene_with_two_items_is_written_to_both(bench: Bench) -> None:
 
 
 def test_a_busy_plex_is_left_in_peace_and_an_idle_one_used_fully(bench: Bench) -> None:
-    """Writes go one by one; while Plex's database is busy a pause follows each, and none where it answers at once."""
+    """Writes go one by one; while Plex's database is busy a pause follows each, and none while it answers at once."""
     idle = bench.films(3)
     bench.edit(*[film.scene for film in idle])
     bench.turn()

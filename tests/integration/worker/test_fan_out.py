@@ -1,4 +1,4 @@
-"""A performer, studio or tag that changed: the scenes that bear it are queued, once, where they were written."""
+"""A changed performer, studio or tag: the scenes that have it are queued, once, if they were written."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def bench(bench: Bench) -> Bench:
 
 
 def names(bench: Bench, key: int) -> set[str]:
-    """Everything of an item in Plex that is a name."""
+    """Return every name of an item in Plex."""
     item = bench.plex.items[key]
     return {item.studio, *item.actors, *item.genres, *item.collections}
 
 
 def rename(bench: Bench, kind: str) -> None:
-    """Rename the one of id 1; its hook is the caller's affair."""
+    """Rename the one of id 1; the caller sends the hook."""
     bench.stash._rename(kind, 1, "Renamed", (), False)
 
 
 def run(bench: Bench, kind: str, number: int = 1) -> int:
-    """Fan out one job of ``kind`` alone; how many scenes."""
+    """Fan out one job of ``kind`` alone; return how many scenes."""
     app = bench.app
     return fan_out(Job(1, kind, number, 1), app.stash, app.state, bench.queue, bench.plex.machine)
 
@@ -52,7 +52,7 @@ def run(bench: Bench, kind: str, number: int = 1) -> int:
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_rename_reaches_every_written_scene(bench: Bench, kind: str, by: str) -> None:
-    """By its hook or by catch-up the new name arrives where PlexSync has written, nowhere else, and once."""
+    """By hook or by catch-up the new name reaches the scenes that PlexSync has written, no others, and once."""
     rename(bench, kind)
     if by == "hook":
         bench.hook(f"{kind}:1")
@@ -80,7 +80,7 @@ def test_merged_tags_reach_every_written_scene(bench: Bench) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_scenes_of_a_rename_go_before_bulk_work_and_after_edits(bench: Bench, kind: str) -> None:
-    """They are queued between edits by hand and what a task marks, and an edit that waits already stays one."""
+    """They are queued between edits by hand and what a task marks; a waiting edit stays an edit."""
     bench.hook("scene:2")
     assert run(bench, kind) == 2
     assert bench.rows() == {"scene:1": (stock.READY, jobs.FAN_OUT), "scene:2": (stock.READY, enqueue.BY_HAND)}
@@ -88,7 +88,7 @@ def test_scenes_of_a_rename_go_before_bulk_work_and_after_edits(bench: Bench, ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_deleted_ends_quietly(bench: Bench, kind: str) -> None:
-    """The job of a performer, studio or tag that is gone ends, makes no job, and costs one request."""
+    """The job of a deleted performer, studio or tag ends, makes no job, and costs one request."""
     bench.stash.store.drop(kind, 1)
     assert bench.asked(lambda: run(bench, kind)) == 1
     bench.hook(f"{kind}:1")
@@ -98,7 +98,7 @@ def test_what_is_deleted_ends_quietly(bench: Bench, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_before_the_first_write_nothing_is_queued(tmp_path: Path, kind: str) -> None:
-    """Where nothing was written nothing is fanned out, no scene is listed, and catch-up does not ask for it again."""
+    """If nothing was written nothing is fanned out, no scene is listed, and catch-up does not repeat it."""
     with Bench(tmp_path) as bench:
         bench.stash.store.add_entity(kind, "a")
         bench.named("old")
@@ -112,7 +112,7 @@ def test_before_the_first_write_nothing_is_queued(tmp_path: Path, kind: str) -> 
 
 
 def test_renamed_while_its_scenes_were_listed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered is what was read before the scenes: a second rename under way is found by catch-up."""
+    """What was read before the scenes is remembered, so catch-up finds a second rename under way."""
     rename(bench, "performer")
     listed = bench.app.stash.scenes_with
 
@@ -132,7 +132,7 @@ def test_renamed_while_its_scenes_were_listed(bench: Bench, monkeypatch: pytest.
 
 
 def test_a_listing_that_breaks_off_leaves_it_to_be_repeated(bench: Bench) -> None:
-    """Where Stash stops answering the job counts as not done, and nothing is remembered."""
+    """If Stash stops answering, the job counts as not done, and nothing is remembered."""
     rename(bench, "tag")
     fault = bench.stash.fault("status_500", operation="findScenes")
     with pytest.raises(StashUnavailable):

@@ -1,4 +1,4 @@
-"""What one scene's own data do to PlexSync or Stash: only that scene pays, and the log tells where it happened."""
+"""One scene's data break PlexSync or Stash: only that scene pays, and the log says where it happened."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.support.in_process import Bench, Film
 
 @pytest.fixture
 def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where a failure is tried again after a minute, three times in all."""
+    """A bench where a failure is retried after a minute, three attempts in all."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", "60")
     bench.stash.configure(maxRetries=3)
     return bench
 
 
 def break_record(bench: Bench, film: Film) -> None:
-    """What ``state.db`` holds of an item is no longer of the shape that our code expects."""
+    """Store something in ``state.db`` that our code does not expect."""
     conn = sqlite3.connect(Path(bench.folder, environment.STATE_DB), isolation_level=None)
     changed = conn.execute("""UPDATE written SET record = '{"ours": 5}' WHERE rating_key = ?""", (film.item,))
     assert changed.rowcount == 1
@@ -28,7 +28,7 @@ def break_record(bench: Bench, film: Film) -> None:
 
 
 def test_a_bug_of_ours_costs_the_scene_that_meets_it_an_attempt(bench: Bench) -> None:
-    """The others of the batch are done in the same turn; the log holds what, and where in our code."""
+    """The others of the batch are done in the same round; the log says what failed, and where in our code."""
     films = bench.films(5)
     bench.edit(*[film.scene for film in films])
     bench.turn()
@@ -48,14 +48,14 @@ def test_a_bug_of_ours_costs_the_scene_that_meets_it_an_attempt(bench: Bench) ->
 
 
 def test_a_bug_of_ours_ends_in_a_dead_letter(bench: Bench) -> None:
-    """After ``maxRetries`` the scene is dead, with a sentence that names it; nothing else is held up meanwhile."""
+    """After ``maxRetries`` the scene is dead, with a sentence that names it; nothing else is delayed."""
     films = bench.films(2)
     bench.edit(*[film.scene for film in films])
     bench.turn()
     break_record(bench, films[0])
     bench.edit(*[film.scene for film in films])
     bench.live(400)
-    reason, message = bench.letter(films[0].scene)
+    reason, message = bench.dead_letter(films[0].scene)
     assert reason == "retries_exhausted"
     assert f"scene:{films[0].scene}" in message
     assert len(bench.said("failed: internal error")) == 3
@@ -63,8 +63,8 @@ def test_a_bug_of_ours_ends_in_a_dead_letter(bench: Bench) -> None:
     assert (bench.pause, bench.status()["problem"]) == (None, None)
 
 
-def test_a_scene_that_stash_cannot_tell_fails_alone(bench: Bench) -> None:
-    """Stash refuses whole answers for one broken row: the batch goes on without it, and nothing counts as away."""
+def test_a_scene_that_stash_cannot_return_fails_alone(bench: Bench) -> None:
+    """Stash fails whole answers for one broken row: the batch continues without it, and nothing pauses."""
     films = bench.films(4)
     bench.edit(*[film.scene for film in films])
     bench.stash.broken.add(films[2].scene)
@@ -74,13 +74,13 @@ def test_a_scene_that_stash_cannot_tell_fails_alone(bench: Bench) -> None:
     assert bench.job(films[2].scene)["attempts"] == 1
     assert (bench.pause, bench.breaker.failures) == (None, 0)
     bench.live(400)
-    reason, message = bench.letter(films[2].scene)
+    reason, message = bench.dead_letter(films[2].scene)
     assert reason == "retries_exhausted"
     assert str(films[2].scene) in message
 
 
-def test_a_batch_of_one_that_stash_cannot_tell_is_no_outage_either(bench: Bench) -> None:
-    """Where every scene asked for is refused, Stash still tells its settings: it is there, the scene pays."""
+def test_a_batch_of_one_that_stash_cannot_return_is_no_outage_either(bench: Bench) -> None:
+    """If every requested scene fails but the settings come, Stash is reachable and the scene pays."""
     film = bench.film()
     bench.edit(film.scene)
     bench.stash.broken.add(film.scene)
@@ -93,20 +93,20 @@ def test_a_batch_of_one_that_stash_cannot_tell_is_no_outage_either(bench: Bench)
 
 
 def test_a_stash_that_refuses_everything_is_away(bench: Bench) -> None:
-    """A Stash that is not set up refuses its settings too: then no scene pays."""
+    """A Stash that is not set up fails for its settings too: then no scene pays."""
     film = bench.film()
     bench.edit(film.scene)
     before = bench.job(film.scene)
     bench.stash.modes.setup_needed = True
     bench.live(600)
     assert bench.job(film.scene) == before
-    standing = bench.pause
-    assert standing is not None
-    assert standing.kind == "stash"
+    current = bench.pause
+    assert current is not None
+    assert current.kind == "stash"
 
 
-def test_a_question_about_twins_that_stash_refuses_is_that_scenes_fault(bench: Bench) -> None:
-    """Only the scene that has to be told from a twin, whose row Stash cannot read, pays an attempt."""
+def test_a_refused_question_about_twins_costs_only_that_scene(bench: Bench) -> None:
+    """Only the scene whose twin has a row that Stash cannot read loses an attempt."""
     alone = bench.film()
     moved = bench.film(in_plex=False)
     bench.arrives(moved.scene, "/elsewhere/film2.mp4")
@@ -119,8 +119,8 @@ def test_a_question_about_twins_that_stash_refuses_is_that_scenes_fault(bench: B
 
 
 @pytest.mark.parametrize("kind", ["performer", "studio", "tag"])
-def test_a_rename_that_stash_cannot_tell_fails_alone(bench: Bench, kind: str) -> None:
-    """A performer, studio or tag that Stash refuses pays for itself; the scene beside it is written."""
+def test_a_rename_that_stash_cannot_answer_fails_alone(bench: Bench, kind: str) -> None:
+    """A performer, studio or tag for which Stash fails pays alone; other scenes are written."""
     film = bench.film()
     bench.edit(film.scene)
     enqueue.enqueue(bench.conn, f"{kind}:5", "rename", bench.now, bench.now)
@@ -133,7 +133,7 @@ def test_a_rename_that_stash_cannot_tell_fails_alone(bench: Bench, kind: str) ->
 
 
 def test_a_scene_that_stash_no_longer_has_ends_its_job(bench: Bench) -> None:
-    """Gone is done: no dead letter, Plex as it is, the claim on its item given up."""
+    """Gone is done: no dead letter, Plex as it is, and its item is released."""
     films = bench.films(2)
     bench.edit(*[film.scene for film in films])
     bench.turn()

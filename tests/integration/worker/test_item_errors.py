@@ -1,4 +1,4 @@
-"""What fails for one item alone: it pays for itself, is tried again, and never holds up the others."""
+"""What fails for one item alone: it pays for itself, is retried, and never delays the others."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ BASE = 60.0
 
 @pytest.fixture
 def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A bench where an item's own failure is tried again after a minute."""
+    """A bench where an item's failure is retried after a minute."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", str(BASE))
     return bench
 
 
 def edit(bench: Bench, films: list[Film]) -> None:
-    """All of them."""
+    """Edit all of them."""
     bench.edit(*[film.scene for film in films])
 
 
 def of(film: Film, more: str = "") -> str:
-    """A pattern for the edits of its item that say ``more``."""
+    """Return a pattern for the edits of its item that contain ``more``."""
     return rf"\bid={film.item}&.*{more}"
 
 
 @pytest.mark.parametrize("kind", ["500", "400", "409"])
 def test_a_field_that_plex_will_not_take_is_named_and_the_others_are_written(bench: Bench, kind: str) -> None:
-    """Whether it says 400 or, again and again, 500: field by field, accepted ones count, the dead letter names it."""
+    """For a 400, or a 500 again and again: field by field, accepted ones count, the dead letter names the rejected."""
     films = bench.films(3, details="Words.", date="2020-02-02")
     edit(bench, films)
     bench.plex.fault(kind, method="PUT", query=of(films[1], "summary"))
     bench.live(3600)
-    assert bench.letter(films[1].scene)[0] == "rejected"
-    message = bench.letter(films[1].scene)[1]
+    assert bench.dead_letter(films[1].scene)[0] == "rejected"
+    message = bench.dead_letter(films[1].scene)[1]
     assert "summary" in message
     assert not any(word in message for word in ("title", "originallyAvailableAt"))
     item = bench.plex.items[films[1].item]
@@ -50,12 +50,12 @@ def test_a_field_that_plex_will_not_take_is_named_and_the_others_are_written(ben
 
 
 def test_a_refused_edit_is_asked_for_again_when_the_scene_is_edited(bench: Bench) -> None:
-    """A dead letter is revived by the next edit, and ends when Plex takes it."""
+    """The next edit revives the dead letter, which ends when Plex accepts it."""
     film = bench.film(details="Bad words.")
     bench.plex.modes.reject_values["summary"] = "Bad"
     bench.edit(film.scene)
     bench.turn()
-    assert bench.letter(film.scene)[0] == "rejected"
+    assert bench.dead_letter(film.scene)[0] == "rejected"
     bench.edit(film.scene, details="Good words.")
     bench.turn()
     assert (bench.plex.items[film.item].summary, bench.job(film.scene)) == ("Good words.", {})
@@ -82,7 +82,7 @@ def test_a_request_line_that_is_too_long_is_split_and_shortened(bench: Bench) ->
 def test_the_pause_that_plex_asks_for_is_kept(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str, base: str, wait: float
 ) -> None:
-    """A Retry-After is the least pause; without one the item's own pause counts. One attempt either way."""
+    """A Retry-After is the shortest delay; without one the usual delay applies. One attempt either way."""
     monkeypatch.setenv("PLEXSYNC_RETRY_BASE", base)
     film = bench.film()
     bench.edit(film.scene)
@@ -96,7 +96,7 @@ def test_the_pause_that_plex_asks_for_is_kept(
 
 
 def test_an_item_that_never_works_is_given_up_after_max_retries(bench: Bench) -> None:
-    """It is tried ``maxRetries`` times, each pause twice the last one, then dead; the others are done at once."""
+    """It is tried ``maxRetries`` times, each delay twice the last one, then dead; the others are done at once."""
     bench.stash.configure(maxRetries=4)
     films = bench.films(4)
     edit(bench, films)
@@ -109,9 +109,9 @@ def test_an_item_that_never_works_is_given_up_after_max_retries(bench: Bench) ->
         bench.now += dues[-1]
         bench.turn()
     assert [round(due) for due in dues] == [60, 120, 240]
-    tries = [one for one in bench.plex.writes() if one.param("id") == str(films[2].item)]
+    tries = [request for request in bench.plex.writes() if request.param("id") == str(films[2].item)]
     assert len(tries) == 4
-    reason, message = bench.letter(films[2].scene)
+    reason, message = bench.dead_letter(films[2].scene)
     assert reason == "retries_exhausted"
     assert "504" in message
     assert "Process DLQ" in message
@@ -120,7 +120,7 @@ def test_an_item_that_never_works_is_given_up_after_max_retries(bench: Bench) ->
 
 @pytest.mark.parametrize("where", ["edit", "item"])
 def test_of_a_batch_the_culprit_alone_pays(bench: Bench, where: str) -> None:
-    """Nine scenes are written once, with no attempt; the tenth has one attempt and a later date."""
+    """Nine scenes are written once, with no attempt; the tenth has one attempt and a later due time."""
     films = bench.films(10)
     edit(bench, films)
     bad = films[4]
@@ -142,13 +142,13 @@ def test_of_a_batch_the_culprit_alone_pays(bench: Bench, where: str) -> None:
 
 
 def rewrite(bench: Bench, film: Film, **part: object) -> None:
-    """The item holds another file now, and no clock of Plex has moved."""
+    """Give the item another file without moving any of Plex's times."""
     item = bench.plex.items[film.item]
     item.parts = [dataclasses.replace(item.parts[0], **part)]  # type: ignore[arg-type]
 
 
 def test_an_item_that_holds_another_file_now_is_left_alone(bench: Bench) -> None:
-    """The item known from last time is forgotten, nothing is written to it, and the file's new item is found."""
+    """The known item is forgotten, nothing is written to it, and the file's new item is found."""
     film = bench.film()
     bench.edit(film.scene)
     bench.turn()
@@ -183,19 +183,19 @@ def test_an_item_that_is_gone_is_forgotten_and_its_file_matched_again(bench: Ben
 
 
 def test_an_item_that_vanishes_at_the_write_is_matched_again(bench: Bench) -> None:
-    """A 404 at the edit itself: the mapping goes, the file is looked for at once, and found again it is written."""
+    """After a 404 at the edit itself the mapping goes, the file is matched at once, and written if found."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("404", method="PUT", count=1)
     bench.turn()
-    assert [one.status for one in bench.plex.writes()] == [404, 200]
+    assert [request.status for request in bench.plex.writes()] == [404, 200]
     assert bench.titles([film]) == ["Film 1"]
     assert bench.said("retrying scene", f"scene={film.scene} ", "404")
     assert bench.job(film.scene) == {}
 
 
 def test_a_plex_that_drops_an_edit_in_silence_is_found_out(bench: Bench) -> None:
-    """Accepted but not kept is no success: it is tried again, and in the end somebody is told."""
+    """Accepted but not kept is no success: it is retried, and dead-lettered in the end."""
     bench.stash.configure(maxRetries=2)
     film = bench.film()
     bench.edit(film.scene)
@@ -203,7 +203,7 @@ def test_a_plex_that_drops_an_edit_in_silence_is_found_out(bench: Bench) -> None
     bench.turn()
     assert bench.job(film.scene)["attempts"] == 1
     bench.live(BASE + 5)
-    reason, message = bench.letter(film.scene)
+    reason, message = bench.dead_letter(film.scene)
     assert reason == "retries_exhausted"
     assert "title" in message
 

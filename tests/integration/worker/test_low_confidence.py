@@ -1,4 +1,4 @@
-"""Several items could be meant: nothing is written, and the scene is matched again by itself when that may help."""
+"""Several items match: nothing is written, and the scene is matched again automatically when that may help."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tests.support.in_process import Bench, Film
 
 
 def unsure(bench: Bench) -> Film:
-    """A scene whose file's name alone is also that of another file in Plex, and which is dead for that."""
+    """Return a scene that is dead because only its file's name matches, and that of another file in Plex too."""
     film = bench.film(in_plex=False)
     item = bench.plex.add_item(1, file="/films/elsewhere/film1.mp4", size=5, duration_ms=1000)
     bench.edit(film.scene)
     bench.turn()
-    assert bench.letter(film.scene)[0] == "low_confidence"
+    assert bench.dead_letter(film.scene)[0] == "low_confidence"
     return Film(film.scene, item.rating_key)
 
 
-def test_nothing_is_written_and_the_letter_says_what_could_be_meant(bench: Bench) -> None:
-    """The dead letter lists the candidates with the reason; the item is as it was; the breaker does not care."""
+def test_nothing_is_written_and_the_dead_letter_lists_the_candidates(bench: Bench) -> None:
+    """The dead letter lists the candidates with the reason; item and breaker are unchanged."""
     film = unsure(bench)
     row = dead_letters.dead_letters(bench.conn)[0]
-    assert [one["rating_key"] for one in json.loads(str(row[7]))] == [film.item]
+    assert [candidate["rating_key"] for candidate in json.loads(str(row[7]))] == [film.item]
     assert (row[4], bench.titles([film]), bench.plex.writes()) == (0, ["film1"], [])
     assert (bench.breaker.failures, bench.pause) == (0, None)
     assert len(bench.said("dead-lettered scene", f"scene={film.scene} ", "reason=low_confidence")) == 1
@@ -32,7 +32,7 @@ def test_nothing_is_written_and_the_letter_says_what_could_be_meant(bench: Bench
 
 @pytest.mark.parametrize("another_edit", [True, False])
 def test_the_right_file_that_is_scanned_later_is_written(bench: Bench, another_edit: bool) -> None:
-    """Its file appears in Plex: with the next look at Plex, at the latest the hourly one, without any button."""
+    """When its file appears in Plex, the next refresh, at most an hour later, writes it without any button."""
     film = unsure(bench)
     bench.now += 100
     right = bench.arrives(film.scene)
@@ -45,7 +45,7 @@ def test_the_right_file_that_is_scanned_later_is_written(bench: Bench, another_e
 
 
 def test_a_file_of_that_size_alone_makes_it_match_again(bench: Bench) -> None:
-    """The file was renamed on its way to Plex: equal size and duration are worth another look."""
+    """The file was renamed on its way to Plex: equal size and duration are worth another match."""
     film = unsure(bench)
     right = bench.arrives(film.scene, "/films/1/renamed.mp4")
     bench.edit(bench.film().scene)
@@ -54,7 +54,7 @@ def test_a_file_of_that_size_alone_makes_it_match_again(bench: Bench) -> None:
 
 
 def test_files_of_other_names_do_not(bench: Bench) -> None:
-    """A library that grows by something else does not make PlexSync go through its dead letters again."""
+    """A library that gains other files does not make PlexSync go through its dead letters again."""
     film = unsure(bench)
     before = bench.job(film.scene)
     for _ in range(3):
@@ -64,7 +64,7 @@ def test_files_of_other_names_do_not(bench: Bench) -> None:
 
 
 def test_changed_settings_make_it_match_again(bench: Bench) -> None:
-    """With matchLowConfidence switched on, the one candidate is written at the next look."""
+    """With matchLowConfidence switched on, the only candidate is written in the next round."""
     film = unsure(bench)
     bench.stash.configure(matchLowConfidence=True)
     bench.live(3700)
@@ -72,8 +72,8 @@ def test_changed_settings_make_it_match_again(bench: Bench) -> None:
     assert bench.count("dead") == 0
 
 
-def test_it_is_told_again_only_once_for_each_look(bench: Bench) -> None:
-    """A day without change: the letter stays as it is, and Plex is looked at once an hour."""
+def test_it_is_compared_once_per_refresh(bench: Bench) -> None:
+    """A day without change: the dead letter stays as it is, and Plex is asked once an hour."""
     film = unsure(bench)
     bench.live(10)
     bench.log.lines.clear()
@@ -81,4 +81,4 @@ def test_it_is_told_again_only_once_for_each_look(bench: Bench) -> None:
     bench.live(6 * 3600 + 60)
     assert bench.said("gave up") == []
     assert len(bench.plex.at) <= 6 * 3
-    assert bench.letter(film.scene)[0] == "low_confidence"
+    assert bench.dead_letter(film.scene)[0] == "low_confidence"

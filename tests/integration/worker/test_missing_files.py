@@ -9,7 +9,7 @@ from tests.support.in_process import Bench
 
 
 def test_waiting_grows_from_half_a_minute_to_an_hour(bench: Bench) -> None:
-    """Each pause is as long as the scene has waited already; no attempt is counted, and nothing is dead."""
+    """Each pause is as long as the scene has waited; no attempt is counted, and nothing is dead."""
     film = bench.film(in_plex=False)
     bench.edit(film.scene)
     bench.turn()
@@ -28,7 +28,7 @@ def test_waiting_grows_from_half_a_minute_to_an_hour(bench: Bench) -> None:
 
 
 def test_it_is_written_at_once_when_the_index_gains_its_file(bench: Bench) -> None:
-    """Any look at Plex that finds the file ends the waiting, long before the scene's own turn comes."""
+    """Any refresh that finds the file ends the waiting, long before the scene is due."""
     film, other = bench.film(in_plex=False), bench.film()
     bench.edit(film.scene)
     bench.live(2000)
@@ -41,7 +41,7 @@ def test_it_is_written_at_once_when_the_index_gains_its_file(bench: Bench) -> No
 
 
 def test_it_is_written_when_its_turn_comes_and_nobody_does_anything(bench: Bench) -> None:
-    """Without any other edit the file is found by the scene's own schedule, within the hour."""
+    """Without any other edit the scene's schedule finds the file within the hour."""
     film = bench.film(in_plex=False)
     bench.edit(film.scene)
     bench.live(7000)
@@ -52,7 +52,7 @@ def test_it_is_written_when_its_turn_comes_and_nobody_does_anything(bench: Bench
 
 
 def test_one_that_waits_holds_up_no_other(bench: Bench) -> None:
-    """A hundred waiting scenes stand behind one edit that can be done."""
+    """A hundred waiting scenes do not delay one edit that can be done."""
     waiting = bench.films(100, in_plex=False)
     bench.edit(*[film.scene for film in waiting])
     bench.turn()
@@ -63,8 +63,8 @@ def test_one_that_waits_holds_up_no_other(bench: Bench) -> None:
     assert bench.count("waiting") == 100
 
 
-def test_an_edit_looks_at_once_and_starts_the_waiting_anew(bench: Bench) -> None:
-    """Whoever edits a waiting scene is served now, not when its next turn comes."""
+def test_an_edit_is_tried_at_once_and_restarts_the_waiting(bench: Bench) -> None:
+    """An edit of a waiting scene is tried now, not when the scene is due."""
     film = bench.film(in_plex=False)
     bench.edit(film.scene)
     bench.live(3000)
@@ -78,7 +78,7 @@ def test_an_edit_looks_at_once_and_starts_the_waiting_anew(bench: Bench) -> None
 
 
 def test_it_is_given_up_after_a_week_and_a_failed_attempt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The give-up time alone buries nothing: the attempt after it does, with a reason, and an edit revives it."""
+    """The give-up time alone dead-letters nothing: the next failed attempt does, with a reason; an edit revives it."""
     monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "1000")
     film = bench.film(in_plex=False)
     bench.edit(film.scene)
@@ -89,7 +89,7 @@ def test_it_is_given_up_after_a_week_and_a_failed_attempt(bench: Bench, monkeypa
     bench.now += 100_000
     assert bench.job(film.scene)["status"] == 1
     bench.turn()
-    reason, message = bench.letter(film.scene)
+    reason, message = bench.dead_letter(film.scene)
     assert reason == "not_in_plex"
     assert message
     item = bench.arrives(film.scene)
@@ -99,7 +99,7 @@ def test_it_is_given_up_after_a_week_and_a_failed_attempt(bench: Bench, monkeypa
 
 
 def test_a_file_that_came_in_the_last_moment_is_no_dead_letter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that slept through the give-up time looks once more before it gives up."""
+    """A machine that slept through the give-up time tries once more before it gives up."""
     monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "1000")
     film = bench.film(in_plex=False)
     bench.edit(film.scene)
@@ -112,7 +112,7 @@ def test_a_file_that_came_in_the_last_moment_is_no_dead_letter(bench: Bench, mon
 
 
 def test_an_outage_is_no_failed_attempt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plex away when the give-up time has passed: the scene goes on waiting."""
+    """If Plex is unreachable when the give-up time has passed, the scene keeps waiting."""
     monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "1000")
     film = bench.film(in_plex=False)
     bench.edit(film.scene)
@@ -127,7 +127,7 @@ def test_an_outage_is_no_failed_attempt(bench: Bench, monkeypatch: pytest.Monkey
 
 
 def test_missing_ignore_ends_the_job(bench: Bench) -> None:
-    """Where Plex holds a subset on purpose, a scene without an item is done: counted as skipped, not waited for."""
+    """If Plex holds a subset on purpose, a scene without an item is done: skipped, not waited for."""
     bench.stash.configure(missingIgnore=True)
     films = [bench.film(), bench.film(in_plex=False)]
     bench.edit(*[film.scene for film in films])
@@ -137,7 +137,7 @@ def test_missing_ignore_ends_the_job(bench: Bench) -> None:
 
 
 def test_missing_scan_asks_for_the_folder_once(bench: Bench) -> None:
-    """One wish for the right folder of the right library within ten minutes; what it brings in is written."""
+    """One request for the right folder of the right library within ten minutes; what it brings in is written."""
     bench.stash.configure(missingScan=True, plexPathMap="/data => /films/all")
     bench.plex.add_section("Others", key=2, locations=("/others", "/film"))
     film = bench.film(in_plex=False, path="/data/acme/one.mp4")
@@ -163,7 +163,7 @@ def test_missing_scan_finds_what_plex_had_not_seen(bench: Bench) -> None:
     ("settings", "path"), [({"missingScan": False}, ""), ({"dryRun": True}, ""), ({}, "/nowhere/one.mp4")]
 )
 def test_no_scan_is_asked_for(bench: Bench, settings: dict[str, object], path: str) -> None:
-    """Not without the switch, not under dryRun, and not where no library lies."""
+    """Not without the switch, not under dryRun, and not for a folder in no library."""
     bench.stash.configure(**{"missingScan": True} | settings)
     film = bench.film(in_plex=False, path=path)
     bench.edit(film.scene)
@@ -174,7 +174,7 @@ def test_no_scan_is_asked_for(bench: Bench, settings: dict[str, object], path: s
 
 @pytest.mark.parametrize("kind", ["500", "400"])
 def test_a_scan_that_plex_does_not_want_costs_nothing(bench: Bench, kind: str) -> None:
-    """The scan is a wish: refused, the scene waits as it would have, and the others are written."""
+    """If Plex rejects the scan, the scene waits as usual, and the others are written."""
     bench.stash.configure(missingScan=True)
     film, other = bench.film(in_plex=False), bench.film()
     bench.edit(film.scene, other.scene)
@@ -187,12 +187,12 @@ def test_a_scan_that_plex_does_not_want_costs_nothing(bench: Bench, kind: str) -
 
 
 def test_a_scene_without_a_file_is_invalid_until_it_has_one(bench: Bench) -> None:
-    """Nothing in Plex can be its, so it does not wait; the file that a catch-up finds on it later puts it back."""
+    """It cannot match anything, so it does not wait; when catch-up later sees a file, the scene is retried."""
     scene = bench.stash.add_scene("without a file")
     bench.edit(scene)
     bench.live(30)
-    assert bench.letter(scene)[0] == "invalid"
-    assert "no file" in bench.letter(scene)[1]
+    assert bench.dead_letter(scene)[0] == "invalid"
+    assert "no file" in bench.dead_letter(scene)[1]
     file = bench.stash.store.add_file(("/films/late/late.mp4", 4242, 60.0), bench.stash.store.stamp())
     bench.stash.scenes[scene].files.append(file)
     item = bench.arrives(scene)
@@ -202,7 +202,7 @@ def test_a_scene_without_a_file_is_invalid_until_it_has_one(bench: Bench) -> Non
 
 
 def test_with_missing_ignore_a_scene_without_a_file_is_done(bench: Bench) -> None:
-    """Plex holds a part on purpose, so what has no file is not worth a letter either."""
+    """If Plex holds a subset on purpose, a scene without a file makes no dead letter either."""
     bench.stash.configure(missingIgnore=True)
     scene = bench.stash.add_scene("without a file")
     bench.edit(scene)

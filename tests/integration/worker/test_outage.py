@@ -1,4 +1,4 @@
-"""Plex as a whole is away: no edit pays for it, it is left in peace, and everything arrives once when it is back."""
+"""Plex as a whole is unreachable: no edit pays for it, Plex is left alone, and everything arrives once afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTERVALS = (60, 120, 240, 480, 600, 600, 600)
 
 
 class Outage(NamedTuple):
-    """How Plex goes away; ``breaker``: whether it counts as away (else as something for the user to put right)."""
+    """A way to be unreachable; ``breaker``: True if it counts as unreachable, False if it is a problem of the setup."""
 
     name: str
     begin: Callable[[Bench], object]
@@ -30,12 +30,12 @@ class Outage(NamedTuple):
 
 
 def by_fault(kind: str, breaker: bool = True) -> Outage:
-    """Every request fails so."""
+    """Return an outage in which every request fails this way."""
     return Outage(kind, lambda bench: fail(bench, kind), breaker)
 
 
 def fail(bench: Bench, kind: str) -> None:
-    """Plex fails so from now on."""
+    """From now on Plex fails this way."""
     bench.give_up_after(SOON if kind == "stall" else LATE)
     bench.plex.fault(kind)
 
@@ -53,7 +53,7 @@ OUTAGES = (
 
 
 def come_back(bench: Bench) -> None:
-    """Plex is well again."""
+    """Plex works again."""
     bench.give_up_after(LATE)
     bench.plex.clear_faults()
     bench.plex.release()
@@ -62,7 +62,7 @@ def come_back(bench: Bench) -> None:
 
 @pytest.mark.parametrize("outage", OUTAGES, ids=lambda outage: outage.name)
 def test_an_outage_costs_no_edit_anything(bench: Bench, outage: Outage) -> None:
-    """After an hour the rows are as they were, none is dead; Plex back, each scene is written exactly once."""
+    """After an hour the rows are unchanged and none is dead; then each scene is written exactly once."""
     films = bench.films(3)
     bench.edit(*[film.scene for film in films])
     before = [bench.job(film.scene) for film in films]
@@ -81,7 +81,7 @@ def test_an_outage_costs_no_edit_anything(bench: Bench, outage: Outage) -> None:
 
 @pytest.mark.parametrize("kind", ["reset", "stall", "503_xml", "500", "redirect_302"])
 def test_an_outage_in_the_middle_of_a_batch_repeats_no_write(bench: Bench, kind: str) -> None:
-    """What was written before Plex went away is compared, not written again; the rest arrives once."""
+    """What was written before the outage is compared, not written again; the rest arrives once."""
     films = bench.films(4)
     bench.edit(*[film.scene for film in films])
     bench.give_up_after(1.0 if kind == "stall" else LATE)
@@ -97,7 +97,7 @@ def test_an_outage_in_the_middle_of_a_batch_repeats_no_write(bench: Bench, kind:
 
 
 def test_the_breaker_opens_at_the_fifth_failure(bench: Bench) -> None:
-    """Five tries within seconds, each a little later than the one before; then a minute of peace."""
+    """Five attempts within seconds, at growing intervals; then none for a minute."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
@@ -105,13 +105,13 @@ def test_the_breaker_opens_at_the_fifth_failure(bench: Bench) -> None:
     assert bench.slept == [0.5, 1.0, 2.0, 4.0]
     assert len(bench.plex.at) == 5
     assert bench.breaker == Breaker(5, bench.now, bench.now + 60, 60)
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, standing.until, standing.problem) == (pause.PLEX, bench.now + 60, "")
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, current.until, current.problem) == (pause.PLEX, bench.now + 60, "")
 
 
 def test_probes_double_from_one_to_ten_minutes(bench: Bench) -> None:
-    """While Plex is away it gets one request at a time, 60 s after it was given up, then 120 s, ... up to 600 s."""
+    """An unreachable Plex gets one request at a time, 60 s after the last, then 120 s, ... up to 600 s."""
     bench.edit(bench.film().scene)
     bench.plex.fault("503_xml")
     bench.live(60 * 60)
@@ -124,7 +124,7 @@ def test_probes_double_from_one_to_ten_minutes(bench: Bench) -> None:
 
 
 def test_edits_during_the_outage_make_no_request(bench: Bench) -> None:
-    """Whoever goes on editing does not make Plex busier: a hundred edits in ten minutes cost three probes."""
+    """Edits do not add requests to Plex: a hundred edits in ten minutes cost three probes."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
@@ -140,7 +140,7 @@ def test_edits_during_the_outage_make_no_request(bench: Bench) -> None:
 
 
 def test_one_success_closes_it(bench: Bench) -> None:
-    """The first answer ends the outage for everybody, and the log tells both ends of it once."""
+    """The first answer ends the outage for everybody, and the log reports its beginning and end once each."""
     films = bench.films(2)
     bench.edit(films[0].scene)
     bench.plex.fault("503_xml")
@@ -173,8 +173,8 @@ def test_the_breaker_outlives_the_worker(bench: Bench) -> None:
     db.conn.close()
 
 
-def test_whoever_wants_a_look_gets_one_at_once(bench: Bench) -> None:
-    """A task, or Stash's page, makes the worker probe before its time."""
+def test_a_wake_request_probes_at_once(bench: Bench) -> None:
+    """A task, or Stash's page, makes the worker probe before the probe is due."""
 
     film = bench.film()
     bench.edit(film.scene)
@@ -187,7 +187,7 @@ def test_whoever_wants_a_look_gets_one_at_once(bench: Bench) -> None:
 
 
 def test_a_clock_that_was_wrong_does_not_hold_the_breaker_open(bench: Bench) -> None:
-    """Set back by a day, the next probe comes at once, and the edit with it."""
+    """After the clock is set back by a day, the next probe comes at once, and the edit with it."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
@@ -199,7 +199,7 @@ def test_a_clock_that_was_wrong_does_not_hold_the_breaker_open(bench: Bench) -> 
 
 
 def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench) -> None:
-    """A scene that Stash no longer has ends its job before the breaker opens, which is no sign of life of Plex."""
+    """A scene gone from Stash ends its job before the breaker opens, which says nothing about Plex."""
     films = bench.films(2)
     bench.edit(films[0].scene, films[1].scene)
     del bench.stash.scenes[films[1].scene]
@@ -216,8 +216,8 @@ def test_what_needs_no_plex_is_done_all_the_same_and_proves_nothing(bench: Bench
     db.conn.close()
 
 
-def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -> None:
-    """While Plex refuses the token, the end of a deleted scene's job leaves the user's sentence standing."""
+def test_a_pause_does_not_end_by_work_that_never_asked_plex(bench: Bench) -> None:
+    """While Plex rejects the token, the end of a deleted scene's job does not end the pause or its sentence."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.modes.token_mode = "refused_401"
@@ -232,7 +232,7 @@ def test_a_pause_is_not_taken_back_by_work_that_never_asked_plex(bench: Bench) -
 
 @pytest.mark.parametrize("how", ["refused", "503_xml", "stall"])
 def test_an_hour_with_a_thousand_edits(bench: Bench, how: str) -> None:
-    """1,000 edits of 100 scenes while Plex is away for an hour, no event after it: each scene right, one write each."""
+    """1,000 edits of 100 scenes in an hour's outage, no event after it: each scene is right, with one write each."""
     films = bench.films(100)
     if how == "refused":
         bench.plex.stop()
@@ -256,7 +256,7 @@ def test_an_hour_with_a_thousand_edits(bench: Bench, how: str) -> None:
 
 @pytest.mark.parametrize("kind", [pause.STASH, pause.LOCAL])
 def test_another_pause_that_is_over_while_plex_is_unreachable(bench: Bench, kind: str) -> None:
-    """It becomes Plex's pause again: the idle worker would start the full one in a circle until the next probe."""
+    """It becomes Plex's pause again, or the idle worker would start the full one over and over until the next probe."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.fault("503_xml")
@@ -265,9 +265,9 @@ def test_another_pause_that_is_over_while_plex_is_unreachable(bench: Bench, kind
     with closing(Meta.open(str(bench.folder))) as meta:
         meta.pause = pause.Pause(kind, bench.now - 1, "PlexSync is paused: something else.")
     assert bench.turn() is Next.IDLE
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, standing.until, standing.problem) == (pause.PLEX, bench.breaker.retry_at, "")
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, current.until, current.problem) == (pause.PLEX, bench.breaker.retry_at, "")
     assert (bench.breaker.is_open, len(bench.plex.at)) == (True, asked)
     bench.plex.clear_faults()
     bench.live(bench.breaker.retry_at - bench.now + 2)

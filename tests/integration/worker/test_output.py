@@ -17,7 +17,7 @@ from tests.support.in_process import Bench
 
 
 class Reader:
-    """Somebody who looks at ``status.json`` at each request of Plex, each of which takes ``seconds``."""
+    """Reads ``status.json`` at each request to Plex, each of which takes ``seconds``."""
 
     def __init__(self, bench: Bench, seconds: float) -> None:
         self.news: list[float] = [bench.now]
@@ -26,19 +26,19 @@ class Reader:
         self._last = 0
 
     def __call__(self, _: Request) -> None:
-        found = self._path.stat().st_mtime_ns if self._path.exists() else 0
-        if found != self._last:
-            self._last = found
+        written_at = self._path.stat().st_mtime_ns if self._path.exists() else 0
+        if written_at != self._last:
+            self._last = written_at
             self.news.append(self._bench.now)
         self._bench.now += self._seconds
 
     def oldest(self) -> float:
-        """The longest time without news, in seconds."""
+        """Return the longest time without news, in seconds."""
         return max(later - earlier for earlier, later in pairwise([*self.news, self._bench.now]))
 
 
-def test_the_status_is_told_while_a_long_batch_is_written(bench: Bench) -> None:
-    """Ten seconds, and at most two of Plex's answers more: never is it older."""
+def test_the_status_is_exported_while_a_long_batch_is_written(bench: Bench) -> None:
+    """The status is never older than ten seconds and two answers of Plex."""
     films = bench.films(40)
     bench.edit(*[film.scene for film in films])
     reader = Reader(bench, 3.0)
@@ -48,8 +48,8 @@ def test_the_status_is_told_while_a_long_batch_is_written(bench: Bench) -> None:
     assert reader.oldest() <= 16.0
 
 
-def test_the_status_is_told_while_the_library_is_read(bench: Bench) -> None:
-    """A first listing in many slow pages is work as well."""
+def test_the_status_is_exported_while_the_library_is_read(bench: Bench) -> None:
+    """A first listing in many slow pages counts as work as well."""
     films = bench.films(40)
     bench.edit(films[0].scene)
     bench.plex.modes.fewer_rows = 2
@@ -67,7 +67,7 @@ def test_the_status_is_told_while_the_library_is_read(bench: Bench) -> None:
 
 
 def test_every_line_begins_with_an_action(bench: Bench) -> None:
-    """Whatever happens, a line says first what was done; a word of its own kind for each thing that can happen."""
+    """Whatever happens, a line begins with what was done, with a separate word for each kind of event."""
     bench.stash.configure(logDebug=True, maxRetries=1, missingScan=True)
     films = bench.films(8, date="2024-13-40")
     twin = bench.film(in_plex=False)
@@ -122,7 +122,7 @@ def test_a_line_about_a_scene_names_it(bench: Bench) -> None:
 
 
 def test_one_line_a_scene_at_info(bench: Bench) -> None:
-    """Each scene of a batch has one line at info or above, with its changes as ``old -> new``; one more sums it up."""
+    """Each scene of a batch has one line at info or above, with changes as ``old -> new``; one more line sums up."""
     films = bench.films(6, details="Words.")
     bench.edit(*[film.scene for film in films])
     bench.plex.fault("400", method="PUT", query=rf"id={films[2].item}&.*summary")
@@ -131,11 +131,11 @@ def test_one_line_a_scene_at_info(bench: Bench) -> None:
     named = [re.search(r" scene=(\d+)", line) for level, line in bench.log.lines if level != "debug"]
     assert sorted(int(found[1]) for found in named if found) == sorted(film.scene for film in films)
     assert bench.said("wrote scene", f"scene={films[0].scene} ", 'title="film1 -> Film 1"', 'summary=" -> Words."')
-    assert bench.log.lines[-1] == ("info", "finished a drain jobs=6 synced=4 dead=1 retried=1")
+    assert bench.log.lines[-1] == ("info", "finished a run jobs=6 synced=4 dead=1 retried=1")
 
 
-def test_a_cover_is_told_in_the_scenes_line(bench: Bench) -> None:
-    """A scene of which only the cover is new has its line too, and it says so."""
+def test_a_cover_is_named_in_the_scenes_line(bench: Bench) -> None:
+    """A scene of which only the cover is new has a line too, which says so."""
     bench.stash.configure(skipPoster=False, skipBackground=False)
     film = bench.film()
     bench.edit(film.scene)
@@ -150,7 +150,7 @@ def test_a_cover_is_told_in_the_scenes_line(bench: Bench) -> None:
 
 
 def test_totals_and_requests_are_absolute(bench: Bench) -> None:
-    """Counted over many workers, each job once and each request once."""
+    """Over many workers, each job and each request is counted once."""
     films = bench.films(3)
     for _ in range(4):
         bench.edit(*[film.scene for film in films])
@@ -162,8 +162,8 @@ def test_totals_and_requests_are_absolute(bench: Bench) -> None:
     }  # fmt: skip
 
 
-def test_a_drain_leaves_its_files(bench: Bench) -> None:
-    """Status, metrics and the times of the last syncs are there for other programs, whole."""
+def test_a_run_exports_the_files(bench: Bench) -> None:
+    """Status, metrics and the times of the last syncs are there for other programs, complete."""
     films = bench.films(2)
     bench.edit(*[film.scene for film in films])
     bench.turn()
@@ -176,7 +176,7 @@ def test_a_drain_leaves_its_files(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", [environment.STATUS, environment.TIMESTAMPS])
 def test_a_file_that_cannot_be_written_stops_no_edit(bench: Bench, name: str) -> None:
-    """Somebody made a folder of that name: a warning, and the work goes on."""
+    """If a folder has the file's name, there is a warning and the work continues."""
     Path(bench.folder, name, "in the way").mkdir(parents=True)
     film = bench.film()
     bench.edit(film.scene)
@@ -187,7 +187,7 @@ def test_a_file_that_cannot_be_written_stops_no_edit(bench: Bench, name: str) ->
 
 
 def test_the_time_since_the_queue_is_empty_is_kept(bench: Bench) -> None:
-    """It begins with the drain that empties the queue, and ends with the next job that stays."""
+    """It begins with the run that empties the queue, and ends with the next job that stays."""
     film, missing = bench.film(), bench.film(in_plex=False)
     bench.edit(film.scene)
     bench.turn()

@@ -30,10 +30,10 @@ def bench(bench: Bench) -> Bench:
 
 
 def listed(bench: Bench, scene: int) -> dict[str, Any]:
-    """A scene as a listing tells of it."""
-    found = bench.stash.scenes[scene]
-    files = [{"id": one.id, "path": one.path} for one in found.files]
-    return {"id": scene, "updated_at": found.updated_at, "files": files}
+    """Return a scene as a listing shows it."""
+    stored = bench.stash.scenes[scene]
+    files = [{"id": file.id, "path": file.path} for file in stored.files]
+    return {"id": scene, "updated_at": stored.updated_at, "files": files}
 
 
 def auto_tagged(bench: Bench) -> None:
@@ -92,7 +92,7 @@ def test_a_change_without_a_hook_reaches_plex(
 
 
 def test_a_reassigned_file_reaches_plex(bench: Bench) -> None:
-    """A file that changes its scene moves no time: both scenes are found by the files they have now."""
+    """A file that changes its scene changes no time: both scenes are found by the files they have now."""
     bench.stash.store.scenes[1].files.append(
         bench.stash.store.add_file(("/media/b.mp4", 77, 60.0), bench.stash.store.stamp())
     )
@@ -109,7 +109,7 @@ def test_a_reassigned_file_reaches_plex(bench: Bench) -> None:
 
 
 def test_a_reassigned_file_reaches_a_scene_that_nobody_had_seen(bench: Bench) -> None:
-    """The new scene of a file that PlexSync has written is found even where it is older than PlexSync."""
+    """The new scene of a file that PlexSync has written is found even if it is older than PlexSync."""
     bench.stash.store.scenes[1].files.append(
         bench.stash.store.add_file(("/media/b.mp4", 77, 60.0), bench.stash.store.stamp())
     )
@@ -132,7 +132,7 @@ def test_a_reassigned_file_reaches_a_scene_that_nobody_had_seen(bench: Bench) ->
 
 
 def test_a_scene_that_vanished_gives_up_its_claim(bench: Bench) -> None:
-    """A scene deleted without a hook ends in one job; Plex keeps what it has, and nothing is done about it again."""
+    """A scene deleted without a hook ends in one job; Plex keeps what it has, and nothing more is done about it."""
     before = bench.plex.items[101].visible()
     bench.stash.destroy_scene(2, hook=False)
     assert (bench.catch_up(), bench.keys()) == (1, ["scene:2"])
@@ -143,7 +143,7 @@ def test_a_scene_that_vanished_gives_up_its_claim(bench: Bench) -> None:
 
 
 def test_the_dead_letter_of_a_vanished_scene_ends(bench: Bench) -> None:
-    """A dead letter whose scene was deleted without a hook goes away by itself; others, and other kinds', stay."""
+    """The dead letter of a scene deleted without a hook goes away; other dead letters stay."""
     for number in (3, 4):
         bench.stash.add_scene(str(number))
     for key in ("scene:3", "scene:4", "tag:77"):
@@ -158,7 +158,7 @@ def test_the_dead_letter_of_a_vanished_scene_ends(bench: Bench) -> None:
 
 
 def test_a_scene_that_stash_cannot_read_harms_nothing(bench: Bench) -> None:
-    """A row that Stash's database cannot read is no deleted scene, and the other scenes' changes still arrive."""
+    """A row that Stash's database cannot read is not a deleted scene, and other scenes' changes still arrive."""
     bench.stash.broken.add(2)
     hook_lost(bench)
     assert (bench.catch_up(), bench.keys()) == (1, ["scene:1"])
@@ -166,7 +166,7 @@ def test_a_scene_that_stash_cannot_read_harms_nothing(bench: Bench) -> None:
 
 @pytest.mark.parametrize("interrupted", ["findScenes", "findScene"])
 def test_what_stash_cuts_short_is_found_the_next_time(bench: Bench, interrupted: str) -> None:
-    """Where Stash does not answer the catch-up counts as not made, and the next one finds the change."""
+    """If Stash does not answer, the catch-up counts as not made, and the next one finds the change."""
     hook_lost(bench)
     last = QueueMeta(bench.conn).caught_up_at
     fault = bench.stash.fault("status_500", operation=interrupted)
@@ -188,14 +188,14 @@ def test_another_process_knows_what_was_seen(bench: Bench) -> None:
 
 
 def test_a_quiet_hour_is_one_request(bench: Bench) -> None:
-    """With nothing changed a catch-up asks once for a library of up to 1,000 scenes, and 1 more for each 1,000."""
+    """With nothing changed a catch-up makes one request for each 1,000 scenes."""
     bench.app.load_settings()
     bench.now += 50 * DAY
     last = QueueMeta(bench.queue.conn).caught_up_at
     assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) <= 2
     bench.now += HOUR
     assert bench.asked(lambda: reconcile.run(bench.app, bench.queue)) == 1
-    since = [one.variables["tag"]["updated_at"]["value"] for one in bench.stash.requests_for("findTags")]
+    since = [request.variables["tag"]["updated_at"]["value"] for request in bench.stash.requests_for("findTags")]
     assert since == [stash_text(last), stash_text(bench.now - HOUR)]
     for number in range(2998):
         bench.stash.add_scene(str(number))
@@ -210,11 +210,11 @@ def test_an_old_stash_finds_moved_files_too(bench: Bench) -> None:
     bench.stash.forget("SceneFilterType", "files_filter")
     moved(bench)
     assert (bench.catch_up(), bench.keys()) == (1, ["scene:1"])
-    assert all(one.status == 200 for one in bench.stash.log)
+    assert all(request.status == 200 for request in bench.stash.log)
 
 
 def test_a_page_is_small(bench: Bench) -> None:
-    """What is listed of a scene is its id, its time and its files, so that a page of 1,000 stays near 0.2 MB."""
+    """Of a scene only id, time and files are listed, so that a page of 1,000 stays near 0.2 MB."""
     bench.app.load_settings()
     reconcile.run(bench.app, bench.queue)
     (asked,) = bench.stash.requests_for("findScenes")
@@ -223,7 +223,7 @@ def test_a_page_is_small(bench: Bench) -> None:
 
 
 def test_a_second_edit_within_the_second_of_the_first_is_not_lost(bench: Bench) -> None:
-    """Stash dates edits to the second: what was read in the second of its edit is looked at once more, then no more."""
+    """Stash dates edits to the second: what was read in the second of its edit is compared once more, then no more."""
     bench.stash.update_scene(1, hook=False, title="first")
     bench.hook("scene:1")
     bench.now -= 1  # the worker reads in the very second

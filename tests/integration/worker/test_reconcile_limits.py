@@ -15,7 +15,7 @@ from tests.support.queue_tools import NOW
 
 @pytest.mark.parametrize("zone", [-12, -3.5, 0, 5.75, 14])
 def test_a_fresh_install_overwrites_nothing_old(bench: Bench, zone: float) -> None:
-    """In any zone: what was edited before the start stays, what was edited in its very second or later is found."""
+    """In any time zone: edits before the start are left, edits in that very second or later are found."""
     bench.stash.clock = timedelta(hours=zone)
     for seconds in (-10 * DAY, -1, 0, 1):
         bench.now = NOW + seconds
@@ -23,8 +23,8 @@ def test_a_fresh_install_overwrites_nothing_old(bench: Bench, zone: float) -> No
         for kind in ("performer", "studio", "tag"):
             bench.stash.store.add_entity(kind, f"n{seconds}")
     bench.now = NOW + HOUR
-    found = [f"{kind}:{number}" for kind in ("performer", "scene", "studio", "tag") for number in (3, 4)]
-    assert (bench.catch_up(), bench.keys()) == (8, found)
+    expected = [f"{kind}:{number}" for kind in ("performer", "scene", "studio", "tag") for number in (3, 4)]
+    assert (bench.catch_up(), bench.keys()) == (8, expected)
     bench.work()
     assert [bench.title(key) for key in (102, 103)] == ["s0", "s1"]
     assert [bench.plex.items[key].locked for key in (100, 101)] == [set(), set()]
@@ -35,7 +35,7 @@ def test_a_fresh_install_overwrites_nothing_old(bench: Bench, zone: float) -> No
 @pytest.mark.parametrize("zone", [-12, 14])
 @pytest.mark.parametrize("kind", ["performer", "studio", "tag"])
 def test_a_window_holds_every_zone(bench: Bench, zone: float, kind: str) -> None:
-    """A name changed right after the last catch-up, or in its very second, is found whatever the server's zone is."""
+    """A name changed right after the last catch-up, or in that second, is found whatever the server's time zone."""
     bench.stash.clock = timedelta(hours=zone)
     first, second = (bench.stash.store.add_entity(kind, name) for name in ("a", "b"))
     bench.now += HOUR
@@ -49,7 +49,7 @@ def test_a_window_holds_every_zone(bench: Bench, zone: float, kind: str) -> None
 
 
 def test_an_hour_that_comes_twice(bench: Bench) -> None:
-    """When the clock falls back, later times are smaller as text: what is edited then is found all the same."""
+    """When the clock falls back, later times are smaller as text: edits of that hour are still found."""
     bench.named("one")
     tag = bench.stash.add_tag("t")
     bench.stash.clock = timedelta(hours=2)
@@ -67,7 +67,7 @@ def test_an_hour_that_comes_twice(bench: Bench) -> None:
 
 @pytest.mark.parametrize("wrong", [-400 * DAY, 1500 * DAY])
 def test_a_clock_that_was_wrong(bench: Bench, wrong: float) -> None:
-    """Edits made, and a catch-up made, while the clock was years off hide no edit, then or afterwards."""
+    """Edits and a catch-up made while the clock was years off hide no edit, then or afterwards."""
     bench.named("one")
     bench.named("two")
     bench.written("scene:1", "scene:2")
@@ -88,7 +88,7 @@ def test_a_clock_that_was_wrong(bench: Bench, wrong: float) -> None:
 
 
 def test_no_existing_row_is_touched(bench: Bench) -> None:
-    """Rows that are pending, waiting or dead stay exactly as they are, though the scene was edited without a hook."""
+    """Pending, waiting and dead rows stay exactly as they are, although the scene was edited without a hook."""
     for name in ("pending", "waiting", "dead"):
         bench.stash.add_scene(name)
         bench.hook(f"scene:{len(bench.stash.scenes)}")
@@ -107,7 +107,7 @@ def test_no_existing_row_is_touched(bench: Bench) -> None:
     ("settings", "reason"), [({}, "low_confidence"), ({"skipUnorganized": True}, ""), ({"missingIgnore": True}, "")]
 )
 def test_what_ended_otherwise_stays_until_it_is_edited(bench: Bench, settings: dict[str, bool], reason: str) -> None:
-    """A scene whose last job died and was discarded, or was skipped, is left alone until it is edited again."""
+    """A scene whose last job was discarded as dead, or skipped, is left alone until it is edited again."""
     bench.stash.configure(**settings)
     twins = 0 if settings else 2
     for number in range(twins):
@@ -126,7 +126,7 @@ def test_what_ended_otherwise_stays_until_it_is_edited(bench: Bench, settings: d
 
 
 def test_what_clear_queue_swept_away_stays_away(bench: Bench) -> None:
-    """Jobs cleared by hand do not come back, not even those of edits in that very second; later edits do."""
+    """Cleared jobs do not come back, not even for edits in that very second; later edits do."""
     for name in ("seen", "edited", "moved", "later"):
         bench.named(name)
     bench.written("scene:1", "scene:2", "scene:3", "scene:4")
@@ -158,7 +158,7 @@ def test_an_edit_in_the_second_of_the_clear_is_found(bench: Bench) -> None:
 
 
 def test_a_time_that_cannot_be_read_hides_nothing(bench: Bench) -> None:
-    """A scene whose time is no time counts as changed now, once; one without any time as never."""
+    """A scene whose time cannot be read counts as changed now, once; one without a time as never."""
     bench.named("odd")
     bench.named("none")
     bench.stash.scenes[1].updated_at = "yesterday"
@@ -170,7 +170,7 @@ def test_a_time_that_cannot_be_read_hides_nothing(bench: Bench) -> None:
 
 
 def test_nothing_is_repeated_while_its_job_waits(bench: Bench) -> None:
-    """A second catch-up makes no second job for what the first one found, nor counts it."""
+    """A second catch-up makes and counts no second job for what the first one found."""
     bench.named("one")
     bench.stash.add_tag("t")
     assert (bench.catch_up(), bench.catch_up(), bench.keys()) == (2, 0, ["scene:1", "tag:1"])

@@ -1,4 +1,4 @@
-"""Once a week every written scene is compared with what was last wished: what touches no scene arrives too."""
+"""Once a week every written scene is compared with the values last wanted: what changes no scene arrives too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEEK = reconcile.WEEK
 
 @pytest.fixture
 def bench(bench: Bench) -> Bench:
-    """A bench with two written scenes that share a studio, a performer and a tag, and one that nobody has written."""
+    """A bench with two written scenes that share a studio, a performer and a tag, and one that was never written."""
     stash = bench.stash
     studio, performer = stash.add_studio("Acme"), stash.add_performer("Ada")
     tags = [stash.add_tag("b"), stash.add_tag("a")]
@@ -63,7 +63,7 @@ def test_what_touches_no_scene_arrives(
 
 
 def test_a_comparison_without_a_difference_is_one_request(bench: Bench) -> None:
-    """It reads Stash alone, one request for each portion of written scenes, and not again before a week has passed."""
+    """It reads only Stash, one request for each portion of written scenes, and not again within a week."""
     bench.now += WEEK
     plex = len(bench.plex.log)
     bench.app.load_settings()
@@ -74,7 +74,7 @@ def test_a_comparison_without_a_difference_is_one_request(bench: Bench) -> None:
 
 
 def test_portions_are_spread_over_the_week(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large library is compared a portion at a time, so that no edit waits long, and each scene once a week."""
+    """A large library is compared a portion at a time: no edit waits long, and each scene is compared once a week."""
     monkeypatch.setattr(reconcile, "PORTION", 2)
     for number in range(3, 7):
         bench.named(f"s{number}")
@@ -86,13 +86,13 @@ def test_portions_are_spread_over_the_week(bench: Bench, monkeypatch: pytest.Mon
         bench.now += WEEK / 14
         bench.stash.log.clear()
         bench.catch_up()
-        asked += [int(one) for log in bench.stash.requests_for("ids: ") for one in log.variables["ids"]]
+        asked += [int(scene_id) for log in bench.stash.requests_for("ids: ") for scene_id in log.variables["ids"]]
     assert len(bench.app.state.written_scenes()) == 6
     assert sorted(asked) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_long_absence_owes_one_comparison(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After months without a worker each scene is compared once, not once for every week that was missed."""
+    """After months without a worker each scene is compared once, not once for every missed week."""
     monkeypatch.setattr(reconcile, "PORTION", 1)
     bench.now += 100 * DAY
     bench.app.load_settings()
@@ -101,7 +101,7 @@ def test_a_long_absence_owes_one_comparison(bench: Bench, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("wrong", [-1000 * DAY, 1000 * DAY])
 def test_a_clock_that_was_wrong_holds_up_no_comparison(bench: Bench, wrong: float) -> None:
-    """A comparison dated years ahead or back does not keep the next one from coming within a week."""
+    """A comparison dated years ahead or back does not delay the next one by more than a week."""
     right = bench.now
     bench.now += wrong
     bench.catch_up()
@@ -113,7 +113,7 @@ def test_a_clock_that_was_wrong_holds_up_no_comparison(bench: Bench, wrong: floa
 
 
 def test_a_comparison_that_stash_interrupts_is_not_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was compared stays compared, and the rest is made up for by the next catch-up."""
+    """What was compared stays compared, and the next catch-up does the rest."""
     monkeypatch.setattr(reconcile, "PORTION", 1)
     bench.stash.destroy_tag(1)
     bench.now += WEEK
@@ -136,7 +136,7 @@ def test_a_comparison_that_stash_interrupts_is_not_lost(bench: Bench, monkeypatc
 
 
 def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:
-    """Before the first write there is nothing to compare, no request is made for it, and no week is lost by it."""
+    """Before the first write there is nothing to compare: no request is made, and no week is lost."""
     with Bench(tmp_path) as bench:
         bench.named("one", tags=[bench.stash.add_tag("t")])
         bench.now += 30 * DAY
@@ -150,7 +150,7 @@ def test_nothing_is_compared_before_anything_is_known(tmp_path: Path) -> None:
 
 
 def test_settings_are_asked_for_where_nobody_has(bench: Bench) -> None:
-    """The comparison needs the settings and fetches them itself where no batch has."""
+    """The comparison reads the settings if no batch has."""
     bench.stash.destroy_performer(1)
     bench.now += WEEK
     bench.reopen()
@@ -158,7 +158,7 @@ def test_settings_are_asked_for_where_nobody_has(bench: Bench) -> None:
 
 
 def test_settings_that_want_less_find_nothing(bench: Bench) -> None:
-    """Fields that are skipped since, and scenes that are not organized where only those count, are no difference."""
+    """Fields skipped since then, and unorganized scenes where only organized ones count, are no difference."""
     bench.stash.destroy_tag(1)
     bench.stash.configure(skipGenres=True)
     bench.now += WEEK
@@ -186,7 +186,7 @@ def test_a_job_that_ended_otherwise_is_not_made_each_week(bench: Bench) -> None:
 
 
 def test_a_difference_that_comes_again_is_found_again(bench: Bench) -> None:
-    """What was in order meanwhile is a new difference when it is not any more."""
+    """A difference that was gone in between is found again."""
     for _ in range(2):
         bench.stash.remove_tag(1, 1)
         bench.now += WEEK
@@ -199,7 +199,7 @@ def test_a_difference_that_comes_again_is_found_again(bench: Bench) -> None:
 
 
 def test_scenes_that_stash_cannot_read_are_passed_over(bench: Bench) -> None:
-    """Scenes that Stash refuses to tell are no difference; whatever else it refuses interrupts the comparison."""
+    """Scenes that Stash cannot return are no difference; any other error of Stash interrupts the comparison."""
     bench.stash.broken |= {1, 2}
     bench.now += WEEK
     assert (bench.catch_up(), bench.keys()) == (0, [])

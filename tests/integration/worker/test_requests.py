@@ -12,7 +12,7 @@ SCENES = 1000
 
 
 def test_a_thousand_scenes(bench: Bench) -> None:
-    """All changed: one write each and 0.05 reads a scene. Nothing changed: no write, 0.03 requests a scene."""
+    """All changed: one write and 0.05 reads per scene. Nothing changed: no write, 0.03 requests per scene."""
     films = bench.films(SCENES)
     keys = [f"scene:{film.scene}" for film in films]
     cost = []
@@ -23,7 +23,7 @@ def test_a_thousand_scenes(bench: Bench) -> None:
         bench.turn()
         cost.append(len(bench.plex.log) + len(bench.stash.log) - len(bench.plex.writes()))
         if len(cost) == 1:
-            writes = Counter(one.param("id") for one in bench.plex.writes())
+            writes = Counter(request.param("id") for request in bench.plex.writes())
             assert writes == {str(film.item): 1 for film in films}
     assert bench.plex.writes() == []
     assert cost[0] <= 0.05 * SCENES

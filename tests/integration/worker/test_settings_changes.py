@@ -1,4 +1,4 @@
-"""The user changes settings: what stood still because of the old ones goes on by itself."""
+"""The user changes settings: what the old ones held back continues automatically."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def test_a_changed_setting_closes_the_breaker(bench: Bench) -> None:
 
 
 def test_waiting_scenes_and_dead_letters_become_due(bench: Bench) -> None:
-    """All but those that used up their attempts: no setting is likely to help them."""
+    """All except those that ran out of attempts: no setting is likely to help them."""
     bench.stash.configure(maxRetries=1)
     missing, rejected, busy, other = bench.film(in_plex=False), bench.film(), bench.film(), bench.film()
     bench.plex.fault("400", method="PUT", query=f"id={rejected.item}&")
     bench.plex.fault("504", method="PUT", query=f"id={busy.item}&")
     bench.edit(missing.scene, rejected.scene, busy.scene)
     bench.live(2000)
-    assert bench.letter(rejected.scene)[0] == "rejected"
-    assert bench.letter(busy.scene)[0] == "retries_exhausted"
+    assert bench.dead_letter(rejected.scene)[0] == "rejected"
+    assert bench.dead_letter(busy.scene)[0] == "retries_exhausted"
     bench.plex.clear_faults()
     before = bench.job(busy.scene)
     bench.stash.configure(plexPathMap="/films/1 => /films/new", maxRetries=5)
@@ -64,7 +64,7 @@ def test_settings_that_stay_wake_nothing(bench: Bench) -> None:
 
 
 def test_one_batch_uses_one_copy_of_the_settings(bench: Bench) -> None:
-    """A switch that is thrown while a batch is written holds from the next one on."""
+    """A switch changed while a batch is written takes effect with the next one."""
     films = bench.films(2, details="Words.")
     bench.edit(*[film.scene for film in films])
     bench.plex.before_write = lambda _: bench.stash.configure(skipSummary=True)
@@ -75,7 +75,7 @@ def test_one_batch_uses_one_copy_of_the_settings(bench: Bench) -> None:
     assert [bench.plex.items[film.item].summary for film in films] == ["Words.", "Words."]
 
 
-def test_under_dry_run_an_edit_is_told_once_and_held(bench: Bench) -> None:
+def test_under_dry_run_an_edit_is_logged_once_and_held(bench: Bench) -> None:
     """Nothing is written for hours; the log says once what would be; switched off, it is written within a minute."""
     bench.stash.configure(dryRun=True)
     film = bench.film()
@@ -90,8 +90,8 @@ def test_under_dry_run_an_edit_is_told_once_and_held(bench: Bench) -> None:
     assert bench.titles([film]) == ["Film 1"]
 
 
-def test_under_dry_run_a_further_edit_is_told_too(bench: Bench) -> None:
-    """Another edit of a scene that is held is another thing that would be written."""
+def test_under_dry_run_a_further_edit_is_logged_too(bench: Bench) -> None:
+    """Another edit of a scene that is held back is logged as well."""
     bench.stash.configure(dryRun=True)
     film = bench.film()
     bench.edit(film.scene)
@@ -103,7 +103,7 @@ def test_under_dry_run_a_further_edit_is_told_too(bench: Bench) -> None:
 
 
 def test_under_dry_run_what_would_not_be_written_is_not_held(bench: Bench) -> None:
-    """A scene that Plex has as it is ends its job, and the log claims nothing of it."""
+    """A scene that Plex has as it is ends its job, and the log does not mention it."""
     film = bench.film()
     bench.edit(film.scene)
     bench.turn()
@@ -115,8 +115,8 @@ def test_under_dry_run_what_would_not_be_written_is_not_held(bench: Bench) -> No
     assert bench.status()["totals"]["unchanged"] == 1
 
 
-def test_under_dry_run_what_a_task_marked_is_told_and_dropped(bench: Bench) -> None:
-    """Sync all shows its whole effect in the log and leaves nothing behind, its letters and waiting scenes apart."""
+def test_under_dry_run_what_a_task_marked_is_logged_and_dropped(bench: Bench) -> None:
+    """Sync all logs its whole effect and leaves nothing behind but dead letters and waiting scenes."""
     bench.stash.configure(dryRun=True)
     films = bench.films(3)
     fd = locks.open_lock(str(Path(bench.folder, environment.TASK_LOCK)))
@@ -132,7 +132,7 @@ def test_under_dry_run_what_a_task_marked_is_told_and_dropped(bench: Bench) -> N
 
 
 def test_the_log_follows_the_settings(bench: Bench) -> None:
-    """Titles are pseudonyms with logHidePaths, and each comparison is told with logDebug, from the next batch on."""
+    """From the next batch on, titles are pseudonyms with logHidePaths, and comparisons are logged with logDebug."""
     film = bench.film("A private title")
     bench.edit(film.scene)
     bench.turn()
@@ -154,7 +154,7 @@ def test_the_log_follows_the_settings(bench: Bench) -> None:
 
 
 def test_a_worker_of_a_disabled_plugin_ends(bench: Bench) -> None:
-    """Switched off in Stash, nothing more is sent, from the next look at Stash on; the edits stay."""
+    """Once the plugin is disabled in Stash, nothing more is sent after the next catch-up; the edits stay."""
     film = bench.film()
     bench.stash.plugin_enabled = False
     bench.stash.plugin_script = Path("/nonexistent/PlexSync.py")
@@ -165,7 +165,7 @@ def test_a_worker_of_a_disabled_plugin_ends(bench: Bench) -> None:
 
 
 def test_dry_run_with_short_caps_is_quiet(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However short the caps are, what dryRun holds back is not taken for a wrong clock's and read without end."""
+    """However short the caps, the due time of a held-back edit never counts as a wrong clock's."""
     for name in ("SETTLE", "RETRY_CAP", "MISSING_CAP", "BREAKER_RESET_CAP"):
         monkeypatch.setenv(f"PLEXSYNC_{name}", "1")
     bench.stash.configure(dryRun=True)
@@ -174,13 +174,13 @@ def test_dry_run_with_short_caps_is_quiet(bench: Bench, monkeypatch: pytest.Monk
     bench.live(5)
     asked = len(bench.stash.log)
     bench.live(50)
-    assert len(bench.stash.log) - asked <= 4  # a new worker, and its looks
+    assert len(bench.stash.log) - asked <= 4  # a new worker, and its probes
     assert len(bench.said("would write scene")) == 1
     assert bench.plex.writes() == []
 
 
 def test_dead_letters_of_all_reasons_but_one_become_due(bench: Bench) -> None:
-    """Only what used up its attempts stays; a setting may have been the reason of any other."""
+    """Only what ran out of attempts stays; a setting may have caused any other dead letter."""
     dead = {reason: bench.film() for reason in dead_letters.REASONS}
     other = bench.film()
     bench.edit(other.scene)

@@ -1,4 +1,4 @@
-"""Something for the user to put right: all pauses with one sentence, nothing is lost, and the fix needs no button."""
+"""Something that the user must fix: all pauses with one sentence, nothing is lost, and the fix needs no button."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.in_process import Bench
 
 
 class Trouble(NamedTuple):
-    """What is wrong, how it is put right, and words of the sentence that says so."""
+    """What is wrong, how it is fixed, and words of the sentence that says so."""
 
     name: str
     begin: Callable[[Bench], object]
@@ -41,7 +41,7 @@ def by_setting(name: str, wrong: str, *words: str) -> Trouble:
 
 
 def by_mode(mode: str, *words: str) -> Trouble:
-    """Plex refuses the token in its own way."""
+    """Plex rejects the token in one of its ways."""
     return Trouble(
         mode,
         lambda bench: setattr(bench.plex.modes, "token_mode", mode),
@@ -51,7 +51,7 @@ def by_mode(mode: str, *words: str) -> Trouble:
 
 
 def by_fault(kind: str, *words: str, method: str | None = None) -> Trouble:
-    """Something else than Plex answers."""
+    """Something other than Plex answers."""
     return Trouble(
         f"{kind} {method}", lambda bench: bench.plex.fault(kind, method=method), lambda b: b.plex.clear_faults(), words
     )
@@ -75,8 +75,8 @@ TROUBLES = (
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
-def test_everything_pauses_until_it_is_put_right(bench: Bench, trouble: Trouble) -> None:
-    """One sentence, in ``problem`` and once in the log; rows as they were; a minute after the fix all is written."""
+def test_everything_pauses_until_it_is_fixed(bench: Bench, trouble: Trouble) -> None:
+    """One sentence, in ``problem`` and once in the log; rows unchanged; a minute after the fix all is written."""
     films = bench.films(3)
     bench.edit(*[film.scene for film in films])
     before = [bench.job(film.scene) for film in films]
@@ -89,7 +89,7 @@ def test_everything_pauses_until_it_is_put_right(bench: Bench, trouble: Trouble)
     assert "\n" not in problem
     errors = [line for level, line in bench.log.lines if level == "error"]
     assert errors == [problem.removeprefix("PlexSync is ")]
-    assert [one.status for one in bench.plex.writes() if one.status == 200] == []
+    assert [request.status for request in bench.plex.writes() if request.status == 200] == []
     assert bench.breaker == Breaker()
     trouble.mend(bench)
     bench.live(61)
@@ -99,8 +99,8 @@ def test_everything_pauses_until_it_is_put_right(bench: Bench, trouble: Trouble)
     assert len(bench.said("resumed")) == 1
 
 
-def test_it_is_looked_at_once_a_minute(bench: Bench) -> None:
-    """While it stands, each minute costs one question to Stash and one to Plex, and sends no edit."""
+def test_it_is_checked_once_a_minute(bench: Bench) -> None:
+    """Until the fix, each minute costs one request to Stash and one to Plex, and sends no edit."""
     bench.edit(bench.film().scene)
     bench.plex.modes.token_mode = "refused_401"
     bench.turn()
@@ -112,8 +112,8 @@ def test_it_is_looked_at_once_a_minute(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("who", ["edit", "task"])
-def test_an_edit_or_a_task_makes_it_look_at_once(bench: Bench, who: str) -> None:
-    """Whoever saves or presses something right after the fix does not wait for the minute to pass."""
+def test_an_edit_or_a_task_checks_at_once(bench: Bench, who: str) -> None:
+    """Saving a scene or running a task right after the fix ends the pause at once."""
     film = bench.film()
     bench.edit(film.scene)
     bench.plex.modes.token_mode = "refused_401"
@@ -128,7 +128,7 @@ def test_an_edit_or_a_task_makes_it_look_at_once(bench: Bench, who: str) -> None
 
 
 def test_another_problem_is_another_sentence(bench: Bench) -> None:
-    """A problem that follows another is told as well, each once."""
+    """A problem that follows another is reported too, each once."""
     bench.edit(bench.film().scene)
     bench.stash.configure(plexLibraries="Nope")
     bench.live(200)
@@ -141,8 +141,8 @@ def test_another_problem_is_another_sentence(bench: Bench) -> None:
     assert "401" in bench.status()["problem"]
 
 
-def test_without_edits_the_hourly_catch_up_notices_a_missing_token(bench: Bench) -> None:
-    """A fresh installation is told what is missing although nothing was edited, and told again that it is gone."""
+def test_without_edits_the_hourly_catch_up_reports_a_missing_token(bench: Bench) -> None:
+    """A fresh installation reports the missing token without any edit, and reports when it is there."""
     right = bench.stash.plugin_settings["plexToken"]
     bench.stash.configure(plexToken="")
     QueueMeta(bench.conn).caught_up_at = 0
@@ -154,20 +154,20 @@ def test_without_edits_the_hourly_catch_up_notices_a_missing_token(bench: Bench)
 
 
 def test_a_problem_reaches_stashs_log(bench: Bench) -> None:
-    """The sentence is handed to Stash's own log, where people look first."""
+    """The sentence also reaches Stash's log, where people look first."""
     bench.edit(bench.film().scene)
     bench.plex.modes.token_mode = "refused_401"
     bench.live(120)
-    told = bench.stash.requests_for("runPluginOperation")
-    lines = [line["message"] for one in told for line in one.variables["args"]["lines"]]
+    requests = bench.stash.requests_for("runPluginOperation")
+    lines = [line["message"] for request in requests for line in request.variables["args"]["lines"]]
     assert {line for line in lines if "401" in line} == {'paused: Plex rejected the token (401). Check "Plex token".'}
 
 
-def test_a_certificate_that_nobody_vouches_for(bench: Bench, tmp_path: Path) -> None:
-    """Refused until the user switches the check off; nothing is sent before."""
+def test_an_untrusted_certificate(bench: Bench, tmp_path: Path) -> None:
+    """It is rejected until the user switches the check off; nothing is sent before."""
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
-    subprocess.run(["openssl", *made, "-keyout", key], check=True, capture_output=True)
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *options, "-keyout", key], check=True, capture_output=True)
     bench.plex.stop()
     bench.plex._tls = (cert, key)
     bench.plex.start()
@@ -182,18 +182,18 @@ def test_a_certificate_that_nobody_vouches_for(bench: Bench, tmp_path: Path) -> 
     assert bench.titles([film]) == ["Film 1"]
 
 
-def test_a_full_disk_is_looked_at_again_every_minute(bench: Bench) -> None:
-    """What this machine cannot do pauses loudly, costs no attempt, and ends by itself."""
+def test_a_full_disk_is_retried_every_minute(bench: Bench) -> None:
+    """An error on this machine pauses with an error, costs no attempt, and ends automatically."""
     film = bench.film()
     bench.edit(film.scene)
     before = bench.job(film.scene)
     conn = open_state(str(bench.folder))
     conn.execute("CREATE TRIGGER full BEFORE INSERT ON written BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
     bench.live(300)
-    standing = bench.pause
-    assert standing is not None
-    assert (standing.kind, bench.job(film.scene)) == (pause.LOCAL, before)
-    assert "this machine could not do it (disk is full)" in bench.status()["problem"]
+    current = bench.pause
+    assert current is not None
+    assert (current.kind, bench.job(film.scene)) == (pause.LOCAL, before)
+    assert "error on this machine (disk is full)" in bench.status()["problem"]
     assert len([line for level, line in bench.log.lines if level == "error"]) == 1
     assert bench.plex.writes() == []
     conn.execute("DROP TRIGGER full")

@@ -1,4 +1,4 @@
-"""What must not grow with the library does not: requests, steps of SQLite's machine, looks at files."""
+"""What must not grow with the library does not: requests, steps of SQLite's machine, reads of files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.queue.test_cost import opcodes
 
 
 def requests(bench: Bench, act: Callable[[], object]) -> tuple[int, int, int]:
-    """How many requests an act makes: to Stash, reads of Plex, writes to Plex."""
+    """Return how many requests an act makes: to Stash, reads of Plex, writes to Plex."""
     before = (len(bench.stash.log), len(bench.plex.reads()), len(bench.plex.writes()))
     act()
     after = (len(bench.stash.log), len(bench.plex.reads()), len(bench.plex.writes()))
@@ -35,14 +35,14 @@ def requests(bench: Bench, act: Callable[[], object]) -> tuple[int, int, int]:
 
 
 def sync_all(bench: Bench) -> None:
-    """All scenes are marked, and the worker does them."""
-    jobs.enqueue_many(bench.conn, [JobKey.scene(one) for one in bench.stash.scenes], "x", bench.now, 2)
+    """Mark all scenes, and let the worker sync them."""
+    jobs.enqueue_many(bench.conn, [JobKey.scene(scene_id) for scene_id in bench.stash.scenes], "x", bench.now, 2)
     bench.work()
     assert bench.keys() == []
 
 
 def test_requests_of_nothing_changed(bench: Bench) -> None:
-    """An unchanged library costs one question to Stash and one read of Plex for each 200 scenes, and no write."""
+    """An unchanged library costs one request to Stash and one read of Plex for each 200 scenes, and no write."""
     for number in range(10):
         bench.named(f"film {number}")
     sync_all(bench)
@@ -61,7 +61,7 @@ def test_requests_of_nothing_changed(bench: Bench) -> None:
 
 
 def test_requests_of_everything_changed(bench: Bench) -> None:
-    """A library of which every scene changed costs one write a scene, and one read-back more than an unchanged one."""
+    """A library in which every scene changed costs one write per scene, and one more read-back than an unchanged."""
     pairs = [bench.named(f"film {number}") for number in range(150)]
     sync_all(bench)
     quiet = requests(bench, lambda: sync_all(bench))
@@ -74,12 +74,12 @@ def test_requests_of_everything_changed(bench: Bench) -> None:
 
 
 def batch_of(bench: Bench, limit: int) -> Batch:
-    """A batch of up to so many jobs, without a worker."""
+    """Return a batch of up to ``limit`` jobs, without a worker."""
     return Batch(bench.app, bench.queue, Throttle(bench.clock, bench.sleep), bench.queue.lease(limit))
 
 
 def steps(bench: Bench, keys: list[str]) -> int:
-    """Steps of SQLite's machine, in tens, for one batch of these jobs: lease, index, records, settlement."""
+    """Return the steps of SQLite's machine, in tens, for one batch of these jobs: lease, index, records, settlement."""
     jobs.enqueue_many(bench.conn, job_keys(keys), "x", bench.now, 0)
     bench.app.load_settings()
     bench.app.connect_plex().refresh()
@@ -89,7 +89,7 @@ def steps(bench: Bench, keys: list[str]) -> int:
         batch.run()
         bench.app.state.see(batch.seen())
         bench.queue.settle(batch.settled)
-        assert [one.outcome for one in batch.settled] == ["unchanged"] * len(keys)
+        assert [settlement.outcome for settlement in batch.settled] == ["unchanged"] * len(keys)
 
     state: sqlite3.Connection = bench.app.state.conn
     of_queue: list[int] = []
@@ -101,25 +101,27 @@ def test_rows_read_for_a_batch(bench: Bench) -> None:
     for number in range(15):
         bench.named(f"film {number}")
     sync_all(bench)
-    keys = [f"scene:{one}" for one in list(bench.stash.scenes)[:5]]
+    keys = [f"scene:{scene_id}" for scene_id in list(bench.stash.scenes)[:5]]
     steps(bench, keys)
     few = steps(bench, keys)
     for number in range(15, 1015):
         bench.named(f"film {number}")
     sync_all(bench)
-    jobs.enqueue_many(bench.conn, [JobKey.scene(one) for one in range(5000, 6000)], "later", bench.now + 900, 2)
+    jobs.enqueue_many(
+        bench.conn, [JobKey.scene(scene_id) for scene_id in range(5000, 6000)], "later", bench.now + 900, 2
+    )
     bench.app.connect_plex().stale()
     steps(bench, keys)
     assert steps(bench, keys) <= few * 1.1 + 10
 
 
 def test_rows_read_for_a_vanished_scene(tmp_path: Path) -> None:
-    """A scene that gives up its claims costs as many steps beside 3,000 records as beside one."""
+    """Releasing a vanished scene's items costs as many steps beside 3,000 records as beside one."""
     conn = open_state(str(tmp_path))
     state = State(conn)
     costs = []
     for first, end in ((1, 3), (3, 3003)):
-        state.store("server", [Record(1000 + one, one) for one in range(first, end)])
+        state.store("server", [Record(1000 + scene_id, scene_id) for scene_id in range(first, end)])
         gone = end - 1
         costs.append(opcodes(conn, partial(state.drop_scenes, [gone])))
         assert state.records_of("server", [gone]) == {}
@@ -151,18 +153,18 @@ def test_requests_of_a_refresh(bench: Bench, size: int) -> None:
 
 
 class CountingApp(App):
-    """An app that counts how often it reads how to reach Stash."""
+    """An app that counts how often it reads ``connection.json``."""
 
     reads = 0
 
     def connection(self) -> Connection:
-        """What ``connection.json`` says."""
+        """Return what ``connection.json`` says."""
         self.reads += 1
         return super().connection()
 
 
-def test_looks_at_the_connection(bench: Bench) -> None:
-    """The file with Stash's address is read once a round, never within a batch, however many scenes that has."""
+def test_reads_of_the_connection(bench: Bench) -> None:
+    """The file with Stash's address is read once per round, never within a batch, however many scenes that has."""
     for number in range(40):
         bench.named(f"film {number}")
     sync_all(bench)
@@ -170,10 +172,12 @@ def test_looks_at_the_connection(bench: Bench) -> None:
     app = CountingApp(str(bench.folder), bench.app.log, world=bench.app.world)
     bench.app = app
     counts = []
-    for some in (3, 40):
-        jobs.enqueue_many(bench.conn, [JobKey.scene(one) for one in list(bench.stash.scenes)[:some]], "x", bench.now, 0)
+    for limit in (3, 40):
+        jobs.enqueue_many(
+            bench.conn, [JobKey.scene(scene_id) for scene_id in list(bench.stash.scenes)[:limit]], "x", bench.now, 0
+        )
         before = app.reads
-        batch = batch_of(bench, some)
+        batch = batch_of(bench, limit)
         batch.run()
         bench.queue.settle(batch.settled)
         counts.append(app.reads - before)
@@ -181,26 +185,26 @@ def test_looks_at_the_connection(bench: Bench) -> None:
 
 
 class Watch:
-    """A clock on which every look at the rows seems to take ``seconds``; the first pause settles the rows."""
+    """A clock on which every read of the rows seems to take ``seconds``; the first pause settles the rows."""
 
     def __init__(self, conn: sqlite3.Connection, seconds: float) -> None:
         self._conn, self._seconds, self._now = conn, seconds, NOW
         self.slept: list[float] = []
 
     def clock(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         self._now += self._seconds
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Everything is done meanwhile."""
+        """Let everything be done meanwhile."""
         self.slept.append(seconds)
         self._conn.execute("DELETE FROM ack_queue_default")
 
 
 @pytest.mark.parametrize(("took", "pause"), [(0.0, 0.1), (0.002, 0.1), (0.02, 0.4), (3.0, 1.0)])
 def test_following_costs_little(tmp_path: Path, took: float, pause: float) -> None:
-    """The longer a look at the rows takes, the longer the pause after it, up to a second: following stays cheap."""
+    """The longer a read of the rows takes, the longer the pause after it, up to a second."""
     conn = made(tmp_path)
     bulk.mark_many(conn, job_keys(scenes(3)), "x", "t1", NOW, time.sleep)
     watch, progress = Watch(conn, took), SimpleNamespace(progress=lambda done: None)

@@ -1,4 +1,4 @@
-"""Stash does not answer, or refuses the background worker: edits stay, and go on when it is back."""
+"""Stash is unreachable, or rejects the background worker: edits stay, and continue when it is back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.in_process import LATE, SOON, Bench
 
 
 class Absence(NamedTuple):
-    """How Stash goes away and comes back; ``refused``: it answers, but does not let the worker in."""
+    """How Stash goes away and comes back; ``refused``: it answers, but rejects the worker's login."""
 
     name: str
     begin: Callable[[Bench], object]
@@ -24,7 +24,7 @@ class Absence(NamedTuple):
 
 
 def by_mode(mode: str, *, refused: bool = False) -> Absence:
-    """Every request fails so."""
+    """Every request fails this way."""
 
     def begin(bench: Bench) -> None:
         bench.give_up_after(SOON if mode == "hang" else LATE)
@@ -39,7 +39,7 @@ def by_mode(mode: str, *, refused: bool = False) -> Absence:
 
 
 def sign_in(bench: Bench) -> None:
-    """Stash asks for a login, and the worker's cookie is none."""
+    """Make Stash ask for a login, and the worker's cookie worthless."""
     bench.stash.credentials = ("user", "secret")
     bench.stash.expire_sessions()
 
@@ -59,7 +59,7 @@ ABSENCES = (
 
 @pytest.mark.parametrize("absence", ABSENCES, ids=lambda absence: absence.name)
 def test_edits_stay_while_stash_is_away(bench: Bench, absence: Absence) -> None:
-    """After an hour the rows are as they were and Plex was not touched; Stash back, each is written once."""
+    """After an hour the rows are unchanged and Plex was not touched; then each scene is written once."""
     films = bench.films(3)
     bench.edit(*[film.scene for film in films])
     before = [bench.job(film.scene) for film in films]
@@ -67,9 +67,9 @@ def test_edits_stay_while_stash_is_away(bench: Bench, absence: Absence) -> None:
     bench.live(3600)
     assert [bench.job(film.scene) for film in films] == before
     assert (bench.plex.writes(), bench.breaker) == ([], Breaker())
-    standing = bench.pause
-    assert standing is not None
-    assert standing.kind == pause.STASH
+    current = bench.pause
+    assert current is not None
+    assert current.kind == pause.STASH
     assert bool(bench.status()["problem"]) is absence.refused
     absence.end(bench)
     bench.live(601)
@@ -79,7 +79,7 @@ def test_edits_stay_while_stash_is_away(bench: Bench, absence: Absence) -> None:
 
 
 def test_stash_is_left_in_peace_while_it_is_away(bench: Bench) -> None:
-    """Looks come after a minute, then two, four, eight, and every ten."""
+    """Probes come after a minute, then two, four, eight, and every ten."""
     bench.edit(bench.film().scene)
     bench.stash.modes.status_500 = True
     bench.turn()
@@ -88,8 +88,8 @@ def test_stash_is_left_in_peace_while_it_is_away(bench: Bench) -> None:
     assert 6 <= len(bench.stash.log) - before <= 9
 
 
-def test_a_refusal_is_told_with_what_to_do(bench: Bench) -> None:
-    """The sentence says that any save lets the worker in again, and how to make that last."""
+def test_a_refusal_says_what_to_do(bench: Bench) -> None:
+    """The sentence says that saving any scene renews the login, and how to make it last."""
     bench.edit(bench.film().scene)
     sign_in(bench)
     bench.live(600)
@@ -101,7 +101,7 @@ def test_a_refusal_is_told_with_what_to_do(bench: Bench) -> None:
 
 
 def test_the_next_hook_lets_the_worker_in_again(bench: Bench) -> None:
-    """An edit brings a fresh cookie, and everything that waited goes with it at once."""
+    """An edit brings a fresh cookie, and everything that waited is sent at once."""
     films = bench.films(2)
     bench.edit(films[0].scene)
     sign_in(bench)
@@ -114,7 +114,7 @@ def test_the_next_hook_lets_the_worker_in_again(bench: Bench) -> None:
 
 
 def test_the_newest_connection_is_used(bench: Bench, tmp_path: Path) -> None:
-    """Stash moved to another port: the next hook says so, and the worker goes there without a restart."""
+    """When Stash moves to another port, the next hook says so, and the worker follows without a restart."""
     film = bench.film()
     with bench.worker() as worker, StashServer(tmp_path / "other") as moved:
         bench.edit(film.scene)
@@ -131,7 +131,7 @@ def test_the_newest_connection_is_used(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_cookie_that_grew_old_is_followed_by_the_api_key(bench: Bench) -> None:
-    """Read over the cookie while that is good, the key goes on letting the worker in; it lies in no file."""
+    """Read while the cookie is valid, the API key keeps letting the worker in; no file holds it."""
     bench.stash.credentials, bench.stash.api_key = ("user", "secret"), "key-of-stash-0123456789"
     bench.connect()
     films = bench.films(2)
@@ -159,7 +159,7 @@ def test_a_stale_api_key_gives_way_to_the_cookie(bench: Bench) -> None:
 
 
 def test_covers_that_stash_does_not_send_concern_their_scenes_alone(bench: Bench) -> None:
-    """The fields are written; the scene without its cover is tried again until Stash sends it."""
+    """The fields are written; the scene without a cover is retried until Stash sends it."""
     bench.stash.configure(skipPoster=False)
     films = [bench.film(cover=b"\xff\xd8\xff\xe0 cover"), bench.film()]
     bench.edit(*[film.scene for film in films])
@@ -193,7 +193,7 @@ def test_expansion_waits_for_stash(bench: Bench) -> None:
 
 
 def test_a_stash_that_does_not_know_a_field_is_nobodys_fault(bench: Bench) -> None:
-    """An older or newer Stash refuses the question as such: everything pauses with a sentence, at no job's cost."""
+    """An older or newer Stash rejects the query as such: everything pauses with a sentence, and no job pays."""
     films = bench.films(2)
     bench.edit(*[film.scene for film in films])
     before = [bench.job(film.scene) for film in films]
@@ -208,7 +208,7 @@ def test_a_stash_that_does_not_know_a_field_is_nobodys_fault(bench: Bench) -> No
     assert bench.titles(films) == ["Film 1", "Film 2"]
 
 
-def test_that_stash_is_away_is_told_once(bench: Bench) -> None:
+def test_an_unreachable_stash_is_logged_once(bench: Bench) -> None:
     """The log says in one line that Stash does not answer, however long it lasts."""
     bench.edit(bench.film().scene)
     bench.stash.stop()

@@ -1,4 +1,4 @@
-"""While Plex is away scenes are tagged in Stash all the same, and their jobs stay as they are."""
+"""While Plex is unreachable scenes are still tagged in Stash, and their jobs stay as they are."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def bench(bench: Bench) -> Bench:
 
 
 def tagged(bench: Bench) -> list[int]:
-    """The scenes that have a tag."""
+    """Return the scenes that have a tag."""
     return [number for number, scene in bench.stash.scenes.items() if scene.tags]
 
 
 def run(bench: Bench) -> pause.Pause:
-    """One pass; the pause that stands while it runs."""
-    standing = pause.Pause(pause.PLEX, bench.now + 60, tagging=True)
-    tagging_pass.run(bench.app, bench.queue, standing)
-    return standing
+    """Make one pass; return the pause during which it ran."""
+    current = pause.Pause(pause.PLEX, bench.now + 60, tagging=True)
+    tagging_pass.run(bench.app, bench.queue, current)
+    return current
 
 
 def rows(bench: Bench) -> list[tuple[object, ...]]:
-    """The queue as it is."""
+    """Return the rows of the queue."""
     return bench.conn.execute("SELECT * FROM ack_queue_default ORDER BY _id").fetchall()
 
 
 def test_waiting_edits_are_tagged_once(bench: Bench) -> None:
-    """Every edit that waits is tagged, no row changes, and the next pass reads only what was edited since."""
+    """Every waiting edit is tagged, no row changes, and the next pass reads only what was edited since."""
     before = rows(bench)
     assert run(bench).tagging
     assert (tagged(bench), rows(bench)) == ([1, 2, 3], before)
@@ -62,10 +62,10 @@ def test_waiting_edits_are_tagged_once(bench: Bench) -> None:
 
 @pytest.mark.parametrize("settings", [{"tagStashIDs": False}, {"dryRun": True}])
 def test_switched_off_it_stops(bench: Bench, settings: dict[str, bool]) -> None:
-    """Where the user has switched it off nothing is tagged, and edits are no reason to look any more."""
+    """With the switch off nothing is tagged, and edits no longer end the pause."""
     bench.stash.configure(**settings)
-    standing = run(bench)
-    assert (standing.tagging, tagged(bench)) == (False, [])
+    current = run(bench)
+    assert (current.tagging, tagged(bench)) == (False, [])
 
 
 def test_only_organized_scenes_where_only_those_count(bench: Bench) -> None:
@@ -80,21 +80,23 @@ def test_many_edits_are_read_in_portions(bench: Bench, monkeypatch: pytest.Monke
     monkeypatch.setattr(tagging_pass, "CHUNK", 2)
     bench.stash.log.clear()
     run(bench)
-    assert [len(one.variables["ids"]) for one in bench.stash.requests_for("ids: ") if "ids" in one.variables] == [2, 1]
+    assert [
+        len(request.variables["ids"]) for request in bench.stash.requests_for("ids: ") if "ids" in request.variables
+    ] == [2, 1]
     assert tagged(bench) == [1, 2, 3]
 
 
 def test_a_scene_that_cannot_be_read_stops_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scenes that Stash cannot read or has no longer are passed over, whichever stand beside them."""
+    """Scenes that Stash cannot read or no longer has are skipped, and the others tagged."""
     monkeypatch.setattr(tagging_pass, "CHUNK", 1)
     bench.stash.broken.add(1)
     bench.stash.destroy_scene(2, hook=False)
     run(bench)
-    assert [one for one in bench.stash.scenes if bench.stash.scenes[one].tags] == [3]
+    assert [scene_id for scene_id in bench.stash.scenes if bench.stash.scenes[scene_id].tags] == [3]
 
 
-def test_a_stash_that_refuses_the_settings_is_told(bench: Bench) -> None:
-    """Where Stash refuses more than the scenes, the pass is not made and will be repeated."""
+def test_a_stash_that_refuses_the_settings_raises(bench: Bench) -> None:
+    """If Stash fails for more than the scenes, the pass raises and will be repeated."""
     bench.app.stash.settings()
     bench.stash.forget("ConfigResult", "plugins")
     with pytest.raises(StashUnavailable):
@@ -115,16 +117,16 @@ def test_a_clock_that_was_wrong_hides_no_edit(bench: Bench) -> None:
 
 
 def test_the_worker_tags_while_plex_is_away(bench: Bench) -> None:
-    """With the breaker open an edit is tagged in Stash, Plex is left alone, and everything arrives when it is back."""
+    """With the breaker open an edit is tagged in Stash, Plex is left alone, and everything arrives later."""
     bench.stash.configure(tagStashIDs=False)
     bench.plex.stop()
     bench.work()
     assert bench.app.state.meta.breaker.is_open
     bench.stash.configure(tagStashIDs=True)
-    standing = Meta(bench.app.state.conn).pause
-    assert standing is not None
-    standing.tagging = True
-    Meta(bench.app.state.conn).pause = standing
+    current = Meta(bench.app.state.conn).pause
+    assert current is not None
+    current.tagging = True
+    Meta(bench.app.state.conn).pause = current
     bench.hook("scene:2")
     assert bench.work() is Next.IDLE
     assert (tagged(bench), len(bench.keys())) == ([1, 2, 3], 3)

@@ -44,7 +44,7 @@ POINTS = {
     "hook before the answer": Point("plexsync.entry", "say", "before"),
     # the worker, in the order of its work
     "worker starting": Point("plexsync.daemon.run", "drain", "before"),
-    "worker taking back": Point("plexsync.queue.worker_queue", "JobQueue.resume_unack_tasks", "after"),
+    "worker rescuing": Point("plexsync.queue.worker_queue", "JobQueue.resume_unack_tasks", "after"),
     "worker before lease commits": Point("plexsync.queue.jobs", "lease", "commit"),
     "worker after lease": Point("plexsync.queue.worker_queue", "JobQueue.lease", "after"),
     "worker after reading scenes": Point("plexsync.stash.api", "Stash.batch", "after"),
@@ -71,12 +71,12 @@ POINTS = {
     "worker after catch-up": Point("plexsync.worker.reconcile", "run", "after"),
     "worker exporting the status": Point("plexsync.core.environment", "replace", "before"),
     "worker exporting, file written": Point("os", "fsync", "after"),
-    # its way to the waiter and to its end
-    "worker becoming the waiter": Point("plexsync.daemon.process", "Holder.become", "before"),
-    "waiter starting": Point("plexsync.daemon.idle", "Idle.run", "before"),
-    "waiter waiting": Point("plexsync.daemon.idle", "decide", "after"),
-    "waiter ending": Point("plexsync.daemon.process", "Holder.end", "before"),
-    "waiter ended, lock given up": Point("plexsync.daemon.main", "_Life._has_due_rows", "before"),
+    # from work to idle, and to the end
+    "worker becoming idle": Point("plexsync.daemon.process", "Holder.become", "before"),
+    "idle worker starting": Point("plexsync.daemon.idle", "Idle.run", "before"),
+    "idle worker waiting": Point("plexsync.daemon.idle", "decide", "after"),
+    "idle worker ending": Point("plexsync.daemon.process", "Holder.end", "before"),
+    "idle worker ended, lock released": Point("plexsync.daemon.main", "_Process._has_due_rows", "before"),
     # tasks
     "task before marking": Point("plexsync.queue.bulk", "mark_many", "before"),
     "task after marking": Point("plexsync.queue.bulk", "mark_many", "after"),
@@ -98,7 +98,7 @@ class Bomb:
                 left, _, scene = file.read().partition(" ")
         except OSError:
             return
-        if scene and all(getattr(one, "id", None) != int(scene) for one in arguments):
+        if scene and all(getattr(argument, "id", None) != int(scene) for argument in arguments):
             return
         try:
             os.rename(self._path, f"{self._path}.{os.getpid()}")  # of two processes that come at once, one dies
@@ -111,7 +111,7 @@ class Bomb:
         os.kill(os.getpid(), SIGKILL)
 
     def wrap(self, function: Callable[..., Any], when: str) -> Callable[..., Any]:
-        """The function with the point in it."""
+        """Return the function with the point in it."""
 
         def wrapped(*arguments: Any, **named: Any) -> Any:
             if when == "before":
@@ -128,7 +128,7 @@ class Bomb:
         return wrapped
 
     def _tracer(self) -> Callable[[str], None]:
-        """Goes off at the first COMMIT after something was changed."""
+        """Return a trace callback that goes off at the first COMMIT after a change."""
         changed: list[str] = []
 
         def trace(sql: str) -> None:
@@ -141,7 +141,7 @@ class Bomb:
 
 
 def connection(owner: Any) -> Any:
-    """The SQLite connection that ``owner`` is or has."""
+    """Return the SQLite connection that ``owner`` is or has."""
     return getattr(owner, "_conn", getattr(owner, "conn", owner))
 
 
@@ -152,8 +152,8 @@ class Finder:
         self._folder = folder
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
-        """The ordinary spec, with a loader that wraps."""
-        mine = {point: one for point, one in POINTS.items() if one.module == name}
+        """Return the ordinary spec, with a loader that wraps."""
+        mine = {point: where for point, where in POINTS.items() if where.module == name}
         spec = PathFinder.find_spec(name, path) if mine else None
         if spec is None or spec.loader is None:
             return None

@@ -55,47 +55,47 @@ BITS = [
 
 
 def first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object as SQLite reads one with a key twice."""
-    found: dict[str, Any] = {}
+    """Return an object as SQLite reads one with equal keys: the first counts."""
+    first: dict[str, Any] = {}
     for key, value in pairs:
-        found.setdefault(key, value)
-    return found
+        first.setdefault(key, value)
+    return first
 
 
 def refuse(text: str) -> None:
-    """NaN is no JSON."""
+    """Reject NaN, which is not JSON."""
     raise ValueError(text)
 
 
 def named(raw: bytes) -> str:
-    """The key that an event names by the contract, read by Python's own parser; ``""`` for rubbish."""
+    """Return the key that an event names by the contract, as Python's JSON parser reads it; ``""`` for rubbish."""
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
-        found = json.loads(text, strict=False, object_pairs_hook=first_wins, parse_constant=refuse)
+        context = json.loads(text, strict=False, object_pairs_hook=first_wins, parse_constant=refuse)
     except (ValueError, RecursionError):
         return ""
     for name in ("args", "hookContext"):
-        found = found.get(name) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or type(found.get("id")) is not int or not 0 < found["id"] < 2**63:
+        context = context.get(name) if isinstance(context, dict) else None
+    if not isinstance(context, dict) or type(context.get("id")) is not int or not 0 < context["id"] < 2**63:
         return ""
-    kind = found.get("type")
-    return f"{hook.KINDS[kind]}:{found['id']}" if isinstance(kind, str) and kind in hook.KINDS else ""
+    kind = context.get("type")
+    return f"{hook.KINDS[kind]}:{context['id']}" if isinstance(kind, str) and kind in hook.KINDS else ""
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every (container, key or index) in a document."""
+    """Return every (container, key or index) in a document."""
     inner = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
-    return [(value, key) for key, _ in inner] + [place for _, one in inner for place in places(one)]
+    return [(value, key) for key, _ in inner] + [place for _, child in inner for place in places(child)]
 
 
 def replaced(raw: bytes, chance: random.Random) -> bytes:
-    """The document with some values replaced, renamed or gone; as it is where it is no JSON."""
+    """Return the document with some values replaced, renamed or removed; unchanged if it is not JSON."""
     try:
-        found = json.loads(raw)
+        document = json.loads(raw)
     except (ValueError, RecursionError):
         return raw
     for _ in range(chance.randint(1, 4)):
-        where = places(found)
+        where = places(document)
         if not where:
             break
         container, key = chance.choice(where)
@@ -105,11 +105,11 @@ def replaced(raw: bytes, chance: random.Random) -> bytes:
             container[chance.choice(["id", "type", "mode", "args", "Dir", "x"])] = container.pop(key)
         else:
             container[key] = copy.deepcopy(chance.choice(VALUES))
-    return json.dumps(found).encode()
+    return json.dumps(document).encode()
 
 
 def broken(raw: bytes, chance: random.Random) -> bytes:
-    """The document with bytes cut out, doubled, put in or changed."""
+    """Return the document with bytes cut out, repeated, inserted or changed."""
     for _ in range(chance.randint(1, 3)):
         start = chance.randint(0, len(raw))
         end = min(len(raw), start + chance.choice([1, 2, 10, 100, len(raw)]))
@@ -119,7 +119,7 @@ def broken(raw: bytes, chance: random.Random) -> bytes:
 
 
 def noise(raw: bytes, chance: random.Random) -> bytes:
-    """Nothing that resembles an event."""
+    """Return bytes that do not resemble an event."""
     made = [
         chance.randbytes(chance.randint(0, 200)),
         json.dumps(chance.choice(VALUES)).encode(),
@@ -133,7 +133,7 @@ WAYS: list[Callable[[bytes, random.Random], bytes]] = [replaced, replaced, broke
 
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
-    """The queue of the one data folder that every event is for, and whose worker seems to live."""
+    """Create the queue of the one data folder that every event is for; a worker seems to be running."""
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", str(tmp_path))
     with worker_held(tmp_path):
         conn = schema.open_queue(str(tmp_path), 0)
@@ -142,15 +142,15 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.C
 
 
 def answered(raw: bytes) -> str:
-    """What the door prints for these bytes, up to its ``os._exit``."""
-    found = events.read(raw)
-    if found.problem:
-        return events.to_json("error", found.problem)
-    return hook.handle(found) if found.is_hook else dispatch.answer(found)
+    """Return what the entry prints for these bytes before its ``os._exit``."""
+    event = events.read(raw)
+    if event.problem:
+        return events.to_json("error", event.problem)
+    return hook.handle(event) if event.is_hook else dispatch.answer(event)
 
 
 def spoilt(chance: random.Random) -> bytes:
-    """An event that names nothing any more."""
+    """Return an event that no longer names anything."""
     raw = chance.choice(WHOLE)
     while True:
         raw = chance.choice(WAYS)(raw, chance)
@@ -159,7 +159,7 @@ def spoilt(chance: random.Random) -> bytes:
 
 
 def well_said(raw: bytes) -> dict[str, Any]:
-    """The one document of an answer, which has one key, and one line of text where it is an error."""
+    """Return the one document of an answer: it has one key, and one line of text if it is an error."""
     said: dict[str, Any] = json.loads(answered(raw))
     assert list(said) in (["output"], ["error"]), raw
     if "error" in said:
@@ -171,7 +171,7 @@ def well_said(raw: bytes) -> dict[str, Any]:
 
 
 def keys(queue: sqlite3.Connection) -> list[str]:
-    """What stands in the queue."""
+    """Return the keys in the queue."""
     return [key for (key,) in queue.execute("SELECT key FROM ack_queue_default")]
 
 
@@ -183,7 +183,7 @@ def keys(queue: sqlite3.Connection) -> list[str]:
 )
 @given(seed=st.integers(0, 2**32))
 def test_ten_thousand_malformed_events(queue: sqlite3.Connection, capfd: pytest.CaptureFixture[str], seed: int) -> None:
-    """However an event is spoilt: one JSON document, no traceback, no row for rubbish."""
+    """However an event is damaged, there is one JSON document, no traceback, and no row for rubbish."""
     chance = random.Random(seed)
     for _ in range(MANY):
         raw = spoilt(chance)
@@ -208,7 +208,7 @@ JSON = st.recursive(
 def test_any_json_where_it_does_not_belong(
     queue: sqlite3.Connection, number: Any, kind: Any, connection: Any, given: Any
 ) -> None:
-    """Id, type, connection and input may be anything that JSON can say; a row comes of a usable id and type alone."""
+    """Id, type, connection and input may be any JSON: only a usable id and type make a row."""
     context = {"id": number, "type": kind, "input": given}
     whole = {"server_connection": connection, "args": {"hookContext": context}}
     said = well_said(json.dumps(whole, allow_nan=False).encode())
@@ -219,7 +219,7 @@ def test_any_json_where_it_does_not_belong(
 
 
 def test_the_good_one_is_queued(queue: sqlite3.Connection) -> None:
-    """What is spoilt here is queued while it is whole: the other tests do not pass because nothing ever is."""
+    """The undamaged event is queued, so the other tests do not pass because nothing ever is."""
     assert named(GOOD) == "scene:1"
     assert well_said(GOOD) == {"output": "queued scene:1"}
     assert keys(queue) == ["scene:1"]

@@ -1,4 +1,4 @@
-"""What the data folder says of the way to Stash, read in one place for everybody who asks."""
+"""``connection.json``: who writes it, who reads it, and what counts as no connection."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ WHOLE: dict[str, Any] = {"scheme": "https", "host": "stash.lan", "port": 443, "c
 
 
 def write(folder: Path, text: str) -> None:
-    """Write ``connection.json`` as it is."""
+    """Write ``connection.json`` with this content."""
     (folder / environment.CONNECTION).write_bytes(text.encode("latin-1"))
 
 
 @pytest.mark.parametrize("cookie", ["a-cookie", ""])
 def test_what_a_hook_leaves_is_what_is_read(tmp_path: Path, cookie: str) -> None:
-    """Scheme, host, port and cookie come back as the event brought them, and the API key is added."""
+    """Scheme, host, port and cookie are read as the event brought them, and the API key is added."""
     event = Event()
     event.scheme, event.host, event.port, event.cookie = "https", "::1", 9443, cookie
     leave_connection(event, str(tmp_path))
@@ -46,7 +46,7 @@ def test_a_cookie_may_be_missing(tmp_path: Path, cookie: str | None) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_none(tmp_path: Path, text: str | None) -> None:
-    """A file that is missing, torn or incomplete is no connection, and no error."""
+    """A missing, torn or incomplete file means no connection, without an error."""
     if text is not None:
         write(tmp_path, text)
     assert read_connection(str(tmp_path)) is None
@@ -62,18 +62,18 @@ def test_what_cannot_be_used_is_none(tmp_path: Path, text: str | None) -> None:
     ],
 )
 def test_an_address_becomes_a_url(connection: Connection, base: str) -> None:
-    """An IPv6 address is put in brackets, once."""
+    """An IPv6 address gets brackets, but only once."""
     assert connection.base == base
 
 
 def test_a_connection_shows_no_secret() -> None:
-    """What a log or a traceback prints of a connection is where it leads, not how it signs in."""
+    """In a log or traceback a connection shows the address, and neither cookie nor key."""
     shown = f"{Connection(cookie='c00kie', api_key='k3y')!r} {Connection(cookie='c00kie', api_key='k3y')}"
     assert shown == "Connection(http://127.0.0.1:9999) Connection(http://127.0.0.1:9999)"
 
 
 def test_connections_are_values() -> None:
-    """Equal ones are one in a set; another cookie makes another connection to the same Stash by the same login."""
+    """Equal connections are one in a set; another cookie is another connection with the same login."""
     one, same, other = Connection(cookie="a"), Connection(cookie="a"), Connection(cookie="b")
     assert len({one, same, other}) == 2
     assert one != other

@@ -1,4 +1,4 @@
-"""What a dead worker leaves in the queue: whose turn it is next, and who takes it up. Real SQLite files."""
+"""The rows that a dead worker leaves in the queue: their order, and who takes them over. Real SQLite files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, 
 
 
 def test_those_that_saw_fewer_deaths_come_first(tmp_path: Path) -> None:
-    """Of scenes that go alone, the one that was there at the most deaths waits until the others are done."""
+    """Of the rows that are leased alone, the one with the most rescues comes last."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3", "scene:4")
     for key, rescues in (("scene:1", 4), ("scene:2", 3), ("scene:3", 2), ("scene:4", 1)):
@@ -23,7 +23,7 @@ def test_those_that_saw_fewer_deaths_come_first(tmp_path: Path) -> None:
 
 
 def test_between_equals_the_older_edit_comes_first(tmp_path: Path) -> None:
-    """Scenes of one fatal batch go in the order of their edits, one at a time."""
+    """The scenes of one fatal batch are leased one by one, in the order of their edits."""
     conn = made(tmp_path)
     put(conn, "scene:2")
     put(conn, "scene:1", now=NOW + 1)
@@ -33,7 +33,7 @@ def test_between_equals_the_older_edit_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_dead_workers_rows_are_followed(tmp_path: Path) -> None:
-    """Process queue follows what a dead worker had leased, and leaves a living worker's batch alone."""
+    """Process queue follows the rows that a dead worker had leased, and leaves a living worker's batch alone."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     assert leased(conn) == ["scene:1"]
@@ -44,7 +44,7 @@ def test_a_dead_workers_rows_are_followed(tmp_path: Path) -> None:
 
 
 def test_sync_all_brings_back_what_died_as_of_now(tmp_path: Path) -> None:
-    """A scene that ended in the dead letters is due from the moment at which a task marks it again, not from before."""
+    """A dead letter that a task marks again is due from that moment, not from before."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     for _ in range(jobs.DEAD_AFTER):
@@ -56,7 +56,7 @@ def test_sync_all_brings_back_what_died_as_of_now(tmp_path: Path) -> None:
 
 
 def test_what_a_stopped_task_had_marked_is_no_orphan(tmp_path: Path) -> None:
-    """Stop means stop, also where the worker died with the stopped task's rows in hand."""
+    """Stop drops a task's rows even if the worker died with them leased."""
     conn = made(tmp_path)
     bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "stopped", NOW, lambda seconds: None)
     assert leased(conn) == ["scene:1"]

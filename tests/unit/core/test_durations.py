@@ -1,4 +1,4 @@
-"""The durations of the contract: their defaults, and what an environment variable may say."""
+"""The contract's durations: their defaults, and the environment variables that override them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_defaults_are_those_of_the_contract() -> None:
-    """Without environment variables each duration is what the contract says, and there is no other."""
+    """Without environment variables every duration is the contract's, and there are no others."""
     assert {name: environment.seconds(name) for name in environment.DEFAULTS} == CONTRACT
 
 
@@ -43,20 +43,20 @@ def test_the_environment_overrides(monkeypatch: pytest.MonkeyPatch, name: str, t
 
 @pytest.mark.parametrize("text", ["", "  ", "soon", "2s", "-1", "-0.001", "inf", "-inf", "nan", "1e999", "1,5"])
 def test_what_is_no_duration_means_the_default(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Text, negative and endless values never reach a timer: the default does."""
+    """Text, negative and infinite values mean the default, and never reach a timer."""
     monkeypatch.setenv("PLEXSYNC_RETRY_CAP", text)
     assert environment.seconds("PLEXSYNC_RETRY_CAP") == 300
 
 
 def test_an_unknown_duration_is_our_bug() -> None:
-    """A name that the contract does not know is no duration."""
+    """A name that the contract does not have raises an error."""
     with pytest.raises(KeyError):
         environment.seconds("PLEXSYNC_PATIENCE")
 
 
 @pytest.mark.parametrize("name", ["SETTLE", "RETRY_CAP", "MISSING_CAP", "BREAKER_RESET_CAP"])
 def test_the_horizon_lies_behind_the_longest_cap(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """No due time that an honest clock gave lies beyond the horizon: an hour and a minute unless a cap is longer."""
+    """With a correct clock no due time is beyond the horizon: an hour and a minute, or a longer cap."""
     assert environment.horizon() == 3660
     monkeypatch.setenv(f"PLEXSYNC_{name}", "10000")
     assert environment.horizon() == 10060
@@ -64,6 +64,6 @@ def test_the_horizon_lies_behind_the_longest_cap(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("text", "wanted"), [("0", 0.001), ("0.5", 0.5), ("", 5.0), ("soon", 5.0)])
 def test_a_timeout_of_zero_is_one_that_sockets_take(monkeypatch: pytest.MonkeyPatch, text: str, wanted: float) -> None:
-    """Zero means that nothing is waited for; requests refuses a zero, so it becomes the shortest wait there is."""
+    """Zero means "do not wait", which requests rejects, so it becomes the shortest wait there is."""
     monkeypatch.setenv("PLEXSYNC_CONNECT_TIMEOUT", text)
     assert environment.timeout("PLEXSYNC_CONNECT_TIMEOUT") == wanted

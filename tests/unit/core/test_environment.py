@@ -1,4 +1,4 @@
-"""Where PlexSync's files lie, and how a process that is no hook gets its packages."""
+"""The location of PlexSync's files, and how a process that is not a hook gets its packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_plugin_finds_itself() -> None:
-    """Folder, entry and manifest are absolute, whatever Stash's working directory is, and they exist."""
+    """Folder, entry and manifest exist, and are absolute whatever Stash's working directory is."""
     assert Path(environment.PLUGIN_DIR) == ROOT
     assert Path(environment.ENTRY) == ROOT / "PlexSync.py"
     assert Path(environment.MANIFEST) == ROOT / "PlexSync.yml"
@@ -45,7 +45,7 @@ def test_the_data_folder_lies_in_stashs(tmp_path: Path) -> None:
 
 
 def test_a_relative_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relative folder is taken from the working directory, once: the worker changes into its own."""
+    """A relative folder is resolved once, because the worker changes its working directory."""
     monkeypatch.chdir(tmp_path)
     assert Path(environment.data_dir("stash")) == tmp_path / "stash" / "plugin_data" / "PlexSync"
     monkeypatch.setenv("PLEXSYNC_DATA_DIR", "elsewhere")
@@ -53,7 +53,7 @@ def test_a_relative_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_without_a_name_there_is_no_folder() -> None:
-    """Where neither Stash nor the environment names a folder, none is made up."""
+    """Where neither Stash nor the environment names a folder, there is none."""
     assert environment.data_dir("") == ""
 
 
@@ -66,7 +66,7 @@ def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("executable", [sys.executable, "python3", ""])
 def test_under_the_flag_site_is_loaded_when_asked_for(executable: str) -> None:
-    """With ``-S`` nothing of ``site`` is there until it is asked for, whether Python knows its own path or not."""
+    """With ``-S``, ``site`` is loaded only on request, whether or not Python knows its own path."""
     code = (
         "import sys\n"
         "from plexsync.core import environment\n"
@@ -85,7 +85,7 @@ def test_under_the_flag_site_is_loaded_when_asked_for(executable: str) -> None:
 
 
 def test_without_the_flag_site_is_not_loaded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that Python has given its packages is left alone."""
+    """A process that already has its packages is left alone."""
     calls: list[str] = []
     monkeypatch.setattr(site, "main", lambda: calls.append("main"))
     environment.load_site()

@@ -1,4 +1,4 @@
-"""What is read from Stash's stdin, and that nothing on it can make the reader raise."""
+"""Reading Stash's stdin: what is extracted, and that no input makes the reader raise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ named = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.nam
 
 @named
 def test_every_event_is_told_apart(vector: Vector) -> None:
-    """An event names exactly the key that it marks, or it is refused with a sentence, or it is none of our business."""
+    """An event names exactly its key, is rejected with a sentence, or is ignored."""
     event = events.read(vector.raw)
     kind = hook.KINDS.get(event.type)
     key = f"{kind}:{event.id}" if event.is_hook and kind and event.id and event.stash_dir else ""
@@ -31,7 +31,7 @@ def test_every_event_is_told_apart(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", RECORDED, ids=lambda vector: vector.name)
 def test_recordings_are_read_whole(vector: Vector) -> None:
-    """From each hook that Stash v0.30.1 sent, the connection is read, and the whole text is kept."""
+    """The connection and the whole text are read from every hook that Stash v0.30.1 sent."""
     event = events.read(vector.raw)
     assert (event.scheme, event.host, event.port) == ("http", "127.0.0.1", 9999)
     assert (event.cookie, event.stash_dir) == ("c2Vzc2lvbg==", hook_events.DIR)
@@ -41,7 +41,7 @@ def test_recordings_are_read_whole(vector: Vector) -> None:
 
 @pytest.mark.parametrize(("raw", "mode"), [(TASK, "sync_all"), (OPERATION, "status")])
 def test_tasks_and_operations_carry_their_mode(raw: bytes, mode: str) -> None:
-    """A task or operation is no hook, and its mode and connection are read."""
+    """A task or operation is not a hook, and its mode and connection are read."""
     event = events.read(raw)
     assert (event.is_hook, event.mode, event.problem) == (False, mode, "")
     assert (event.port, event.cookie, event.stash_dir) == (9999, "c2Vzc2lvbg==", hook_events.DIR)
@@ -74,20 +74,20 @@ def test_tasks_and_operations_carry_their_mode(raw: bytes, mode: str) -> None:
     ],
 )
 def test_the_address_can_be_called(connection: dict[str, Any], wanted: tuple[str, str, int]) -> None:
-    """Whatever Stash says of its address, the result is one that a client can connect to."""
+    """Whatever address Stash names, the result is one that a client can connect to."""
     event = events.read(hook_events.hook(1, "Scene.Update.Post", **connection))
     assert (event.scheme, event.host, event.port) == wanted
 
 
 @pytest.mark.parametrize("cookie", [None, {}, [], "x", {"Value": None}, {"Value": 5}, {"Value": ["x"]}, {"Value": ""}])
 def test_a_cookie_of_another_kind_is_none(cookie: object) -> None:
-    """Where Stash sends no usable cookie the event is good all the same and the cookie empty."""
+    """An event without a usable cookie is valid, with an empty cookie."""
     event = events.read(hook_events.hook(1, "Scene.Update.Post", SessionCookie=cookie))
     assert (event.cookie, event.id, event.problem) == ("", 1, "")
 
 
 def test_lone_surrogates_do_not_lose_the_event() -> None:
-    """What SQLite cannot extract is read in the slow way: same event, the surrogates replaced, the text kept whole."""
+    """The slow path reads what SQLite cannot extract: the same event, surrogates replaced, text unchanged."""
     raw = hook_events.hook(4, "Tag.Merge.Post", {"x": "\ud800"}, SessionCookie={"Value": "a\udc00b"})
     event = events.read(raw)
     assert (event.id, event.type, event.cookie, event.problem) == (4, "Tag.Merge.Post", "a?b", "")
@@ -98,7 +98,7 @@ def test_lone_surrogates_do_not_lose_the_event() -> None:
     "odd", [b"[" * 2_000 + b"]" * 2_000, b"[" * 200_000, b"9" * 5_000], ids=["deep", "deeper", "long"]
 )
 def test_what_no_reader_can_follow_is_refused(odd: bytes) -> None:
-    """Nesting or a number beyond every reader's bounds ends in a sentence, on the slow way too."""
+    """Nesting or a number beyond the limits of both paths ends in a sentence."""
     event = events.read(GOOD.replace(b"Scene", b"\\ud800").replace(b": null", b": " + odd))
     assert "could not read the JSON" in event.problem
 
@@ -114,27 +114,27 @@ def test_what_no_reader_can_follow_is_refused(odd: bytes) -> None:
     ],
 )
 def test_a_large_event_reads_as_a_small_one(size: int, raw: bytes, wanted: tuple[int, str, str]) -> None:
-    """However an event is read, by SQLite or for its size by ``json``, it says the same."""
+    """An event reads the same by SQLite and, because of its size, by ``json``."""
     event = events.read(raw.replace(b'"server_connection"', b'"cover": "%s", "server_connection"' % (b"x" * size)))
     assert (event.id, event.type, event.problem) == wanted
 
 
 def test_a_large_cover_is_never_looked_into() -> None:
-    """A key that stands inside a hook's input is not taken for one of the event's own."""
+    """A key inside a hook's input is not taken for one of the event."""
     event = events.read(hook_events.hook(5, "Scene.Update.Post", {"args": {"mode": "x"}, "id": 9, "type": "y"}))
     assert (event.id, event.type, event.mode) == (5, "Scene.Update.Post", "")
 
 
 @pytest.mark.parametrize("text", ["", "plain", 'q"uo\\te', "a\nb\tc", "\ud800", "\0", "\u2028", "é" * 500])
 def test_answers_are_json(text: str) -> None:
-    """Any sentence, whatever stands in it, is printed as one JSON document on one line."""
+    """Any sentence is printed as one JSON document on one line."""
     answer = events.to_json("error", text)
     assert json.loads(answer) == {"error": text.encode("utf-8", "replace").decode()}
     assert "\n" not in answer
 
 
 def well_formed(event: events.Event) -> None:
-    """The promises of ``Event``, whatever was read."""
+    """Check what ``Event`` promises, whatever was read."""
     assert all(isinstance(getattr(event, name), str) for name in TEXTS)
     assert type(event.id) is int
     assert 0 <= event.id < 2**63
@@ -147,14 +147,14 @@ def well_formed(event: events.Event) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.binary(max_size=200), st.text(st.characters()).map(lambda t: t.encode("utf-8", "surrogatepass"))))
 def test_arbitrary_bytes_never_raise(raw: bytes) -> None:
-    """No bytes on stdin make the reader raise, and what comes back is well formed."""
+    """No bytes on stdin make the reader raise, and the result is well formed."""
     well_formed(events.read(raw))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damaged_documents_never_raise(data: st.DataObject) -> None:
-    """A good document with bytes cut out, overwritten or put in is read or refused, never raised over."""
+    """A document with bytes cut out, overwritten or inserted is read or rejected, without an exception."""
     raw = bytearray(data.draw(st.sampled_from([v.raw for v in RECORDED] + [TASK, OPERATION])))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(raw)))
@@ -178,7 +178,7 @@ PLACES: list[tuple[str, ...]] = [
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), values), min_size=1, max_size=3))
 def test_any_value_at_any_place_never_raises(changes: list[tuple[tuple[str, ...], object]]) -> None:
-    """JSON of any type where Stash should have said something else is read or refused, never raised over."""
+    """JSON of any type in the wrong place is read or rejected, without an exception."""
     document: Any = json.loads(GOOD)
     for place, value in changes:
         inside = document

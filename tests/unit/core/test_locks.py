@@ -1,4 +1,4 @@
-"""The kernel locks: one holder at a time, freed however the holder dies, the text readable meanwhile."""
+"""File locks: one holder at a time, freed however the holder dies, and the text readable meanwhile."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ sys.stdin.read()
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    """Where a lock file is to be."""
+    """Return the path of a lock file that does not exist yet."""
     return str(tmp_path / "worker.lock")
 
 
 @pytest.fixture
 def two(path: str) -> Iterator[tuple[int, int]]:
-    """Two open files on one lock, as two processes have them."""
-    one, other = locks.open_lock(path), locks.open_lock(path)
-    yield one, other
-    os.close(one)
+    """Return two open files on one lock, as two processes have them."""
+    first, other = locks.open_lock(path), locks.open_lock(path)
+    yield first, other
+    os.close(first)
     os.close(other)
 
 
 def test_one_holder_at_a_time(two: tuple[int, int]) -> None:
-    """While one has the lock nobody else obtains it; the holder may ask again; given up, it is free."""
-    one, other = two
-    assert locks.try_lock(one)
-    assert locks.try_lock(one)
+    """While the lock is held nobody else obtains it; the holder may try again; once released it is free."""
+    first, other = two
+    assert locks.try_lock(first)
+    assert locks.try_lock(first)
     assert not locks.try_lock(other)
-    locks.unlock(one)
+    locks.unlock(first)
     assert locks.try_lock(other)
-    assert not locks.try_lock(one)
+    assert not locks.try_lock(first)
 
 
 def test_a_killed_holder_frees_the_lock(path: str) -> None:
@@ -68,11 +68,11 @@ def test_a_killed_holder_frees_the_lock(path: str) -> None:
 
 
 def test_a_duplicate_keeps_the_lock(path: str) -> None:
-    """The lock lives on in a descriptor that was handed over: the worker's, when the hook closes its own."""
-    one, other = locks.open_lock(path), locks.open_lock(path)
-    assert locks.try_lock(one)
-    handed = os.dup(one)
-    os.close(one)
+    """A descriptor that was passed on keeps the lock: the worker's, when the hook closes its own."""
+    first, other = locks.open_lock(path), locks.open_lock(path)
+    assert locks.try_lock(first)
+    handed = os.dup(first)
+    os.close(first)
     assert not locks.try_lock(other)
     os.close(handed)
     assert locks.try_lock(other)
@@ -80,7 +80,7 @@ def test_a_duplicate_keeps_the_lock(path: str) -> None:
 
 
 def test_a_filesystem_without_locks_is_an_error(two: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system cannot lock at all that is said, and not taken for a holder."""
+    """A file system without locks is an error, and not taken for a held lock."""
 
     def refuse(fd: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -91,7 +91,7 @@ def test_a_filesystem_without_locks_is_an_error(two: tuple[int, int], monkeypatc
 
 
 def test_lock_files_are_private(path: str) -> None:
-    """A lock file is nobody else's, and a child inherits no lock unless it is handed one."""
+    """Only the owner can read a lock file, and a child inherits a lock only if it is passed on."""
     old = os.umask(0)
     try:
         fd = locks.open_lock(path)
@@ -103,7 +103,7 @@ def test_lock_files_are_private(path: str) -> None:
 
 
 def test_opening_keeps_the_text(path: str) -> None:
-    """Whoever looks at a lock does not wipe the pid of its holder."""
+    """Opening a lock file does not wipe the pid of its holder."""
     Path(path).write_text("4711", "ascii")
     fd = locks.open_lock(path)
     assert locks.read_text(fd) == "4711"
@@ -111,14 +111,14 @@ def test_opening_keeps_the_text(path: str) -> None:
 
 
 def test_waiting_ends_with_patience(two: tuple[int, int]) -> None:
-    """A lock that stays taken is not waited for longer than asked; a free one is obtained without patience."""
+    """A held lock is not waited for longer than asked; a free one is obtained at once."""
     assert locks.wait_lock(two[0], 0)
     assert not locks.wait_lock(two[1], 0)
     assert not locks.wait_lock(two[1], 0.005, 0.001)
 
 
 def test_waiting_obtains_what_becomes_free(two: tuple[int, int]) -> None:
-    """A lock that is given up meanwhile is obtained."""
+    """A lock that is released meanwhile is obtained."""
     assert locks.try_lock(two[0])
     timer = threading.Timer(0.02, locks.unlock, [two[0]])
     timer.start()
@@ -128,14 +128,14 @@ def test_waiting_obtains_what_becomes_free(two: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [("", "7"), ("123456", "78"), ("7", ""), ("1", "1")])
 def test_text_is_replaced(two: tuple[int, int], first: str, second: str) -> None:
-    """What stood in the file before never shows behind a shorter text."""
+    """A shorter text leaves nothing of the old one."""
     locks.write_text(two[0], first)
     locks.write_text(two[0], second)
     assert locks.read_text(two[1]) == second
 
 
 def test_writing_does_not_depend_on_the_shared_offset(two: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hook and worker write the pid through one open file: a write of the other's in between does not displace it."""
+    """Hook and worker write the pid through one open file, and neither displaces the other's text."""
     seek = os.lseek
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(os, "lseek", lambda fd, at, how: seek(fd, 4, os.SEEK_SET))
@@ -144,13 +144,13 @@ def test_writing_does_not_depend_on_the_shared_offset(two: tuple[int, int], monk
 
 
 def test_text_of_no_text_is_survived(two: tuple[int, int], path: str) -> None:
-    """A lock file that something else wrote to is read, not raised over."""
+    """A lock file with bytes that are not text is read without an exception."""
     Path(path).write_bytes(b"\xff" * 1000)
     assert len(locks.read_text(two[0])) == 256
 
 
 class Msvcrt(ModuleType):
-    """Windows' byte locks as the C library has them: mandatory, by open file, refused to their own holder too."""
+    """Windows' byte locks as in the C library: mandatory, per open file, refused to their own holder too."""
 
     LK_NBLCK, LK_UNLCK = 2, 0
 
@@ -177,7 +177,7 @@ class Msvcrt(ModuleType):
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Msvcrt]:
-    """``locks`` as it is loaded on Windows, and the locks that are held there."""
+    """Return ``locks`` as it is loaded on Windows, and the locks that are held there."""
     msvcrt = Msvcrt()
     monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
     with monkeypatch.context() as patched:
@@ -191,7 +191,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Msvcrt]:
 
 
 def test_windows_has_its_own_pair(windows: tuple[ModuleType, Msvcrt]) -> None:
-    """On Windows nothing asks for flock, and elsewhere nothing for msvcrt."""
+    """Windows never imports flock, and other systems never import msvcrt."""
     module, _ = windows
     assert (module.WINDOWS, module.try_lock, module.unlock) == (True, locks_windows.try_lock, locks_windows.unlock)
     assert not hasattr(module, "fcntl")
@@ -199,28 +199,28 @@ def test_windows_has_its_own_pair(windows: tuple[ModuleType, Msvcrt]) -> None:
 
 
 def test_windows_locks_have_one_holder(windows: tuple[ModuleType, Msvcrt], two: tuple[int, int]) -> None:
-    """The promise of the lock holds with byte locks: one holder, free again when given up."""
+    """Byte locks too have one holder at a time, and are free again when released."""
     module, _ = windows
-    one, other = two
-    assert module.try_lock(one)
+    first, other = two
+    assert module.try_lock(first)
     assert not module.try_lock(other)
     assert not module.wait_lock(other, 0)
-    module.unlock(one)
+    module.unlock(first)
     assert module.wait_lock(other, 0)
     with pytest.raises(PermissionError):
-        module.unlock(one)
+        module.unlock(first)
 
 
 def test_windows_locks_leave_the_text_readable(windows: tuple[ModuleType, Msvcrt], two: tuple[int, int]) -> None:
-    """A locked byte cannot be read on Windows, so the locked one lies where no text ever reaches."""
+    """A locked byte cannot be read on Windows, so it lies where no text ever reaches."""
     module, msvcrt = windows
-    one, other = two
-    assert module.try_lock(one)
-    module.write_text(one, "123456")
-    module.write_text(one, "4711")
+    first, other = two
+    assert module.try_lock(first)
+    module.write_text(first, "123456")
+    module.write_text(first, "4711")
     assert module.read_text(other) == "4711"
     ((_, byte),) = msvcrt.held
     assert byte > 1_000_000
-    assert os.fstat(one).st_size == 4
-    module.unlock(one)
+    assert os.fstat(first).st_size == 4
+    module.unlock(first)
     assert not msvcrt.held

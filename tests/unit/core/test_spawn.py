@@ -1,4 +1,4 @@
-"""Starting the worker: detached from the hook, and holding nothing of it but the lock."""
+"""Starting the worker: detached from the hook, and inheriting nothing but the lock."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ POSIX_SPAWN = os.posix_spawn
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """A program that stands for the worker."""
+    """Return a program that stands in for the worker."""
     path = tmp_path / "worker.py"
     path.write_text(CHILD, "utf-8")
     return path
 
 
 def identity(fd: int) -> list[int]:
-    """Which open file a descriptor is, whatever its number."""
+    """Return which open file a descriptor is, whatever its number."""
     status = os.fstat(fd)
     return [status.st_dev, status.st_ino]
 
 
 def report(tmp_path: Path, script: Path, keep: int, program: str = sys.executable) -> dict[str, Any]:
-    """What the child said of itself; it has ended by then."""
+    """Return what the child reported about itself; it has ended by then."""
     out = tmp_path / "report.json"
     pid = spawn.spawn([program, str(script), str(out)], keep)
     assert os.waitpid(pid, 0) == (pid, 0)
@@ -51,7 +51,7 @@ def report(tmp_path: Path, script: Path, keep: int, program: str = sys.executabl
 
 
 def test_the_child_is_detached(tmp_path: Path, script: Path) -> None:
-    """The child leads a session of its own, its first three descriptors are the null device, and it holds the lock."""
+    """The child leads a new session, its first three descriptors are the null device, and it holds the lock."""
     keep = locks.open_lock(str(tmp_path / "worker.lock"))
     said = report(tmp_path, script, keep)
     null = os.open(os.devnull, os.O_RDWR)
@@ -63,7 +63,7 @@ def test_the_child_is_detached(tmp_path: Path, script: Path) -> None:
 
 
 def test_leaked_descriptors_are_closed(tmp_path: Path, script: Path) -> None:
-    """What Stash, or what started Stash, left inheritable in the hook does not reach the worker."""
+    """Descriptors that Stash, or whatever started Stash, left inheritable do not reach the worker."""
     keep = locks.open_lock(str(tmp_path / "worker.lock"))
     leak, private = os.open(__file__, os.O_RDONLY), os.open(__file__, os.O_RDONLY)
     pipe = os.pipe()
@@ -82,7 +82,7 @@ def test_leaked_descriptors_are_closed(tmp_path: Path, script: Path) -> None:
 def test_without_a_listing_of_descriptors_it_starts_all_the_same(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the system has no ``/dev/fd`` the worker starts, only less tidily."""
+    """Without ``/dev/fd`` the worker starts too, and inherits what leaked."""
     keep = locks.open_lock(str(tmp_path / "worker.lock"))
 
     def missing(path: str) -> list[str]:
@@ -96,7 +96,7 @@ def test_without_a_listing_of_descriptors_it_starts_all_the_same(
 def test_a_libc_without_setsid_starts_it_all_the_same(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without POSIX_SPAWN_SETSID the worker is started in this session; it leaves that by itself."""
+    """Without POSIX_SPAWN_SETSID the worker starts in this session, and leaves it later."""
 
     def spare(*args: Any, setsid: bool = False, **more: Any) -> int:
         if setsid:
@@ -114,7 +114,7 @@ def test_a_libc_without_setsid_starts_it_all_the_same(
 def test_an_interpreter_without_a_path_is_looked_for(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where Python does not know its own path it is found by name, and the worker is detached as ever."""
+    """Where Python does not know its own path it is found by name, and the worker is detached as usual."""
     folder, program = os.path.split(sys.executable)
     monkeypatch.setenv("PATH", folder, prepend=os.pathsep)
     keep = locks.open_lock(str(tmp_path / "worker.lock"))
@@ -126,7 +126,7 @@ def test_an_interpreter_without_a_path_is_looked_for(
 def test_the_worker_gets_the_lock_and_its_pid_is_written(
     tmp_path: Path, script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lock is never free between starter and worker, and its file tells the worker's pid."""
+    """The lock is never free between starter and worker, and its file has the worker's pid."""
     lock, out, go = tmp_path / environment.WORKER_LOCK, tmp_path / "out", tmp_path / "go"
     wait = f"import sys, time\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.005)\n"
     script.write_text(f"import os, sys\nsys.argv[1:1] = [{str(out)!r}]\n" + CHILD + wait, "utf-8")
@@ -147,7 +147,7 @@ def test_the_worker_gets_the_lock_and_its_pid_is_written(
 
 
 class Windows:
-    """Stands where Windows' process start is: remembers, refuses what a job object refuses."""
+    """Stands in for starting processes on Windows: records the calls, and refuses what a job object refuses."""
 
     def __init__(self, refused: int) -> None:
         self.refused = refused
@@ -165,7 +165,7 @@ class Windows:
 def test_windows_starts_it_detached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int, flags: list[int]
 ) -> None:
-    """On Windows the lock is given up for the worker to take; it has no console, no handle of ours, its own group."""
+    """On Windows the lock is released for the worker, which has no console, none of our handles, and its own group."""
     windows = Windows(refused)
     monkeypatch.setattr(subprocess, "Popen", windows)
     monkeypatch.setattr(locks, "WINDOWS", True)
@@ -184,7 +184,7 @@ def test_windows_starts_it_detached(
 
 @pytest.mark.parametrize("windows", [False, True], ids=["POSIX", "Windows"])
 def test_the_worker_of_a_hook_gets_its_packages(tmp_path: Path, windows: bool) -> None:
-    """The hook's own ``-S`` is not handed on, by neither way of starting: the worker needs ``site``."""
+    """Neither way of starting passes on the hook's ``-S``: the worker needs ``site``."""
     code = (
         "import sys\n"
         "from plexsync.core import environment, locks, spawn\n"
@@ -201,7 +201,7 @@ def test_the_worker_of_a_hook_gets_its_packages(tmp_path: Path, windows: bool) -
 
 
 def test_windows_says_when_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that Windows refuses in either way is an error, not a worker."""
+    """If Windows refuses both ways of starting, that is an error."""
     monkeypatch.setattr(subprocess, "Popen", Windows(0x208))
     with pytest.raises(PermissionError):
         spawn.detached(["python"])

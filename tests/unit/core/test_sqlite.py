@@ -39,7 +39,7 @@ print(conn.execute("SELECT 1").fetchone()[0])
 
 
 def fresh() -> ModuleType:
-    """The module, executed once more."""
+    """Execute the module once more and return it."""
     spec = importlib.util.spec_from_file_location("fresh_sqlite", str(sqlite.__file__))
     assert spec is not None
     assert spec.loader is not None
@@ -50,13 +50,13 @@ def fresh() -> ModuleType:
 
 @pytest.fixture
 def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither ``functools`` nor the core is loaded, as at a hook's start."""
+    """Unload ``functools`` and the core, as at a hook's start."""
     for name in ("functools", "_sqlite3"):
         monkeypatch.delitem(sys.modules, name)
 
 
 def selects(module: ModuleType) -> int:
-    """What a query through the module gives."""
+    """Return the result of a query through the module."""
     conn: Any = module.sqlite3.connect(":memory:")
     try:
         number: int = conn.execute("SELECT 7").fetchone()[0]
@@ -66,7 +66,7 @@ def selects(module: ModuleType) -> int:
 
 
 def test_a_hook_loads_no_functools() -> None:
-    """In a fresh interpreter the core works without ``functools``, and who needs the real one later gets it."""
+    """In a fresh interpreter the core works without ``functools``, and a later import gets the real one."""
     done = subprocess.run(
         [sys.executable, "-S", "-c", PROGRAM], cwd=environment.PLUGIN_DIR, capture_output=True, text=True, check=False
     )
@@ -74,7 +74,7 @@ def test_a_hook_loads_no_functools() -> None:
 
 
 def test_the_stand_in_is_gone_after_the_import(unloaded: None) -> None:
-    """The stand-in serves one import: afterwards there is no ``functools``, so the next to ask loads the real one."""
+    """The stand-in serves one import; afterwards an import of ``functools`` loads the real one."""
     module = fresh()
     assert "functools" not in sys.modules
     assert selects(module) == 7
@@ -96,7 +96,7 @@ def test_what_is_loaded_stays() -> None:
 def test_where_it_cannot_be_done_the_import_is_the_ordinary_one(
     monkeypatch: pytest.MonkeyPatch, unloaded: None, way: str
 ) -> None:
-    """Another implementation, or one without ``_functools``, imports the core with the real ``functools``."""
+    """Another implementation, or one without ``_functools``, uses the real ``functools``."""
     if way == "another Python":
         monkeypatch.setattr(sys.implementation, "name", "another")
     else:
@@ -109,7 +109,7 @@ def test_where_it_cannot_be_done_the_import_is_the_ordinary_one(
 
 
 class Demanding:
-    """Finds a core that takes more from ``functools`` than the C half of its cache."""
+    """Finds a core that uses more of ``functools`` than the C part of its cache."""
 
     def __init__(self) -> None:
         self.tries: list[bool] = []

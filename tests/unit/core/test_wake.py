@@ -28,7 +28,7 @@ class Started(list[tuple[str, str]]):
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
-    """Records instead of starting processes; those are in the process tests."""
+    """Record the starts instead of starting processes, which the process tests do."""
     record = Started()
     monkeypatch.setattr(spawn, "start_worker", record)
     return record
@@ -36,7 +36,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[int]:
-    """The lock of a worker that lives: a descriptor that holds it."""
+    """Return a descriptor that holds the lock, as a running worker does."""
     fd = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
     assert locks.try_lock(fd)
     yield fd
@@ -44,7 +44,7 @@ def holder(tmp_path: Path) -> Iterator[int]:
 
 
 def on_look(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> list[float]:
-    """Replace the pause between two looks by a record of it; ``act`` happens in the ``number``th."""
+    """Record the pauses between attempts instead of sleeping; call ``act`` in the ``number``-th."""
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -58,7 +58,7 @@ def on_look(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None
 
 @pytest.mark.parametrize("text", [None, "", PID], ids=["no file", "empty", "own pid"])
 def test_a_free_lock_means_a_new_worker(tmp_path: Path, started: Started, text: str | None) -> None:
-    """Where nobody holds the lock a worker is started under it, and a dead one's pid is gone by then."""
+    """Where nobody holds the lock a worker is started under it, and a dead worker's pid has been wiped."""
     if text is not None:
         (tmp_path / environment.WORKER_LOCK).write_text(text, "ascii")
     assert wake.wake(str(tmp_path))
@@ -66,7 +66,7 @@ def test_a_free_lock_means_a_new_worker(tmp_path: Path, started: Started, text: 
 
 
 def test_a_living_worker_is_left_alone(tmp_path: Path, started: Started, holder: int) -> None:
-    """A held lock with a pid belongs to a worker that will see the row: nothing is started, nothing waited for."""
+    """A held lock with a pid belongs to a worker that will see the row: no start, no wait."""
     locks.write_text(holder, PID)
     assert not wake.wake(str(tmp_path))
     assert started == []
@@ -76,7 +76,7 @@ def test_a_living_worker_is_left_alone(tmp_path: Path, started: Started, holder:
 def test_a_starting_worker_is_waited_for(
     tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A held, empty file belongs to a worker that starts: once its pid stands there, it is left alone."""
+    """A held, empty file belongs to a worker that is starting: once it has a pid, it is left alone."""
     pauses = on_look(monkeypatch, 3, lambda: locks.write_text(holder, PID))
     assert not wake.wake(str(tmp_path))
     assert len(pauses) == 3
@@ -86,7 +86,7 @@ def test_a_starting_worker_is_waited_for(
 def test_an_ending_worker_is_replaced(
     tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A held, empty file may belong to a worker that ends: once it is gone, a new one is started."""
+    """A held, empty file may belong to a worker that is ending: once it is gone, a new one is started."""
     pauses = on_look(monkeypatch, 3, lambda: locks.unlock(holder))
     assert wake.wake(str(tmp_path))
     assert len(pauses) == 3
@@ -96,7 +96,7 @@ def test_an_ending_worker_is_replaced(
 def test_patience_with_an_empty_file_ends(
     tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A save in Stash never waits longer than 0.4 s for a holder that neither starts nor ends."""
+    """A save in Stash never waits longer than 0.4 s for a worker that neither starts nor ends."""
     pauses = on_look(monkeypatch, 0, lambda: None)
     assert not wake.wake(str(tmp_path))
     assert sum(pauses) == pytest.approx(0.4)
@@ -104,7 +104,7 @@ def test_patience_with_an_empty_file_ends(
 
 
 def test_a_worker_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed start is told, and the next caller finds the lock free."""
+    """A failed start raises an error, and the next caller finds the lock free."""
 
     def fail(fd: int, folder: str) -> None:
         raise OSError("no more processes")
@@ -118,7 +118,7 @@ def test_a_worker_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeypatch: 
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path, started: Started) -> None:
-    """However often the worker is woken or asked for, no descriptor stays behind."""
+    """However often the worker is woken or its pid read, no descriptor stays open."""
     before = os.listdir("/dev/fd")
     for _ in range(3):
         wake.wake(str(tmp_path))
@@ -136,7 +136,7 @@ def test_the_pid_of_a_living_worker(tmp_path: Path, holder: int) -> None:
 
 
 def test_no_pid_where_nobody_works(tmp_path: Path) -> None:
-    """Without a holder there is no pid, an old one is wiped before anyone trusts it, and no file is made by asking."""
+    """Without a holder there is no pid, an old one is wiped, and reading creates no file."""
     lock = tmp_path / environment.WORKER_LOCK
     assert wake.running_pid(str(tmp_path)) is None
     assert not lock.exists()
@@ -151,7 +151,7 @@ def test_no_pid_where_nobody_works(tmp_path: Path) -> None:
 def test_a_dead_workers_pid_under_a_held_lock_is_no_worker(
     tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody who only looks may hold a killed worker's lock for an instant: the hook looks again and starts one."""
+    """A dead worker's pid under a lock that another reader holds is no worker: the hook tries again."""
     child = os.posix_spawn(sys.executable, [sys.executable, "-c", "pass"], os.environ)
     os.waitpid(child, 0)
     locks.write_text(holder, str(child))

@@ -1,4 +1,4 @@
-"""The background process's way through its roles where ``exec`` is no way: Windows, or a broken machine."""
+"""The background process and its roles where ``exec`` is not possible: Windows, or a broken machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Script:
         self.files = "same"
 
     def next(self, role: str, *values: Any) -> Any:
-        """The next step of a role."""
+        """Return the next step of a role."""
         self.seen.append((role, *values))
         step = self.steps.pop(0)
         if isinstance(step, BaseException):
@@ -41,7 +41,7 @@ class Script:
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    """The roles are a script's, and nothing becomes anything else."""
+    """Replace the roles by a script; the process never becomes another."""
     made_script = Script()
 
     def drain(folder: str, key: str, files: PluginFiles, *, fresh: bool) -> tuple[Next, str]:
@@ -51,7 +51,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     monkeypatch.setattr(idle.Idle, "run", lambda self: made_script.next("idle"))
     monkeypatch.setattr(PluginFiles, "state", lambda self, *, fresh=False: made_script.files)
     monkeypatch.setattr(locks, "WINDOWS", True)
-    monkeypatch.setattr(main, "settle_in", lambda folder: None)
+    monkeypatch.setattr(main, "detach", lambda folder: None)
     clock = SimpleNamespace(time=time.time, sleep=lambda seconds: made_script.seen.append(("slept", seconds)))
     monkeypatch.setattr(main, "time", clock)
     monkeypatch.setattr(wake, "wake", lambda folder: made_script.seen.append(("woke", folder)))
@@ -62,12 +62,12 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
 
 
 def run(folder: Path, role: Next = Next.WORK, *, resumed: bool = False) -> int:
-    """Be the background process until its end."""
+    """Run the background process to its end."""
     return main.run(str(folder), None, None, resumed=resumed, role=role)
 
 
 def is_free(folder: Path) -> bool:
-    """Whether nobody holds the lock, and the file says so."""
+    """Return whether nobody holds the lock and the file is empty."""
     fd = locks.open_lock(str(folder / environment.WORKER_LOCK))
     try:
         return locks.try_lock(fd) and locks.read_text(fd) == ""
@@ -76,17 +76,17 @@ def is_free(folder: Path) -> bool:
 
 
 def test_worker_idle_worker_and_the_end(tmp_path: Path, script: Script) -> None:
-    """Work, wait, work again with the key that was learned, wait, end: one process, one lock, free at last."""
+    """Work, wait, work again with the learned key, wait, end: one process, one lock, free at the end."""
     script.steps = [Next.IDLE, Next.WORK, Next.IDLE, Next.STOP]
     assert run(tmp_path / "new") == 0
     assert script.seen == [("worker", "", True), ("idle",), ("worker", "key", False), ("idle",)]
     assert is_free(tmp_path / "new")
 
 
-def test_somebody_else_is_it(
+def test_another_worker_runs_already(
     tmp_path: Path, script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second worker says so and ends well."""
+    """A second worker says so and exits with status 0."""
     monkeypatch.setattr(Holder.take.__func__, "__defaults__", (0.0,))  # type: ignore[attr-defined]
     fd = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
     assert locks.try_lock(fd)
@@ -97,7 +97,7 @@ def test_somebody_else_is_it(
 
 
 def test_rows_that_come_at_the_end_keep_it(tmp_path: Path, script: Script) -> None:
-    """A row that came while the process ended is worked on by the same process."""
+    """A row that came while the process ended is handled by the same process."""
     conn = made(tmp_path)
 
     def end() -> Next:
@@ -115,7 +115,7 @@ def test_rows_that_come_at_the_end_keep_it(tmp_path: Path, script: Script) -> No
 
 
 def test_a_later_plexsyncs_rows_do_not_keep_it(tmp_path: Path, script: Script) -> None:
-    """Rows of a later version's queue are not ours to stay for."""
+    """Rows of a later version's queue do not keep the process."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     conn.execute(f"PRAGMA user_version={enqueue.SCHEMA_VERSION + 1}")
@@ -126,7 +126,7 @@ def test_a_later_plexsyncs_rows_do_not_keep_it(tmp_path: Path, script: Script) -
 
 @pytest.mark.parametrize("role", [Next.WORK, Next.IDLE])
 def test_a_plugin_that_is_gone_or_disabled(tmp_path: Path, script: Script, role: Next) -> None:
-    """Rows are no reason to stay for a plugin that was disabled or deleted."""
+    """Rows do not keep the process of a plugin that was disabled or deleted."""
     put(made(tmp_path), "scene:1")
     script.steps = [Next.STOP]
     script.files = "gone"
@@ -134,8 +134,8 @@ def test_a_plugin_that_is_gone_or_disabled(tmp_path: Path, script: Script, role:
     assert is_free(tmp_path)
 
 
-def test_told_to_end(tmp_path: Path, script: Script) -> None:
-    """SIGTERM in any role gives the lock up, rows or not."""
+def test_terminated(tmp_path: Path, script: Script) -> None:
+    """SIGTERM in any role releases the lock, rows or not."""
     put(made(tmp_path), "scene:1")
     script.steps = [Terminated()]
     assert run(tmp_path) == 0
@@ -143,7 +143,7 @@ def test_told_to_end(tmp_path: Path, script: Script) -> None:
 
 
 def test_an_update_where_nothing_can_be_executed(tmp_path: Path, script: Script) -> None:
-    """On Windows an updated plugin needs a new process: this one ends and starts it, instead of turning in circles."""
+    """On Windows an updated plugin needs a new process: this one starts it and ends, instead of looping."""
     script.steps = [Next.RESTART]
     script.files = "changed"
     assert run(tmp_path) == 0
@@ -152,7 +152,7 @@ def test_an_update_where_nothing_can_be_executed(tmp_path: Path, script: Script)
 
 
 def test_files_that_come_and_go(tmp_path: Path, script: Script) -> None:
-    """While the plugin's files move nothing new is loaded: the process waits as it is."""
+    """While the plugin's files are replaced nothing new is loaded: the process waits as it is."""
 
     def back() -> Next:
         script.files = "same"
@@ -166,10 +166,10 @@ def test_files_that_come_and_go(tmp_path: Path, script: Script) -> None:
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error")])
 @pytest.mark.parametrize(("role", "pause"), [(Next.WORK, 60.0), (Next.IDLE, 5.0)])
-def test_a_machine_that_lets_nothing_be_noted(
+def test_a_machine_that_lets_nothing_be_stored(
     tmp_path: Path, script: Script, error: Exception, role: Next, pause: float
 ) -> None:
-    """With a full disk the process stays, tries again later, and then looks for damage as at its start."""
+    """With a full disk the process stays, tries again later, and then checks for damage as at its start."""
     script.steps = [error, Next.IDLE, Next.STOP]
     assert run(tmp_path, role, resumed=True) == 0
     assert script.seen[1] == ("slept", pause)
@@ -179,7 +179,7 @@ def test_a_machine_that_lets_nothing_be_noted(
 
 
 def test_the_probe_gets_the_key(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the worker learned lets the idle worker's probe in."""
+    """The key that the worker learned is passed to the idle worker's probe."""
     keys: list[tuple[str, str]] = []
 
     def apart(folder: str, key: str) -> bool:

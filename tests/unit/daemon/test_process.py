@@ -1,4 +1,4 @@
-"""The lock's holder and the plugin's files: who holds what, how it is given up, and when a plugin counts as updated."""
+"""The lock's holder and the plugin's files: who holds the lock, how it is released, and what counts as an update."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ ME = str(os.getpid())
 
 
 def opened(folder: Path) -> int:
-    """One more look at the lock, as another process has."""
+    """Open the lock file once more, as another process would."""
     return locks.open_lock(str(folder / environment.WORKER_LOCK))
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[int]:
-    """Another process's descriptor of the lock."""
+    """Return another process's descriptor of the lock."""
     fd = opened(tmp_path)
     yield fd
     os.close(fd)
 
 
 def text(folder: Path) -> str:
-    """What stands in the lock file."""
+    """Return the content of the lock file."""
     return (folder / environment.WORKER_LOCK).read_text("ascii")
 
 
 def take(folder: Path, inherited: int | None = None) -> Holder:
-    """Take the lock, which must be possible."""
+    """Take the lock, which must succeed."""
     holder = Holder.take(str(folder), inherited, patience=0)
     assert holder is not None
     return holder
 
 
 def nothing() -> bool:
-    """No rows came."""
+    """Return False: no rows came."""
     return False
 
 
 def test_a_free_lock_is_taken(tmp_path: Path, other: int) -> None:
-    """Who takes the lock has it alone, and its pid stands in the file."""
+    """Whoever takes the lock has it alone, and its pid is in the file."""
     holder = take(tmp_path)
     assert text(tmp_path) == ME
     assert not locks.try_lock(other)
@@ -62,7 +62,7 @@ def test_a_free_lock_is_taken(tmp_path: Path, other: int) -> None:
 
 
 def test_an_inherited_lock_is_kept(tmp_path: Path, other: int) -> None:
-    """The descriptor that a hook handed over is the lock, and no child of ours gets it by accident."""
+    """The descriptor that a hook handed over is the lock, and no child process inherits it by accident."""
     inherited = opened(tmp_path)
     assert locks.try_lock(inherited)
     os.set_inheritable(inherited, True)
@@ -96,7 +96,7 @@ def test_a_number_on_the_command_line_proves_nothing(tmp_path: Path, kind: str) 
 
 
 def test_ending_empties_the_file_first(tmp_path: Path, other: int) -> None:
-    """When rows are looked for, the lock is free and the file is empty: a hook that comes now starts a worker."""
+    """When rows are checked, the lock is free and the file empty: a hook that comes now starts a worker."""
     seen: list[tuple[str, bool]] = []
 
     def more() -> bool:
@@ -110,7 +110,7 @@ def test_ending_empties_the_file_first(tmp_path: Path, other: int) -> None:
 
 
 def test_rows_that_came_bring_the_lock_back(tmp_path: Path, other: int) -> None:
-    """A row that came while the worker was ending keeps it: it has its lock again, with its pid in it."""
+    """If rows came while the worker was ending, it takes the lock back, with its pid in it."""
     holder = take(tmp_path)
     assert not holder.end(lambda: True)
     assert text(tmp_path) == ME
@@ -120,7 +120,7 @@ def test_rows_that_came_bring_the_lock_back(tmp_path: Path, other: int) -> None:
 
 
 def test_rows_that_another_worker_took(tmp_path: Path, other: int) -> None:
-    """A hook that was quicker has started another worker: this one ends, and leaves its file alone."""
+    """If a hook was quicker and started another worker, this one ends and leaves the file alone."""
     holder = take(tmp_path)
 
     def more() -> bool:
@@ -134,8 +134,8 @@ def test_rows_that_another_worker_took(tmp_path: Path, other: int) -> None:
     assert text(tmp_path) == "4711"
 
 
-def test_told_to_end_while_ending(tmp_path: Path, other: int) -> None:
-    """SIGTERM in the middle of ending must not empty a file that is another worker's by then."""
+def test_terminated_while_ending(tmp_path: Path, other: int) -> None:
+    """SIGTERM in the middle of ending must not empty a file that belongs to another worker by then."""
     holder = take(tmp_path)
 
     def more() -> bool:
@@ -152,7 +152,7 @@ def test_told_to_end_while_ending(tmp_path: Path, other: int) -> None:
 
 
 def test_on_windows_nothing_becomes_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where ``exec`` would be another process, the same one goes on, still holding its lock."""
+    """Where ``exec`` would make another process, this one continues, still holding the lock."""
     monkeypatch.setattr(locks, "WINDOWS", True)
     holder = take(tmp_path)
     holder.become(Next.IDLE, "key")
@@ -161,7 +161,7 @@ def test_on_windows_nothing_becomes_anything(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_interpreter_that_has_gone(tmp_path: Path, other: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python itself was removed, the process goes on as it is, and leaks neither lock nor key to a child."""
+    """If Python itself was removed, the process continues and leaks neither lock nor key to a child."""
     monkeypatch.setattr("sys.executable", str(tmp_path / "python-that-was"))
     holder = take(tmp_path)
     before = set(os.listdir("/dev/fd"))
@@ -174,7 +174,7 @@ def test_an_interpreter_that_has_gone(tmp_path: Path, other: int, monkeypatch: p
 
 @pytest.mark.parametrize("resumed", [True, False])
 def test_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumed: bool) -> None:
-    """The next role gets folder and lock by name and number, and the key by a pipe that no list of processes shows."""
+    """The next role gets folder and lock on the command line, and the key by a pipe that no process list shows."""
     calls: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, words: calls.append(words))
     holder = take(tmp_path)
@@ -189,7 +189,7 @@ def test_what_it_becomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume
 
 
 def test_no_key_needs_no_pipe() -> None:
-    """Without a key there is none to pass on, and none to read; a number that is no descriptor is no key either."""
+    """Without a key none is passed on and none read; a number that is no descriptor yields no key either."""
     assert process.pipe_key("") is None
     assert process.read_key(None) == ""
     reader = process.pipe_key("klé")
@@ -200,7 +200,7 @@ def test_no_key_needs_no_pipe() -> None:
 
 @pytest.fixture
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Signals raise, as in the background process; afterwards all is as it was."""
+    """Make signals raise, as in the background process; restore everything afterwards."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -211,7 +211,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_signal_raises_once(signals: None) -> None:
-    """SIGTERM raises wherever the process is; the next one cannot disturb what puts the batch back."""
+    """SIGTERM raises wherever the process is; the next one cannot disturb the release of the batch."""
     with pytest.raises(Terminated):
         signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGTERM)
@@ -220,22 +220,22 @@ def test_a_signal_raises_once(signals: None) -> None:
 
 
 class Closing:
-    """Is told to end while it is closed, as a connection may be."""
+    """Gets SIGTERM while it is closed, as a connection may."""
 
     def __del__(self) -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_signal_in_a_finaliser_is_not_lost(signals: None) -> None:
-    """Python swallows what is raised in a finaliser; the process is told to end all the same, a moment later."""
+    """Python swallows what is raised in a finaliser; the process still ends a moment later."""
     closing = [Closing()]
     closing.clear()
     with pytest.raises(Terminated):
         time.sleep(60)
 
 
-def test_settling_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that leads its group already stays in it; its files are private and its folder is the data folder."""
+def test_detaching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that leads its group already stays in it; its files are private and it works in the data folder."""
     monkeypatch.chdir("/")
     calls: list[str] = []
 
@@ -248,7 +248,7 @@ def test_settling_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "isatty", lambda fd: False)
     mask = os.umask(0o022)
     try:
-        process.settle_in(str(tmp_path))
+        process.detach(str(tmp_path))
         assert os.umask(0o022) == 0o077
     finally:
         os.umask(mask)
@@ -269,12 +269,12 @@ class Plugin:
         self.reads = 0
 
     def read(self) -> Stamp:
-        """Read the folder, counted."""
+        """Read the folder, and count it."""
         self.reads = getattr(self, "reads", 0) + 1
         return stamp(str(self.folder))
 
     def after(self, seconds: float, *, fresh: bool = False) -> str:
-        """The state so many seconds later."""
+        """Return the state after ``seconds``."""
         self.now += seconds
         return self.files.state(fresh=fresh)
 
@@ -295,7 +295,7 @@ def plugin(tmp_path: Path) -> Plugin:
 
 
 def test_nothing_changes(plugin: Plugin) -> None:
-    """A plugin that stays the same costs one look every few seconds."""
+    """An unchanged plugin costs one read every few seconds."""
     assert [plugin.after(1) for _ in range(int(4 * INTERVAL))] == ["same"] * int(4 * INTERVAL)
     assert plugin.reads == 4
     assert plugin.after(0, fresh=True) == "same"
@@ -303,7 +303,7 @@ def test_nothing_changes(plugin: Plugin) -> None:
 
 
 def test_an_update_counts_once_it_is_still(plugin: Plugin) -> None:
-    """Files that changed are used only after ten seconds without another change."""
+    """Changed files count only after ten seconds without another change."""
     plugin.write("plexsync/hook.py", "newer")
     assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(STILL - 1) == "moving"
@@ -314,7 +314,7 @@ def test_an_update_counts_once_it_is_still(plugin: Plugin) -> None:
 
 
 def test_a_touch_and_a_new_file_are_updates(plugin: Plugin) -> None:
-    """Changed times alone, and files that came or went, are updates as well; what Python caches is none."""
+    """Changed times, new files and removed files are updates too; Python's cache is not."""
     (plugin.folder / "plexsync" / "__pycache__").mkdir()
     plugin.write("plexsync/__pycache__/hook.py", "cached")
     plugin.write("plexsync/notes.txt", "not a program")
@@ -344,14 +344,14 @@ def test_files_that_are_missing_for_a_while(plugin: Plugin) -> None:
 
 @pytest.mark.parametrize("missing", NEEDED)
 def test_a_deleted_plugin_is_gone(plugin: Plugin, missing: str) -> None:
-    """A plugin without one of the files that it needs is gone after a minute."""
+    """A plugin without one of its required files is gone after a minute."""
     plugin.remove(missing)
     assert plugin.after(INTERVAL) == "moving"
     assert plugin.after(GONE) == "gone"
 
 
 def test_a_plugin_that_comes_back_as_it_was(plugin: Plugin) -> None:
-    """A folder that was away for longer and is back unchanged is the same plugin."""
+    """A folder that was missing for longer and is back unchanged is the same plugin."""
     times = {name: (plugin.folder / name).stat() for name in NEEDED}
     plugin.remove(*NEEDED)
     assert plugin.after(INTERVAL) == "moving"

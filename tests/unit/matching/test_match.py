@@ -1,4 +1,4 @@
-"""The ladder of evidence: what each kind proves, what it does not, and what is written."""
+"""The rules of evidence: what each proves, what it does not, and what is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembe
 from plexsync.matching.path_map import pair_of
 from plexsync.model.item import IndexPart
 from plexsync.model.scene import SceneFile
-from tests.support.index import Index, file, learn, learned, look, part, scene, shown, sole
+from tests.support.index import Index, file, learn, learned, match_batch, part, scene, shown, sole
 
 MAP = Known(path_map=(("/s", "/p"),))
 TAUGHT = Known(learned=learned("/s", "/p"))
@@ -24,7 +24,7 @@ X = file("/s/d/x.mp4", 100, 60)
 
 @dataclass(frozen=True)
 class Case:
-    """What the one scene's file and these rows give: the verdict and the evidence of the first candidate."""
+    """The one scene's file, Plex's rows, and the verdict and evidence of the first candidate."""
 
     name: str
     rows: tuple[IndexPart, ...]
@@ -136,7 +136,7 @@ CASES = [
     Case("in the trash", (part(1, "/s/d/x.mp4", 100, 60, trashed=True),), "none", None, items=()),
     Case("an optimised version", (part(1, "/s/d/x.mp4", 100, 60, optimised=True),), "none", None, items=()),
     Case(
-        "a trashed twin does not count", (part(2, "/p/d/x.mp4", 100, trashed=True), part(1, "/p/e/x.mp4", 100)), "high",
+        "trashed files do not count", (part(2, "/p/d/x.mp4", 100, trashed=True), part(1, "/p/e/x.mp4", 100)), "high",
         E.NAME_SIZE,
     ),
     Case(
@@ -148,12 +148,12 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_evidence(case: Case) -> None:
-    """Each kind of evidence is certain when its conditions hold, and not when one is missing."""
-    found = sole((case.file,), Index(case.rows), case.known)
-    assert shown(found) == (case.verdict, case.items)
-    assert (found.items[0].evidence if found.items else None) is case.evidence
+    """Each kind of evidence is certain if its conditions hold, and not if one is missing."""
+    result = sole((case.file,), Index(case.rows), case.known)
+    assert shown(result) == (case.verdict, case.items)
+    assert (result.items[0].evidence if result.items else None) is case.evidence
     wanted = Confidence.HIGH if case.verdict == "high" else Confidence.LOW
-    assert all(one.confidence is wanted and one.why for one in found.items)
+    assert all(candidate.confidence is wanted and candidate.why for candidate in result.items)
 
 
 #: Name of a case -> what the user reads about its first candidate.
@@ -165,13 +165,13 @@ WHYS = {
     "name and size": "name and size are equal",
     "name and size, another film": "name and size are equal, but the durations differ",
     "name and size twice, folders tell": "name and size are equal, and its folders are the nearest",
-    "name and size twice, nothing tells": "name and size are equal, and those of other items as well",
-    "name and size thrice, two in such a folder": "name and size are equal, and those of other items as well",
+    "name and size twice, nothing tells": "name and size are equal, as they are in other items",
+    "name and size thrice, two in such a folder": "name and size are equal, as they are in other items",
     "name and folder, duration": "name, folders and duration are equal",
     "name and folder, nothing known": "name and folders are equal, but neither size nor duration confirms it",
-    "name and folder twice": "name and folders are equal, and those of other items as well",
+    "name and folder twice": "name and folders are equal, as they are in other items",
     "size and duration": "size and duration are equal, but the name differs",
-    "size and duration twice": "size and duration are equal, and those of other items as well, but the name differs",
+    "size and duration twice": "size and duration are equal, as they are in other items, but the name differs",
     "name only": "only the name is equal",
 }
 
@@ -255,52 +255,55 @@ def test_a_scene_outside_of_the_batch_keeps_what_it_wrote() -> None:
 
 
 def test_every_rule_has_both_cases() -> None:
-    """The table above shows each rule found; all but the last are seen certain."""
+    """The table has an uncertain case for each rule, and a certain one for all but the last."""
     assert [rule.evidence for rule in RULES] == list(Evidence)
     assert {case.evidence for case in CASES if case.verdict == "high"} == set(Evidence) - {Evidence.NAME_ONLY}
     assert {case.evidence for case in CASES if case.verdict == "low"} >= set(Evidence) - {E.EQUAL_PATH, E.REMEMBERED}
 
 
-@pytest.mark.parametrize("case", [one for one in CASES if one.verdict == "high"], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if case.verdict == "high"], ids=lambda case: case.name)
 def test_uniqueness_needs_the_whole_index(case: Case) -> None:
-    """While a library is not listed completely only paths and memories count; the rest is looked for again later."""
-    found = sole((case.file,), Index(case.rows, complete=False), case.known)
+    """Until every library is listed, only paths and remembered items count."""
+    result = sole((case.file,), Index(case.rows, complete=False), case.known)
     if case.evidence in (E.EQUAL_PATH, E.LEARNED_PATH, E.REMEMBERED):
-        assert shown(found) == ("high", case.items)
+        assert shown(result) == ("high", case.items)
     else:
-        assert shown(found) == ("none", ())
-        assert "still incomplete" in found.reason
+        assert shown(result) == ("none", ())
+        assert "still incomplete" in result.reason
 
 
 def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
-    """Where files below one prefix lie elsewhere, the learned path says nothing."""
+    """A contradicted rule gives no learned path."""
     paths = [(f"/s/{n}/a.mp4", f"/p/{n}/a.mp4") for n in range(5)] + [("/s/z/b.mp4", "/q/z/b.mp4")]
-    mixed = learn(pair for pair in (pair_of(*one) for one in paths) if pair)
+    mixed = learn(pair for pair in (pair_of(*both) for both in paths) if pair)
     assert sole((X,), Index((part(1, "/p/d/x.mp4"),)), Known(learned=mixed)).verdict == "low"
 
 
 def test_every_file_of_a_scene_may_have_its_item() -> None:
-    """Two versions of a scene that are two items in Plex are both written, the first file's first."""
+    """Two versions of a scene that are two items in Plex are both written, in the order of files."""
     rows = (part(5, "/p/d/x.mp4", 100, 60), part(3, "/p/d/x-4k.mp4", 400, 60))
-    found = sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))
-    assert found.verdict == "high"
-    assert {(one.rating_key, one.file.path) for one in found.items} == {(5, "/s/d/x.mp4"), (3, "/s/d/x-4k.mp4")}
+    result = sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))
+    assert result.verdict == "high"
+    assert {(candidate.rating_key, candidate.file.path) for candidate in result.items} == {
+        (5, "/s/d/x.mp4"),
+        (3, "/s/d/x-4k.mp4"),
+    }
 
 
 def test_versions_in_one_item_are_one_candidate() -> None:
-    """An item that holds several files of a scene is written once."""
+    """An item that has several files of a scene is written once."""
     rows = (part(5, "/p/d/x.mp4", 100, 60), part(5, "/p/d/x-4k.mp4", 400, 60))
     assert shown(sole((X, file("/s/d/x-4k.mp4", 400, 60)), Index(rows))) == ("high", (5,))
 
 
 def test_what_is_certain_hides_what_is_not() -> None:
-    """A scene with one certain file does not list the doubtful candidates of its other files."""
+    """A scene with one certain file does not list the uncertain candidates of its other files."""
     rows = (part(5, "/p/d/x.mp4", 100, 60), part(3, "/p/other/y.mp4", 7, 7))
     assert shown(sole((file("/s/d/y.mp4", 9, 90), X), Index(rows))) == ("high", (5,))
 
 
 def urls(*keys: int) -> tuple[str, ...]:
-    """URLs as 0.1 left them on scenes."""
+    """Return URLs as 0.1 left them on scenes."""
     return tuple(f"http://plex:32400/web/plex/library/metadata/{key}?x=1" for key in keys)
 
 
@@ -311,15 +314,15 @@ AMBIGUOUS = Index((part(1, "/p/e/x.mp4", 99), part(2, "/p/f/x.mp4", 99), part(3,
     ("hints", "order"), [((), (1, 2, 3)), (urls(2), (2, 1, 3)), (urls(3, 2), (2, 3, 1)), (urls(9), (1, 2, 3))]
 )
 def test_an_old_url_only_orders(hints: tuple[str, ...], order: tuple[int, ...]) -> None:
-    """The URL that 0.1 put on a scene brings a candidate to the front, and proves nothing."""
-    found = look([scene(1, X, urls=hints)], AMBIGUOUS)[1]
-    assert shown(found) == ("low", order)
-    assert write_targets(found, low_allowed=True) == ()
+    """The URL that 0.1 put on a scene moves a candidate to the front, and proves nothing."""
+    result = match_batch([scene(1, X, urls=hints)], AMBIGUOUS)[1]
+    assert shown(result) == ("low", order)
+    assert write_targets(result, low_allowed=True) == ()
 
 
 def test_an_old_url_makes_no_candidate() -> None:
-    """An item that nothing but the URL of 0.1 points to is not even listed."""
-    assert shown(look([scene(1, X, urls=urls(7))], Index((part(7, "/p/other.mp4", 5, 5),)))[1]) == ("none", ())
+    """An item that only a URL of 0.1 points to is not listed."""
+    assert shown(match_batch([scene(1, X, urls=urls(7))], Index((part(7, "/p/other.mp4", 5, 5),)))[1]) == ("none", ())
 
 
 @pytest.mark.parametrize(
@@ -335,18 +338,18 @@ def test_an_old_url_makes_no_candidate() -> None:
     ids=["one, off", "one, on", "two, on", "certain, off", "certain, on", "none"],
 )
 def test_what_is_written(rows: tuple[IndexPart, ...], allowed: bool, written: tuple[int, ...]) -> None:
-    """``matchLowConfidence`` adds only what is the one candidate."""
-    assert tuple(one.rating_key for one in write_targets(sole((X,), Index(rows)), allowed)) == written
+    """ "Write uncertain matches" adds only an only candidate."""
+    assert tuple(candidate.rating_key for candidate in write_targets(sole((X,), Index(rows)), allowed)) == written
 
 
 def test_a_contested_candidate_is_never_written() -> None:
-    """Not even ``matchLowConfidence`` writes to an item that two scenes may mean."""
+    """An item that two scenes may be is never written, not even with "Write uncertain matches"."""
     scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98, 61))]
-    found = look(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
-    for one in scenes:
-        assert shown(found[one.id]) == ("low", (1,))
-        assert found[one.id].items[0].contested == (3 - one.id,)
-        assert write_targets(found[one.id], low_allowed=True) == ()
+    result = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
+    for edited in scenes:
+        assert shown(result[edited.id]) == ("low", (1,))
+        assert result[edited.id].items[0].contested == (3 - edited.id,)
+        assert write_targets(result[edited.id], low_allowed=True) == ()
 
 
 MAP_IT = 'Set "Path map" to make the paths equal'
@@ -358,12 +361,12 @@ REASONS = [
     (
         "not there", (X,), Index(),
         ('Scene 1 is not in Plex. Check that one of your "Plex libraries" contains the file\'s folder'
-        " and has been scanned."),
+        " and that Plex has scanned it."),
     ),
     (
         "incomplete", (X,), Index(complete=False),
-        ("Scene 1 was not found yet: the index of the Plex libraries is still incomplete."
-        " The scene is tried again when it is complete."),
+        ("Scene 1 has not been found yet: the index of the Plex libraries is still incomplete."
+        " PlexSync retries when the index is complete."),
     ),
     (
         "in the trash", (X,), Index((part(1, "/p/d/x.mp4", trashed=True),)),
@@ -380,7 +383,7 @@ REASONS = [
     (
         "one", (X,), Index((part(1, "/p/e/x.mp4", 99),)),
         (f"One item in Plex could be scene 1: only the name is equal. {MAP_IT},"
-        ' or switch on "Write uncertain matches".'),
+        ' or turn on "Write uncertain matches".'),
     ),
 ]  # fmt: skip
 
@@ -394,19 +397,19 @@ def test_reasons(files: tuple[SceneFile, ...], index: Index, text: str) -> None:
 def test_reasons_that_name_other_scenes() -> None:
     """Who loses an item to another scene, or contests it with one, reads so."""
     scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98, 61))]
-    found = look(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
+    found = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
     assert found[1].reason == (
         "One item in Plex could be scene 1: only the name is equal, but the item could also be scene 2."
         ' Give each scene its own file and item, or set "Path map" to tell their paths apart.'
     )
-    found = look(scenes, Index((part(1, "/p/e/x.mp4", 100),)))
+    found = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 100),)))
     assert (found[1].verdict, found[2].reason) == (
         "high",
         "Scene 2 is not in Plex: the most similar item belongs to another scene that matches it better.",
     )
     twins = [scene(1, X), scene(2, file("/s/f/z.mp4", 100, 60))]
-    found = look(twins, Index((part(1, "/p/e/y.mp4", 100, 60),)))
-    assert found[1].items[0].why.startswith(f"{WHYS['size and duration']}, and scene 2 has such a file as well")
+    found = match_batch(twins, Index((part(1, "/p/e/y.mp4", 100, 60),)))
+    assert found[1].items[0].why.startswith(f"{WHYS['size and duration']}, and scene 2 has such a file too")
 
 
 def test_a_dead_letter_keeps_what_a_person_needs() -> None:
@@ -418,14 +421,14 @@ def test_a_dead_letter_keeps_what_a_person_needs() -> None:
 
 
 def test_thousands_of_one_name_stay_readable() -> None:
-    """A library full of one file name gives a short list of candidates, and a short list of rivals."""
+    """A library with thousands of files of one name gives few candidates and few rivals."""
     rows = [part(n, f"/p/{n}/scene.mp4", 1) for n in range(1, 300)]
     stash = [scene(n, file(f"/s/a{n}/scene.mp4", 2)) for n in range(1, 300)]
-    found = look(stash[:1], Index(rows), stash)[1]
-    assert found.verdict == "low"
-    assert len(found.items) == 20
-    assert all(len(one.contested) <= 20 for one in found.items)
-    assert "could also be scenes 2, 3, 4, 5, 6 and more." in found.reason
+    result = match_batch(stash[:1], Index(rows), stash)[1]
+    assert result.verdict == "low"
+    assert len(result.items) == 20
+    assert all(len(candidate.contested) <= 20 for candidate in result.items)
+    assert "could also be scenes 2, 3, 4, 5, 6 and more." in result.reason
 
 
 @pytest.mark.parametrize(
@@ -435,7 +438,7 @@ def test_thousands_of_one_name_stay_readable() -> None:
 def test_five_other_scenes_are_named(count: int, others: str) -> None:
     """A contested candidate names up to five of the other scenes, and says when there are more."""
     scenes = [scene(n, file(f"/s/a{n}/x.mp4", 98)) for n in range(1, count + 1)]
-    [candidate] = look(scenes, Index((part(1, "/p/e/x.mp4", 99),)))[1].items
+    [candidate] = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 99),)))[1].items
     assert candidate.why == f"only the name is equal, but the item could also be {others}"
 
 
@@ -459,7 +462,7 @@ def test_which_names_a_match_rests_on() -> None:
 
 
 def test_a_batch_asks_the_index_at_most_three_times() -> None:
-    """Whatever its size, a batch costs one look-up by name and at most one by item and one by size."""
+    """A batch of any size costs one look-up by name and at most one by item and one by size."""
     calls: list[str] = []
 
     class Counting(Index):
@@ -475,6 +478,6 @@ def test_a_batch_asks_the_index_at_most_three_times() -> None:
             calls.append("size")
             return {}
 
-    found = match([scene(n, X) for n in range(1, 50)], Counting(), SEEN)
+    result = match([scene(n, X) for n in range(1, 50)], Counting(), SEEN)
     assert calls == ["name", "item", "size"]
-    assert found[1] == Match(1, "none", (), found[1].reason)
+    assert result[1] == Match(1, "none", (), result[1].reason)

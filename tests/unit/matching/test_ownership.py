@@ -1,4 +1,4 @@
-"""Whose item it is when files of several scenes point at it."""
+"""Which scene owns an item when files of several scenes may be in it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def claim(
     duration: float = 60,
     in_batch: bool = True,
 ) -> Claimant:
-    """What scene ``scene`` has to say for item 1; unless told otherwise the equal end is spelt alike."""
+    """Return a scene's claim to item 1; by default the common suffix is spelled alike."""
     exact = suffix if exact is None else exact
     spelt = exact if spelt is None else spelt
     hit = Hit(part(1, path, 100, 60), evidence, high, "", size, suffix, exact, spelt)
@@ -40,7 +40,7 @@ KEPT, LOST = Ownership(), Ownership(lost=True)
 
 
 def with_(*others: int) -> Ownership:
-    """Contested with these scenes."""
+    """Return an ownership that these scenes contest."""
     return Ownership(others=others)
 
 
@@ -162,7 +162,7 @@ TABLE: dict[str, tuple[list[Claimant], int | None, dict[int, Ownership]]] = {
 
 @pytest.mark.parametrize(("claims", "claim", "wanted"), TABLE.values(), ids=TABLE)
 def test_rulings(claims: list[Claimant], claim: int | None, wanted: dict[int, Ownership]) -> None:
-    """Each constellation gives the item to the scene that fits it best, or to none, in whatever order they come."""
+    """Each row of the table gives the item to one scene or to none, in whatever order the claimants come."""
     for order in permutations(claims):
         assert resolve(order, claim) == wanted
 
@@ -173,7 +173,7 @@ def test_tiers() -> None:
 
 
 def test_only_some_others_are_named() -> None:
-    """Among thousands of equal claims each scene is told of the first few others, never of itself."""
+    """Among thousands of equal claims each scene names the first few others, and never itself."""
     ownerships = resolve([claim(n, E.NAME_ONLY, LOW) for n in range(3000, 0, -1)], None)
     assert ownerships[1].others == tuple(range(2, MAX_NAMED + 2))
     assert ownerships[3000].others == tuple(range(1, MAX_NAMED + 1))

@@ -25,7 +25,7 @@ from plexsync.matching.path_map import (
     tally,
 )
 from plexsync.model.settings import read_settings
-from tests.support.index import Index, file, learn, look, part, scene
+from tests.support.index import Index, file, learn, match_batch, part, scene
 
 NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/hd"))
 
@@ -81,7 +81,7 @@ def test_the_users_map(path: str, path_map: tuple[tuple[str, str], ...], wanted:
     ],
 )
 def test_two_prefixes_may_lead_to_one_place(path: str, path_map: tuple[tuple[str, str], ...], alone: bool) -> None:
-    """Where another Stash prefix leads to the same Plex path, an equal path needs a second look."""
+    """Where two Stash prefixes lead to one Plex path, Stash is asked even for an equal path."""
     assert sole_source(path, path_map) is alone
 
 
@@ -100,24 +100,24 @@ def test_two_prefixes_may_lead_to_one_place(path: str, path_map: tuple[tuple[str
     ],
 )
 def test_pairs(stash: str, plex: str, prefixes: tuple[str, str] | None) -> None:
-    """Two paths of one file are cut where they begin to differ, seen from their ends."""
-    found = pair_of(stash, plex)
-    assert (found and (found.stash_prefix, found.plex_prefix)) == prefixes
+    """Two paths of one file are cut after their longest common suffix."""
+    pair = pair_of(stash, plex)
+    assert (pair and (pair.stash_prefix, pair.plex_prefix)) == prefixes
 
 
 def pairs(stash: str, plex: str, count: int = MIN_PAIRS, first: int = 0) -> list[Pair]:
-    """Files that lie in folders of their own below two roots."""
-    found = [pair_of(f"{stash}/d{n}/f{n}.mp4", f"{plex}/d{n}/f{n}.mp4") for n in range(first, first + count)]
-    return [one for one in found if one]
+    """Return files in different folders below two roots."""
+    candidates = [pair_of(f"{stash}/d{n}/f{n}.mp4", f"{plex}/d{n}/f{n}.mp4") for n in range(first, first + count)]
+    return [pair for pair in candidates if pair]
 
 
 def usable(learned: LearnedMap) -> list[tuple[str, str]]:
-    """The prefixes of the rules that count as evidence."""
+    """Return the prefixes of the usable rules."""
     return [(rule.stash_prefix, rule.plex_prefix) for rule in learned.rules if rule.usable]
 
 
 def test_five_pairs_make_a_rule() -> None:
-    """Four pairs say nothing yet; the fifth makes the rule evidence, for files never seen as well."""
+    """Four pairs are not enough; with the fifth the rule is evidence, also for files never seen."""
     assert MIN_PAIRS == 5
     assert learn(pairs("/s", "/p", 4)).translate("/s/new/x.mp4") == ()
     learned = learn(pairs("/s", "/p"))
@@ -128,25 +128,25 @@ def test_five_pairs_make_a_rule() -> None:
 
 
 def test_one_file_counts_once() -> None:
-    """Syncing one scene again and again is no proof for a whole folder."""
+    """Syncing one scene again and again counts as one file."""
     assert usable(learn(pairs("/s", "/p", 1) * 20)) == []
 
 
 def test_one_contradiction_ends_a_rule() -> None:
-    """A single file that lies elsewhere takes a rule's force away."""
+    """A single file elsewhere makes a rule unusable."""
     learned = learn([*pairs("/s", "/p", 9), *pairs("/s", "/q", 1, first=50)])
     assert learned.translate("/s/new/x.mp4") == ()
     assert [(rule.support, rule.against) for rule in learned.rules if rule.stash_prefix == "/s"] == [(9, 1)]
 
 
 def test_a_file_that_moved_counts_where_it_is_now() -> None:
-    """When all files moved to another mount, the map follows; nothing of the old one stays."""
+    """When all files have moved to another mount, the rule follows and the old one is gone."""
     rows = tally(tally((), pairs("/s", "/p")), pairs("/s", "/q"))
     assert usable(learned_from(rows)) == [("/s", "/q")]
 
 
 def test_two_mounts_below_one_parent() -> None:
-    """Two mounts that share a parent in Stash are two rules, and the parent says nothing."""
+    """Two mounts that share a parent in Stash are two rules, and the parent has none."""
     learned = learn([*pairs("/s/a", "/films"), *pairs("/s/b", "/clips")])
     assert sorted(usable(learned)) == [("/s/a", "/films"), ("/s/b", "/clips")]
     assert learned.translate("/s/a/n/x.mp4") == ("/films/n/x.mp4",)
@@ -154,23 +154,23 @@ def test_two_mounts_below_one_parent() -> None:
 
 
 def test_a_mount_inside_a_mount() -> None:
-    """A folder that lies elsewhere does not follow its parent's rule, and takes the parent's certainty away."""
+    """A folder elsewhere does not follow its parent's rule, and makes that rule unusable."""
     inner = [pair_of(f"/s/in/{n}/f.mp4", f"/x/{n}/f.mp4") for n in range(MIN_PAIRS)]
     outer = [pair_of(f"/s/out/{n}/f.mp4", f"/p/out/{n}/f.mp4") for n in range(MIN_PAIRS)]
-    learned = learn(one for one in [*inner, *outer] if one)
+    learned = learn(pair for pair in [*inner, *outer] if pair)
     assert learned.translate("/s/in/new/f.mp4") == ("/x/new/f.mp4",)
     assert learned.translate("/s/out/new/f.mp4") == ("/p/out/new/f.mp4",)
     assert learned.translate("/s/other/f.mp4") == ()
 
 
 def test_the_most_general_rule_is_kept() -> None:
-    """Deeper rules that say the same as the root's are not listed."""
+    """Deeper rules that agree with the root's are not listed."""
     deep = [pair_of(f"/s/a/b/{n}.mp4", f"/p/a/b/{n}.mp4") for n in range(9)]
-    assert usable(learn(one for one in deep if one)) == [("/s", "/p")]
+    assert usable(learn(pair for pair in deep if pair)) == [("/s", "/p")]
 
 
 def test_a_tally_stays_small() -> None:
-    """A row remembers few files however many speak for it."""
+    """A row remembers few files, however many support it."""
     rows = tally((), pairs("/s", "/p", 100))
     assert max(len(row.seen) for row in rows) == MAX_SEEN
     assert learned_from(rows).translate("/s/x/y.mp4") == ("/p/x/y.mp4",)
@@ -179,15 +179,15 @@ def test_a_tally_stays_small() -> None:
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("pq"), st.integers(0, 6)), max_size=30))
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_what_is_learned_agrees_with_what_was_seen(seen: list[tuple[str, str, int]]) -> None:
-    """No usable rule contradicts the place where a file was seen last, and counting in steps gives the same map."""
+    """No usable rule contradicts a file's newest place, and counting in steps gives the same map."""
     made = [pair_of(f"/s/{folder}/{n}.mp4", f"/{root}/{folder}/{n}.mp4") for folder, root, n in seen]
-    known = [one for one in made if one]
+    known = [pair for pair in made if pair]
     rows: Iterable[Tally] = ()
-    for one in known:
-        rows = tally(rows, [one])
+    for pair in known:
+        rows = tally(rows, [pair])
     learned = learned_from(rows)
     assert learned == learn(known)
-    last = {one.stash_path: one.plex_path for one in known}
+    last = {pair.stash_path: pair.plex_path for pair in known}
     for stash, plex in last.items():
         assert learned.translate(stash) in ((), (plex,))
 
@@ -202,14 +202,14 @@ MAPS = [
 
 @pytest.mark.parametrize("prefixes", MAPS, ids=str)
 def test_the_suggestion_can_be_pasted(prefixes: list[tuple[str, str]]) -> None:
-    """What Check setup prints is a value of ``plexPathMap`` that means the learned map, and is understood whole."""
-    learned = learn(one for stash, plex in prefixes for one in pairs(stash, plex))
-    found, warnings = read_settings({"plexPathMap": suggestion(learned), "plexToken": "x"})
+    """The suggestion, pasted into "Path map", means the learned map."""
+    learned = learn(pair for stash, plex in prefixes for pair in pairs(stash, plex))
+    settings, warnings = read_settings({"plexPathMap": suggestion(learned), "plexToken": "x"})
     assert [text for text in warnings if "plexPathMap" in text] == []
-    assert sorted(found.path_map) == sorted(prefixes)
+    assert sorted(settings.path_map) == sorted(prefixes)
     for stash, plex in prefixes:
-        assert apply_map(f"{stash}/n/x.mp4", found.path_map) == learned.translate(f"{stash}/n/x.mp4")[0]
-        assert apply_map(f"{stash}/n/x.mp4", found.path_map) == f"{plex}/n/x.mp4"
+        assert apply_map(f"{stash}/n/x.mp4", settings.path_map) == learned.translate(f"{stash}/n/x.mp4")[0]
+        assert apply_map(f"{stash}/n/x.mp4", settings.path_map) == f"{plex}/n/x.mp4"
 
 
 @pytest.mark.parametrize(
@@ -218,21 +218,21 @@ def test_the_suggestion_can_be_pasted(prefixes: list[tuple[str, str]]) -> None:
     ids=["nothing", "equal", "too little", "semicolon", "arrow", "blank"],
 )
 def test_nothing_to_suggest(taught: list[Pair]) -> None:
-    """Without a rule, where paths are equal anyway, or where the setting could not say it, nothing is suggested."""
+    """Without a rule, with equal paths, or with prefixes that the setting cannot express, there is no suggestion."""
     assert suggestion(learn(taught)) == ""
 
 
 def test_matches_teach() -> None:
-    """Certain matches that agree in name, size and folder teach; others do not."""
+    """Only certain matches that agree in name, size and folder teach the path map."""
     rows = [part(n, f"/p/d{n}/f{n}.mp4", 100 + n) for n in range(1, 7)] + [part(9, "/q/else/f9.mp4", 109)]
     scenes = [scene(n, file(f"/s/d{n}/f{n}.mp4", 100 + n)) for n in (*range(1, 7), 9)]
-    found = unambiguous_pairs(look(scenes, Index(rows)).values())
-    assert sorted(one.stash_path for one in found) == [f"/s/d{n}/f{n}.mp4" for n in range(1, 7)]
-    assert usable(learn(found)) == [("/s", "/p")]
+    taught = unambiguous_pairs(match_batch(scenes, Index(rows)).values())
+    assert sorted(pair.stash_path for pair in taught) == [f"/s/d{n}/f{n}.mp4" for n in range(1, 7)]
+    assert usable(learn(taught)) == [("/s", "/p")]
 
 
 def test_names_that_differ_in_case_teach_nothing() -> None:
-    """A pair whose names are equal in another case only is no pair."""
-    found = look([scene(1, file("/s/d/X.mp4", 100))], Index([part(1, "/p/d/x.mp4", 100)]))
-    assert found[1].items[0].sole
-    assert unambiguous_pairs(found.values()) == []
+    """A pair whose names differ in case does not count."""
+    matches = match_batch([scene(1, file("/s/d/X.mp4", 100))], Index([part(1, "/p/d/x.mp4", 100)]))
+    assert matches[1].items[0].sole
+    assert unambiguous_pairs(matches.values()) == []

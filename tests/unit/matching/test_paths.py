@@ -1,4 +1,4 @@
-"""The path vectors: what earlier tools took for the same file, and what is."""
+"""Path vectors: files that earlier tools took for the same, and those that are."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from plexsync.matching import Known, Remembered, confirm, match, write_targets
 from plexsync.model.item import IndexPart, Item
 from plexsync.model.scene import SceneFile
-from tests.support.index import Index, file, look, part, scene, shown, sole
+from tests.support.index import Index, file, match_batch, part, scene, shown, sole
 
 NFC, NFD = "Caf\u00e9.mp4", "Cafe\u0301.mp4"
 
 
 @dataclass(frozen=True)
 class Vector:
-    """Files of the one scene in Stash, rows of Plex, and the verdict with the items that are wanted."""
+    """The scene's files in Stash, the rows of Plex, the expected verdict and items."""
 
     name: str
     files: tuple[SceneFile, ...]
@@ -104,35 +104,37 @@ VECTORS = [
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_paths(vector: Vector) -> None:
-    """Each path vector gives the verdict and the items that a careful person would give."""
-    found = sole(vector.files, Index(vector.rows, fold_case=vector.fold_case))
-    assert shown(found) == (vector.verdict, vector.items)
-    assert (found.reason == "") is (vector.verdict == "high")
+    """Each vector gives the verdict and the items that a careful person would give."""
+    result = sole(vector.files, Index(vector.rows, fold_case=vector.fold_case))
+    assert shown(result) == (vector.verdict, vector.items)
+    assert (result.reason == "") is (vector.verdict == "high")
 
 
-@pytest.mark.parametrize("vector", [one for one in VECTORS if one.verdict != "high"], ids=lambda vector: vector.name)
+@pytest.mark.parametrize(
+    "vector", [vector for vector in VECTORS if vector.verdict != "high"], ids=lambda vector: vector.name
+)
 def test_nothing_is_written_without_confidence(vector: Vector) -> None:
-    """Whatever is not certain is not written unless the user allowed it."""
+    """An uncertain match is not written unless the user allows it."""
     assert write_targets(sole(vector.files, Index(vector.rows, fold_case=vector.fold_case)), low_allowed=False) == ()
 
 
 def test_both_forms_of_a_name_are_two_scenes() -> None:
-    """Two files whose names differ only composed and decomposed keep their own items, one edited without the other."""
+    """Two files whose names differ only in Unicode form keep their own items, even edited alone."""
     rows = (part(1, f"/p/{NFC}", 9), part(2, f"/p/{NFD}", 8))
     first, second = scene(1, file(f"/p/{NFC}", 9)), scene(2, file(f"/p/{NFD}", 8))
     for batch in ([first], [second], [first, second], [second, first]):
-        found = look(batch, Index(rows), [first, second])
-        assert [shown(found[one.id]) for one in batch] == [("high", (one.id,)) for one in batch]
+        result = match_batch(batch, Index(rows), [first, second])
+        assert [shown(result[edited.id]) for edited in batch] == [("high", (edited.id,)) for edited in batch]
 
 
 def test_a_memory_is_kept_to_the_letter() -> None:
-    """Two files whose names differ in Unicode form alone and that changed places are not taken for each other."""
+    """Two files that differ only in Unicode form and changed places are not mixed up."""
     rows = (part(1, f"/p/{NFC}", 8, 60), part(2, f"/p/{NFD}", 9, 60))
     memory = {1: (Remembered(1, f"/p/{NFC}", f"/s/{NFC}"),), 2: (Remembered(2, f"/p/{NFD}", f"/s/{NFD}"),)}
     scenes = [scene(1, file(f"/s/{NFD}", 9, 60)), scene(2, file(f"/s/{NFC}", 8, 60))]
-    for one, item in zip(scenes, (2, 1), strict=True):
-        found = look([one], Index(rows), scenes, Known(remembered=memory))
-        assert [shown(each) for each in found.values()] == [("high", (item,))]
+    for edited, item in zip(scenes, (2, 1), strict=True):
+        result = match_batch([edited], Index(rows), scenes, Known(remembered=memory))
+        assert [shown(each) for each in result.values()] == [("high", (item,))]
 
 
 MEMORY = Known(remembered={1: (Remembered(7, "/p/old.mp4", "/s/new.mp4"),)})
@@ -157,12 +159,12 @@ RENAMED = file("/s/new.mp4", 100, 60)
     ],
 )  # fmt: skip
 def test_remembered_items(rows: tuple[IndexPart, ...], verdict: str, items: tuple[int, ...]) -> None:
-    """An item remembered from last time counts only while it holds that file; else the scene is matched again."""
+    """A remembered item counts only while it has that file; otherwise the scene is matched again."""
     assert shown(sole((RENAMED,), Index(rows), MEMORY)) == (verdict, items)
 
 
 def test_what_stash_no_longer_has_is_not_remembered() -> None:
-    """A memory of a file that the scene lost says nothing about the files it has now."""
+    """A remembered file that the scene has lost says nothing about its present files."""
     assert sole((file("/s/moved.mp4", 5, 5),), Index((part(7, "/p/old.mp4", 100, 60),)), MEMORY).verdict == "none"
 
 
@@ -185,13 +187,13 @@ def test_what_stash_no_longer_has_is_not_remembered() -> None:
     ],
 )  # fmt: skip
 def test_nothing_is_written_to_an_item_that_changed(item: Item, kept: bool) -> None:
-    """The item read in full just before the write must still hold the file that the match rests on."""
+    """Just before the write, the item must still have the file that was matched."""
     [candidate] = sole((RENAMED,), Index((part(7, "/p/old.mp4", 100, 60),)), MEMORY).items
     assert confirm(candidate, item) is kept
 
 
 def test_an_equal_path_stays_though_the_file_grew() -> None:
-    """At an equal path the size was no proof, so a re-encoded file is still the scene's."""
+    """With an equal path the size is no evidence, so a re-encoded file still matches."""
     [candidate] = sole((file("/p/x.mp4", 100),), Index((part(7, "/p/x.mp4", 100),))).items
     assert confirm(candidate, Item(7, 1, parts=(part(7, "/p/x.mp4", 55),)))
 
@@ -204,8 +206,8 @@ def test_every_known_size_counts(size: int, kept: bool) -> None:
 
 
 def test_a_file_that_appears_later_is_found() -> None:
-    """No negative answer is kept: the same scene matches as soon as the index has its file."""
+    """No negative answer is kept: a scene matches as soon as the index has its file."""
     index = Index(())
     assert match([scene(1, OWN)], index, Known())[1].verdict == "none"
     later = replace(index, rows=(part(2, B, 100, 60),))
-    assert shown(look([scene(1, OWN)], later)[1]) == ("high", (2,))
+    assert shown(match_batch([scene(1, OWN)], later)[1]) == ("high", (2,))

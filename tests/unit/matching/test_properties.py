@@ -15,7 +15,7 @@ from plexsync.matching.path_map import LearnedMap, pair_of
 from plexsync.model.item import IndexPart
 from plexsync.model.paths import base_name
 from plexsync.model.scene import Scene, SceneFile
-from tests.support.index import Index, files_named, learn, look
+from tests.support.index import Index, files_named, learn, match_batch
 
 NAMES = (
     "scene.mp4",
@@ -32,7 +32,7 @@ DURATIONS = (60.0, 60.6, 90.0)
 
 @dataclass(frozen=True)
 class Film:
-    """One film: where Stash has it, where Plex has it (``""``: not), and what each knows of it."""
+    """One film: its place in Stash, its place in Plex (``""``: none), and what each server knows of it."""
 
     id: int
     stash: SceneFile
@@ -43,17 +43,17 @@ class Film:
 
     @property
     def scene(self) -> Scene:
-        """The scene in Stash."""
+        """Return the scene in Stash."""
         return Scene(self.id, files=(self.stash,))
 
     def row(self) -> IndexPart:
-        """Its row in Plex."""
+        """Return the row in Plex."""
         return IndexPart(self.id + 1000, 1, self.id, self.plex, self.size, self.duration, trashed=self.trashed)
 
 
 @st.composite
 def films(draw: st.DrawFn) -> list[Film]:
-    """Films at different paths in Stash; each is in Plex at the same place, elsewhere, renamed, re-encoded, or not."""
+    """Return films at different paths in Stash, each in Plex in the same place, elsewhere, renamed, or absent."""
     root = draw(st.sampled_from(["/s", "/p", "D:\\s"]))
     places = draw(st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(NAMES)), max_size=7, unique=True))
     numbers = count(1)
@@ -81,31 +81,33 @@ def _film(draw: st.DrawFn, number: int, root: str, folder: str, name: str) -> Fi
 
 
 def index_of(library: Sequence[Film], **how: bool) -> Index:
-    """What Plex has of them."""
+    """Return the index of what Plex has of the films."""
     return Index([film.row() for film in library if film.plex], **how)
 
 
 def map_of(library: Sequence[Film]) -> LearnedMap:
-    """What six films more, below the same roots, have taught."""
+    """Return the map that six more films below the same roots have taught."""
     root = library[0].stash.path[:2] if library else "/s"
     pairs = [pair_of(f"{root}/{n % 3}/{n}.mkv", f"/p/{n % 3}/{n}.mkv") for n in range(6)]
     return learn(pair for pair in pairs if pair)
 
 
-def wrong(found: dict[int, Match]) -> list[tuple[int, int]]:
-    """Pairs of a scene and an item that would be written and is not its own (part n is film n's)."""
-    targets = [(scene_id, one) for scene_id, match in found.items() for one in write_targets(match, low_allowed=False)]
+def wrong(matches: dict[int, Match]) -> list[tuple[int, int]]:
+    """Return (scene, item) pairs that would be written although the item is another film's (part n is film n's)."""
+    targets = [
+        (scene_id, target) for scene_id, match in matches.items() for target in write_targets(match, low_allowed=False)
+    ]
     return [(scene_id, one.rating_key) for scene_id, one in targets if one.part.part_id != scene_id]
 
 
 @given(films(), st.data(), st.booleans(), st.booleans())
 @settings(max_examples=250, deadline=None)
 def test_no_wrong_item_is_certain(library: list[Film], data: st.DataObject, taught: bool, complete: bool) -> None:
-    """Whichever scenes a batch holds, and with or without a learned map, only a film's own item is written."""
+    """Whatever scenes a batch has, with or without a learned map, only a film's own item is written."""
     batch = [film.scene for film in library if data.draw(st.booleans())]
     known = Known(learned=map_of(library)) if taught else Known()
-    found = look(batch, index_of(library, complete=complete), [film.scene for film in library], known)
-    assert wrong(found) == []
+    matches = match_batch(batch, index_of(library, complete=complete), [film.scene for film in library], known)
+    assert wrong(matches) == []
 
 
 CHANGES = ("none", "none", "stash moved", "stash renamed", "plex moved", "plex gone", "re-encoded", "swapped")
@@ -134,19 +136,23 @@ def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film
         elif change == "re-encoded":
             after[at] = replace(film, size=3000 + film.id)
         elif change == "swapped" and after[other] is before[other]:
-            twin = before[other]
-            after[at] = replace(film, stash=replace(stash, path=twin.stash.path), plex=twin.plex)
-            after[other] = replace(twin, stash=replace(twin.stash, path=stash.path), plex=film.plex)
+            partner = before[other]
+            after[at] = replace(film, stash=replace(stash, path=partner.stash.path), plex=partner.plex)
+            after[other] = replace(partner, stash=replace(partner.stash, path=stash.path), plex=film.plex)
     return after
 
 
 @given(st.data(), films(), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught: bool) -> None:
-    """After files were moved, renamed, swapped and lost, what was written before leads to no wrong item."""
-    first = look([film.scene for film in before], index_of(before))
-    written = [(scene_id, one) for scene_id, match in first.items() for one in write_targets(match, low_allowed=False)]
-    remembered = {scene_id: (Remembered(one.rating_key, one.part.path, one.file.path),) for scene_id, one in written}
+    """After files were moved, renamed, swapped and lost, remembered items lead to no wrong item."""
+    first = match_batch([film.scene for film in before], index_of(before))
+    written = [
+        (scene_id, target) for scene_id, match in first.items() for target in write_targets(match, low_allowed=False)
+    ]
+    remembered = {
+        scene_id: (Remembered(target.rating_key, target.part.path, target.file.path),) for scene_id, target in written
+    }
     claim_paths = {one.rating_key: one.part.path for _, one in written}
     known = Known(
         remembered=remembered, claims={one.rating_key: scene for scene, one in written}, claim_paths=claim_paths
@@ -161,22 +167,22 @@ def test_memory_does_not_mislead(data: st.DataObject, before: list[Film], taught
     ]
     batch = [film.scene for film in after if data.draw(st.booleans())]
     known = replace(known, learned=map_of(after)) if taught else known
-    assert wrong(look(batch, Index(rows), [film.scene for film in after], known)) == []
+    assert wrong(match_batch(batch, Index(rows), [film.scene for film in after], known)) == []
 
 
 @given(films(), st.booleans(), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_order_does_not_matter(library: list[Film], complete: bool, rng: random.Random) -> None:
-    """The order of a batch's scenes and of the index's rows changes nothing in the answer."""
+    """The order of a batch's scenes and of the index's rows does not change the result."""
     scenes, index = [film.scene for film in library], index_of(library, complete=complete)
     other = replace(index, rows=rng.sample(list(index.rows), len(index.rows)))
-    assert look(rng.sample(scenes, len(scenes)), other, scenes) == look(scenes, index)
+    assert match_batch(rng.sample(scenes, len(scenes)), other, scenes) == match_batch(scenes, index)
 
 
 @given(films(), st.data())
 @settings(max_examples=100, deadline=None)
 def test_one_question_is_enough(library: list[Film], data: st.DataObject) -> None:
-    """The second look rests on no file name that Stash was not asked about after the first."""
+    """The second match relies on no file name that Stash was not asked about after the first."""
     batch, index = [film.scene for film in library if data.draw(st.booleans())], index_of(library)
     first = match(batch, index, Known())
     names = names_to_ask(batch, first, index)
@@ -187,14 +193,14 @@ def test_one_question_is_enough(library: list[Film], data: st.DataObject) -> Non
 @given(films())
 @settings(max_examples=100, deadline=None)
 def test_everything_plain_is_found(library: list[Film]) -> None:
-    """A film whose path is equal, or whose size and duration are known and like no other's, is found at once."""
+    """A film with an equal path, or with a unique known size and duration, is found at once."""
     plain = [
         replace(film, stash=replace(film.stash, size=film.id + 5, duration=film.id * 50.0), size=film.id + 5,
                 duration=film.id * 50.0, trashed=False)
         for film in library if film.plex
     ]  # fmt: skip
-    found = look([film.scene for film in plain], index_of(plain))
-    assert {film.id: found[film.id].verdict for film in plain} == {film.id: "high" for film in plain}
+    matches = match_batch([film.scene for film in plain], index_of(plain))
+    assert {film.id: matches[film.id].verdict for film in plain} == {film.id: "high" for film in plain}
 
 
 odd_paths = st.text(
@@ -212,16 +218,18 @@ odd_rows = st.builds(
 )  # fmt: skip
 
 
-@given(st.lists(odd_scenes, max_size=4, unique_by=lambda one: one.id), st.lists(odd_rows, max_size=6), st.booleans())
+@given(
+    st.lists(odd_scenes, max_size=4, unique_by=lambda result: result.id), st.lists(odd_rows, max_size=6), st.booleans()
+)
 @settings(max_examples=200, deadline=None)
 def test_match_is_total(scenes: list[Scene], rows: list[IndexPart], flag: bool) -> None:
-    """Whatever the paths, sizes and marks, every scene gets an answer whose parts agree with each other."""
-    found = look(scenes, Index(rows, complete=flag, fold_case=not flag))
-    assert list(found) == [scene.id for scene in scenes]
-    for scene_id, one in found.items():
-        assert one.scene_id == scene_id
-        assert (one.verdict == "none") is (one.items == ())
-        assert (one.verdict == "high") is (one.reason == "")
-        keys = [candidate.rating_key for candidate in one.items]
+    """Whatever the paths and sizes, every scene gets a consistent match."""
+    matches = match_batch(scenes, Index(rows, complete=flag, fold_case=not flag))
+    assert list(matches) == [scene.id for scene in scenes]
+    for scene_id, result in matches.items():
+        assert result.scene_id == scene_id
+        assert (result.verdict == "none") is (result.items == ())
+        assert (result.verdict == "high") is (result.reason == "")
+        keys = [candidate.rating_key for candidate in result.items]
         assert len(set(keys)) == len(keys)
-        assert not any(candidate.part.trashed or candidate.part.optimised for candidate in one.items)
+        assert not any(candidate.part.trashed or candidate.part.optimised for candidate in result.items)

@@ -1,4 +1,4 @@
-"""What Plex should have of a scene: the table of fields, and when two values are the same."""
+"""The values that Plex should have for a scene: the table of fields, and when two values are the same."""
 
 from __future__ import annotations
 
@@ -48,34 +48,34 @@ ALL: dict[str, Value] = {
 
 
 def names(*values: str) -> tuple[Named, ...]:
-    """Performers or tags of these names."""
+    """Return performers or tags with these names."""
     return tuple(Named(number, name) for number, name in enumerate(values, 1))
 
 
 def test_each_field_comes_from_its_place() -> None:
-    """Title, studio, summary, date, actors, genres and collection are what the table of fields says."""
-    found = desired(SCENE, PLAIN)
-    assert found == Desired(values=ALL, poster=True, background=True, warnings=())
+    """Title, studio, summary, date, actors, genres and collection come from the right parts of the scene."""
+    result = desired(SCENE, PLAIN)
+    assert result == Desired(values=ALL, poster=True, background=True, warnings=())
     assert set(ALL) == set(FIELDS)
 
 
 def test_an_empty_scene_wants_nothing() -> None:
-    """A scene without metadata leaves the title alone and has every other field empty, without a warning."""
-    found = desired(Scene(7), PLAIN)
+    """A scene without metadata leaves the title alone and empties all other fields, without a warning."""
+    result = desired(Scene(7), PLAIN)
     empty: dict[str, Value] = {name: () if name in LIST_FIELDS else "" for name in FIELDS if name != "title"}
-    assert (dict(found.values), found.warnings) == (empty, ())
+    assert (dict(result.values), result.warnings) == (empty, ())
 
 
 @pytest.mark.parametrize(("switch", "field"), SKIPPED.items())
 def test_each_switch_leaves_its_field_out(switch: str, field: str) -> None:
-    """A skipped field is absent, the others are as before; a skipped studio keeps its collection and the reverse."""
-    found = desired(SCENE, Settings(skip=frozenset({switch})))
-    assert found.values == {name: value for name, value in ALL.items() if name != field}
-    assert (found.poster, found.background) == (True, True)
+    """A skipped field is absent and the others are unchanged; studio and collection are independent."""
+    result = desired(SCENE, Settings(skip=frozenset({switch})))
+    assert result.values == {name: value for name, value in ALL.items() if name != field}
+    assert (result.poster, result.background) == (True, True)
 
 
 def test_images_have_switches_of_their_own() -> None:
-    """Poster and background are left out each by its own switch, and every switch is one of these."""
+    """Poster and background each have a switch, and there are no other switches."""
     assert not desired(SCENE, Settings(skip=frozenset({"poster"}))).poster
     assert desired(SCENE, Settings(skip=frozenset({"poster"}))).background
     assert not desired(SCENE, Settings(skip=frozenset({"background"}))).background
@@ -84,10 +84,10 @@ def test_images_have_switches_of_their_own() -> None:
 
 
 def test_with_everything_skipped_nothing_is_desired_or_said() -> None:
-    """A skipped field is not even complained about."""
+    """A skipped field causes no warning."""
     bad = replace(SCENE, title="x" * 300, date="never", details="\u6771" * 20_000, tags=names("a", "b", "c"))
-    found = desired(bad, Settings(skip=frozenset(SKIP_KEYS), max_tags=1))
-    assert found == Desired(values={}, poster=False, background=False, warnings=())
+    result = desired(bad, Settings(skip=frozenset(SKIP_KEYS), max_tags=1))
+    assert result == Desired(values={}, poster=False, background=False, warnings=())
     assert len(desired(bad, Settings(max_tags=1)).warnings) == 4
 
 
@@ -109,7 +109,7 @@ def test_with_everything_skipped_nothing_is_desired_or_said() -> None:
     ],
 )  # fmt: skip
 def test_text_arrives_as_the_rules_of_text_say(raw: str, title: str | None, summary: str) -> None:
-    """Titles become one clean line, summaries keep their paragraphs, and names follow the rule of titles."""
+    """Titles become one clean line, summaries keep their paragraphs, and names follow the rules of titles."""
     values = desired(Scene(7, title=raw, details=raw, performers=names(raw), tags=names(raw)), PLAIN).values
     assert values.get("title") == title
     assert values["summary"] == summary
@@ -117,7 +117,7 @@ def test_text_arrives_as_the_rules_of_text_say(raw: str, title: str | None, summ
 
 
 def test_a_comma_in_a_name_is_one_tag() -> None:
-    """Names are never taken apart."""
+    """Names are never split."""
     values = desired(replace(SCENE, performers=names("Smith, Ann"), tags=names("a; b, c")), PLAIN).values
     assert (values["actor"], values["genre"]) == (("Smith, Ann",), ("a; b, c",))
 
@@ -127,16 +127,16 @@ def test_a_comma_in_a_name_is_one_tag() -> None:
     [("x" * 300, "x" * 255), ("word " * 60, ("word " * 51).strip()), ("\U0001f44b\U0001f3fd" * 128,) * 2],
 )
 def test_a_long_title_is_cut_and_reported(raw: str, title: str) -> None:
-    """At most 255 characters of a title are sent, whole words and graphemes, and the scene's warning says so."""
-    found = desired(Scene(7, title=raw), PLAIN)
-    sent = str(found.values["title"])
+    """A title is cut to 255 characters at a whole word and grapheme, with a warning that names the scene."""
+    result = desired(Scene(7, title=raw), PLAIN)
+    sent = str(result.values["title"])
     assert title.startswith(sent)
     assert 250 <= len(sent) <= 255
-    assert found.warnings == (f"Scene 7: the title was shortened from {len(raw.strip())} to {len(sent)} characters.",)
+    assert result.warnings == (f"Scene 7: the title was shortened from {len(raw.strip())} to {len(sent)} characters.",)
 
 
 def test_long_names_are_cut_without_a_word() -> None:
-    """Studio, performers and tags follow the limit of titles."""
+    """Studio, performers and tags are cut like titles, without a warning."""
     values = desired(
         Scene(7, studio=Named(1, "s" * 300), performers=names("p" * 300), tags=names("t" * 300)), PLAIN
     ).values
@@ -145,7 +145,7 @@ def test_long_names_are_cut_without_a_word() -> None:
 
 
 def test_clean_titles_changes_titles_alone() -> None:
-    """cleanTitles sends the title in ASCII and everything else as typed."""
+    """With "Plain titles" only the title becomes ASCII; everything else is sent as typed."""
     scene = replace(SCENE, title="\u201cCaf\xe9\u201d", details="\u201cCaf\xe9\u201d", studio=Named(1, "Caf\xe9"))
     values = desired(scene, Settings(clean_titles=True)).values
     assert (values["title"], values["summary"], values["studio"]) == ('"Cafe"', "\u201cCaf\xe9\u201d", "Caf\xe9")
@@ -153,11 +153,11 @@ def test_clean_titles_changes_titles_alone() -> None:
 
 
 def test_a_title_without_ascii_is_left_alone_and_reported() -> None:
-    """Where nothing can be transliterated Plex keeps its title, with one warning; no title at all needs none."""
-    found = desired(Scene(7, title="\U0001f468"), Settings(clean_titles=True))
-    assert "title" not in found.values
-    assert len(found.warnings) == 1
-    assert '"Plain titles"' in found.warnings[0]
+    """A title that cannot be transliterated leaves Plex's, with one warning; an empty one has none."""
+    result = desired(Scene(7, title="\U0001f468"), Settings(clean_titles=True))
+    assert "title" not in result.values
+    assert len(result.warnings) == 1
+    assert '"Plain titles"' in result.warnings[0]
     assert desired(Scene(7), Settings(clean_titles=True)).warnings == ()
 
 
@@ -167,63 +167,63 @@ def test_a_title_without_ascii_is_left_alone_and_reported() -> None:
 )
 def test_dates(raw: str, day: str) -> None:
     """A partial date is its first day, and no date is an empty one, without a warning."""
-    found = desired(Scene(7, date=raw), PLAIN)
-    assert (found.values["originallyAvailableAt"], found.warnings) == (day, ())
+    result = desired(Scene(7, date=raw), PLAIN)
+    assert (result.values["originallyAvailableAt"], result.warnings) == (day, ())
 
 
 @pytest.mark.parametrize("raw", ["2024-13-40", "soon", "2024-02-30"])
 def test_a_date_that_is_none_is_left_out_and_reported(raw: str) -> None:
-    """Plex's date stays, and the warning names scene, value and what to do."""
-    found = desired(Scene(7, date=raw), PLAIN)
-    assert "originallyAvailableAt" not in found.values
-    assert len(found.warnings) == 1
-    assert found.warnings[0].startswith(f'Scene 7: "{raw}" is not a date')
-    assert "Correct the scene's date in Stash" in found.warnings[0]
+    """An invalid date leaves Plex's, and the warning names the scene, the value and what to do."""
+    result = desired(Scene(7, date=raw), PLAIN)
+    assert "originallyAvailableAt" not in result.values
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith(f'Scene 7: "{raw}" is not a date')
+    assert "Correct the scene's date in Stash" in result.warnings[0]
 
 
 def test_performers_keep_stashs_order_and_count_once() -> None:
-    """Two performers whose names differ by letter case are one actor, the first; blanks are none."""
+    """Performers whose names differ only in case are one actor, the first; blank names are left out."""
     values = desired(Scene(7, performers=names("Zoe", "ann", "ZOE", " ", "Ann", "\u200b", "Bea")), PLAIN).values
     assert values["actor"] == ("Zoe", "ann", "Bea")
 
 
 def test_genres_are_sorted_without_case_and_count_once() -> None:
-    """Tags come sorted by folded letters and then as text, so that the same tags always give the same list."""
+    """Tags are sorted without case and then as text, so the same tags always give the same list."""
     values = desired(Scene(7, tags=names("b", "B", "a", "C", "\xe4", "c", "")), PLAIN).values
     assert values["genre"] == ("a", "B", "C", "\xe4")
     assert desired(Scene(7, tags=names("\xe4", "c", "C", "a", "B", "b")), PLAIN).values["genre"] == values["genre"]
 
 
 def test_only_the_first_tags_are_sent() -> None:
-    """Of 105 tags the first maxTags of the sorted list are sent, and one warning says how many there are."""
+    """Of 105 tags the first 100 of the sorted list are sent, and one warning says how many there are."""
     tags = names(*(f"Tag {number:03}" for number in reversed(range(105))))
-    found = desired(Scene(7, tags=tags), PLAIN)
-    assert found.values["genre"] == tuple(f"Tag {number:03}" for number in range(100))
-    assert found.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Maximum genres").',)
+    result = desired(Scene(7, tags=tags), PLAIN)
+    assert result.values["genre"] == tuple(f"Tag {number:03}" for number in range(100))
+    assert result.warnings == ('Scene 7: only the first 100 of 105 tags are sent ("Maximum genres").',)
     assert desired(Scene(7, tags=tags), Settings(max_tags=105)).warnings == ()
     assert desired(Scene(7, tags=tags), Settings(max_tags=1)).values["genre"] == ("Tag 000",)
 
 
 def test_an_unnamed_studio_is_no_studio() -> None:
-    """A studio without visible name gives neither studio nor collection."""
+    """A studio without a visible name gives neither studio nor collection."""
     values = desired(Scene(7, studio=Named(1, " \u200b")), PLAIN).values
     assert (values["studio"], values["collection"]) == ("", ())
 
 
 def test_a_huge_summary_is_shortened_to_what_a_request_takes() -> None:
-    """20,000 CJK characters come down to the byte budget, between characters; a warning tells both lengths."""
-    found = desired(Scene(7, details="\u6771" * 20_000), PLAIN)
-    summary = str(found.values["summary"])
+    """20,000 CJK characters are cut to the byte budget, and a warning has both lengths."""
+    result = desired(Scene(7, details="\u6771" * 20_000), PLAIN)
+    summary = str(result.values["summary"])
     assert summary == "\u6771" * (SUMMARY_BUDGET // 9)
     assert len(quote(summary, safe="")) <= SUMMARY_BUDGET < HARD_LIMIT
-    assert len(found.warnings) == 1
-    assert f"shortened from 20000 to {len(summary)} characters" in found.warnings[0]
+    assert len(result.warnings) == 1
+    assert f"shortened from 20000 to {len(summary)} characters" in result.warnings[0]
     assert desired(Scene(7, details="x" * SUMMARY_BUDGET), PLAIN).warnings == ()
     assert len(str(desired(Scene(7, details="\u6771" * 900), PLAIN, summary_budget=90).values["summary"])) == 10
 
 
 def test_what_is_desired_cannot_be_changed() -> None:
-    """The values are passed around between rooms and are read-only."""
+    """The values are read-only, because several modules share them."""
     values = desired(SCENE, PLAIN).values
     assert isinstance(values, Mapping)
     assert not hasattr(values, "__setitem__")
@@ -248,7 +248,7 @@ def test_what_is_desired_cannot_be_changed() -> None:
     ],
 )
 def test_same_values(field: str, a: Value, b: Value, same: bool) -> None:
-    """Texts differ by more than blanks around them, lists by more than order, letter case and repetition."""
+    """Blanks around texts do not count, nor order, case and repetition in lists."""
     assert same_value(field, a, b) is same
     assert same_value(field, b, a) is same
     assert (fingerprint(field, a) == fingerprint(field, b)) is same
@@ -256,7 +256,7 @@ def test_same_values(field: str, a: Value, b: Value, same: bool) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("title", ("A",)), ("genre", "A")])
 def test_a_value_of_the_wrong_kind_is_a_mistake(field: str, value: Value) -> None:
-    """A list where a text belongs, and the reverse, is refused rather than compared."""
+    """A list for a text field, and the reverse, raises an error."""
     with pytest.raises(TypeError, match=field):
         fingerprint(field, value)
     with pytest.raises(TypeError, match=field):
@@ -264,7 +264,7 @@ def test_a_value_of_the_wrong_kind_is_a_mistake(field: str, value: Value) -> Non
 
 
 def test_a_fingerprint_is_short_and_steady() -> None:
-    """Sixteen hex digits, the same in every process: they are stored."""
+    """A fingerprint has 16 hex digits and is the same in every process, because it is stored."""
     assert fingerprint("title", "Caf\xe9") == "58e6552dbb641285"
     assert fingerprint("genre", ("b", "A")) == "14683f87f0aaf263"
 
@@ -292,20 +292,20 @@ OPTIONS = st.builds(
 @settings(deadline=None, max_examples=100)
 @given(SCENES, OPTIONS)
 def test_every_scene_has_an_answer(scene: Scene, options: Settings) -> None:
-    """No scene and no setting makes it fail; what it wants is stable, comparable and within the limits."""
-    found = desired(scene, options)
-    assert found == desired(scene, options)
-    assert set(found.values) <= set(FIELDS)
-    assert found.values.get("title", "x")
-    for field, value in found.values.items():
+    """No scene and no setting makes it fail; the result is stable, comparable and within the limits."""
+    result = desired(scene, options)
+    assert result == desired(scene, options)
+    assert set(result.values) <= set(FIELDS)
+    assert result.values.get("title", "x")
+    for field, value in result.values.items():
         assert isinstance(value, str) == (field in SCALAR_FIELDS)
         assert same_value(field, value, value)
         if isinstance(value, tuple):
             assert "" not in value
             assert len({name.casefold() for name in value}) == len(value)
-    assert len(found.values.get("genre", ())) <= options.max_tags
-    assert len(quote(str(found.values.get("summary", "")), safe="")) <= SUMMARY_BUDGET
-    assert all(line.startswith(f"Scene {scene.id}: ") and line.endswith(".") for line in found.warnings)
+    assert len(result.values.get("genre", ())) <= options.max_tags
+    assert len(quote(str(result.values.get("summary", "")), safe="")) <= SUMMARY_BUDGET
+    assert all(line.startswith(f"Scene {scene.id}: ") and line.endswith(".") for line in result.warnings)
 
 
 NEAR = st.text(st.sampled_from("aAb \u00df"), max_size=3)
@@ -313,9 +313,9 @@ NEAR = st.text(st.sampled_from("aAb \u00df"), max_size=3)
 
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(FIELDS), st.lists(NEAR, max_size=3), st.lists(NEAR, max_size=3))
-def test_fingerprints_agree_with_sameness(field: str, one: list[str], two: list[str]) -> None:
+def test_fingerprints_agree_with_sameness(field: str, letters: list[str], two: list[str]) -> None:
     """Two values have the same fingerprint exactly when they are the same value."""
-    a: Value = tuple(one) if field in LIST_FIELDS else "".join(one)
+    a: Value = tuple(letters) if field in LIST_FIELDS else "".join(letters)
     b: Value = tuple(two) if field in LIST_FIELDS else "".join(two)
     assert (fingerprint(field, a) == fingerprint(field, b)) == same_value(field, a, b)
 

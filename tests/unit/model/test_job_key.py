@@ -1,4 +1,4 @@
-"""The key of a job: spelled and read in one place, and nothing is taken for a key that is none."""
+"""The key of a job: formatted and parsed in one place, which rejects everything else."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LARGEST = 2**63 - 1
 
 @given(st.sampled_from(KINDS), st.integers(1, LARGEST))
 def test_every_key_comes_back(kind: str, number: int) -> None:
-    """What a key is spelled as is read as the same key, by whoever reads it."""
+    """A formatted key parses as the same key, by both parsers."""
     key = JobKey(kind, number)
     assert JobKey.parse(str(key)) == JobKey.of_row(str(key)) == key
     assert key.is_scene is (kind == "scene")
 
 
 def test_the_key_of_a_scene() -> None:
-    """A scene's key is spelled as the hook spells it."""
+    """A scene's key is formatted as the hook formats it."""
     assert str(JobKey.scene(12)) == "scene:12"
 
 
@@ -34,5 +34,5 @@ def test_the_key_of_a_scene() -> None:
     ids=lambda text: ascii(text)[:30],
 )
 def test_what_is_no_key(text: object) -> None:
-    """Another kind, another spelling, an id that SQLite cannot hold, or no text at all is no key."""
+    """Another kind, another format, an id that SQLite cannot hold, or no text at all is not a key."""
     assert JobKey.parse(text) is None

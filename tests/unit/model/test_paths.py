@@ -1,4 +1,4 @@
-"""How paths and names are spelled so that two servers' can be compared."""
+"""Normal forms of paths and names, by which those of two servers are compared."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_normal_paths(raw: str, wanted: str) -> None:
 
 
 def test_slashes_alone() -> None:
-    """Where the spelling must stay as it is, only the slashes are made alike."""
+    """Where the spelling must not change, only the slashes become uniform."""
     assert slashed(f"C:\\{DECOMPOSED}\\\\x") == f"C:/{DECOMPOSED}/x"
 
 
@@ -68,7 +68,7 @@ def test_unicode_form_does_not_matter(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [
         ("Movie.MP4", "movie.mp4"),
         (COMPOSED.upper(), DECOMPOSED.lower()),
@@ -76,14 +76,14 @@ def test_unicode_form_does_not_matter(raw: str) -> None:
         ("\u03a3", "\u03c2"),
     ],
 )
-def test_keys_fold_case(one: str, other: str) -> None:
-    """Names that differ in case alone have one key, so that both are looked at."""
-    assert fold(one) == fold(other)
-    assert name_key(f"/x/{one}") == name_key(f"D:\\y\\{other}")
+def test_keys_fold_case(left: str, right: str) -> None:
+    """Names that differ only in case have the same key, so a look-up finds both."""
+    assert fold(left) == fold(right)
+    assert name_key(f"/x/{left}") == name_key(f"D:\\y\\{right}")
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("left", "right", "same"),
     [
         ("/A/B.MP4", "/a/b.mp4", True),
         ("/A/\u00c4\u03a3.MP4", "/a/\u00e4\u03c3.mp4", True),
@@ -92,9 +92,9 @@ def test_keys_fold_case(one: str, other: str) -> None:
         ("/\u0130", "/i", False),
     ],
 )
-def test_paths_fold_letter_by_letter(one: str, other: str, same: bool) -> None:
-    """A file system that folds case takes ``B`` for ``b``, but not one letter for two."""
-    assert (fold_path(one) == fold_path(other)) is same
+def test_paths_fold_letter_by_letter(left: str, right: str, same: bool) -> None:
+    """A case-insensitive file system takes ``B`` for ``b``, but never two letters for one."""
+    assert (fold_path(left) == fold_path(right)) is same
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_paths_fold_letter_by_letter(one: str, other: str, same: bool) -> None:
     ],
 )
 def test_base_names(raw: str, wanted: str) -> None:
-    """The base name is what follows the last slash of either kind, spelled as it came."""
+    """The base name is the part after the last slash or backslash, unchanged."""
     assert base_name(raw) == wanted
 
 
 def test_spellings() -> None:
-    """A name is asked for composed, decomposed and as it came; a plain one once."""
+    """A name is queried composed, decomposed and unchanged; an ASCII name only once."""
     assert spellings(COMPOSED) == {COMPOSED, DECOMPOSED}
     assert spellings(DECOMPOSED) == {COMPOSED, DECOMPOSED}
     assert spellings("a.mp4") == {"a.mp4"}

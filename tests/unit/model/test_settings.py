@@ -1,4 +1,4 @@
-"""What Stash has saved, read without ever failing: defaults, wrong values, and one warning for each."""
+"""Reading what Stash has saved: defaults, unusable values, and one warning for each."""
 
 from __future__ import annotations
 
@@ -36,52 +36,52 @@ DEFAULT, _ = read_settings(None)
 
 
 def read(**raw: object) -> Settings:
-    """The settings, of values that need no warning."""
-    found, warnings = read_settings(raw)
+    """Return the settings for values that need no warning."""
+    result, warnings = read_settings(raw)
     assert warnings == ()
-    return found
+    return result
 
 
 def one_warning(raw: dict[str, object], *parts: str) -> Settings:
-    """The settings, of values that need exactly one warning, which has these parts."""
-    found, warnings = read_settings(raw)
+    """Return the settings for values that need exactly one warning, and check that it has these parts."""
+    result, warnings = read_settings(raw)
     assert len(warnings) == 1, warnings
     assert [part for part in parts if part not in warnings[0]] == []
     assert warnings[0].endswith(".")
-    return found
+    return result
 
 
 def changed(name: str, value: Any) -> Settings:
-    """The defaults with one setting changed."""
+    """Return the defaults with one setting changed."""
     return replace(DEFAULT, **{name: value})
 
 
 def test_nothing_saved_is_all_defaults() -> None:
-    """Without any saved value everything has the default of the contract, and nothing is worth a warning."""
-    found, warnings = read_settings(None)
-    assert (found, warnings) == (Settings(), ())
+    """Without saved values every setting has the contract's default, and there is no warning."""
+    result, warnings = read_settings(None)
+    assert (result, warnings) == (Settings(), ())
     assert read_settings({}) == (Settings(), ())
-    assert (found.plex_url, found.libraries, found.path_map) == ("http://localhost:32400", (), ())
-    assert (found.max_tags, found.max_retries, found.skip) == (100, 8, frozenset())
-    assert [getattr(found, name) for name in SWITCHES.values()] == [False] * len(SWITCHES)
-    assert dict(found.stash_id_tags) == dict.fromkeys(TAG_KEYS, "")
+    assert (result.plex_url, result.libraries, result.path_map) == ("http://localhost:32400", (), ())
+    assert (result.max_tags, result.max_retries, result.skip) == (100, 8, frozenset())
+    assert [getattr(result, name) for name in SWITCHES.values()] == [False] * len(SWITCHES)
+    assert dict(result.stash_id_tags) == dict.fromkeys(TAG_KEYS, "")
 
 
 @pytest.mark.parametrize("raw", [[], "text", 5])
 def test_what_is_no_map_counts_as_nothing(raw: Any) -> None:
-    """Even a reply of another shape gives the defaults."""
+    """An answer of another shape gives the defaults."""
     assert read_settings(raw) == (Settings(), ())
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 @pytest.mark.parametrize("value", ["", 0, None, "  ", 0.0])
 def test_empty_and_zero_mean_the_default(key: Key, value: object) -> None:
-    """A cleared box, an unset number and a null are the default of every setting, without a warning."""
+    """An empty text, a 0 and a null mean the default, without a warning."""
     assert read(**{key.name: value}) == DEFAULT
 
 
 def what_to_do(key: Key) -> tuple[str, ...]:
-    """What the warning asks for."""
+    """Return what the warning asks for."""
     if key.type == "STRING":
         return ("Enter a text.",)
     return ("Turn it on or off.",) if key.type == "BOOLEAN" else (f"Enter a whole number from 1 to {key.highest}.",)
@@ -90,7 +90,7 @@ def what_to_do(key: Key) -> tuple[str, ...]:
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 @pytest.mark.parametrize("value", [[], {"a": 1}, ["x"]])
 def test_a_value_of_the_wrong_type_is_the_default_and_one_warning(key: Key, value: object) -> None:
-    """A list or an object never disables anything: the default, and a sentence with name, key, value and what to do."""
+    """A list or object means the default, and a sentence with name, key, value and what to do."""
     shown = "this value" if key.name == "plexToken" else f"a {type(value).__name__}"
     wanted = (f'"{key.display_name}" ({key.name})', f"{shown} is not accepted. ", *what_to_do(key))
     assert one_warning({key.name: value}, *wanted) == DEFAULT
@@ -99,21 +99,21 @@ def test_a_value_of_the_wrong_type_is_the_default_and_one_warning(key: Key, valu
 @pytest.mark.parametrize(("key", "name"), SWITCHES.items())
 @pytest.mark.parametrize("value", [True, 1, 1.0, "true", "True", " on ", "yes", "1"])
 def test_switches_go_on(key: str, name: str, value: object) -> None:
-    """Each switch is on by whatever spells on, and is the only thing that changes."""
+    """Everything that spells on turns the switch on, and changes nothing else."""
     assert read(**{key: value}) == changed(name, True)
 
 
 @pytest.mark.parametrize("key", [*SWITCHES, *SKIP_KEYS.values()])
 @pytest.mark.parametrize("value", [False, "false", "off", "No", "0"])
 def test_switches_stay_off(key: str, value: object) -> None:
-    """Whatever spells off is off."""
+    """Everything that spells off leaves the switch off."""
     assert read(**{key: value}) == DEFAULT
 
 
 @pytest.mark.parametrize(("value", "shown"), [("maybe", "'maybe'"), (2, "2"), (-1, "-1"), (float("nan"), "nan")])
 @pytest.mark.parametrize("key", [*SWITCHES, *SKIP_KEYS.values()])
 def test_an_unclear_switch_is_off_with_one_warning(key: str, value: object, shown: str) -> None:
-    """What is neither on nor off is off, and said once with the value."""
+    """Anything that spells neither on nor off means off, with one warning that shows the value."""
     parts = (key, f'using off for "{display_name(key)}"', shown, "is not accepted. Turn it on or off.")
     assert one_warning({key: value}, *parts) == DEFAULT
 
@@ -128,7 +128,7 @@ def test_each_field_can_be_skipped(name: str, key: str) -> None:
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize(("value", "number"), [(1, 1), (7, 7), ("42", 42), (" 9 ", 9), (12.0, 12), ("100", 100)])
 def test_numbers_are_read(key: str, value: object, number: int) -> None:
-    """A whole number counts, also as text or with a zero behind the point."""
+    """A whole number counts, also as text or with a zero after the decimal point."""
     assert getattr(read(**{key: value}), NUMBERS[key][0]) == number
 
 
@@ -148,7 +148,7 @@ def test_numbers_are_read(key: str, value: object, number: int) -> None:
     ],
 )
 def test_numbers_out_of_range_are_the_default_with_one_warning(key: str, value: object, shown: str) -> None:
-    """A number that is none, or outside of its range, is the default; the warning names the range and the default."""
+    """Another value means the default, and the warning names the range and the default."""
     _, default, highest = NUMBERS[key]
     name = f'"{display_name(key)}" ({key})'
     parts = (f"the default {default} for {name}: {shown} is not accepted", f"a whole number from 1 to {highest}.")
@@ -156,14 +156,14 @@ def test_numbers_out_of_range_are_the_default_with_one_warning(key: str, value: 
 
 
 def test_the_highest_number_is_accepted() -> None:
-    """The end of the range belongs to it."""
+    """The range includes its end."""
     assert read(maxTags=1000).max_tags == 1000
     assert read(maxRetries=100).max_retries == 100
 
 
 @pytest.mark.parametrize("name", ["plexurl", "PlexToken", "tagID_other", "", "x" * 200, "n\u00e9", 5, None])
 def test_unknown_keys_are_named_once_and_ignored(name: Any) -> None:
-    """A setting of another version is no error: one warning each, at most forty characters of its name."""
+    """A setting of another version causes one warning, with at most 40 characters of its name."""
     shown = ascii(name[:40])[:-1] if isinstance(name, str) else ""
     assert one_warning({name: "value"}, shown, "unknown") == DEFAULT
 
@@ -183,7 +183,7 @@ def test_a_huge_number_is_not_shown(value: int) -> None:
 
 
 def test_several_bad_values_are_all_told() -> None:
-    """Each value that could not be used has its own sentence."""
+    """Each unusable value has its own warning."""
     _, warnings = read_settings({"maxTags": -1, "dryRun": "maybe", "old": 1, "plexPathMap": "nonsense"})
     assert len(warnings) == 4
 
@@ -199,25 +199,25 @@ def test_several_bad_values_are_all_told() -> None:
     ],
 )
 def test_libraries_are_a_list_of_names(value: object, names: tuple[str, ...]) -> None:
-    """Names are separated by commas, blanks around them do not count, and each counts once."""
+    """Names are separated by commas; blanks around them do not count, and each name counts once."""
     assert read(plexLibraries=value).libraries == names
 
 
 def test_path_map_pairs() -> None:
-    """Pairs are separated by semicolons, their sides by an arrow; Windows paths are paths too."""
-    found = read(plexPathMap=r"/s => /p ; D:\media=>/data/media;;")
-    assert found.path_map == (("/s", "/p"), (r"D:\media", "/data/media"))
+    """Pairs are separated by semicolons, their sides by an arrow; Windows paths work too."""
+    result = read(plexPathMap=r"/s => /p ; D:\media=>/data/media;;")
+    assert result.path_map == (("/s", "/p"), (r"D:\media", "/data/media"))
 
 
 @pytest.mark.parametrize(
     "part", ["/private/folder", "/private =>", "=> /private", "/private => /b => /c", "/private = /c"]
 )
 def test_a_part_of_the_path_map_that_is_none_is_left_out(part: str) -> None:
-    """The other pairs still hold; the warning counts the parts and shows no path, which might have to stay hidden."""
-    found = one_warning(
+    """The other pairs still count; the warning gives the part's number and no path, which may be secret."""
+    result = one_warning(
         {"plexPathMap": f"/s => /p;{part}"}, "part 2", '"Path map" (plexPathMap)', "stash prefix => plex prefix"
     )
-    assert found.path_map == (("/s", "/p"),)
+    assert result.path_map == (("/s", "/p"),)
     assert "private" not in str(read_settings({"plexPathMap": part})[1])
 
 
@@ -232,7 +232,7 @@ def test_tag_ids(source: str, key: str) -> None:
 @pytest.mark.parametrize("key", TAG_KEYS.values())
 @pytest.mark.parametrize("value", ["My tag", "-3", "1.5", "\u0661", True])
 def test_a_tag_id_that_is_none_is_not_set(key: str, value: object) -> None:
-    """A name in place of an id is said once, and the tag is found or created by its usual name."""
+    """A name instead of an id causes one warning, and the default tag is used."""
     assert one_warning({key: value}, display_name(key), key, "is not accepted. Enter ") == DEFAULT
 
 
@@ -244,7 +244,7 @@ CHANGES: dict[str, Any] = {
 
 
 def test_settings_differ_with_every_field() -> None:
-    """Whichever setting is changed, the settings are others; equal ones are equal."""
+    """Changing any setting makes other settings; equal ones are equal."""
     assert set(CHANGES) == {each.name for each in fields(Settings)}
     assert len({changed(name, value) for name, value in CHANGES.items()} | {DEFAULT}) == len(CHANGES) + 1
     two = [
@@ -255,7 +255,7 @@ def test_settings_differ_with_every_field() -> None:
 
 
 def test_the_digest_differs_with_everything_saved() -> None:
-    """Whatever is saved otherwise, the digest is another; the order of the keys does not matter."""
+    """Any change of a saved value changes the digest; the order of the keys does not."""
     values: tuple[dict[str, object], ...] = (
         {},
         {"maxTags": 5},
@@ -273,12 +273,12 @@ def test_the_digest_differs_with_everything_saved() -> None:
 
 
 def test_neither_digest_nor_text_reveals_the_token() -> None:
-    """The token shows neither in the digest nor when the settings are printed, and changes the former."""
-    found = read(plexToken=TOKEN)
-    assert found.plex_token == TOKEN
-    assert TOKEN not in repr(found) + digest({"plexToken": TOKEN})
+    """The token changes the digest, and shows neither there nor in the printed settings."""
+    result = read(plexToken=TOKEN)
+    assert result.plex_token == TOKEN
+    assert TOKEN not in repr(result) + digest({"plexToken": TOKEN})
     assert digest({"plexToken": TOKEN}) != digest({})
-    assert isinstance(hash(found), int)
+    assert isinstance(hash(result), int)
 
 
 def test_a_setup_problem_is_raised() -> None:
@@ -316,12 +316,14 @@ NAMES = st.sampled_from([key.name for key in KEYS]) | TEXTS | st.integers()
 @settings(deadline=None, max_examples=200)
 @given(st.dictionaries(NAMES, VALUES, max_size=12), st.sampled_from([TOKEN, f" {TOKEN}\n"]))
 def test_no_map_makes_it_fail_and_no_sentence_has_the_token(raw: dict[Any, object], token: str) -> None:
-    """Whatever is saved: usable settings come out, and neither warnings nor problems show the token."""
-    found, warnings = read_settings({**raw, "plexToken": token})
-    said = " ".join([*warnings, found.url_problem, found.token_problem, setup_problem(found) or "", repr(found.skip)])
+    """Whatever is saved, the settings are usable, and no warning or problem shows the token."""
+    result, warnings = read_settings({**raw, "plexToken": token})
+    said = " ".join(
+        [*warnings, result.url_problem, result.token_problem, setup_problem(result) or "", repr(result.skip)]
+    )
     assert TOKEN not in said
     assert said.isprintable()
-    assert 1 <= found.max_tags <= 1000
-    assert 1 <= found.max_retries <= 100
-    assert (found.plex_url == "") == (found.url_problem != "")
+    assert 1 <= result.max_tags <= 1000
+    assert 1 <= result.max_retries <= 100
+    assert (result.plex_url == "") == (result.url_problem != "")
     assert len(digest({str(name): value for name, value in raw.items()})) == 64

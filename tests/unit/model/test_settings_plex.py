@@ -1,4 +1,4 @@
-"""How to reach Plex: its address, the keys of version 0.1, and the token, which alone is required."""
+"""How to reach Plex: the address, the keys of version 0.1, and the token, which alone is required."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ DEFAULT_URL = "http://localhost:32400"
     ],
 )
 def test_addresses(value: str, url: str) -> None:
-    """An address is used as typed, without blanks and slashes at its end, and nothing is worth a warning."""
-    found, warnings = read_settings({"plexUrl": value})
-    assert (found.plex_url, found.url_problem, warnings) == (url, "", ())
-    assert not found.skip_tls_verify
+    """An address is used as typed, without blanks and slashes at its end, and without a warning."""
+    result, warnings = read_settings({"plexUrl": value})
+    assert (result.plex_url, result.url_problem, warnings) == (url, "", ())
+    assert not result.skip_tls_verify
 
 
 @pytest.mark.parametrize("value", ["plex:32400", "10.0.0.5", "[::1]:32400"])
 def test_an_address_without_scheme_is_http(value: str) -> None:
-    """The scheme may be left out; one warning says which address is used."""
-    found, warnings = read_settings({"plexUrl": value})
-    assert found.plex_url == f"http://{value}"
+    """The scheme may be missing; one warning gives the address that is used."""
+    result, warnings = read_settings({"plexUrl": value})
+    assert result.plex_url == f"http://{value}"
     assert len(warnings) == 1
     assert "plexUrl" in warnings[0]
     assert f"http://{value}" in warnings[0]
@@ -53,11 +53,11 @@ def test_an_address_without_scheme_is_http(value: str) -> None:
     ],
 )  # fmt: skip
 def test_an_unusable_address_pauses_with_one_sentence(value: str) -> None:
-    """What is no address of a Plex server pauses syncing, and the sentence does not show what could hold a secret."""
-    found, warnings = read_settings({"plexUrl": value, "plexToken": "abcdefgh"})
-    problem = setup_problem(found)
-    assert found.plex_url == ""
-    assert problem == found.url_problem
+    """Anything but a server's address pauses syncing, and the sentence does not show it: it may be secret."""
+    result, warnings = read_settings({"plexUrl": value, "plexToken": "abcdefgh"})
+    problem = setup_problem(result)
+    assert result.plex_url == ""
+    assert problem == result.url_problem
     assert problem is not None
     assert '"Plex address" cannot be used' in problem
     assert DEFAULT_URL in problem
@@ -81,38 +81,38 @@ def test_an_unusable_address_pauses_with_one_sentence(value: str) -> None:
     ],
 )
 def test_the_keys_of_version_0_1_still_work(host: object, port: object, url: str) -> None:
-    """Host and port become an https address with any certificate, as 0.1 did, and one warning recommends plexUrl."""
-    found, warnings = read_settings({"plexHost": host, "plexPort": port})
-    assert (found.plex_url, found.skip_tls_verify, found.url_problem) == (url, True, "")
+    """Host and port become an https address with any certificate, as in 0.1, with one warning."""
+    result, warnings = read_settings({"plexHost": host, "plexPort": port})
+    assert (result.plex_url, result.skip_tls_verify, result.url_problem) == (url, True, "")
     assert len(warnings) == 1
     assert "plexHost" in warnings[0]
     assert 'Set "Plex address" instead' in warnings[0]
 
 
 def test_the_new_address_wins_over_the_old_keys() -> None:
-    """With plexUrl set the old keys change nothing, not even the certificate check, whatever they hold."""
-    found, warnings = read_settings({"plexUrl": "https://new", "plexHost": ["old"], "plexPort": "x"})
-    assert (found.plex_url, found.skip_tls_verify, warnings) == ("https://new", False, ())
+    """With "Plex address" set the old keys change nothing, not even the certificate check."""
+    result, warnings = read_settings({"plexUrl": "https://new", "plexHost": ["old"], "plexPort": "x"})
+    assert (result.plex_url, result.skip_tls_verify, warnings) == ("https://new", False, ())
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "x", "1.5"])
 def test_an_old_port_that_is_none_is_the_default(port: str) -> None:
-    """A port out of range is said once with its value, and 32400 is used."""
-    found, warnings = read_settings({"plexHost": "plex", "plexPort": port})
-    assert found.plex_url == "https://plex:32400"
+    """A port out of range means 32400, with one warning that shows it."""
+    result, warnings = read_settings({"plexHost": "plex", "plexPort": port})
+    assert result.plex_url == "https://plex:32400"
     wanted = f"(plexPort): '{port}' is not accepted. Enter a whole number from 1 to 65535."
     assert [line for line in warnings if wanted in line] == [warnings[0]]
     assert len(warnings) == 2
 
 
 def test_an_old_host_that_is_none_pauses() -> None:
-    """A host that cannot be one pauses syncing and names the old key."""
-    found, _ = read_settings({"plexHost": "a b", "plexToken": "abcdefgh"})
-    assert '"Plex host (version 0.1)" cannot be used' in (setup_problem(found) or "")
+    """An impossible host pauses syncing, and the sentence names the old setting."""
+    result, _ = read_settings({"plexHost": "a b", "plexToken": "abcdefgh"})
+    assert '"Plex host (version 0.1)" cannot be used' in (setup_problem(result) or "")
 
 
 def test_the_token_alone_is_required() -> None:
-    """Nothing but a token is missing at first, and nothing is once it is there."""
+    """Only the token is missing at first, and nothing once it is set."""
     assert "no Plex token is set" in (setup_problem(read_settings({})[0]) or "")
     assert setup_problem(read_settings({"plexToken": " abcdefgh "})[0]) is None
     assert read_settings({"plexToken": " abcdefgh "})[0].plex_token == "abcdefgh"
@@ -121,23 +121,23 @@ def test_the_token_alone_is_required() -> None:
 
 @pytest.mark.parametrize("token", ["abc\ndefgh", "abc\x00defgh", "abcdefg\u6771", "abc\u200bdefgh", "abc\ud800defgh"])
 def test_a_token_that_no_header_can_carry_pauses_without_showing_it(token: str) -> None:
-    """A line break or a foreign character in the token is said in words."""
-    found, warnings = read_settings({"plexToken": token})
-    problem = setup_problem(found) or ""
-    assert (found.plex_token, warnings) == ("", ())
+    """A line break or a foreign character in the token is described, not shown."""
+    result, warnings = read_settings({"plexToken": token})
+    problem = setup_problem(result) or ""
+    assert (result.plex_token, warnings) == ("", ())
     assert "the Plex token contains characters that no token has" in problem
     assert "defg" not in problem
 
 
 def test_the_tokens_problem_is_told_first() -> None:
-    """With token and address both wrong one sentence comes, the token's."""
+    """With both token and address wrong, the sentence is about the token."""
     problem = setup_problem(Settings(url_problem="url", token_problem="token"))
     assert problem == "token"
 
 
 @pytest.mark.parametrize("value", ["x abcdefgh", 12345678, "abcdefgh"])
 def test_the_token_in_another_setting_stays_hidden(value: object) -> None:
-    """A token that was pasted into the wrong box as well is not shown by the warning about that box."""
+    """A token pasted into another setting too is not shown in the warning about that setting."""
     _, warnings = read_settings({"plexToken": str(value)[-8:], "maxTags": value, str(value): 1})
     assert len(warnings) == 2
     assert all("(hidden)" in line for line in warnings)

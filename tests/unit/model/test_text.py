@@ -1,4 +1,4 @@
-"""What may reach Plex as text, and where a long text ends."""
+"""Text for Plex: what is removed, and where a long text is cut."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from plexsync.model.text import (
     name_text,
     one_line,
     summary_text,
-    title_text,
 )
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -49,14 +48,14 @@ texts = st.one_of(
 
 
 def ascii_title(raw: object) -> str:
-    """The title that is sent with "Plain titles" on."""
+    """Return the title that is sent with "Plain titles" on."""
     return cut(ascii_line(raw), NAME_LIMIT)
 
 
-@pytest.mark.parametrize("rule", [title_text, name_text, summary_text, ascii_title, one_line])
+@pytest.mark.parametrize("rule", [name_text, summary_text, ascii_title, one_line])
 @pytest.mark.parametrize("raw", [None, "", "  \t\n ", 7, "\u200b\u3164\ufeff"])
 def test_nothing_is_empty(rule: object, raw: object) -> None:
-    """What holds no visible character, or is no text, is the empty text under every rule."""
+    """A text without visible characters, or no text at all, is empty by every rule."""
     assert callable(rule)
     assert rule(raw) == ""
 
@@ -89,8 +88,7 @@ def test_nothing_is_empty(rule: object, raw: object) -> None:
     ],
 )  # fmt: skip
 def test_rules_of_text(raw: str, title: str, summary: str | None) -> None:
-    """Titles are one clean line of at most 255; summaries keep their lines; what people can see stays as typed."""
-    assert title_text(raw) == title
+    """Titles are one clean line of at most 255; summaries keep their lines; visible characters stay as typed."""
     assert name_text(raw) == title
     assert summary_text(raw) == (title if summary is None else summary)
 
@@ -147,7 +145,7 @@ def test_what_a_joiner_joins(char: str, joined: bool) -> None:
 
 
 def test_odd_flag_stands_alone() -> None:
-    """Three regional indicators are one flag and a lone letter, so that a cut after the second is allowed."""
+    """Three regional indicators are a flag and a single letter, so a cut after the second is allowed."""
     assert cut(FLAG + "\U0001f1e9" + "\U0001f1ea", 3) == FLAG
     assert cut(FLAG + "\U0001f1e9", 2) == FLAG
 
@@ -172,7 +170,7 @@ def test_odd_flag_stands_alone() -> None:
     ],
 )
 def test_cut_ends_at_a_word(text: str, limit: int, wanted: str) -> None:
-    """A cut ends with a word that ends near by, else where it must; a giant grapheme alone is broken up."""
+    """A cut ends at a word's end if one is near; only a grapheme longer than the limit is broken up."""
     assert cut(text, limit) == wanted
 
 
@@ -190,12 +188,12 @@ def test_cut_ends_at_a_word(text: str, limit: int, wanted: str) -> None:
     ],
 )
 def test_cut_by_encoded_size(text: str, budget: int, wanted: str) -> None:
-    """A budget counts what the text takes in a request line, not its characters."""
+    """A budget counts the bytes of the text in a request line, not its characters."""
     assert cut_encoded(text, budget) == wanted
 
 
 def test_long_cjk_fits_its_budget() -> None:
-    """20,000 CJK characters, nine bytes each when encoded, come down to what fits."""
+    """20,000 CJK characters, nine bytes each when encoded, are cut to the budget."""
     text = cut_encoded("\u6771" * 20_000, 6_500)
     assert len(quote(text, safe="")) == 6_498
     assert text == "\u6771" * 722
@@ -204,8 +202,8 @@ def test_long_cjk_fits_its_budget() -> None:
 @given(texts)
 @settings(deadline=None)
 def test_text_rules_are_idempotent_and_hold(raw: str) -> None:
-    """Any text is accepted; what comes out is NFC, within the limit, free of what is removed, and stays as it is."""
-    for rule in (title_text, name_text, summary_text, one_line, ascii_title):
+    """Any text is accepted; the result is NFC, clean, within the limit, and does not change again."""
+    for rule in (name_text, summary_text, one_line, ascii_title):
         text = rule(raw)
         assert rule(text) == text
         assert unicodedata.is_normalized("NFC", text)
@@ -222,7 +220,7 @@ def test_text_rules_are_idempotent_and_hold(raw: str) -> None:
 @given(texts, st.integers(-2, 300))
 @settings(deadline=None)
 def test_a_cut_is_a_beginning_within_its_limit(raw: str, limit: int) -> None:
-    """A cut, by characters or by bytes, is a beginning of the text that fits, and cutting it again changes nothing."""
+    """A cut is a beginning of the text that fits, and cutting it again changes nothing."""
     for shorter, size in ((cut(raw, limit), len), (cut_encoded(raw, limit), _encoded)):
         assert raw.startswith(shorter)
         assert size(shorter) <= max(limit, 0)
@@ -240,12 +238,12 @@ TELLING = (range(0x3100), range(0xFB00, 0x10000), range(0x1F000, 0x1FC00), range
 
 
 def test_characters_between_emoji() -> None:
-    """Unicode's characters, joined to emoji on both sides, give texts that the rule leaves as they are."""
+    """Every kind of character, joined to emoji on both sides, gives a text that does not change again."""
     for code in (*chain.from_iterable(TELLING), *range(0x3100, sys.maxunicode + 1, 29)):
-        text = title_text(f"\u2764\u200d{chr(code)}\u200d\u2764")
-        if not text.isascii() and title_text(text) != text:
+        text = name_text(f"\u2764\u200d{chr(code)}\u200d\u2764")
+        if not text.isascii() and name_text(text) != text:
             pytest.fail(f"U+{code:04X} is not stable")
-    assert title_text("\u2764\u200dx\u200d\u2764") == "\u2764x\u2764"
+    assert name_text("\u2764\u200dx\u200d\u2764") == "\u2764x\u2764"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +258,7 @@ def test_characters_between_emoji() -> None:
     ],
 )
 def test_clean_titles(raw: str, wanted: str) -> None:
-    """cleanTitles sends ASCII, tidied and cut after the transliteration has made it longer."""
+    """ "Plain titles" sends ASCII, tidied, and cut after the transliteration."""
     assert ascii_title(raw) == wanted
 
 
@@ -277,7 +275,7 @@ def test_clean_titles(raw: str, wanted: str) -> None:
     ],
 )
 def test_usable_dates(raw: str | None, wanted: str) -> None:
-    """A partial date becomes its first day; no date stays none; neither is worth a warning."""
+    """A partial date becomes its first day; no date stays empty; neither causes a warning."""
     assert date_text(raw) == (wanted, "")
 
 
@@ -285,7 +283,7 @@ def test_usable_dates(raw: str | None, wanted: str) -> None:
     "raw", ["2024-13-40", "2023-02-29", "0000", "24", "2024-5-6", "6 May 2024", "\u0662\u0660\u0662\u0664"]
 )
 def test_unusable_dates(raw: str) -> None:
-    """A date that is none is left out, with a warning that shows it and what would do."""
+    """An invalid date is left out, with a warning that shows it and the valid forms."""
     value, warning = date_text(raw)
     assert value == ""
     assert f'"{raw}" is not a date' in warning
@@ -295,5 +293,5 @@ def test_unusable_dates(raw: str) -> None:
 @given(st.dates(date(1, 1, 1)))
 @settings(deadline=None)
 def test_every_day_is_usable(day: date) -> None:
-    """Every day of the calendar passes unchanged."""
+    """Every day of the calendar is unchanged."""
     assert date_text(day.isoformat()) == (day.isoformat(), "")

@@ -1,4 +1,4 @@
-"""Every way a request to Plex can fail, and the class it becomes: driven through the client, with prepared replies."""
+"""Every way in which a request to Plex can fail, and its class: through the client, with prepared replies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HTML = "<!DOCTYPE html><html><head><title>Log in</title></head><body><br></body>
 
 
 def refused(cause: Exception) -> requests.ConnectionError:
-    """A connection error in the nesting that requests and urllib3 give it."""
+    """Return a connection error, nested as by requests and urllib3."""
     new = NewConnectionError(POOL, f"Failed to establish a new connection: {cause}")
     new.__cause__ = cause
     return requests.ConnectionError(MaxRetryError(POOL, "/?title=Private", new))  # type: ignore[arg-type]
@@ -63,19 +63,19 @@ BROKEN = [
 
 @pytest.fixture
 def plex() -> Iterator[responses.RequestsMock]:
-    """A server that answers ``GET /`` properly; each test adds the rest."""
+    """Mock a server that answers ``GET /`` properly; each test adds the rest."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.get(f"{URL}/", body=ROOT)
         yield mock
 
 
 def client(token: str = TOKEN, url: str = URL) -> PlexClient:
-    """A client with short timeouts."""
+    """Return a client with short timeouts."""
     return PlexClient(url, token, client_id="c", verify=True, connect_timeout=1, read_timeout=1)
 
 
 def failure(call: object) -> PlexSyncError:
-    """What a call raises; the message must be a sentence without secrets, URLs or titles."""
+    """Return the error that a call raises; its message must be a sentence without secrets, URLs or titles."""
     with pytest.raises(PlexSyncError) as caught:
         call()  # type: ignore[operator]
     text = str(caught.value)
@@ -87,21 +87,21 @@ def failure(call: object) -> PlexSyncError:
 
 @pytest.mark.parametrize("exc", AWAY, ids=repr)
 def test_nothing_there_is_unavailable(plex: responses.RequestsMock, exc: Exception) -> None:
-    """Refused, no route, unknown host and a connect timeout mean that Plex as a whole is away."""
+    """Refused, no route, unknown host and a connect timeout mean that Plex is unreachable."""
     plex.get(f"{URL}/library/sections", body=exc)
     assert type(failure(client().sections)) is PlexUnavailable
 
 
 @pytest.mark.parametrize("exc", BROKEN, ids=repr)
 def test_broken_off_is_busy(plex: responses.RequestsMock, exc: Exception) -> None:
-    """A connection that breaks or stalls after it was made is one request's trouble, until the probe says more."""
+    """A connection that breaks or stalls once open is a failure of one request, until the probe says otherwise."""
     plex.get(f"{URL}/library/sections", body=exc)
     assert type(failure(client().sections)) is PlexBusy
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429, 599])
 def test_busy_statuses(plex: responses.RequestsMock, status: int) -> None:
-    """A 5xx, 408 or 429 on an edit is temporary although plexapi calls it a bad request, and keeps Retry-After."""
+    """A 5xx, 408 or 429 on an edit is temporary, though plexapi says BadRequest, and keeps Retry-After."""
     plex.put(f"{URL}/library/sections/5/all", status=status, headers={"Retry-After": "17"})
     error = failure(lambda: client().put(5, 101, EDIT))
     assert isinstance(error, PlexBusy)
@@ -116,14 +116,14 @@ def test_busy_statuses(plex: responses.RequestsMock, status: int) -> None:
     ],
 )
 def test_maintenance_is_unavailable(plex: responses.RequestsMock, body: str) -> None:
-    """A server in maintenance says so in XML or JSON: an outage, not one item's failure."""
+    """A server in maintenance, whether in XML or JSON, is unreachable."""
     plex.get(f"{URL}/library/sections", body=body, status=503)
     assert type(failure(client().sections)) is PlexUnavailable
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 414, 422])
 def test_refused_edits_are_rejected(plex: responses.RequestsMock, status: int) -> None:
-    """What Plex refuses for what it says is rejected, with its status."""
+    """An edit that Plex rejects for its content is ``Rejected``, with the status."""
     plex.put(f"{URL}/library/sections/5/all", status=status, body="<html><h1>Private Title</h1></html>")
     error = failure(lambda: client().put(5, 101, EDIT))
     assert isinstance(error, Rejected)
@@ -132,7 +132,7 @@ def test_refused_edits_are_rejected(plex: responses.RequestsMock, status: int) -
 
 @pytest.mark.parametrize("status", [401, 403, 498])
 def test_refused_token_pauses(plex: responses.RequestsMock, status: int) -> None:
-    """401, 403 and 498 (which plexapi turns into a TypeError) are for the user to put right."""
+    """401, 403 and 498 (a TypeError in plexapi) are errors in the setup."""
     plex.put(f"{URL}/library/sections/5/all", status=status)
     error = failure(lambda: client().put(5, 101, EDIT))
     assert isinstance(error, SetupError)
@@ -159,7 +159,7 @@ def test_missing_item_is_gone(plex: responses.RequestsMock) -> None:
 
 
 def test_missing_section_pauses(plex: responses.RequestsMock) -> None:
-    """404 on a section means that the library is not the one that was configured."""
+    """404 for a section means that the library is not the configured one."""
     plex.get(f"{URL}/library/sections/9/all", status=404)
     error = failure(lambda: client().probe(9))
     assert isinstance(error, SetupError)
@@ -177,7 +177,7 @@ def test_missing_section_pauses(plex: responses.RequestsMock) -> None:
     ],
 )
 def test_unreadable_200_is_busy(plex: responses.RequestsMock, body: str, content_type: str) -> None:
-    """An empty, cut, foreign or HTML reply with status 200 is no answer."""
+    """An empty, cut, foreign or HTML reply with status 200 is busy."""
     plex.get(f"{URL}/library/sections", body=body, content_type=content_type)
     plex.get(f"{URL}/library/metadata/101", body=body, content_type=content_type)
     assert type(failure(client().sections)) is PlexBusy
@@ -185,7 +185,7 @@ def test_unreadable_200_is_busy(plex: responses.RequestsMock, body: str, content
 
 
 def test_web_page_is_no_accepted_edit(plex: responses.RequestsMock) -> None:
-    """A login page that answers an edit with 200 is not taken for success; Plex's empty reply is."""
+    """A login page with status 200 is not a successful edit; Plex's empty reply is."""
     plex.put(f"{URL}/library/sections/5/all", body=HTML, content_type="text/html")
     plex.put(f"{URL}/library/sections/6/all", body="", content_type="text/html")
     assert type(failure(lambda: client().put(5, 101, EDIT))) is PlexBusy
@@ -194,12 +194,12 @@ def test_web_page_is_no_accepted_edit(plex: responses.RequestsMock) -> None:
 
 @pytest.mark.parametrize("body", ["<MediaContainer/>", "<html><body>Log in</body></html>", HTML])
 def test_something_else_at_the_url(body: str) -> None:
-    """What answers ``GET /`` without saying which server it is counts as a proxy, to be put right by the user."""
+    """A server that answers ``GET /`` without an identity is an error in the setup."""
     with responses.RequestsMock() as mock:
         mock.get(f"{URL}/", body=body, content_type="text/html")
         error = failure(client().connect)
     assert isinstance(error, SetupError)
-    assert "A proxy or a login page" in str(error)
+    assert "a proxy or a login page" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_something_else_at_the_url(body: str) -> None:
     ["plex.test:32400", "plex.test", "http://", "http://[::1", ""],
 )
 def test_bad_url(url: str) -> None:
-    """An address that is none is named as such."""
+    """An invalid address is named as such."""
     error = failure(client(url=url).connect)
     assert isinstance(error, SetupError)
     assert '"Plex address"' in str(error)
@@ -222,7 +222,7 @@ def test_bad_token(token: str) -> None:
 
 
 def test_certificate(plex: responses.RequestsMock) -> None:
-    """A certificate that is not accepted is the user's to put right; HTTPS to a plain port is a wrong address."""
+    """An untrusted certificate is an error in the setup; HTTPS on a plain port is a wrong address."""
     untrusted = ssl.SSLCertVerificationError("self-signed")
     plex.get(f"{URL}/library/sections", body=requests.exceptions.SSLError(MaxRetryError(POOL, "/", untrusted)))  # type: ignore[arg-type]
     error = failure(client().sections)
@@ -243,20 +243,20 @@ def test_certificate(plex: responses.RequestsMock) -> None:
     ids=repr,
 )
 def test_this_machine_is_not_plex(exc: Exception) -> None:
-    """A full disk, missing permission or exhausted file table is never blamed on Plex."""
+    """A full disk, a missing permission or too many open files are errors of this machine, not Plex's."""
     assert type(classify(exc, None, {}, "item")) is LocalError
 
 
 @pytest.mark.parametrize("exc", [ValueError("x"), KeyError("x"), AssertionError("x"), ZeroDivisionError()], ids=repr)
 def test_our_bugs_stay_ours(exc: Exception) -> None:
-    """What is none of Plex's doing is raised as it is."""
+    """An exception that Plex cannot have caused is raised unchanged."""
     with pytest.raises(type(exc)):
         classify(exc, None, {}, "edit")
 
 
 @pytest.mark.parametrize("context", ["server", "section", "item", "edit", "image"])
 def test_status_wins_over_the_exception(context: Context) -> None:
-    """The real status decides, whatever an exception's text claims."""
+    """The HTTP status decides, whatever an exception's text says."""
     lying = requests.HTTPError("(401) unauthorized")
     assert type(classify(lying, 503, {}, context)) is PlexBusy
     assert type(classify(requests.exceptions.ChunkedEncodingError("cut"), 200, {}, context)) is PlexBusy
@@ -274,11 +274,11 @@ def test_status_wins_over_the_exception(context: Context) -> None:
     ],
 )
 def test_retry_after(text: str, wanted: float | None) -> None:
-    """Retry-After is read as seconds or as a date, and ignored when it is neither."""
+    """Retry-After is read as seconds or as a date, and ignored otherwise."""
     assert retry_after({"retry-after": text}, lambda: 100.0) == wanted
 
 
 def test_control_characters_do_not_hide_a_page() -> None:
-    """References to characters that XML forbids are dropped, legal ones are kept."""
+    """References to characters that XML forbids are dropped, others are kept."""
     root = parse_xml(b'<a t="x&#4;y&#x1F;z&#10;&#x1F600;&#65;"/>')
     assert root.get("t") == "xyz\n\U0001f600A"

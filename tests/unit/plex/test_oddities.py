@@ -1,4 +1,4 @@
-"""Replies and servers that should not be: each has one answer, and none makes an empty library or a wrong write."""
+"""Unexpected replies and servers: none makes an empty library or a wrong write."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ ROOT = '<MediaContainer machineIdentifier="m" version="1" platform="Linux"/>'
 
 @pytest.fixture
 def plex() -> Iterator[responses.RequestsMock]:
-    """Prepared answers in place of a network."""
+    """Mock prepared answers instead of a network."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as prepared:
         prepared.get(URL + "/", body=ROOT)
         yield prepared
 
 
 def client() -> PlexClient:
-    """A client of that address."""
+    """Return a client of that address."""
     return PlexClient(URL, "tok", client_id="c", connect_timeout=1, read_timeout=1)
 
 
 def test_a_torn_first_answer_is_busy() -> None:
-    """What breaks off at the first request is no proxy's page: it may pass."""
+    """A first reply that breaks off is busy, not a proxy's page."""
     with responses.RequestsMock() as prepared:
         prepared.get(URL + "/", body="<MediaContainer machineId", content_type="text/xml")
         with pytest.raises(PlexBusy):
@@ -46,14 +46,14 @@ def test_a_torn_first_answer_is_busy() -> None:
 
 
 def test_a_listing_without_a_body_is_busy(plex: responses.RequestsMock) -> None:
-    """A success that carries no page (204) is not an empty library."""
+    """A success without a page (204) is not an empty library."""
     plex.get(f"{URL}/library/sections/5/all", status=204)
     with pytest.raises(PlexBusy):
         list(Listing(client(), 5))
 
 
 def test_a_missing_plexapi_is_said_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the module there is one sentence with what to type."""
+    """Without the module there is one sentence with the command that installs it."""
     monkeypatch.setitem(sys.modules, "plexapi", None)
     with pytest.raises(SetupError, match="pip install plexapi"):
         client().connect()
@@ -61,20 +61,20 @@ def test_a_missing_plexapi_is_said_with_its_command(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("number", [0, -3, True])
 def test_no_request_without_a_number(plex: responses.RequestsMock, number: int) -> None:
-    """Uploads, looks at images and scans need a positive whole number, as edits do."""
+    """Uploads, reads of images and scans need a positive integer, as edits do."""
     made = client()
     for call in (
         lambda: made.upload(number, "posters", b"x", "image/jpeg"),
         lambda: made.has_image(number, "posters", "0"),
         lambda: made.scan(number, "/m"),
     ):
-        with pytest.raises(ValueError, match="positive whole"):
+        with pytest.raises(ValueError, match="positive integer"):
             call()
     assert len(plex.calls) == 0
 
 
 class Pages:
-    """A Plex that answers every listing with prepared pages, whatever was asked."""
+    """A Plex that answers every listing with prepared pages."""
 
     def __init__(self, *contents: str) -> None:
         self.contents = list(contents)
@@ -97,13 +97,13 @@ class Pages:
 
 @pytest.mark.parametrize("content", ['{"error": {}}', '{"MediaContainer": [1]}', "<Response code='200'></Response>"])
 def test_another_document_is_no_listing(content: str) -> None:
-    """A document that is no listing at all is busy, not an empty page."""
+    """A document that is not a listing is busy, not an empty page."""
     with pytest.raises(PlexBusy):
         list(Listing(Pages(content), 5))
 
 
 def test_one_unreadable_page_of_xml(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of XML that cannot be read are left out one by one, and the listing does not count as complete."""
+    """Unreadable rows of XML are left out one by one, and the listing is not complete."""
     bad = "<MediaContainer totalSize='2'><Video ratingKey='1' <></MediaContainer>"
     good = "<MediaContainer totalSize='2'><Video ratingKey='2'/></MediaContainer>"
     listing = Listing(Pages(bad, bad, good, good), 5, page=2)
@@ -113,7 +113,7 @@ def test_one_unreadable_page_of_xml(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def row(key: int, updated: int) -> str:
-    """A row with one file."""
+    """Return a row with one file."""
     return (
         f'{{"ratingKey": "{key}", "updatedAt": {updated}, "Media": [{{"Part": [{{"id": {key}, "file": "/f/{key}.mp4",'
         f' "size": {key}}}]}}]}}'
@@ -121,12 +121,12 @@ def row(key: int, updated: int) -> str:
 
 
 def page(*rows: str) -> str:
-    """A page of JSON."""
+    """Return a page of JSON."""
     return f'{{"MediaContainer": {{"totalSize": {len(rows)}, "Metadata": [{", ".join(rows)}]}}}}'
 
 
 def test_an_ignored_filter_makes_a_sweep() -> None:
-    """A server that answers a delta with everything is believed about everything: what is not there is gone."""
+    """A server that answers a delta with every row is taken at its word: other rows are dropped."""
     pages = Pages(page(row(1, 5), row(2, 5)))
     library = Library(sqlite3.connect(":memory:", isolation_level=None), pages, "m", lambda: 1_000_000.0)
     assert library.refresh().filled
@@ -140,7 +140,7 @@ def test_an_ignored_filter_makes_a_sweep() -> None:
 
 
 def test_an_ignored_filter_on_a_torn_listing_drops_nothing() -> None:
-    """A delta that brings old rows, and not all of them, proves nothing: it is asked for again."""
+    """An incomplete listing with old rows drops nothing, and the delta is repeated."""
     pages = Pages(page(row(1, 5), row(2, 5)))
     library = Library(sqlite3.connect(":memory:", isolation_level=None), pages, "m", lambda: 1_000_000.0)
     library.refresh()
@@ -154,7 +154,7 @@ def test_an_ignored_filter_on_a_torn_listing_drops_nothing() -> None:
 
 
 def test_a_page_that_cannot_be_stored_leaves_no_half() -> None:
-    """An error while a page is stored leaves the index as it was, and no transaction open."""
+    """An error while storing a page leaves the index unchanged and no transaction open."""
     pages = Pages(page(row(1, 5)))
     conn = sqlite3.connect(":memory:", isolation_level=None)
     library = Library(conn, pages, "m", lambda: 1_000_000.0)
@@ -171,7 +171,7 @@ def test_a_page_that_cannot_be_stored_leaves_no_half() -> None:
 
 
 def test_what_is_classified_stays_so() -> None:
-    """One of our own errors passes through, plexapi's objections to a good status are busy, others by their kind."""
+    """Our errors are unchanged, plexapi's at status 200 are busy, others are classified."""
     gone = ItemGone("gone")
     assert classify(gone, 500, {}, "item") is gone
     assert type(classify(BadRequest("(200) ok"), 200, {}, "item")) is PlexBusy
@@ -184,8 +184,8 @@ def test_what_is_classified_stays_so() -> None:
 
 
 def test_any_certificate_is_taken_in_silence() -> None:
-    """With plexSkipTlsVerify no request warns of what the user chose."""
+    """With "Accept any certificate" no request warns about it."""
     with warnings.catch_warnings(record=True):
         session = PlexSession(connect_timeout=1, read_timeout=1, verify=False)
         assert session.verify is False
-        assert any("InsecureRequestWarning" in str(one[2]) for one in warnings.filters)
+        assert any("InsecureRequestWarning" in str(filter_[2]) for filter_ in warnings.filters)

@@ -1,4 +1,4 @@
-"""Plex's XML and JSON as frozen values, whatever is missing in them."""
+"""Plex's XML and JSON as frozen values, whatever attributes are missing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ VIDEO = """
     ],
 )  # fmt: skip
 def test_whole_numbers_are_read_or_zero(value: object, number: int) -> None:
-    """A number or its text is that number, and anything else 0, without an error."""
+    """A number, or a text that spells one, is an integer, and anything else 0, without an error."""
     assert as_int(value) == number
 
 
 def test_a_full_item_is_read_completely() -> None:
-    """Fields, complete lists in their order, locks and every file of an item arrive."""
+    """Fields, complete lists in order, locks and every file of an item are read."""
     item = item_of(ElementTree.fromstring(VIDEO))
     assert item == Item(
         101,
@@ -65,7 +65,7 @@ def test_an_item_that_says_nothing_is_empty() -> None:
 
 
 def test_trash_is_seen_on_the_item_and_its_files() -> None:
-    """An item in Plex's trash is marked, and so is each of its files."""
+    """An item in Plex's trash is marked as trashed, and so are its files."""
     text = '<Video ratingKey="1" deletedAt="1700000000"><Media><Part file="/a"/></Media></Video>'
     item = item_of(ElementTree.fromstring(text))
     assert item.trashed
@@ -88,7 +88,7 @@ def test_trash_is_seen_on_the_item_and_its_files() -> None:
     ],
 )
 def test_optimised_versions_are_told_apart(media: dict[str, object], path: str, optimised: bool) -> None:
-    """Plex's mark, its target, or the folder it puts them in shows that a file is an optimised version."""
+    """Plex's flag, the target, or the folder shows that a file is an optimised version."""
     row = {"ratingKey": "3", "Media": [{**media, "Part": [{"id": 1, "file": path}]}]}
     assert list(parts_of(row, 5)) == [IndexPart(3, 5, 1, path, optimised=optimised)]
 
@@ -126,19 +126,19 @@ def test_a_row_without_files_gives_none(row: dict[str, object]) -> None:
     ],
 )
 def test_only_movie_libraries_are_sections(text: str, section: Section | None) -> None:
-    """A movie-type library has its key, name, folders and clock; anything else is none."""
+    """A library of the type Movies has key, title, folders and clock; others are left out."""
     assert section_of(ElementTree.fromstring(text)) == section
 
 
 @pytest.mark.parametrize("name", ["updatedAt", "scannedAt", "contentChangedAt"])
 def test_each_clock_of_a_library_counts(name: str) -> None:
-    """The clock differs as soon as one of the library's three times does."""
+    """The clock changes with each of the library's three times."""
     clocks = set()
     for value in ("1", "2"):
         times = {"updatedAt": "1", "scannedAt": "1", "contentChangedAt": "1", name: value}
-        found = section_of(ElementTree.Element("Directory", {"key": "5", "type": "movie", **times}))
-        assert found is not None
-        clocks.add(found.clock)
+        section = section_of(ElementTree.Element("Directory", {"key": "5", "type": "movie", **times}))
+        assert section is not None
+        clocks.add(section.clock)
     assert len(clocks) == 2
 
 
@@ -152,8 +152,8 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
     st.dictionaries(st.sampled_from(["id", "size", "duration"]), SCALARS),
 )
 def test_no_row_makes_reading_fail(row: dict[str, object], media: dict[str, object], part: dict[str, object]) -> None:
-    """Whatever values a row has, its file comes out with whole numbers and seconds."""
-    (found,) = parts_of({**row, "Media": [{**media, "Part": [{**part, "file": "/p/a.mp4"}]}]}, 5)
-    assert found.path == "/p/a.mp4"
-    assert all(type(number) is int for number in (found.rating_key, found.part_id, found.size))
-    assert isinstance(found.duration, float)
+    """Whatever values a row has, its file has whole numbers and seconds."""
+    (file,) = parts_of({**row, "Media": [{**media, "Part": [{**part, "file": "/p/a.mp4"}]}]}, 5)
+    assert file.path == "/p/a.mp4"
+    assert all(type(number) is int for number in (file.rating_key, file.part_id, file.size))
+    assert isinstance(file.duration, float)

@@ -1,4 +1,4 @@
-"""Which libraries plexLibraries means."""
+"""The libraries that "Plex libraries" names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_names_choose_libraries(text: str, wanted: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(("text", "unknown"), [("Other", '"Other"'), ("Movies, Nope, Videos", '"Nope" or "Videos"')])
 def test_an_unknown_name_is_told_with_those_that_exist(text: str, unknown: str) -> None:
-    """The sentence quotes what is unknown and what there is, so that commas in titles cannot mislead."""
+    """The sentence quotes the unknown names and the existing ones, commas included."""
     with pytest.raises(SetupError) as caught:
         choose(SECTIONS, read_settings({"plexLibraries": text})[0].libraries)
     assert f"no movie library {unknown}. It" in str(caught.value)
@@ -41,6 +41,6 @@ def test_an_unknown_name_is_told_with_those_that_exist(text: str, unknown: str) 
 
 
 def test_a_plex_without_libraries() -> None:
-    """Where there is none of movie type, the sentence says so."""
+    """Without any library of the type Movies, the sentence says so."""
     with pytest.raises(SetupError, match="Its movie libraries: none"):
         choose((), ("Movies",))

@@ -1,4 +1,4 @@
-"""What tasks mark: bulk rows that are a task's own, how it follows them, and that Stop means stop."""
+"""What tasks mark: bulk rows of one task, how the task follows them, and that Stop drops them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, 
 
 
 @contextmanager
-def task(folder: Path, mark: str) -> Iterator[None]:
-    """A task with this mark runs: it holds ``task.lock``."""
+def task(folder: Path, task_id: str) -> Iterator[None]:
+    """Hold ``task.lock`` as the running task ``task_id``."""
     fd = locks.open_lock(str(folder / environment.TASK_LOCK))
     try:
         assert locks.try_lock(fd)
-        locks.write_text(fd, mark)
+        locks.write_text(fd, task_id)
         yield
     finally:
         os.close(fd)
@@ -33,7 +33,7 @@ def mark(conn: sqlite3.Connection, name: str, *names: str, now: float = NOW) -> 
 
 
 def test_new_row_is_bulk(tmp_path: Path) -> None:
-    """A row that nobody asked for yet is bulk, the task's, due now, and behind everything else."""
+    """A new row is bulk, belongs to the task, is due now, and comes after everything else."""
     conn = made(tmp_path)
     mark(conn, "t1", "scene:1")
     row = job(conn, "scene:1")
@@ -43,8 +43,8 @@ def test_new_row_is_bulk(tmp_path: Path) -> None:
     assert leased(conn, 1) == ["scene:2"]
 
 
-def test_pending_row_stays_somebodys(tmp_path: Path) -> None:
-    """A pending edit only comes forward with its attempts anew: it keeps its priority and never becomes bulk."""
+def test_pending_row_keeps_its_priority(tmp_path: Path) -> None:
+    """A pending edit only comes forward, with its attempts reset: it keeps its priority and never becomes bulk."""
     conn = made(tmp_path)
     put(conn, "scene:1", now=NOW - 9, priority=1)
     change(conn, "scene:1", due=NOW + 900, attempts=3, waiting=NOW, rescues=2, reason="busy")
@@ -56,15 +56,15 @@ def test_pending_row_stays_somebodys(tmp_path: Path) -> None:
 
 
 def test_mark_never_delays(tmp_path: Path) -> None:
-    """Marking never puts a due row back."""
+    """Marking never delays a due row."""
     conn = made(tmp_path)
     put(conn, "scene:1", now=NOW - 60)
     mark(conn, "t1", "scene:1")
     assert job(conn, "scene:1")["due"] == NOW - 60
 
 
-def test_dead_letter_put_back_is_never_bulk(tmp_path: Path) -> None:
-    """A dead letter that a task marks is put back for good: Stop does not drop it."""
+def test_retried_dead_letter_is_never_bulk(tmp_path: Path) -> None:
+    """A dead letter that a task marks is retried for good: Stop does not drop it."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     change(conn, "scene:1", status=stock.DEAD, bulk=1, reason="rejected", first_seen=NOW - 900)
@@ -87,7 +87,7 @@ def test_mark_of_leased(tmp_path: Path) -> None:
 
 
 def test_following(tmp_path: Path) -> None:
-    """A task's rows are left until each is settled or put back for later; those of others do not count."""
+    """A task's rows count as left until each is settled or due later; rows of other tasks do not count."""
     conn = made(tmp_path)
     mark(conn, "t1", "scene:1", "scene:2", "scene:3", "scene:4")
     mark(conn, "t2", "scene:5")
@@ -120,7 +120,7 @@ def test_follow_what_is_due(tmp_path: Path) -> None:
 
 
 def test_stop(tmp_path: Path) -> None:
-    """Once its task is gone, pending bulk rows are dropped; leased ones when they are put back; edits stay."""
+    """Once the task is gone, its pending bulk rows are dropped, leased ones when they are released; edits stay."""
     conn = made(tmp_path)
     put(conn, "scene:9")
     with task(tmp_path, "t1"):
@@ -138,7 +138,7 @@ def test_stop(tmp_path: Path) -> None:
 
 
 def test_handed_over(tmp_path: Path) -> None:
-    """What a task hands over when it ends by itself stays, as the background worker's own."""
+    """What a task hands over at its end stays, as the background worker's."""
     conn = made(tmp_path)
     put(conn, "scene:9")
     with task(tmp_path, "t1"):
@@ -150,7 +150,7 @@ def test_handed_over(tmp_path: Path) -> None:
 
 
 def test_only_the_stopped_task(tmp_path: Path) -> None:
-    """Rows of the task that runs stay while those of stopped ones go, whatever their ids."""
+    """Rows of the running task stay while those of stopped tasks are dropped."""
     conn = made(tmp_path)
     mark(conn, "1710000000-7", "scene:4")
     mark(conn, "t1", "scene:1")
@@ -162,23 +162,23 @@ def test_only_the_stopped_task(tmp_path: Path) -> None:
 
 
 def test_task_that_starts_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that starts and marks while a stopped one's rows are being dropped loses none of its own."""
+    """A task that starts and marks while a stopped task's rows are dropped loses none of its rows."""
     conn = made(tmp_path)
     mark(conn, "t1", "scene:1")
-    look = bulk.running_task
+    running_task = bulk.running_task
 
-    def looked_just_before(folder: str) -> str:
-        alive = look(folder)
+    def read_just_before(folder: str) -> str:
+        alive = running_task(folder)
         mark(conn, "t2", "scene:2")
         return alive
 
-    monkeypatch.setattr(bulk, "running_task", looked_just_before)
+    monkeypatch.setattr(bulk, "running_task", read_just_before)
     assert bulk.drop_stopped(conn, str(tmp_path)) == 1
     assert keys(conn) == ["scene:2"]
 
 
 def test_running_task(tmp_path: Path) -> None:
-    """The mark is that of the task that holds the lock; a file left by one that was killed means nothing."""
+    """The running task is the one that holds the lock; the file of a killed task means nothing."""
     assert bulk.running_task(str(tmp_path)) == ""
     with task(tmp_path, "t1"):
         assert bulk.running_task(str(tmp_path)) == "t1"
@@ -189,7 +189,7 @@ def test_running_task(tmp_path: Path) -> None:
 
 
 def test_is_wanted(tmp_path: Path) -> None:
-    """A leased bulk row is wanted while its task runs, or after it was edited or handed over; not after Stop."""
+    """A leased bulk row is wanted while its task runs, or after an edit or a hand-over; not after Stop."""
     conn = made(tmp_path)
     mark(conn, "t1", "scene:1", "scene:2", "scene:3")
     leased(conn)
@@ -203,7 +203,7 @@ def test_is_wanted(tmp_path: Path) -> None:
 
 
 def test_sweep(tmp_path: Path) -> None:
-    """The counts of tasks that are gone are dropped; those of the one that runs stay."""
+    """The counts of tasks that are gone are deleted; those of the running task stay."""
     conn = made(tmp_path)
     bulk.forget_ended(conn, str(tmp_path))
     for name in ("t1", "t2"):

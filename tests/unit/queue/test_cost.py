@@ -1,4 +1,4 @@
-"""What the queue's statements cost: an index for each, and no transaction so long that a hook waits."""
+"""What the queue's statements cost: an index for each, and no transaction long enough to make a hook wait."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ PLANS = {
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "5,000 rows"])
 @pytest.mark.parametrize("statement", PLANS, ids=range(len(PLANS)))
 def test_plans(tmp_path: Path, statement: str, filled: bool) -> None:
-    """Lease, adoption, settlement, the look for stopped tasks and the look-up of a key read no more than they need."""
+    """Lease, adoption, settlement, the check for stopped tasks and the look-up of a key read no more than they need."""
     conn = made(tmp_path)
     if filled:
         jobs.enqueue_many(conn, job_keys(scenes(5000)), "x", NOW, 0, lambda _: None)
-    found = plan(conn, statement, VALUES)
-    assert "SCAN ack_queue_default" not in found
-    assert [part for part in PLANS[statement] if part not in found] == []
+    steps = plan(conn, statement, VALUES)
+    assert "SCAN ack_queue_default" not in steps
+    assert [part for part in PLANS[statement] if part not in steps] == []
 
 
 def opcodes(conn: sqlite3.Connection, act: Callable[[], object]) -> int:
-    """How many steps of SQLite's machine an act takes, in tens: a cost that no other process changes."""
+    """Return how many steps of SQLite's machine an act takes, in tens: a cost that no other process changes."""
     steps = 0
 
     def count() -> int:
@@ -64,7 +64,7 @@ def opcodes(conn: sqlite3.Connection, act: Callable[[], object]) -> int:
 
 
 def test_cost_does_not_grow(tmp_path: Path) -> None:
-    """An insert, an edit, a lease and the worker's looks take as many steps with 20,000 rows waiting as with none."""
+    """An insert, an edit, a lease and the worker's checks cost as much with 20,000 rows waiting as with none."""
     conn = made(tmp_path)
     number = iter(range(50_000, 60_000))
 
@@ -161,7 +161,7 @@ def test_chunks(tmp_path: Path, name: str) -> None:
     ids=["waiting", "unsure", "all waiting", "all unsure"],
 )
 def test_waking(tmp_path: Path, prepare: Callable[[sqlite3.Connection], None], act: Act) -> None:
-    """Scenes are woken five hundred a transaction, with a pause that lets a hook in."""
+    """Scenes are made due five hundred per transaction, with a pause that lets a hook in."""
     conn, hook = made(tmp_path), made(tmp_path)
     jobs.enqueue_many(conn, job_keys(scenes(1200)), "x", NOW, 0, lambda _: None)
     prepare(conn)
@@ -181,7 +181,7 @@ def test_stop_in_chunks(tmp_path: Path) -> None:
 
 
 def test_adoption_in_chunks(tmp_path: Path) -> None:
-    """Thousands of rows that the stock class put become ours in chunks; a hook gets in between."""
+    """Thousands of rows of the stock class become jobs in chunks; a hook gets in between."""
     conn, hook = made(tmp_path), made(tmp_path)
     jobs.enqueue_many(conn, job_keys(scenes(2500)), "x", NOW, 0, lambda _: None)
     as_stock(conn)
@@ -193,7 +193,7 @@ def test_adoption_in_chunks(tmp_path: Path) -> None:
 
 
 def test_pause_as_long_as_the_lock(tmp_path: Path) -> None:
-    """After a transaction that took long the pause is as long: a hook finds the queue free half of the time."""
+    """After a long transaction the pause is as long: a hook finds the queue free half of the time."""
     conn = made(tmp_path)
     jobs.enqueue_many(conn, job_keys(scenes(3)), "x", NOW, 0, lambda _: None)
 

@@ -1,4 +1,4 @@
-"""Dead letters: what people see of them and do with them, and what Clear queue leaves behind."""
+"""Dead letters: how they are listed, retried and discarded, and what Clear queue leaves behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REASONS = {1: "low_confidence", 2: "not_in_plex", 3: "rejected", 4: "retries_exh
 
 @pytest.fixture
 def conn(tmp_path: Path) -> sqlite3.Connection:
-    """Five dead letters, one of them buried by the stock class; scene 6 is pending, scene 7 leased."""
+    """Five dead letters, one of them made by the stock class; scene 6 is pending, scene 7 leased."""
     conn = made(tmp_path)
     put(conn, *(f"scene:{number}" for number in range(1, 8)))
     for number, reason in REASONS.items():
@@ -31,10 +31,10 @@ def conn(tmp_path: Path) -> sqlite3.Connection:
 
 def test_list(conn: sqlite3.Connection) -> None:
     """Dead letters are listed newest first, each with a reason of the contract."""
-    found = dead_letters.dead_letters(conn)
-    assert [row[1] for row in found] == ["scene:5", "scene:4", "scene:3", "scene:2", "scene:1"]
-    assert found[-1] == (1, "scene:1", "low_confidence", "m1", 1, NOW, NOW + 1, "[]")
-    assert {row[2] for row in found} <= set(dead_letters.REASONS)
+    listed = dead_letters.dead_letters(conn)
+    assert [row[1] for row in listed] == ["scene:5", "scene:4", "scene:3", "scene:2", "scene:1"]
+    assert listed[-1] == (1, "scene:1", "low_confidence", "m1", 1, NOW, NOW + 1, "[]")
+    assert {row[2] for row in listed} <= set(dead_letters.REASONS)
     assert dead_letters.by_reason(conn) == {
         "low_confidence": 1,
         "not_in_plex": 1,
@@ -44,7 +44,7 @@ def test_list(conn: sqlite3.Connection) -> None:
 
 
 def test_retry(conn: sqlite3.Connection) -> None:
-    """A dead letter put back has a clean slate and is nobody's bulk; pending and leased rows are not touched."""
+    """A retried dead letter has a clean slate and is never bulk; pending and leased rows are not touched."""
     ids = [job(conn, f"scene:{number}")["_id"] for number in (1, 3, 6, 7)]
     before = [job(conn, "scene:6"), job(conn, "scene:7")]
     assert dead_letters.retry(conn, [*ids, 999], NOW + 50) == 2
@@ -58,7 +58,7 @@ def test_retry(conn: sqlite3.Connection) -> None:
 
 
 def test_no_key_no_retry(conn: sqlite3.Connection) -> None:
-    """A letter that names no scene cannot be put back, only discarded."""
+    """A dead letter without a key cannot be retried, only discarded."""
     conn.execute("INSERT INTO ack_queue_default (status, reason) VALUES (9, 'invalid')")
     row = dead_letters.dead_letters(conn)[-1]
     assert (row[1], row[2]) == (None, "invalid")
@@ -79,7 +79,7 @@ def test_no_key_no_retry(conn: sqlite3.Connection) -> None:
     ids=["all", "but exhausted", "but two", "unknown"],
 )
 def test_retry_all(conn: sqlite3.Connection, keep: tuple[str, ...], kept: list[str]) -> None:
-    """Every dead letter but those of the named reasons is put back, and followed under the mark."""
+    """Every dead letter except those of the named reasons is retried, and followed by the task."""
     assert dead_letters.retry_all(conn, NOW + 50, "t2", keep) == 5 - len(kept)
     assert keys(conn, "status = 9") == kept
     assert len(keys(conn, "task = 't2' AND bulk = 0 AND status = 1")) == 5 - len(kept)
@@ -92,13 +92,13 @@ def test_discard(conn: sqlite3.Connection) -> None:
 
 
 def test_clear_dead(conn: sqlite3.Connection) -> None:
-    """Clear DLQ forgets all dead letters and nothing else."""
+    """Clear DLQ deletes all dead letters and nothing else."""
     assert dead_letters.clear_dead(conn) == 5
     assert keys(conn) == ["scene:6", "scene:7"]
 
 
 def test_clear_pending(conn: sqlite3.Connection) -> None:
-    """Clear queue forgets pending and waiting rows, and dates that; leased and dead ones stay."""
+    """Clear queue deletes pending and waiting rows and stores its time; leased and dead ones stay."""
     put(conn, "scene:8")
     change(conn, "scene:8", waiting=NOW, due=NOW + 900)
     conn.execute("INSERT INTO ack_queue_default (status, data) VALUES (0, '{}')")
@@ -108,7 +108,7 @@ def test_clear_pending(conn: sqlite3.Connection) -> None:
 
 
 def test_cleared_at(conn: sqlite3.Connection) -> None:
-    """What was cleared is remembered by key with the newest time, and an edit since then does not change that."""
+    """A cleared key is remembered with the newest time, and an edit since then does not change that."""
     wanted = ["scene:6", "scene:1", "scene:7", "tag:1"]
     assert dead_letters.cleared_at(conn, job_keys(wanted)) == {}
     dead_letters.clear_pending(conn, NOW + 9)

@@ -1,4 +1,4 @@
-"""The jobs: how the queue is made and opened, what an edit does to a row in each state, and who is leased first."""
+"""Jobs: how the queue is made and opened, what an edit does to a row in each state, and which job is leased first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_durable(tmp_path: Path) -> None:
 
 
 def test_one_row_per_key(tmp_path: Path) -> None:
-    """The database itself refuses a second row of a key."""
+    """The database rejects a second row of a key."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     with pytest.raises(sqlite3.IntegrityError):
@@ -59,7 +59,7 @@ def test_cold_folder_at_once(tmp_path: Path) -> None:
 
 
 def test_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waited at the lock while another made the queue leaves it as it is."""
+    """A process that waited for the lock while another made the queue leaves the queue as it is."""
     conn = made(tmp_path)
     conn.execute("DROP INDEX job_due")
     wait = locks.wait_lock
@@ -75,7 +75,7 @@ def test_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_making_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another process holds the making up for ever, opening fails with a sentence instead of waiting on."""
+    """While another process holds the lock for ever, opening fails with a sentence instead of waiting."""
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.01)
     fd = locks.open_lock(str(tmp_path / environment.INIT_LOCK))
     try:
@@ -87,7 +87,7 @@ def test_making_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_no_database(tmp_path: Path) -> None:
-    """A file that is no database raises what callers expect."""
+    """A file that is not a database raises ``sqlite3.Error``."""
     (tmp_path / environment.QUEUE_DB).write_bytes(b"no database at all, but long enough to be looked at" * 20)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         made(tmp_path)
@@ -99,7 +99,7 @@ def test_no_database(tmp_path: Path) -> None:
     ids=["just installed", "within the hour", "long installed", "installed in the future"],
 )
 def test_first_contact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: float, wanted: float) -> None:
-    """Catch-up begins when the manifest came, at most an hour before the first contact and never after it."""
+    """Catch-up begins when the manifest was installed, at most an hour before the first contact and never after it."""
     manifest = tmp_path / "PlexSync.yml"
     manifest.touch()
     monkeypatch.setattr(environment, "MANIFEST", str(manifest))
@@ -108,7 +108,7 @@ def test_first_contact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: f
 
 
 def test_first_contact_without_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a manifest the first contact itself is the start, and it stays so at later opens."""
+    """Without a manifest the first contact is the start, also at later opens."""
     monkeypatch.setattr(environment, "MANIFEST", str(tmp_path / "none.yml"))
     made(tmp_path).close()
     conn = schema.open_queue(str(tmp_path), NOW + 500)
@@ -142,7 +142,7 @@ def test_catchup_due(tmp_path: Path, age: float, wanted: bool) -> None:
 
 
 def test_edit_of_pending(tmp_path: Path) -> None:
-    """An edit of a pending row brings due time and priority forward, starts its attempts anew, and is one row."""
+    """An edit of a pending row brings due time and priority forward, resets its attempts, and adds no row."""
     conn = made(tmp_path)
     put(conn, "scene:1", priority=2)
     change(conn, "scene:1", due=NOW + 900, attempts=4, rescues=2, waiting=NOW, bulk=1, reason="x", message="y")
@@ -155,7 +155,7 @@ def test_edit_of_pending(tmp_path: Path) -> None:
 
 
 def test_edit_never_delays(tmp_path: Path) -> None:
-    """A later edit, or one of less priority, never puts a pending row back."""
+    """A later edit, or one of lower priority, never delays a pending row."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     enqueue.enqueue(conn, "scene:1", "fan-out", NOW + 5, NOW + 500, jobs.FAN_OUT)
@@ -163,7 +163,7 @@ def test_edit_never_delays(tmp_path: Path) -> None:
 
 
 def test_edit_of_dead(tmp_path: Path) -> None:
-    """An edit of a dead letter makes it a new job: due as the edit says, its old story forgotten."""
+    """An edit of a dead letter makes it a new job: due as the edit says, with a clean slate."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     leased(conn)
@@ -175,7 +175,7 @@ def test_edit_of_dead(tmp_path: Path) -> None:
 
 
 def test_edit_of_leased(tmp_path: Path) -> None:
-    """An edit of a row in progress leaves it in progress, only with a newer generation."""
+    """An edit of a row in progress only raises its generation."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     leased(conn)
@@ -185,8 +185,8 @@ def test_edit_of_leased(tmp_path: Path) -> None:
     assert leased(conn, now=NOW + 10) == []
 
 
-def test_add_new(tmp_path: Path) -> None:
-    """Catch-up makes only rows that are not there, and leaves pending, leased and dead ones as they are."""
+def test_add_missing(tmp_path: Path) -> None:
+    """Catch-up adds only missing rows, and leaves pending, leased and dead ones as they are."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3")
     change(conn, "scene:2", status=stock.LEASED)
@@ -202,7 +202,7 @@ def test_add_new(tmp_path: Path) -> None:
 
 
 def test_lease_order(tmp_path: Path) -> None:
-    """Edits by hand go first, then fan-out, then bulk; within these the longest due; what is not due stays."""
+    """Edits by hand go first, then fan-out, then bulk; within these by due time; what is not due stays."""
     conn = made(tmp_path)
     for key, due, priority in [
         ("scene:1", -9, 2), ("scene:2", -5, 1), ("scene:3", -1, 0), ("scene:4", -3, 0), ("scene:5", 1, 0),
@@ -215,7 +215,7 @@ def test_lease_order(tmp_path: Path) -> None:
 
 
 def test_ready_behind_waiting(tmp_path: Path) -> None:
-    """A ready job is leased at once behind thousands that wait, whatever their priority."""
+    """A due job is leased at once, however many waiting rows there are, whatever their priority."""
     conn = made(tmp_path)
     jobs.enqueue_many(
         conn,
@@ -233,7 +233,7 @@ def test_ready_behind_waiting(tmp_path: Path) -> None:
     ("due", "is_due"), [(-3600.0, True), (0.0, True), (1.0, False), (FAR, False), (FAR + 1, True), (1e9, True)]
 )
 def test_wrong_clock(tmp_path: Path, due: float, is_due: bool) -> None:
-    """A due time further off than any honest one was set by a wrong clock: such a row is due now."""
+    """A due time further off than any real one was set by a wrong clock: such a row is due now."""
     conn = made(tmp_path)
     put(conn, "scene:1", now=NOW + due)
     wanted = jobs.next_due(conn, NOW, NOW + FAR)
@@ -243,7 +243,7 @@ def test_wrong_clock(tmp_path: Path, due: float, is_due: bool) -> None:
 
 
 def test_next_due_of_nothing(tmp_path: Path) -> None:
-    """Leased and dead rows are due never."""
+    """Leased and dead rows are never due."""
     conn = made(tmp_path)
     assert jobs.next_due(conn, NOW, NOW + FAR) is None
     put(conn, "scene:1", "scene:2")
@@ -253,7 +253,7 @@ def test_next_due_of_nothing(tmp_path: Path) -> None:
 
 
 def test_counts(tmp_path: Path) -> None:
-    """Pending, waiting, leased and dead rows are counted apart; the oldest is the oldest that is not done."""
+    """Pending, waiting, leased and dead rows are counted separately; the oldest is the oldest unfinished one."""
     conn = made(tmp_path)
     assert set(jobs.counts(conn).values()) == {0}
     for number in range(1, 6):
@@ -265,7 +265,7 @@ def test_counts(tmp_path: Path) -> None:
 
 
 def test_error_leaves_no_transaction(tmp_path: Path) -> None:
-    """Whatever raises inside a transaction undoes it whole and keeps no lock, so hooks go on."""
+    """Whatever raises inside a transaction undoes it as a whole and keeps no lock, so hooks never block."""
     conn, hook = made(tmp_path), made(tmp_path)
     hook.execute("PRAGMA busy_timeout = 0")
     put(conn, "scene:1", "scene:2")
@@ -284,13 +284,13 @@ def test_error_leaves_no_transaction(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", [schema, enqueue, db], ids=lambda module: module.__name__)
 def test_standard_library_alone(module: object) -> None:
-    """What the hook may load brings nothing that SQLite's own module does not: no typing, no json, no dataclasses."""
+    """What the hook may load imports only what SQLite's module does: no typing, no json, no dataclasses."""
     name = getattr(module, "__name__", "")
     code = f"""
 import sys, os, time, sqlite3
 before = {{*sys.modules, "fcntl", "msvcrt", "__future__"}}
 import {name}
-print(sorted(one for one in sys.modules if one not in before and not one.startswith("plexsync")))
+print(sorted(module for module in sys.modules if module not in before and not module.startswith("plexsync")))
 """
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=environment.PLUGIN_DIR, capture_output=True, text=True, check=True

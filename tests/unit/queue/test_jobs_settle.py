@@ -1,4 +1,4 @@
-"""The jobs: what becomes of leased rows, of those whose worker died, and of those that wait when Plex gains a file."""
+"""Jobs: what becomes of leased rows, of rows whose worker died, and of waiting rows when Plex gains a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, 
 
 @pytest.fixture
 def conn(tmp_path: Path) -> sqlite3.Connection:
-    """A queue with one leased row, ``scene:1``, that ``mark`` t1 follows in bulk."""
+    """A queue with one leased bulk row, ``scene:1``, which the task t1 follows."""
     conn = made(tmp_path)
     put(conn, "scene:1", priority=2)
     change(conn, "scene:1", bulk=1, task="t1", rescues=1, attempts=2)
@@ -29,7 +29,7 @@ def test_done(conn: sqlite3.Connection) -> None:
 
 
 def test_later(conn: sqlite3.Connection) -> None:
-    """A delayed row is pending with the due time, attempts and reason it was given, and its takings-back forgotten."""
+    """A row for later is pending with the given due time, attempts and reason; its rescues are reset."""
     settle(conn, "scene:1", "later", due=NOW + 30, attempts=3, waiting=NOW - 5, reason="busy", message="why")
     row = job(conn, "scene:1")
     assert (row["status"], row["due"], row["attempts"], row["waiting"]) == (stock.READY, NOW + 30, 3, NOW - 5)
@@ -39,7 +39,7 @@ def test_later(conn: sqlite3.Connection) -> None:
 
 
 def test_dead(conn: sqlite3.Connection) -> None:
-    """A buried row is a dead letter that tells why, and belongs to no task any longer."""
+    """A dead-lettered row keeps the reason and belongs to no task."""
     settle(conn, "scene:1", "dead", attempts=8, reason="low_confidence", message="why", candidates="[1]", now=NOW + 4)
     row = job(conn, "scene:1")
     assert (row["status"], row["attempts"], row["reason"], row["message"]) == (stock.DEAD, 8, "low_confidence", "why")
@@ -48,7 +48,7 @@ def test_dead(conn: sqlite3.Connection) -> None:
 
 
 def test_release(conn: sqlite3.Connection) -> None:
-    """A row that is put back is as it was: no attempt consumed, no taking-back counted or forgotten."""
+    """A released row is as it was: no attempt is spent, and its rescues stay."""
     before = job(conn, "scene:1")
     settle(conn, "scene:1", "release")
     assert job(conn, "scene:1") == before | {"status": stock.READY, "leased": None}
@@ -56,7 +56,7 @@ def test_release(conn: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize("to", ["done", "later", "dead", "release"])
 def test_edited_meanwhile(conn: sqlite3.Connection, to: str) -> None:
-    """However a row ends, an edit since its lease makes it pending and due instead, with no trace of the old story."""
+    """However a row ends, an edit since its lease makes it pending and due instead, with a clean slate."""
     put(conn, "scene:1", now=NOW + 1)
     settle(conn, "scene:1", to, now=NOW + 2, due=NOW + 900, attempts=5, waiting=NOW, reason="busy", message="why")
     row = job(conn, "scene:1")
@@ -68,7 +68,7 @@ def test_edited_meanwhile(conn: sqlite3.Connection, to: str) -> None:
 
 
 def test_a_task_counts_rows_not_outcomes(conn: sqlite3.Connection) -> None:
-    """A row that comes again is counted once, by its last outcome; written and then found equal, as written."""
+    """A row that comes again is counted once, by its last outcome; written and then unchanged counts as written."""
     bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "task", NOW, lambda seconds: None)
     for outcome in ("retried", "waiting", "retried"):
         change(conn, "scene:1", status=stock.LEASED, generation=1, leased=1)
@@ -83,8 +83,8 @@ def test_a_task_counts_rows_not_outcomes(conn: sqlite3.Connection) -> None:
     assert keys(conn) == []
 
 
-def test_a_task_goes_on_following_what_was_put_back_untouched(conn: sqlite3.Connection) -> None:
-    """Marked while the worker had it, and put back because Plex was away: the row is still to be done."""
+def test_a_task_keeps_following_what_was_released(conn: sqlite3.Connection) -> None:
+    """Marked while leased, and released because Plex was unreachable: the row is still left to do."""
     put(conn, "scene:1", now=NOW + 1)
     bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "task", NOW + 2, lambda seconds: None)
     settle(conn, "scene:1", "release", now=NOW + 9, task=None)
@@ -96,7 +96,7 @@ def test_a_task_goes_on_following_what_was_put_back_untouched(conn: sqlite3.Conn
 
 @pytest.mark.parametrize("status", [stock.READY, stock.DEAD])
 def test_settled_twice(conn: sqlite3.Connection, status: int) -> None:
-    """A row that is no longer in progress is not touched by a late settlement."""
+    """A late settlement does not touch a row that is no longer in progress."""
     change(conn, "scene:1", status=status)
     before = job(conn, "scene:1")
     settle(conn, "scene:1", "done", now=NOW + 9)
@@ -104,7 +104,7 @@ def test_settled_twice(conn: sqlite3.Connection, status: int) -> None:
 
 
 def test_outcomes_are_counted(conn: sqlite3.Connection) -> None:
-    """What a task follows is counted by outcome, in the same transaction; what nobody follows is not."""
+    """The rows of a task are counted by outcome, in the same transaction; rows that nobody follows are not."""
     for _ in range(2):
         settle(conn, "scene:1", "release", task="t1", outcome="retried")
         leased(conn)
@@ -113,7 +113,7 @@ def test_outcomes_are_counted(conn: sqlite3.Connection) -> None:
 
 
 def test_nothing_is_kept_of_done_jobs(tmp_path: Path) -> None:
-    """After thousands of done jobs the table is empty, and its file as small as before."""
+    """After thousands of done jobs the table is empty, and the file as small as before."""
     conn = made(tmp_path)
     pages = []
     for start in range(0, 10_000, 1000):
@@ -126,8 +126,8 @@ def test_nothing_is_kept_of_done_jobs(tmp_path: Path) -> None:
     assert pages[-1] <= pages[1]
 
 
-def test_taken_back(tmp_path: Path) -> None:
-    """What a dead worker had leased is pending again, counted; others are not touched."""
+def test_rescued(tmp_path: Path) -> None:
+    """What a dead worker had leased is pending again, with one rescue more; other rows are not touched."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2")
     leased(conn)
@@ -139,7 +139,7 @@ def test_taken_back(tmp_path: Path) -> None:
 
 
 def test_alone(tmp_path: Path) -> None:
-    """Rows taken back twice come after those that were not, and then one at a time, the least suspicious first."""
+    """Rows rescued twice come after the others, and then one at a time."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3", "scene:4")
     change(conn, "scene:1", rescues=2)
@@ -152,7 +152,7 @@ def test_alone(tmp_path: Path) -> None:
     assert [leased(conn), leased(conn)] == [["scene:2"], ["scene:1"]]
 
 
-def test_killer_dies(tmp_path: Path) -> None:
+def test_what_kills_the_worker_is_dead_lettered(tmp_path: Path) -> None:
     """A scene that crashes the worker each time is dead after five times, and the others are done by then."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3")
@@ -169,12 +169,12 @@ def test_killer_dies(tmp_path: Path) -> None:
         stock.DEAD, "retries_exhausted", NOW + 5, 0,
     )  # fmt: skip
     assert row["message"] == (
-        "The worker ended 5 times while it worked on scene:2; edit it in Stash or run Process DLQ to try again."
+        "The worker died 5 times while it worked on scene:2. Edit it in Stash, or run Process DLQ, to try again."
     )
 
 
-def test_edit_forgives(tmp_path: Path) -> None:
-    """An edit of a row in progress forgets how often it was taken back: the fifth time does not bury a new edit."""
+def test_an_edit_resets_the_rescues(tmp_path: Path) -> None:
+    """An edit of a row in progress resets its rescues: the fifth rescue does not dead-letter a new edit."""
     conn = made(tmp_path)
     put(conn, "scene:1")
     change(conn, "scene:1", rescues=4)
@@ -184,8 +184,8 @@ def test_edit_forgives(tmp_path: Path) -> None:
     assert (job(conn, "scene:1")["status"], job(conn, "scene:1")["rescues"]) == (stock.READY, 1)
 
 
-def zoo(conn: sqlite3.Connection) -> None:
-    """Scenes 1 to 7 in the states that a gained file may meet."""
+def in_every_state(conn: sqlite3.Connection) -> None:
+    """Put scenes 1 to 7 into the states in which a gained file may find them."""
     put(conn, *(f"scene:{n}" for n in range(1, 8)), now=NOW)
     change(conn, "scene:1", waiting=NOW, due=NOW + 900, attempts=3)
     change(conn, "scene:2", waiting=NOW, due=NOW - 9, attempts=3)
@@ -200,7 +200,7 @@ def zoo(conn: sqlite3.Connection) -> None:
 
 
 def states(conn: sqlite3.Connection) -> dict[str, dict[str, object]]:
-    """Every row by key."""
+    """Return every row by key."""
     return {key: job(conn, key) for key in keys(conn)}
 
 
@@ -216,9 +216,9 @@ AWAKE: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("chosen", [{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2}, {4, 5}, {3}, set()], ids=str)
 def test_wake_scenes(tmp_path: Path, chosen: set[int]) -> None:
-    """Of the scenes named, what waits for a file or was unsure is due at once, at no attempt; nothing else moves."""
+    """Of the named scenes, those waiting or unsure become due at once, at no attempt; nothing else changes."""
     conn = made(tmp_path)
-    zoo(conn)
+    in_every_state(conn)
     woken = {key: values for key, values in AWAKE.items() if int(key[6:]) in chosen}
     wanted = {key: row | woken.get(key, {}) for key, row in states(conn).items()}
     assert jobs.wake_scenes(conn, iter(chosen), NOW + 5) == len(woken)
@@ -227,16 +227,16 @@ def test_wake_scenes(tmp_path: Path, chosen: set[int]) -> None:
 
 
 def test_wake_all_waiting(tmp_path: Path) -> None:
-    """When the index was filled, the same holds for all rows at once."""
+    """When the index was filled, the same holds for all rows."""
     conn = made(tmp_path)
-    zoo(conn)
+    in_every_state(conn)
     wanted = {key: row | AWAKE.get(key, {}) for key, row in states(conn).items()}
     assert jobs.wake_all_waiting(conn, NOW + 5) == len(AWAKE)
     assert states(conn) == wanted
 
 
-def test_give_back(tmp_path: Path) -> None:
-    """An outage gives each pending row its attempt back, due since its edit; others are not touched."""
+def test_refund_attempts(tmp_path: Path) -> None:
+    """After an outage each pending row has its attempt back, due since its edit; other rows are not touched."""
     conn = made(tmp_path)
     put(conn, *(f"scene:{n}" for n in range(1, 6)))
     for n in (1, 3, 4, 5):
@@ -250,7 +250,7 @@ def test_give_back(tmp_path: Path) -> None:
 
 
 def test_held(tmp_path: Path) -> None:
-    """What was held back for a reason is found, and due now when the reason is gone; nothing else moves."""
+    """What is held back for a reason is found, and becomes due when the reason is gone; nothing else changes."""
     conn = made(tmp_path)
     put(conn, "scene:1", "scene:2", "scene:3")
     assert not jobs.is_held(conn, "dry_run")

@@ -25,7 +25,7 @@ REASONS = st.sampled_from(["low_confidence", "not_in_plex", "rejected", "retries
 
 
 def no_pause(_: float) -> None:
-    """Pauses are for hooks of other processes."""
+    """Skip the pause that is meant for hooks of other processes."""
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -33,7 +33,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """An empty queue, a hook's connection to it, and no task."""
+        """Make an empty queue and a hook's connection to it; no task runs."""
         self.folder = tempfile.mkdtemp()
         self.now = NOW
         self.model = Model()
@@ -44,14 +44,14 @@ class QueueMachine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        """Open both sides. Durability is other tests' concern, and would cost these most of their time."""
+        """Open both sides. Not durable: other tests cover that, and it would cost most of the time here."""
         self.queue = JobQueue(self.folder, lambda: self.now)
         self.hook = schema.open_queue(self.folder, self.now)
         for conn in (self.queue.conn, self.hook):
             conn.execute("PRAGMA synchronous=OFF")
 
     def teardown(self) -> None:
-        """Close and forget everything."""
+        """Close and delete everything."""
         if hasattr(self, "queue"):
             self.close()
             if self.task_fd is not None:
@@ -72,7 +72,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(KEYS), settle=st.sampled_from([0.0, 2.0, 300.0]), priority=st.sampled_from([0, 0, 1]))
     def edit(self, key: str, settle: float, priority: int) -> None:
-        """A hook's edit: the counter rises with it."""
+        """A hook queues an edit, which raises the counter of edits."""
         before = QueueMeta(self.hook).edits
         enqueue.enqueue(self.hook, key, "edit", self.now, self.now + settle, priority)
         self.model.edit(key, self.now + settle, priority)
@@ -80,17 +80,17 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(keys=SOME)
     def fan_out(self, keys: list[str]) -> None:
-        """A rename's scenes."""
+        """A rename queues scenes."""
         jobs.enqueue_many(self.queue.conn, job_keys(keys), "tag:1", self.now, jobs.FAN_OUT, no_pause)
         for key in keys:
             self.model.edit(key, self.now, 1)
 
     @rule(keys=SOME)
     def catch_up(self, keys: list[str]) -> None:
-        """Catch-up makes what is missing and touches nothing else."""
+        """Catch-up adds missing rows and touches nothing else."""
         new = [key for key in keys if key not in self.model.rows]
-        made = jobs.add_missing(self.queue.conn, job_keys(keys), "catch-up", self.now, jobs.FAN_OUT, no_pause)
-        assert made == len(new)
+        added = jobs.add_missing(self.queue.conn, job_keys(keys), "catch-up", self.now, jobs.FAN_OUT, no_pause)
+        assert added == len(new)
         for key in new:
             self.model.edit(key, self.now, 1)
 
@@ -116,10 +116,10 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.task_fd is not None)
     @rule(by_itself=st.booleans())
     def end_task(self, by_itself: bool) -> None:
-        """The task ends by itself and hands its rows over, or is killed."""
+        """The task ends and hands its rows over, or is killed."""
         assert self.task_fd is not None
         if by_itself:
-            mine = [row for row in self.model.rows.values() if row.bulk and row.mark == self.alive]
+            mine = [row for row in self.model.rows.values() if row.bulk and row.task_id == self.alive]
             assert bulk.hand_over(self.hook, self.alive, no_pause) == len(mine)
             for row in mine:
                 row.bulk = False
@@ -128,18 +128,18 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def drop_stopped(self) -> None:
-        """The worker drops what a task that was stopped had marked, and only that."""
+        """The worker drops what a stopped task had marked, and only that."""
         assert bulk.drop_stopped(self.queue.conn, self.folder, no_pause) == self.model.drop(self.alive)
 
     # -- the worker
 
     @rule(limit=st.integers(1, 4))
     def lease(self, limit: int) -> None:
-        """Only due rows are leased, none before one of more right, and one that may kill the worker alone."""
+        """Only due rows are leased, in order of priority, and one that may kill the worker alone."""
         due = [key for key in self.model.rows if self.model.is_due(key, self.now, HORIZON)]
         rows = self.model.rows
-        found = self.queue.lease(limit)
-        taken = [str(job.key) for job in found]
+        leased = self.queue.lease(limit)
+        taken = [str(job.key) for job in leased]
         right = {key: (rows[key].priority, rows[key].due) for key in due}
         suspects = {key for key in due if rows[key].rescues >= 2}
         assert set(taken) <= set(due)
@@ -151,10 +151,10 @@ class QueueMachine(RuleBasedStateMachine):
             passed_over = [right[key] for key in due if key not in taken and key not in suspects]
             assert len(taken) == min(limit, len(due)) or suspects
             assert all(right[key] <= other for key in taken for other in passed_over)
-        for job in found:
+        for job in leased:
             row = rows[str(job.key)]
             assert (job.attempts, job.rescues, job.bulk, job.task_id) == (
-                row.attempts, row.rescues, row.bulk, row.mark,
+                row.attempts, row.rescues, row.bulk, row.task_id,
             )  # fmt: skip
             row.state = LEASED
             self.leased[str(job.key)] = job
@@ -167,7 +167,7 @@ class QueueMachine(RuleBasedStateMachine):
         reason=REASONS,
     )
     def settle(self, data: st.DataObject, to: str, delay: float, reason: str) -> None:
-        """Each way in which a leased job can end."""
+        """A leased job ends in any of the possible ways."""
         key = data.draw(st.sampled_from(sorted(self.leased)))
         job = self.leased.pop(key)
         attempts = job.attempts + (to in ("later", "waiting", "dead"))
@@ -187,7 +187,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def release(self) -> None:
-        """The worker is asked to end: it puts its batch back."""
+        """The worker is asked to end: it releases its batch."""
         self.queue.release(list(self.leased.values()))
         for key in self.leased:
             self.model.settle(key, "release", self.now, 0.0, 0, None)
@@ -195,7 +195,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The worker is killed; the next one rescues what it had."""
+        """The worker is killed; the next one rescues what it had leased."""
         self.close()
         self.open()
         assert self.queue.unack_count() == len(self.leased)
@@ -205,7 +205,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(times=st.sampled_from([2, 5, 12]))
     def crash_again_and_again(self, times: int) -> None:
-        """Something kills the worker each time that it has begun."""
+        """Something kills the worker each time it begins."""
         for _ in range(times):
             self.lease(4)
             self.queue.resume_unack_tasks()
@@ -215,7 +215,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.task_fd is None)
     @rule(keys=SOME, limit=st.integers(1, 3))
     def stop(self, keys: list[str], limit: int) -> None:
-        """A task is killed while the worker is at its rows."""
+        """A task is killed while the worker has its rows leased."""
         self.start_task()
         self.mark(keys)
         self.lease(limit)
@@ -224,9 +224,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(scenes=st.sets(st.integers(1, 6)))
     def gained(self, scenes: set[int]) -> None:
-        """Plex gained files that may be theirs."""
-        found = jobs.wake_scenes(self.queue.conn, scenes, self.now, no_pause)
-        assert found == self.model.wake([f"scene:{number}" for number in scenes], self.now)
+        """Plex gains files that waiting scenes may need."""
+        woken = jobs.wake_scenes(self.queue.conn, scenes, self.now, no_pause)
+        assert woken == self.model.wake([f"scene:{number}" for number in scenes], self.now)
 
     @rule()
     def filled(self) -> None:
@@ -235,7 +235,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(keys=SOME)
     def outage(self, keys: list[str]) -> None:
-        """Plex turns out to be away as a whole: these rows get an attempt back."""
+        """Plex as a whole turns out to be unreachable: these rows get an attempt back."""
         ids = [row for row, key in self.queue.conn.execute("SELECT _id, key FROM ack_queue_default") if key in keys]
         jobs.refund_attempts(self.queue.conn, ids, self.now)
         for key in set(keys) & set(self.model.where(PENDING)):
@@ -248,7 +248,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(keys=SOME, discard=st.booleans())
     def dead_letters(self, keys: list[str], discard: bool) -> None:
-        """Dead letters are put back or discarded by id; ids of other rows mean nothing."""
+        """Dead letters are retried or discarded by id; ids of other rows mean nothing."""
         ids = [row for row, key in self.hook.execute("SELECT _id, key FROM ack_queue_default") if key in keys]
         dead = [key for key in self.model.where(DEAD) if key in keys]
         if discard:
@@ -261,17 +261,17 @@ class QueueMachine(RuleBasedStateMachine):
             self.model.revive(dead, self.now)
 
     def _discarded(self, keys: list[str]) -> None:
-        """What is discarded stays away up to its newest edit, also if something later was cleared before."""
+        """What is discarded stays away up to its newest edit, also if something was cleared earlier."""
         edited = dict(self.hook.execute("SELECT key, timestamp FROM ack_queue_default").fetchall())
         for key in keys:
             self.model.cleared[key] = max(edited[key], self.model.cleared.get(key, edited[key]))
 
-    @rule(keep=st.sampled_from([(), ("retries_exhausted",)]), mark=st.sampled_from([None, "t0"]))
-    def process_dlq(self, keep: tuple[str, ...], mark: str | None) -> None:
-        """Process DLQ, or changed settings, put dead letters back."""
+    @rule(keep=st.sampled_from([(), ("retries_exhausted",)]), task_id=st.sampled_from([None, "t0"]))
+    def process_dlq(self, keep: tuple[str, ...], task_id: str | None) -> None:
+        """Process DLQ or changed settings retry dead letters."""
         dead = [key for key in self.model.where(DEAD) if self.model.rows[key].reason not in keep]
-        assert dead_letters.retry_all(self.hook, self.now, mark, keep, no_pause) == len(dead)
-        self.model.revive(dead, self.now, mark)
+        assert dead_letters.retry_all(self.hook, self.now, task_id, keep, no_pause) == len(dead)
+        self.model.revive(dead, self.now, task_id)
 
     @rule(dead=st.booleans())
     def clear(self, dead: bool) -> None:
@@ -295,17 +295,17 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def rows_are_the_models(self) -> None:
-        """One row for each key of the model, in its state, and no other."""
-        found = self.hook.execute(
+        """There is one row for each key of the model, in the same state, and no other."""
+        rows = self.hook.execute(
             "SELECT key, status, due, priority, attempts, rescues, waiting, bulk, task, reason FROM ack_queue_default"
         ).fetchall()
         wanted = {
-            (key, row.state, row.due, row.priority, row.attempts, row.rescues, row.waiting, int(row.bulk), row.mark)
+            (key, row.state, row.due, row.priority, row.attempts, row.rescues, row.waiting, int(row.bulk), row.task_id)
             for key, row in self.model.rows.items()
         }
-        assert len(found) == len(self.model.rows)
-        assert {row[:-1] for row in found} == wanted
-        assert {row[0]: row[-1] for row in found if row[1] == DEAD} == {
+        assert len(rows) == len(self.model.rows)
+        assert {row[:-1] for row in rows} == wanted
+        assert {row[0]: row[-1] for row in rows if row[1] == DEAD} == {
             key: self.model.rows[key].reason for key in self.model.where(DEAD)
         }
 
@@ -321,7 +321,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_agree(self) -> None:
-        """Every way of counting says the same; an empty queue is still a queue."""
+        """Every way of counting agrees; an empty queue is still a queue."""
         pending, leased, dead = (len(self.model.where(state)) for state in (PENDING, LEASED, DEAD))
         waiting = sum(row.state == PENDING and row.waiting is not None for row in self.model.rows.values())
         counted = jobs.counts(self.hook)
@@ -332,7 +332,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def next_due_is_right(self) -> None:
-        """The worker never sleeps past a row that is due, and is never woken where nothing is pending."""
+        """The worker never sleeps past a row that is due, and never wakes when nothing is pending."""
         wanted = self.queue.next_due()
         assert (wanted is None) == (not self.model.where(PENDING))
         if wanted is not None:
@@ -347,7 +347,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def bulk_is_somebodys(self) -> None:
-        """A bulk row has a task and is not dead; nobody holds a transaction open."""
+        """A bulk row has a task and is not dead; no transaction is open."""
         bulk = self.hook.execute("SELECT count(*) FROM ack_queue_default WHERE bulk AND (task IS NULL OR status = 9)")
         assert bulk.fetchone()[0] == 0
         assert not self.queue.conn.in_transaction

@@ -46,6 +46,14 @@ def test_any_other_payload_becomes_a_dead_letter(tmp_path: Path, data: object) -
     stock.adopt(conn, NOW, lambda _: None)
     columns = "status, bulk, task, waiting, reason, message, last_seen"
     assert conn.execute(f"SELECT {columns} FROM ack_queue_default WHERE key IS NULL").fetchall() == [
-        (9, 0, None, None, "invalid", "This row names no scene, performer, studio or tag. Discard it.", NOW)
+        (
+            9,
+            0,
+            None,
+            None,
+            "invalid",
+            "This row of the queue names no scene, performer, studio or tag. Discard it.",
+            NOW,
+        )
     ]
     assert keys(conn, "status = 1") == ["scene:1"]

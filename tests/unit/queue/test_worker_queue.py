@@ -1,4 +1,4 @@
-"""The queue as the worker uses it: typed jobs and settlements over the real file, with a clock that is given."""
+"""The queue as the worker uses it: typed jobs and settlements over a real file, with a clock of the test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, pu
 
 
 class Clock:
-    """Time that stands until it is moved."""
+    """Time that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -47,32 +47,32 @@ def queue(tmp_path: Path, clock: Clock) -> Iterator[JobQueue]:
 
 
 def test_job(queue: JobQueue) -> None:
-    """A leased job tells all that its row holds."""
+    """A leased job has everything that its row holds."""
     put(queue.conn, "performer:7", priority=1)
     change(
         queue.conn, "performer:7", attempts=3, rescues=1, waiting=NOW - 5, bulk=1, task="t1", reason="busy",
         generation=4, first_seen=NOW - 60,
     )  # fmt: skip
-    (found,) = queue.lease(10)
-    assert found == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy")
-    assert found.key == JobKey("performer", 7)
+    (leased,) = queue.lease(10)
+    assert leased == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy")
+    assert leased.key == JobKey("performer", 7)
 
 
 def test_job_without_history(queue: JobQueue) -> None:
-    """Columns that nobody filled become the defaults of a job."""
+    """Empty columns become the defaults of a job."""
     queue.conn.execute("INSERT INTO ack_queue_default (key, status) VALUES ('tag:3', 1)")
     assert queue.lease(10) == [Job(1, "tag", 3, 1)]
 
 
 def test_lease_by_the_clock(queue: JobQueue, clock: Clock) -> None:
-    """A job is leased when the clock says that it is due, by no more than the limit at once."""
+    """A job is leased once the clock says that it is due, and at most the limit at once."""
     for number in (1, 2, 3):
         put(queue.conn, f"scene:{number}", now=NOW + number)
     assert queue.next_due() == NOW + 1
     assert queue.lease(2) == []
     clock.now += 3
-    assert [one.id for one in queue.lease(2)] == [1, 2]
-    assert [one.id for one in queue.lease(2)] == [3]
+    assert [job.id for job in queue.lease(2)] == [1, 2]
+    assert [job.id for job in queue.lease(2)] == [3]
     assert queue.next_due() is None
 
 
@@ -82,30 +82,30 @@ def test_clock_jump(queue: JobQueue, clock: Clock, jump: float) -> None:
     put(queue.conn, "scene:1", "scene:2")
     clock.now += jump
     put(queue.conn, "scene:2", now=clock.now)
-    first = [one.id for one in queue.lease(10)]
+    first = [job.id for job in queue.lease(10)]
     clock.now = NOW
     assert 2 in first
-    assert sorted(first + [one.id for one in queue.lease(10)]) == [1, 2]
+    assert sorted(first + [job.id for job in queue.lease(10)]) == [1, 2]
 
 
 def test_settlements(queue: JobQueue, clock: Clock) -> None:
-    """One batch settles each job its own way at the clock's time, candidates as JSON."""
+    """One batch settles each job in a different way, at the clock's time, candidates as JSON."""
     put(queue.conn, *(f"scene:{number}" for number in (1, 2, 3, 4)))
     one, two, three, four = queue.lease(10)
-    found = [{"title": "Größe", "item": 5}]
+    candidates = [{"title": "Größe", "item": 5}]
     clock.now += 5
     queue.settle(
         [
             Settlement(one, "done", "synced"),
             Settlement(two, "later", due=NOW + 30, attempts=2, reason="busy", message="why"),
-            Settlement(three, "dead", reason="low_confidence", message="two", candidates=found, attempts=1),
+            Settlement(three, "dead", reason="low_confidence", message="two", candidates=candidates, attempts=1),
         ]
     )
     queue.release([four])
     assert keys(queue.conn) == ["scene:2", "scene:3", "scene:4"]
     row = job(queue.conn, "scene:2")
     assert (row["due"], row["attempts"], row["reason"], row["candidates"]) == (NOW + 30, 2, "busy", None)
-    assert json.loads(job(queue.conn, "scene:3")["candidates"]) == found
+    assert json.loads(job(queue.conn, "scene:3")["candidates"]) == candidates
     assert job(queue.conn, "scene:3")["last_seen"] == NOW + 5
     assert keys(queue.conn, "status = 1 AND attempts = 0") == ["scene:4"]
 
@@ -136,7 +136,7 @@ def test_outcome_counts_for_the_task(queue: JobQueue) -> None:
     """An outcome counts for the task that followed the job when it was leased."""
     put(queue.conn, "scene:1", "scene:2")
     change(queue.conn, "scene:1", task="t1")
-    queue.settle([Settlement(one, "done", "synced") for one in queue.lease(10)])
+    queue.settle([Settlement(job, "done", "synced") for job in queue.lease(10)])
     assert queue.conn.execute("SELECT * FROM outcome").fetchall() == [("t1", "synced", 1)]
 
 
@@ -164,13 +164,13 @@ def test_size_is_live(queue: JobQueue, tmp_path: Path) -> None:
 
 
 def test_no_resume_at_opening(queue: JobQueue, tmp_path: Path, clock: Clock) -> None:
-    """Opening the queue takes nothing from a living worker; only the lock's holder takes back, counting."""
+    """Opening the queue takes nothing from a running worker; only the lock's holder rescues, and counts it."""
     put(queue.conn, "scene:1")
     queue.lease(1)
     second = JobQueue(str(tmp_path), clock)
     assert (second.unack_count(), second.lease(1)) == (1, [])
     second.resume_unack_tasks()
-    assert [(one.id, one.rescues) for one in second.lease(1)] == [(1, 1)]
+    assert [(job.id, job.rescues) for job in second.lease(1)] == [(1, 1)]
     change(queue.conn, "scene:1", rescues=jobs.DEAD_AFTER - 1)
     clock.now += 5
     second.resume_unack_tasks()
@@ -201,7 +201,7 @@ def test_what_the_stock_class_puts(queue: JobQueue, clock: Clock) -> None:
 
 
 def test_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that is no database raises one clear error, and nothing is muttered when the object goes."""
+    """A file that is not a database raises one clear error, and deleting the object prints nothing."""
     (tmp_path / environment.QUEUE_DB).write_bytes(b"nothing that SQLite knows, for more than a page " * 100)
     muttered: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", muttered.append)

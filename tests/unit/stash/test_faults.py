@@ -1,4 +1,4 @@
-"""What Stash's answers may hold that no database and no address takes."""
+"""Stash's answers with bytes and escapes that no database and no URL accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from plexsync.stash.transport import read_json
     ids=["plain", "a Latin-1 file name", "a surrogate in bytes", "lone ones", "everywhere", "pairs", "a text", "UTF-8"],
 )
 def test_every_answer_can_be_stored(content: bytes, found: Any) -> None:
-    """Whatever bytes and escapes an answer has, what is read can be written as UTF-8, and whole characters stay."""
+    """Whatever bytes and escapes an answer has, the result is valid UTF-8, with all valid characters kept."""
     said = read_json(content)
     assert said == found
     json.dumps(said, ensure_ascii=False).encode()
@@ -33,6 +33,6 @@ def test_every_answer_can_be_stored(content: bytes, found: Any) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"<html>", b"\xff\xfe"])
 def test_what_is_no_json_is_refused(content: bytes) -> None:
-    """A page in place of an answer is told by ``ValueError``, of which the link makes Stash's own error."""
+    """A page instead of JSON is a ``ValueError``, which the transport turns into Stash's error."""
     with pytest.raises(ValueError, match=r"Expecting|property"):
         read_json(content)

@@ -1,4 +1,4 @@
-"""How an answer of Stash becomes a ``Scene``, and a file name a pattern."""
+"""Parsing an answer of Stash into a ``Scene``, and a file name into a pattern."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ RAW = st.fixed_dictionaries(
 @given(RAW)
 @settings(max_examples=200, deadline=None)
 def test_no_hole_in_an_answer_is_a_crash(raw: dict[str, Any]) -> None:
-    """Whatever is missing or null, a hashable scene comes out that has kept the id and every path."""
+    """Whatever is missing or null, the result is a hashable scene with its id and every path."""
     scene = read_scene(raw)
     assert scene.id == int(raw["id"])
     assert (scene.title, scene.organized) == (raw.get("title") or "", bool(raw.get("organized")))
-    assert [one.path for one in scene.files] == [one["path"] for one in raw.get("files") or () if one.get("path")]
+    assert [file.path for file in scene.files] == [file["path"] for file in raw.get("files") or () if file.get("path")]
     assert len(scene.performers) == len(raw.get("performers") or ())
     assert hash(scene) == hash(read_scene(raw))
 
@@ -90,7 +90,7 @@ def test_no_hole_in_an_answer_is_a_crash(raw: dict[str, Any]) -> None:
 @given(st.text(st.characters(exclude_characters="/\\"), min_size=1, max_size=20))
 @settings(max_examples=300, deadline=None)
 def test_a_name_as_a_pattern_matches_itself(name: str) -> None:
-    """As a pattern a name means itself and nothing more, and only marks that RE2 lets be escaped are escaped."""
+    """A name as a pattern matches only itself, with only the escapes that RE2 knows."""
     pattern = literal(name)
     assert re.fullmatch(pattern, name)
     assert not re.fullmatch(pattern, name + "x")

@@ -1,4 +1,4 @@
-"""How long an absent Plex is left alone: when the breaker opens, how its interval grows, what closes it."""
+"""How long an unreachable Plex is left alone: when the breaker opens, how its interval grows, what closes it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ RESET, CAP = 60.0, 600.0
 
 
 def fail(breaker: Breaker, times: int = 1, now: float = NOW, at_once: bool = False) -> Breaker:
-    """The breaker after so many failures at one moment."""
+    """Return the breaker after ``times`` failures at one moment."""
     for _ in range(times):
         breaker = failed(breaker, now, RESET, CAP, at_once=at_once)
     return breaker
 
 
 def intervals(breaker: Breaker, count: int) -> list[float]:
-    """The seconds it stays open after each of ``count`` failed probes, each made when it was due."""
-    found = []
+    """Return the seconds it stays open after each of ``count`` failed probes, each made when it was due."""
+    seconds = []
     for _ in range(count):
         now = breaker.retry_at
         breaker = failed(breaker, now, RESET, CAP)
-        found.append(breaker.retry_at - now)
-    return found
+        seconds.append(breaker.retry_at - now)
+    return seconds
 
 
 def test_a_new_breaker_is_closed() -> None:
@@ -87,7 +87,7 @@ def test_the_first_interval_is_capped_too() -> None:
 
 
 def test_many_different_items_open_it_at_once() -> None:
-    """Told that Plex as a whole is away, it opens whatever the count, for the same minute."""
+    """If Plex as a whole is unreachable, it opens whatever the count, for the same minute."""
     breaker = fail(Breaker(), at_once=True)
     assert breaker == Breaker(failures=1, opened_at=NOW, retry_at=NOW + 60, reset=60)
     assert intervals(breaker, 2) == [120, 240]
@@ -114,21 +114,21 @@ def test_a_probe_leaves_a_fresh_count() -> None:
 
 
 def test_a_success_forgets_the_doubling() -> None:
-    """After a real success the next outage begins with a minute again."""
+    """After a real success the next outage begins with one minute again."""
     fail(probed(fail(Breaker(), THRESHOLD)), at_once=True)
     assert fail(succeeded(), at_once=True).wait(NOW, CAP) == 60
 
 
 @pytest.mark.parametrize(("jump", "wait"), [(0, 60), (30, 30), (3600, 0), (-3600, 0), (-86_400 * 365, 0)])
 def test_a_clock_that_jumps_never_blocks(jump: float, wait: float) -> None:
-    """A clock set forward ends the interval; set back, the time further off than the cap counts as over."""
+    """A clock set forward ends the interval; set back, a time further off than the cap counts as over."""
     assert fail(Breaker(), THRESHOLD).wait(NOW + jump, CAP) == wait
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.sampled_from(["fail", "at_once", "probe", "success"]), max_size=40), st.floats(-7200, 7200))
 def test_no_history_makes_it_wait_longer_than_the_cap(events: list[str], step: float) -> None:
-    """Whatever happens, and however the clock runs, the wait lies between nothing and the cap."""
+    """Whatever happens, and however the clock runs, the wait is between 0 and the cap."""
     breaker, now = Breaker(), NOW
     for event in events:
         now += step

@@ -1,4 +1,4 @@
-"""What is counted over the life of an installation: absolute numbers that survive a restart."""
+"""The counters of an installation: absolute numbers that survive a restart."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def test_outcomes_are_counted() -> None:
 
 
 def test_numbers_survive(conn: sqlite3.Connection) -> None:
-    """What one process stored the next one finds, and storing it again adds nothing up."""
+    """What one process stored the next one reads, and storing it again adds nothing."""
     counted = Stats(synced=5, stash=7, plex_reads=11, plex_writes=13)
     for _ in range(3):
         Meta(conn).stats = counted
-    found = Meta(conn).stats
-    assert found.totals["synced"] == 5
-    assert found.requests == {"plex_reads": 11, "plex_writes": 13, "stash": 7}
+    stats = Meta(conn).stats
+    assert stats.totals["synced"] == 5
+    assert stats.requests == {"plex_reads": 11, "plex_writes": 13, "stash": 7}
 
 
 @pytest.mark.parametrize("raw", ["null", "[1]", '"x"', '{"synced": "many", "other": 4}', None])
 def test_nothing_usable_means_zero(conn: sqlite3.Connection, raw: str | None) -> None:
-    """Numbers that are missing or no numbers count as zero, and unknown ones are left alone."""
+    """Values that are missing or not numbers count as zero; unknown ones are ignored."""
     conn.execute("INSERT INTO meta VALUES ('stats', ?)", (raw,))
-    found = Meta(conn).stats
-    assert set((found.totals | found.requests).values()) == {0}
+    stats = Meta(conn).stats
+    assert set((stats.totals | stats.requests).values()) == {0}
 
 
 def test_no_database_means_zero() -> None:
-    """Where there is no ``state.db`` yet, the status still has numbers: zeros."""
+    """Without a ``state.db`` the status still has numbers: zeros."""
     assert Meta(sqlite3.connect(":memory:")).stats.totals == dict.fromkeys(counters.TOTALS, 0)

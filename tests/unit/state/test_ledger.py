@@ -1,4 +1,4 @@
-"""What is kept between runs, in a real ``state.db``: records, what was seen, awaited files, tallies and the breaker."""
+"""What is kept between runs, in a real ``state.db``: records, what was seen, awaited files, tallies, the breaker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORD = Record(
     Written(
         ours={"title": ("f1", "f2"), "genre": ()},
         names={"genre": ("a, b", "\u6771", 'q"')},
-        kept={"studio": ("wish", "kept")},
+        kept={"studio": ("desired", "kept")},
     ),
     {"title": "f2"},
     "sha",
@@ -42,13 +42,13 @@ def db(tmp_path: Path) -> Iterator[State]:
 
 
 def again(db: State) -> State:
-    """The same file, through a connection of its own, as after a restart."""
+    """Return the same file through another connection, as after a restart."""
     (path,) = [row[2] for row in db.conn.execute("PRAGMA database_list")]
     return State(ledger.open_state(os.path.dirname(path)))
 
 
 def test_records_come_back_as_they_were(db: State) -> None:
-    """All that is known of an item survives a restart, with every type that it had."""
+    """Everything known of an item survives a restart, with all types."""
     plain = Record(102, 7)
     db.store("m", [RECORD, plain])
     assert again(db).records("m", [101, 102, 999]) == {101: RECORD, 102: plain}
@@ -75,7 +75,7 @@ def test_another_server_inherits_nothing(db: State) -> None:
 
 
 def test_many_ids_at_once(db: State) -> None:
-    """More ids than one statement may bind are looked up completely, repetitions once."""
+    """More ids than one statement may bind are all looked up, repeated ids once."""
     ids = range(1, 2 * MANY + 2)
     db.store("m", [Record(number, number) for number in ids])
     db.see([Seen("scene", number, "s") for number in ids])
@@ -86,14 +86,14 @@ def test_many_ids_at_once(db: State) -> None:
 
 
 def test_a_vanished_item_is_forgotten(db: State) -> None:
-    """What Plex no longer has leaves no record; other items stay."""
+    """An item gone from Plex leaves no record; other items stay."""
     db.store("m", [RECORD, Record(102, 7)])
     db.drop_item("m", 101)
     assert set(db.records("m", [101, 102])) == {102}
 
 
 def test_a_vanished_scene_gives_up_its_claims(db: State) -> None:
-    """The memory of what was written stays with the item, on every server, without scene or file; the rest goes."""
+    """What was written stays known for the item, on every server, without scene or file; the rest is deleted."""
     db.store("m", [RECORD, Record(102, 8)])
     db.store("n", [RECORD])
     db.see([Seen("scene", 7, "s"), Seen("tag", 7, "s", "n")])
@@ -108,7 +108,7 @@ def test_a_vanished_scene_gives_up_its_claims(db: State) -> None:
 
 
 def test_what_was_seen_is_kept_by_kind(db: State) -> None:
-    """The newest signature and name of each scene, performer, studio and tag are kept apart from one another."""
+    """The newest signature and name of each scene, performer, studio and tag are kept separately."""
     db.see([Seen("scene", 7, "s1"), Seen("performer", 7, "p1", "Ann"), Seen("tag", 7, "t1", "x")])
     db.see([Seen("performer", 7, "p2", "Anna")])
     assert again(db).seen("performer", [7, 8]) == {7: ("p2", "Anna")}
@@ -117,7 +117,7 @@ def test_what_was_seen_is_kept_by_kind(db: State) -> None:
 
 
 def test_a_later_failure_keeps_the_time_of_the_last_success(db: State) -> None:
-    """Seeing a scene without success changes its signature, and not when Plex last had it."""
+    """Seeing a scene without success changes its signature, but not the time of its last sync."""
     db.see([Seen("scene", 7, "s1", "", 100.0), Seen("scene", 3, "s1", "", 100.0)])
     db.see([Seen("scene", 7, "s2"), Seen("scene", 8, "s2")])
     assert db.seen("scene", [7]) == {7: ("s2", "")}
@@ -128,7 +128,7 @@ def test_a_later_failure_keeps_the_time_of_the_last_success(db: State) -> None:
 
 
 def test_successes_and_failures_of_one_batch(db: State) -> None:
-    """Of one batch those that Plex has are dated, and all are seen."""
+    """Of one batch, synced scenes have a time, and all are seen."""
     db.see([Seen("scene", 1, "a", "", 50.0), Seen("scene", 2, "b"), Seen("tag", 3, "c", "n")])
     assert list(db.synced()) == [(1, 50.0)]
     assert db.seen("scene", [1, 2]) == {1: ("a", ""), 2: ("b", "")}
@@ -137,8 +137,8 @@ def test_successes_and_failures_of_one_batch(db: State) -> None:
     assert list(db.synced()) == [(1, 50.0)]
 
 
-def test_imported_times_are_no_sight(db: State) -> None:
-    """A scene of which only the time was imported counts as never seen, so that catch-up looks at it."""
+def test_imported_times_do_not_count_as_seen(db: State) -> None:
+    """A scene whose time was only imported counts as never seen, so catch-up compares it."""
     db.import_synced([(7, 100.0), (8, 50.5)])
     assert list(again(db).synced()) == [(7, 100.0), (8, 50.5)]
     assert db.seen("scene", [7, 8]) == {}
@@ -147,8 +147,8 @@ def test_imported_times_are_no_sight(db: State) -> None:
     assert dict(db.synced())[7] == 100.0
 
 
-def test_an_import_changes_no_sight_and_no_newer_time(db: State) -> None:
-    """What the database knows itself stands: signatures are untouched, and the later time wins."""
+def test_an_import_changes_no_signature_and_no_newer_time(db: State) -> None:
+    """What the database knows already wins: signatures are untouched, and the later time stays."""
     db.see([Seen("scene", 7, "s7", "", 100.0), Seen("scene", 8, "s8", "", 100.0)])
     db.see([Seen("scene", 9, "s9")])
     db.import_synced([(7, 130.0), (2, 80.0), (9, 150.0), (8, 20.0)])
@@ -169,7 +169,7 @@ def test_an_import_is_all_or_nothing(db: State) -> None:
 
 
 def test_awaited_files_are_found_by_name_or_size(db: State) -> None:
-    """A new file in Plex wakes the scenes that wait for its name or its size; size 0 is no size."""
+    """A new file in Plex wakes the scenes that await its name or its size; size 0 does not count."""
     db.await_files({7: [("a.mp4", 500), ("b.mp4", 0)], 8: [("c.mp4", 500)], 9: [("d.mp4", 0)]})
     assert db.scenes_awaiting([("a.mp4", 1)]) == {7}
     assert db.scenes_awaiting([("x.mp4", 500)]) == {7, 8}
@@ -179,7 +179,7 @@ def test_awaited_files_are_found_by_name_or_size(db: State) -> None:
 
 
 def test_new_awaited_files_replace_the_old(db: State) -> None:
-    """A scene awaits its present files alone, and none once it was matched."""
+    """A scene awaits only its present files, and none once it is matched."""
     db.await_files({7: [("a.mp4", 5)], 8: [("a.mp4", 5)]})
     db.await_files({7: [("b.mp4", 6), ("b.mp4", 6)]})
     assert again(db).scenes_awaiting([("a.mp4", 5)]) == {8}
@@ -189,7 +189,7 @@ def test_new_awaited_files_replace_the_old(db: State) -> None:
 
 
 def test_tallies_are_replaced_as_a_whole(db: State) -> None:
-    """The learned path map is what was stored last, for its server alone."""
+    """The learned path map is what was stored last, for one server only."""
     db.store_tallies("m", [("/s", "/p", (3, 1)), ("/s2", "/p", ())])
     db.store_tallies("n", [("/s", "/q", (9,))])
     assert sorted(again(db).tallies("m")) == [("/s", "/p", (3, 1)), ("/s2", "/p", ())]
@@ -224,8 +224,8 @@ def test_a_transaction_is_all_or_nothing(db: State) -> None:
     assert again(db).meta.read("x") == 2
 
 
-def test_a_commit_that_fails_is_taken_back(db: State) -> None:
-    """When the commit itself is refused the error comes through, and the connection can be used again."""
+def test_a_commit_that_fails_is_rolled_back(db: State) -> None:
+    """If the commit itself fails, the error comes through, and the connection can be used again."""
     db.conn.execute("PRAGMA foreign_keys = ON")
     db.conn.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
     db.conn.execute("CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
@@ -240,8 +240,8 @@ def test_a_commit_that_fails_is_taken_back(db: State) -> None:
     assert db.conn.execute("SELECT count(*) FROM child").fetchone() == (0,)
 
 
-def test_a_full_disk_is_told_as_such(db: State) -> None:
-    """SQLite takes a transaction back by itself then: the error is the disk's, and what was committed stays."""
+def test_a_full_disk_is_reported_as_such(db: State) -> None:
+    """SQLite rolls back automatically then: the error is the disk's, and what was committed stays."""
     db.store("m", [RECORD])
     pages = db.conn.execute("PRAGMA page_count").fetchone()[0]
     db.conn.execute(f"PRAGMA max_page_count = {pages}")

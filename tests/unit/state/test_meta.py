@@ -30,9 +30,9 @@ VALUES: dict[str, Any] = {
 @pytest.fixture
 def meta(tmp_path: Path) -> Iterator[Meta]:
     """The values of a fresh ``state.db``."""
-    made = Meta(ledger.open_state(str(tmp_path)))
-    yield made
-    made.close()
+    values = Meta(ledger.open_state(str(tmp_path)))
+    yield values
+    values.close()
 
 
 def test_each_has_a_default(meta: Meta) -> None:
@@ -57,20 +57,20 @@ def test_values_are_kept_and_stored_once(meta: Meta, tmp_path: Path, name: str) 
 
 
 def test_a_pause_for_plex_brings_its_breaker(meta: Meta) -> None:
-    """Stored with the pause it is the one that everybody reads; any other pause leaves the stored one alone."""
+    """The breaker stored with a pause for Plex is the one everybody reads; any other pause leaves it alone."""
     opened = Breaker(5, NOW, NOW + 60, 60.0)
     meta.pause = Pause(PLEX, breaker=opened)
     assert meta.breaker == opened
     meta.pause = Pause(SETUP, NOW + 60, "why")
-    found = meta.pause
-    assert found is not None
-    assert (found.kind, found.until, found.breaker, meta.breaker) == (SETUP, NOW + 60, opened, opened)
+    stored = meta.pause
+    assert stored is not None
+    assert (stored.kind, stored.until, stored.breaker, meta.breaker) == (SETUP, NOW + 60, opened, opened)
     meta.pause = None
     assert (meta.pause, meta.breaker) == (None, opened)
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
-    """Where there is no ``state.db`` everything is its default, and none is made."""
+    """Without a ``state.db`` everything has its default, and no file is made."""
     meta = Meta.open(str(tmp_path))
     assert (meta.is_file, meta.pause, meta.machine) == (False, None, "")
     meta.close()

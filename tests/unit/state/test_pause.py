@@ -1,4 +1,4 @@
-"""A pause as a value: when to probe again, how it is prolonged, and that Plex's wait stands in the breaker alone."""
+"""A pause as a value: when to probe again, how it is prolonged, and that the wait for Plex is the breaker's."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ RESET, CAP = 60.0, 600.0
 
 
 def values(pause: Pause) -> dict[str, Any]:
-    """Everything that a pause says."""
+    """Return everything that a pause stores."""
     names = ("kind", "problem", "until", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
     return {name: getattr(pause, name) for name in names}
 
 
 @pytest.mark.parametrize("kind", [PLEX, STASH, SETUP, LOCAL, DRY])
 def test_it_is_stored_and_comes_back(kind: str) -> None:
-    """What was stored is read as it was, with the breaker that was stored beside it."""
-    made = Pause(
+    """A stored pause is read as it was, with the breaker stored beside it."""
+    pause = Pause(
         kind, NOW + 60, "why", interval=60.0, edits=3, settings="d", section=7, tagging=True, settings_check_at=NOW + 9
     )
-    again = Pause.from_json(made.as_json(), made.breaker)
-    assert values(again) == values(made)
+    again = Pause.from_json(pause.as_json(), pause.breaker)
+    assert values(again) == values(pause)
     assert (again.until, again.interval) == (NOW + 60, 60.0)
 
 
 def test_the_wait_for_plex_is_the_breakers() -> None:
     """While Plex is unreachable the pause ends when the breaker says so, whatever was stored with the pause."""
-    made = Pause(PLEX, NOW + 60)
+    pause = Pause(PLEX, NOW + 60)
     after = Breaker(9, NOW, NOW + 300, 240.0)
-    again = Pause.from_json(made.as_json(), after)
+    again = Pause.from_json(pause.as_json(), after)
     assert (again.until, again.interval) == (NOW + 300, 240.0)
     again.until = NOW + 400
     assert again.breaker == after._replace(retry_at=NOW + 400)
@@ -73,5 +73,5 @@ def test_what_plex_is_not_to_blame_for(kind: str, waits: list[float]) -> None:
     [(PLEX, False, False), (PLEX, True, True), (STASH, False, True), (SETUP, False, True), (LOCAL, False, False)],
 )
 def test_which_pauses_an_edit_ends(kind: str, tagging: bool, wanted: bool) -> None:
-    """Whoever saves has Stash at hand, and perhaps the settings; Plex and this machine are no nearer for it."""
+    """An edit may end pauses for Stash or the setup; it does not help with Plex or this machine."""
     assert Pause(kind, NOW, tagging=tagging).is_ended_by_edits is wanted

@@ -1,4 +1,4 @@
-"""How ``state.db`` comes to be: once, by one process at a time, and at no cost when it is there."""
+"""How ``state.db`` is created: once, by one process at a time, and at no cost when it exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plexsync.state.ledger import SCHEMA_VERSION, Record, State
 
 
 def version(conn: sqlite3.Connection) -> int:
-    """The version that the file says it has."""
+    """Return the version stored in the file."""
     return int(conn.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -32,7 +32,7 @@ def test_a_new_file_is_complete_and_safe(tmp_path: Path) -> None:
 
 
 def test_many_at_once_on_a_cold_folder(tmp_path: Path) -> None:
-    """Everyone who opens it at the same moment gets a file that works: the switch to WAL lets nobody wait."""
+    """Everyone who opens it at the same moment gets a usable file, although the switch to WAL never waits."""
     count = 12
     start, problems = threading.Barrier(count), list[BaseException]()
 
@@ -56,7 +56,7 @@ def test_many_at_once_on_a_cold_folder(tmp_path: Path) -> None:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[int]:
-    """The lock for making databases, held by somebody else."""
+    """Hold the lock for making databases, as another process."""
     fd = locks.open_lock(str(tmp_path / environment.INIT_LOCK))
     assert locks.try_lock(fd)
     yield fd
@@ -64,7 +64,7 @@ def held(tmp_path: Path) -> Iterator[int]:
 
 
 def test_making_it_takes_turns(tmp_path: Path, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While somebody makes databases nobody else does: who has waited long enough says so, and later succeeds."""
+    """While another process makes databases nobody else does: opening fails after a while, and later succeeds."""
     monkeypatch.setattr(enqueue, "BUSY_TIMEOUT", 0.01)
     with pytest.raises(sqlite3.OperationalError, match="database is locked"):
         ledger.open_state(str(tmp_path))
@@ -74,14 +74,14 @@ def test_making_it_takes_turns(tmp_path: Path, held: int, monkeypatch: pytest.Mo
 
 
 def test_opening_it_again_takes_no_lock(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """While somebody holds the lock for making databases, one that is made is opened all the same."""
+    """While the lock for making databases is held, an existing one can still be opened."""
     ledger.open_state(str(tmp_path)).close()
     request.getfixturevalue("held")
     with closing(ledger.open_state(str(tmp_path))) as conn:
         assert version(conn) == SCHEMA_VERSION
 
 
-def test_the_lock_is_given_back(tmp_path: Path) -> None:
+def test_the_lock_is_released(tmp_path: Path) -> None:
     """After the file was made, the next database can be made."""
     ledger.open_state(str(tmp_path)).close()
     fd = locks.open_lock(str(tmp_path / environment.INIT_LOCK))
@@ -90,7 +90,7 @@ def test_the_lock_is_given_back(tmp_path: Path) -> None:
 
 
 def test_who_waited_finds_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two that found no schema the second sees, once it has the lock, that the first has made it."""
+    """Of two processes that found no schema, the second sees under the lock that the first has made it."""
     wait = locks.wait_lock
 
     def overtaken(fd: int, patience: float) -> bool:
@@ -105,7 +105,7 @@ def test_who_waited_finds_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_tables_of_others_stay(tmp_path: Path) -> None:
-    """The library index lies in the same file: opening the state again touches none of its rows, nor ours."""
+    """Opening the state again touches neither our rows nor those of the library index in the same file."""
     with closing(ledger.open_state(str(tmp_path))) as conn:
         conn.execute("CREATE TABLE part (path TEXT)")
         conn.execute("INSERT INTO part VALUES ('/p')")
@@ -118,7 +118,7 @@ def test_tables_of_others_stay(tmp_path: Path) -> None:
 
 
 def test_a_newer_file_is_left_as_it_is(tmp_path: Path) -> None:
-    """A later PlexSync's file is opened without being made again."""
+    """The file of a later PlexSync is opened unchanged."""
     with closing(ledger.open_state(str(tmp_path))) as conn:
         conn.execute("PRAGMA user_version=9")
     with closing(ledger.open_state(str(tmp_path))) as conn:
@@ -126,7 +126,7 @@ def test_a_newer_file_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
-    """A damaged file raises the database's error, and is let go so that it can be set aside."""
+    """A damaged file raises the database's error and is closed, so that it can be set aside."""
     path = tmp_path / environment.STATE_DB
     path.write_bytes(b"no database at all " * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):

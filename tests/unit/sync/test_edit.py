@@ -1,4 +1,4 @@
-"""The difference between an item and what it should be, the requests that carry it, and the read-back. No server."""
+"""The difference between an item and the desired values, the requests that carry it, and the read-back. No server."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ ITEM = Item(
 
 
 def wanted(**values: Value) -> Desired:
-    """What Stash has, for the given fields only."""
+    """Return the desired values, for the given fields only."""
     return Desired(values=values, poster=False, background=False, warnings=())
 
 
 def wrote(item: Item, *names: str) -> Written:
-    """The memory of having written the item's present values of these fields."""
+    """Return the memory of having written the item's present values of these fields."""
     tags = {name: value for name in names if isinstance(value := item.value(name), tuple)}
     return Written(ours={name: (fingerprint(name, item.value(name)),) for name in names}, names=tags)
 
 
-def made(item: Item, wish: Desired, written: Written | None = None, keep: bool = False) -> EditPlan:
-    """The plan, without image locks."""
-    return plan(item, wish, written or Written(), keep_plex_edits=keep)
+def made(item: Item, desired_values: Desired, written: Written | None = None, keep: bool = False) -> EditPlan:
+    """Return the plan, without image locks."""
+    return plan(item, desired_values, written or Written(), keep_plex_edits=keep)
 
 
 def carried_out(before: Sequence[str], edits: Sequence[Params], name: str, append: bool) -> list[str]:
-    """What a server makes of a tag list: appending or replacing, without regard to case, removals last."""
+    """Return what a server makes of a tag list: appending or replacing, ignoring case, removals last."""
     have = list(before)
     for edit in edits:
         adds = [value for key, value in edit if key.startswith(f"{name}[") and key.endswith("].tag.tag")]
@@ -57,15 +57,15 @@ def carried_out(before: Sequence[str], edits: Sequence[Params], name: str, appen
         if adds and not append:
             have = []
         for tag in adds:
-            if tag.casefold() not in [one.casefold() for one in have]:
+            if tag.casefold() not in [present.casefold() for present in have]:
                 have.append(tag)
         have = [tag for tag in have if tag.casefold() not in gone]
     return have
 
 
 def test_equal_item_needs_nothing() -> None:
-    """Values that Plex's own normalisation explains (case, blanks, order, missing locks) are not written again."""
-    wish = wanted(
+    """Values that Plex's normalisation explains (case, blanks, order, missing locks) are not written again."""
+    desired_values = wanted(
         title=" Old ",
         studio="S",
         summary="Text",
@@ -74,12 +74,12 @@ def test_equal_item_needs_nothing() -> None:
         genre=("g2", "G1"),
         collection=("mine",),
     )
-    assert made(ITEM, wish).empty
-    assert requests_for(made(ITEM, wish), ITEM).edits == ()
+    assert made(ITEM, desired_values).empty
+    assert requests_for(made(ITEM, desired_values), ITEM).edits == ()
 
 
 @pytest.mark.parametrize(
-    ("field", "wish", "ours", "new"),
+    ("field", "desired_values", "ours", "new"),
     [
         ("title", "New", False, "New"),
         ("title", "", True, None),
@@ -96,14 +96,14 @@ def test_equal_item_needs_nothing() -> None:
         ("collection", (), False, None),
     ],
 )
-def test_each_field_by_its_rule(field: str, wish: Value, ours: bool, new: Value | None) -> None:
-    """A text or list replaces; empty clears only what PlexSync wrote, the title never; collections are added to."""
-    changes = made(ITEM, wanted(**{field: wish}), wrote(ITEM, field) if ours else None).changes
+def test_each_field_by_its_rule(field: str, desired_values: Value, ours: bool, new: Value | None) -> None:
+    """A text or list replaces; empty clears only what PlexSync wrote, and never the title; collections are added to."""
+    changes = made(ITEM, wanted(**{field: desired_values}), wrote(ITEM, field) if ours else None).changes
     assert [change.new for change in changes] == ([] if new is None else [new])
 
 
 def test_only_our_collection_goes() -> None:
-    """A changed studio takes our old collection away, and keeps those that others made."""
+    """A changed studio removes our old collection and keeps those of others."""
     mine = Written(names={"collection": ("MINE",)})
     assert made(ITEM, wanted(collection=("New",)), mine).changes[0].new == ("Theirs", "New")
     assert made(ITEM, wanted(collection=()), mine).changes[0].new == ("Theirs",)
@@ -111,7 +111,7 @@ def test_only_our_collection_goes() -> None:
 
 
 def test_clearing_a_list_keeps_foreign_tags() -> None:
-    """An empty list removes the names that we wrote, and no others."""
+    """An empty list removes the tags that we wrote, and no others."""
     edit = requests_for(made(ITEM, wanted(genre=()), Written(names={"genre": ("g1", "gone")})), ITEM).edits
     assert edit == ((("genre[0].tag.tag", "G2"), ("genre[].tag.tag-", "G1"), ("genre.locked", "1")),)
 
@@ -121,7 +121,7 @@ def test_clearing_a_list_keeps_foreign_tags() -> None:
     [(True, True, False, False), (True, False, False, True), (True, True, True, True), (False, True, False, True)],
 )
 def test_a_persons_edit_is_kept_on_request(keep: bool, locked: bool, ours: bool, written: bool) -> None:
-    """With keepPlexEdits a locked field that holds nothing of ours is left alone and reported, others are written."""
+    """With keepPlexEdits a locked field that holds nothing of ours is left alone and reported; others are written."""
     item = Item(101, 5, title="Old", locked=frozenset({"title"} if locked else ()))
     result = made(item, wanted(title="New"), wrote(item, "title") if ours else None, keep)
     assert (bool(result.changes), result.left) == (written, () if written else (("title", "edited in Plex"),))
@@ -129,7 +129,7 @@ def test_a_persons_edit_is_kept_on_request(keep: bool, locked: bool, ours: bool,
 
 
 def test_what_plex_keeps_differently_is_not_sent_again() -> None:
-    """A wish that Plex turned into something else is not repeated while both stand, and is when either changes."""
+    """A value that Plex stored differently is not sent again until either value changes."""
     kept = Written(kept={"title": (fingerprint("title", "New"), fingerprint("title", "Old"))})
     assert made(ITEM, wanted(title="New"), kept).left == (("title", "Plex stores another value"),)
     assert made(ITEM, wanted(title="Newer"), kept).changes
@@ -137,10 +137,10 @@ def test_what_plex_keeps_differently_is_not_sent_again() -> None:
 
 
 def test_locks_ride_along() -> None:
-    """Every written field is locked but the collection; the locks of images ride in the same edit."""
+    """Every written field is locked except the collection; image locks go in the same edit."""
     item = Item(101, 5)
-    wish = wanted(title="T", genre=("G",), collection=("C",))
-    result = replace(plan(item, wish, Written(), keep_plex_edits=False), locks=("art",))
+    desired_values = wanted(title="T", genre=("G",), collection=("C",))
+    result = replace(plan(item, desired_values, Written(), keep_plex_edits=False), locks=("art",))
     assert requests_for(result, item).edits == (
         (
             ("title.value", "T"),
@@ -154,13 +154,15 @@ def test_locks_ride_along() -> None:
 
 
 def test_all_fields_go_in_one_request() -> None:
-    """The usual case is one edit for everything that changed."""
-    wish = wanted(title="N", studio="N", summary="N", originallyAvailableAt="2025-01-01", actor=("N",), genre=("N",))
-    assert len(requests_for(made(ITEM, wish), ITEM).edits) == 1
+    """Normally one edit carries everything that changed."""
+    desired_values = wanted(
+        title="N", studio="N", summary="N", originallyAvailableAt="2025-01-01", actor=("N",), genre=("N",)
+    )
+    assert len(requests_for(made(ITEM, desired_values), ITEM).edits) == 1
 
 
 def test_case_variant_is_never_sent_and_removed_at_once() -> None:
-    """A tag that stays in another letter case is not among the removals."""
+    """A tag that stays in another case is not among the removals."""
     item = Item(101, 5, genre=("Foo", "bar", "x"))
     edit = dict(requests_for(made(item, wanted(genre=("FOO", "Bar"))), item).edits[0])
     assert edit["genre[].tag.tag-"] == "x"
@@ -176,7 +178,7 @@ NAMES = st.lists(
 @settings(deadline=None, max_examples=150)
 @given(before=NAMES, after=NAMES, append=st.booleans())
 def test_lists_arrive_under_both_semantics(before: tuple[str, ...], after: tuple[str, ...], append: bool) -> None:
-    """Whatever commas, percent signs or emoji are in names, the list ends as wanted, appended to or replaced."""
+    """Whatever commas, percent signs or emoji are in names, the list ends as desired, appended to or replaced."""
     item = Item(101, 5, genre=before)
     result = made(item, wanted(genre=after), wrote(item, "genre"))
     edits = requests_for(result, item).edits
@@ -186,15 +188,15 @@ def test_lists_arrive_under_both_semantics(before: tuple[str, ...], after: tuple
 
 
 def line(edit: Params) -> int:
-    """The length of the request line."""
+    """Return the length of the request line."""
     return len(f"PUT {url_for_edit(5, 101, edit)} HTTP/1.1")
 
 
 def test_long_edits_are_split_by_field() -> None:
     """Over 4 KB the scalars go first, and each tag type stays whole in one request."""
     genres, actors = (tuple(f"{kind} number {n:03}" for n in range(70)) for kind in ("genre", "actor"))
-    wish = wanted(title="T", summary="word " * 300, genre=genres, actor=actors)
-    result = requests_for(made(ITEM, wish), ITEM)
+    desired_values = wanted(title="T", summary="word " * 300, genre=genres, actor=actors)
+    result = requests_for(made(ITEM, desired_values), ITEM)
     assert all(line(edit) <= 4096 for edit in result.edits)
     assert result.edits[0][0] == ("title.value", "T")
     for name, tags in (("genre", genres), ("actor", actors)):
@@ -206,7 +208,7 @@ def test_long_edits_are_split_by_field() -> None:
 
 @pytest.mark.parametrize("count", [100, 400])
 def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
-    """A tag type up to 7 KB goes alone; beyond that its beginning goes, with one warning, and that is then equal."""
+    """A tag type up to 7 KB goes alone; a longer one is cut with one warning, and then counts as equal."""
     tags = tuple(f"a rather long name of a tag {n:03}" for n in range(count))
     todo = made(ITEM, wanted(title="T", genre=tags))
     result = requests_for(todo, ITEM)
@@ -224,26 +226,28 @@ def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
 
 
 @pytest.mark.parametrize("append", [True, False])
-@pytest.mark.parametrize("wish", [("Only",), (), tuple(f"another rather long name of a tag {n:03}" for n in range(90))])
-def test_removals_beyond_a_request_all_go(append: bool, wish: tuple[str, ...]) -> None:
-    """Removals that do not fit beside their list go before it: one edit ends with the list, appended or replaced."""
+@pytest.mark.parametrize(
+    "desired_values", [("Only",), (), tuple(f"another rather long name of a tag {n:03}" for n in range(90))]
+)
+def test_removals_beyond_a_request_all_go(append: bool, desired_values: tuple[str, ...]) -> None:
+    """Removals that do not fit beside their list go before it: the list is right, appended to or replaced."""
     have = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
     item = Item(101, 5, genre=have)
-    todo = made(item, wanted(genre=wish), wrote(item, "genre"))
+    todo = made(item, wanted(genre=desired_values), wrote(item, "genre"))
     edits = requests_for(todo, item).edits
     assert len(edits) > 2
     assert max(map(line, edits)) <= 7168
     assert [dict(edit).get("genre.locked") for edit in edits] == [None] * (len(edits) - 1) + ["1"]
-    assert carried_out(have, edits, "genre", append) == list(wish)
+    assert carried_out(have, edits, "genre", append) == list(desired_values)
     assert todo.warnings == ()
 
 
-@pytest.mark.parametrize(("name", "wish"), [("collection", ("Ours",)), ("genre", ())])
-def test_a_list_of_others_is_never_cut(name: str, wish: tuple[str, ...]) -> None:
-    """A list that holds what others put there, and that no request can carry, is left alone, with one warning."""
+@pytest.mark.parametrize(("name", "desired_values"), [("collection", ("Ours",)), ("genre", ())])
+def test_a_list_of_others_is_never_cut(name: str, desired_values: tuple[str, ...]) -> None:
+    """A list with tags of others that fits no request is left alone, with one warning."""
     theirs = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
     item = Item(101, 5, genre=("mine", *theirs), collection=("mine", *theirs))
-    todo = made(item, wanted(title="T", **{name: wish}), Written(names={name: ("mine",)}))
+    todo = made(item, wanted(title="T", **{name: desired_values}), Written(names={name: ("mine",)}))
     assert [change.field for change in todo.changes] == ["title"]
     assert todo.left == ((name, "too long for one request"),)
     assert todo.warnings == (f"{name} is too long for one request and was left alone",)
@@ -332,14 +336,14 @@ def test_removals_fill_their_request() -> None:
         assert edits[0] == (("genre[].tag.tag-", ",".join(gone[:first])),)
 
 
-@pytest.mark.parametrize("wish", [wanted(title="\u4e16" * 255), wanted(genre=("\u4e16" * 255, "G2"))])
-def test_what_does_not_fit_at_all_is_not_emptied(wish: Desired) -> None:
-    """Where not even the first character or name fits, nothing is sent: an empty value would clear the field."""
-    assert requests_for(made(ITEM, wish), ITEM, hard_limit=128).edits == ()
+@pytest.mark.parametrize("desired_values", [wanted(title="\u4e16" * 255), wanted(genre=("\u4e16" * 255, "G2"))])
+def test_what_does_not_fit_at_all_is_not_emptied(desired_values: Desired) -> None:
+    """If not even the first character or name fits, nothing is sent: an empty value would clear the field."""
+    assert requests_for(made(ITEM, desired_values), ITEM, hard_limit=128).edits == ()
 
 
 def test_blank_tags_are_no_tags() -> None:
-    """What has no visible character is neither sent nor removed."""
+    """Tags without a visible character are neither sent nor removed."""
     item = Item(101, 5, genre=("A", " "))
     edit = requests_for(made(item, wanted(genre=("B", "", "  "))), item).edits
     assert carried_out(item.genre, edit, "genre", append=False) == ["B"]
@@ -347,7 +351,7 @@ def test_blank_tags_are_no_tags() -> None:
 
 
 def test_a_long_summary_is_shortened_after_414() -> None:
-    """Under a smaller limit the summary is cut between characters, alone in its request, with a warning."""
+    """Under a lower limit the summary is cut between characters, alone in its request, with a warning."""
     result = requests_for(
         made(ITEM, wanted(title="T", summary="\u4e16\u754c" * 1000)), ITEM, soft_limit=2048, hard_limit=2048
     )
@@ -358,7 +362,7 @@ def test_a_long_summary_is_shortened_after_414() -> None:
     assert len(sent) > 100
 
 
-def test_readback_tells_three_outcomes() -> None:
+def test_read_back_has_three_outcomes() -> None:
     """Each changed field is as sent, kept differently, or unchanged."""
     result = made(ITEM, wanted(title="New", studio="N", genre=("X",)))
     after = Item(101, 5, title="new title", studio="S", genre=("x",))
@@ -374,8 +378,8 @@ def test_readback_tells_three_outcomes() -> None:
     [(0, 1), (-1, 1), (True, 1), (None, 1), ("5", 1), (5, 0), (5, -2), (5, True), (5, ""), (5, 1.0), (5, "1,2")],
 )
 def test_no_edit_without_an_id(section: object, key: object) -> None:
-    """An edit is built only for one positive whole section and id: without one Plex edits the whole section."""
-    with pytest.raises(ValueError, match="positive whole"):
+    """An edit is built only for a positive integer as section and id: without one Plex edits the whole section."""
+    with pytest.raises(ValueError, match="positive integer"):
         url_for_edit(section, key, [("title.value", "x")])  # type: ignore[arg-type]
 
 
@@ -403,7 +407,7 @@ def test_no_edit_may_name_another_item(params: list[tuple[str, str]]) -> None:
     ],
 )
 def test_only_real_covers_pass(data: bytes, kind: str, refused: bool) -> None:
-    """Placeholders, login pages, videos, empty and oversized bytes are refused with a reason."""
+    """Placeholders, login pages, videos, empty and oversized bytes are rejected with a reason."""
     assert (check_cover(data, kind) is not None) == refused
 
 

@@ -1,4 +1,4 @@
-"""How fast: pauses that follow Plex's answer times, and batches that follow how long a job takes."""
+"""How fast: pauses that follow Plex's answer times, and batch sizes that follow how long a job takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_quick_plex_is_used_fully() -> None:
 
 
 def test_a_slow_plex_gets_a_pause_that_follows_its_answers() -> None:
-    """The pause is the running mean of its answers, less what an idle one takes."""
+    """The pause is the running mean of the answer times, less that of an idle Plex."""
     slept: list[float] = []
     pace = Pace(slept.append)
     for _ in range(60):
@@ -30,7 +30,7 @@ def test_a_slow_plex_gets_a_pause_that_follows_its_answers() -> None:
 
 
 def test_no_pause_is_longer_than_two_seconds() -> None:
-    """However slow Plex is, two seconds are enough."""
+    """However slow Plex is, no pause exceeds two seconds."""
     slept: list[float] = []
     pace = Pace(slept.append)
     for _ in range(10):
@@ -39,7 +39,7 @@ def test_no_pause_is_longer_than_two_seconds() -> None:
 
 
 def test_one_slow_answer_is_soon_forgotten() -> None:
-    """A single answer of five seconds, and then quick ones: within a dozen writes the pauses end."""
+    """After one answer of five seconds and then quick ones, the pauses end within a dozen writes."""
     slept: list[float] = []
     pace = Pace(slept.append)
     pace.after_write(5.0)
@@ -54,7 +54,7 @@ def test_one_slow_answer_is_soon_forgotten() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(0, 100), max_size=50))
 def test_pauses_are_positive_and_bounded(answers: list[float]) -> None:
-    """For any answer times: between 0 and two seconds, and never longer than the longest answer."""
+    """For any answer times, a pause is between 0 and 2 s and never longer than the longest answer."""
     slept: list[float] = []
     pace = Pace(slept.append)
     for seconds in answers:
@@ -78,7 +78,7 @@ def test_pauses_are_positive_and_bounded(answers: list[float]) -> None:
     ],
 )
 def test_a_batch_takes_about_eight_seconds(jobs: int, seconds: float, limit: int) -> None:
-    """The next batch holds what fits into eight seconds; too few jobs, or a clock that went back, prove nothing."""
+    """The next batch holds what fits into eight seconds; too few jobs, or a clock set back, prove nothing."""
     size = BatchSize()
     size.took(jobs, seconds)
     assert size.limit == limit
@@ -86,7 +86,7 @@ def test_a_batch_takes_about_eight_seconds(jobs: int, seconds: float, limit: int
 
 
 def test_it_grows_by_no_more_than_doubling() -> None:
-    """After a slow time one quick batch does not at once make a big one."""
+    """After a slow phase one quick batch at most doubles the size."""
     size = BatchSize()
     size.took(200, 1000.0)
     grown = []
@@ -99,7 +99,7 @@ def test_it_grows_by_no_more_than_doubling() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats(-10, 1000)), max_size=30))
 def test_a_batch_is_never_too_small_or_too_big(history: list[tuple[int, float]]) -> None:
-    """For any history the limit stays between its bounds."""
+    """For any history the limit stays within its bounds."""
     size = BatchSize()
     for jobs, seconds in history:
         size.took(jobs, seconds)

@@ -1,4 +1,4 @@
-"""Tasks and operations by name: one JSON document whatever happens, and a button's failure in the log."""
+"""Tasks and operations by mode: one JSON document whatever happens, and a failed button in the log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq
 
 @pytest.fixture(autouse=True)
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folders whose worker was woken; no process is started."""
+    """Record the folders whose worker was woken, without starting a process."""
     found: list[str] = []
 
     def wake(folder: str) -> bool:
@@ -42,7 +42,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data folder with a pending, a leased, and two dead scenes."""
+    """Create a data folder with a pending, a leased, and two dead scenes."""
     path = tmp_path / "plugin_data" / "PlexSync"
     path.mkdir(parents=True)
     conn = made(path)
@@ -55,14 +55,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def ask(stash: Path | str, mode: str, connection: dict[str, Any] | None = None, **args: Any) -> Any:
-    """What a call of ``mode`` answers."""
+    """Return the answer to a call of ``mode``."""
     where = {"Scheme": "http", "Host": "h", "Port": 9, "SessionCookie": {"Value": "c"}, "Dir": str(stash)}
     document = {"server_connection": connection or where, "args": {"mode": mode, **args}}
     return json.loads(dispatch.answer(event.parse(json.dumps(document))))
 
 
 def logged(text: str) -> list[str]:
-    """Stash's protocol, as ``level text``, progress included."""
+    """Return Stash's protocol as ``level text``, progress included."""
     return [line.removeprefix("\x01").replace("\x02", " ") for line in text.splitlines()]
 
 
@@ -73,7 +73,7 @@ def test_every_button_has_its_mode() -> None:
 
 
 def test_unknown_mode(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A mode that does not exist is told, shortened, with those that do; nothing is made and nothing logged."""
+    """An unknown mode is named, shortened, with the known ones; nothing is created or logged."""
     said = ask(tmp_path, "x" * 99)["error"]
     assert said.startswith(f"Unknown mode '{'x' * 40}'. PlexSync knows: check_setup, clear_dlq,")
     assert os.listdir(tmp_path) == []
@@ -81,8 +81,8 @@ def test_unknown_mode(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_no_folder(capfd: pytest.CaptureFixture[str]) -> None:
-    """Without Stash's folder nothing can be done, and the sentence says so: in the answer and in a button's log."""
-    sentence = "Stash did not say where its folder is, so {} was not run."
+    """Without Stash's folder nothing can be done: the answer says so, and a button's log does too."""
+    sentence = "PlexSync did not run {}: Stash did not name its folder."
     assert ask("", "wake") == {"error": sentence.format("wake")}
     assert capfd.readouterr().err == ""
     assert ask("", "clear_dlq") == {"error": sentence.format("clear_dlq")}
@@ -91,7 +91,7 @@ def test_no_folder(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("mode", [*QUICK, "sync_all", "process_queue"])
 def test_a_folder_that_cannot_be_made(tmp_path: Path, mode: str) -> None:
-    """A data folder that cannot be made is one sentence that names it, whatever was asked for."""
+    """If the data folder cannot be created, one sentence names it, whatever the mode."""
     (tmp_path / "file").touch()
     said = ask(tmp_path / "file", mode)["error"]
     assert said.startswith(f"PlexSync cannot use its data folder {tmp_path / 'file'}")
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, mode: str) -> None:
 
 
 def test_the_folder_is_made_private(tmp_path: Path) -> None:
-    """Any first call makes the data folder for nobody else, and leaves how to reach Stash; ``log`` leaves nothing."""
+    """Any first call creates a private data folder and saves the connection; ``log`` saves none."""
     assert ask(tmp_path, "log", lines=[]) == {"output": {"lines": 0}}
     folder = tmp_path / "plugin_data" / "PlexSync"
     assert os.listdir(folder) == []
@@ -110,7 +110,7 @@ def test_the_folder_is_made_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["dead_letters", "retry", "discard", "wake", "clear_dlq", "clear_queue", "status"])
 def test_a_damaged_queue(folder: Path, woken: list[str], mode: str) -> None:
-    """A damaged database is told in one sentence, and the worker, which alone may mend it, is woken."""
+    """A damaged database gets one sentence, and the worker, which alone may repair it, is woken."""
     for path in folder.iterdir():
         if "queue.db" in path.name:
             path.write_bytes(b"no database at all" * 500)
@@ -120,7 +120,7 @@ def test_a_damaged_queue(folder: Path, woken: list[str], mode: str) -> None:
 
 
 def test_a_locked_database(folder: Path, monkeypatch: pytest.MonkeyPatch, woken: list[str]) -> None:
-    """A database that another process keeps is not called damaged."""
+    """A database that another process has locked is not called damaged."""
 
     def refuse(where: str, args: dict[str, Any]) -> None:
         raise sqlite3.OperationalError("database is locked")
@@ -132,7 +132,7 @@ def test_a_locked_database(folder: Path, monkeypatch: pytest.MonkeyPatch, woken:
 
 
 def test_an_error_of_ours_is_one_sentence(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """What PlexSync raises on purpose is the answer, and for a button the log's one line as well."""
+    """An error of PlexSync is the answer, and for a button also one line in the log."""
 
     def fail(where: str, args: dict[str, Any]) -> None:
         raise PlexSyncError("Plex is purple.")
@@ -146,7 +146,7 @@ def test_an_error_of_ours_is_one_sentence(folder: Path, capfd: pytest.CaptureFix
 
 @pytest.mark.parametrize("absent", [["plexapi"], []])
 def test_a_missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, absent: list[str]) -> None:
-    """A task without its modules says which pip command helps; an import that fails for another reason is our bug."""
+    """A task without its modules gives the pip command; any other import error is a bug."""
 
     def fail(where: str, args: dict[str, Any]) -> None:
         raise ImportError("No module named 'plexapi'")
@@ -160,7 +160,7 @@ def test_a_missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, absent:
 def test_a_fault_of_our_own_is_one_sentence(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A bug in a task is one JSON document that names its kind, and lines that say where; its text is in neither."""
+    """A bug is one JSON document with its class, and log lines with its place; neither has its text."""
 
     def fail(where: str, args: dict[str, Any]) -> None:
         raise KeyError("a title, a token")
@@ -175,7 +175,7 @@ def test_a_fault_of_our_own_is_one_sentence(
 
 
 def test_args_that_are_odd(folder: Path) -> None:
-    """A lone surrogate, a control character or a list for args is no reason to fail."""
+    """A lone surrogate, a control character or a list as args does not fail."""
     text = '{"server_connection": {"Dir": "%s"}, "args": {"mode": "log", "lines": [{"message": "a\\ud800b"}]}}'
     made_event = event.read((text % folder.parents[1]).encode("utf-8"))
     assert json.loads(dispatch.answer(made_event)) == {"output": {"lines": 1}}
@@ -187,7 +187,7 @@ def test_args_that_are_odd(folder: Path) -> None:
 
 
 def test_dead_letters(folder: Path) -> None:
-    """Each dead letter tells id, scene, reason, message, attempts, times in UTC and candidates; the newest first."""
+    """Each dead letter has id, scene, reason, message, attempts, UTC times and candidates; the newest come first."""
     conn = made(folder)
     ids = [job(conn, f"scene:{number}")["_id"] for number in (4, 3)]
     conn.execute("INSERT INTO ack_queue_default (status, reason, last_seen) VALUES (9, 'invalid', 0)")
@@ -207,17 +207,17 @@ def test_dead_letters(folder: Path) -> None:
 
 
 def test_dead_letters_have_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of very many dead letters the newest are listed, with the number of those that are not."""
+    """Of very many dead letters the newest are listed, with the number of those left out."""
     monkeypatch.setattr(operations, "MOST_DEAD_LETTERS", 1)
     said = ask(folder.parents[1], "dead_letters")["output"]
-    assert [one["scene_id"] for one in said["items"]] == [4]
+    assert [item["scene_id"] for item in said["items"]] == [4]
     assert said["more"] == 1
     monkeypatch.setattr(operations, "MOST_DEAD_LETTERS", 2)
     assert sorted(ask(folder.parents[1], "dead_letters")["output"]) == ["items"]
 
 
 def test_retry(folder: Path, woken: list[str]) -> None:
-    """The named dead letters are put back with a clean slate and the worker looks; unknown ids harm nothing."""
+    """The given dead letters are queued with no attempt counted and the worker is woken; unknown ids do no harm."""
     conn = made(folder)
     ids = [job(conn, f"scene:{number}")["_id"] for number in (1, 2, 3)]
     assert ask(folder.parents[1], "retry", ids=[str(ids[2]), f" {ids[0]} ", ids[1], 999, 10**17]) == {
@@ -232,7 +232,7 @@ def test_retry(folder: Path, woken: list[str]) -> None:
 
 
 def test_discard(folder: Path, woken: list[str]) -> None:
-    """The named dead letters are forgotten; pending and leased jobs of that id are not, and nobody is woken."""
+    """Only dead letters are discarded, never pending or leased jobs of that id, and the worker is not woken."""
     conn = made(folder)
     ids = [job(conn, f"scene:{number}")["_id"] for number in (1, 2, 4)]
     assert ask(folder.parents[1], "discard", ids=[*ids, 999]) == {"output": {"discarded": 1}}
@@ -261,7 +261,7 @@ BAD_IDS: list[Any] = [
 @pytest.mark.parametrize("mode", ["retry", "discard"])
 @pytest.mark.parametrize("ids", BAD_IDS, ids=repr)
 def test_unusable_ids(folder: Path, mode: str, ids: Any) -> None:
-    """What is no list of ids is refused in one sentence, and nothing is changed."""
+    """Anything but a list of ids is refused in one sentence, and nothing changes."""
     said = ask(folder.parents[1], mode, **({} if ids is None else {"ids": ids}))["error"]
     assert "dead letter" in said
     assert keys(made(folder), "status = 9") == ["scene:3", "scene:4"]
@@ -283,7 +283,7 @@ def test_wake(
     folder: Path, monkeypatch: pytest.MonkeyPatch, woken: list[str],
     pending: bool, catchup: float, interval: str, running: bool, starts: bool,
 ) -> None:  # fmt: skip
-    """A worker is started only for pending jobs or an overdue catch-up; any worker there is looks at once."""
+    """A worker is started only for jobs or an overdue catch-up; a running one is asked to try at once."""
     conn = made(folder)
     monkeypatch.setenv("PLEXSYNC_CATCHUP", interval)
     monkeypatch.setattr(time, "time", lambda: NOW)
@@ -303,7 +303,7 @@ def test_wake(
 
 
 def test_waiting_and_leased_jobs_are_a_reason_to_wake(folder: Path) -> None:
-    """A job that waits for its file, or that a killed worker left behind, is pending too."""
+    """A job that waits for its file, or that a killed worker left, counts too."""
     conn = made(folder)
     QueueMeta(conn).caught_up_at = time.time()
     conn.execute("DELETE FROM ack_queue_default WHERE key = 'scene:1'")
@@ -315,7 +315,7 @@ def test_waiting_and_leased_jobs_are_a_reason_to_wake(folder: Path) -> None:
 
 
 def test_log(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Each line comes out by Stash's protocol at its level; what is no line is left out, at most 500 are taken."""
+    """Each line is printed at its level; anything else is left out, and 500 lines are the limit."""
     lines = [{"level": level, "message": f"m{level}"} for level in "diwexp"]
     odd: list[Any] = ["text", None, 5, {"level": "w"}, {"message": "two\nlines"}, {"level": ["i"], "message": {"a": 1}}]
     assert ask(folder.parents[1], "log", lines=[*lines, *odd]) == {"output": {"lines": 9}}
@@ -327,7 +327,7 @@ def test_log(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_status_in_the_log(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Show status says the same in words, ordered for Stash's log page, where the last line stands on top."""
+    """Show status logs sentences, ordered for Stash's log page, which shows the last line on top."""
     said = ask(folder.parents[1], "status")["output"]
     assert said["queue"] == {
         "pending": 1, "waiting": 0, "in_progress": 1, "dead": 2, "oldest_seconds": said["queue"]["oldest_seconds"],
@@ -346,7 +346,7 @@ def test_status_in_the_log(folder: Path, capfd: pytest.CaptureFixture[str]) -> N
     ],
 )
 def test_clear(folder: Path, capfd: pytest.CaptureFixture[str], mode: str, left: list[str], line: str) -> None:
-    """Clear DLQ forgets the dead, Clear queue the pending ones; one line says how many, and the bar is full."""
+    """Clear DLQ deletes the dead letters, Clear queue the pending jobs; one line has the number, the bar is full."""
     number = 4 - len(left)
     assert ask(folder.parents[1], mode) == {"output": {"cleared": number}}
     assert keys(made(folder)) == left
@@ -357,7 +357,7 @@ def test_clear(folder: Path, capfd: pytest.CaptureFixture[str], mode: str, left:
 
 
 def test_a_discarded_edit_is_remembered(folder: Path) -> None:
-    """A discarded letter is remembered as of its newest edit, so that only a later one counts as new."""
+    """A discarded dead letter's newest edit is remembered, so only a later one counts as new."""
     conn = made(folder)
     dead_letters.clear_pending(conn, NOW + 70)
     put(conn, "scene:1", now=NOW + 80)

@@ -1,4 +1,4 @@
-"""Following marked rows: how a task ends, what it shows, and that it waits for nothing that may never come."""
+"""Following marked rows: how a task ends, what it shows, and that it never waits for something that may not come."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ MARK = "1-2"
 
 @dataclass
 class World:
-    """A clock that sleeping moves; each sleep also plays the next of ``steps``, and after the last one fails."""
+    """A clock that sleeping moves. Each sleep also runs the next of ``steps``; after the last one it fails."""
 
     at: float = NOW
     steps: list[Callable[[], object]] = field(default_factory=list)
     slept: int = 0
 
     def clock(self) -> float:
-        """Now."""
+        """Return the time."""
         return self.at
 
     def sleep(self, seconds: float) -> None:
-        """Time passes, and the worker does its next step."""
+        """Let time pass, and run the worker's next step."""
         self.at += seconds
         self.slept += 1
         self.steps.pop(0)()
@@ -47,13 +47,13 @@ class Bar:
         self.seen: list[float] = []
 
     def progress(self, done: float) -> None:
-        """Keep a value."""
+        """Record the value."""
         self.seen.append(done)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A data folder in which this test holds the worker's lock."""
+    """Create a data folder whose worker lock this test holds."""
     fd = locks.open_lock(str(tmp_path / "worker.lock"))
     assert locks.try_lock(fd)
     locks.write_text(fd, "1")
@@ -63,21 +63,21 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def conn(folder: Path) -> sqlite3.Connection:
-    """Four marked scenes."""
+    """Open a queue with four marked scenes."""
     made_queue = made(folder)
     bulk.mark_many(made_queue, job_keys(scenes(4)), "Sync all", MARK, NOW, lambda _: None)
     return made_queue
 
 
 def done(conn: sqlite3.Connection, *numbers: int) -> None:
-    """The worker does these scenes."""
+    """Settle these scenes, as the worker does."""
     for number in numbers:
         conn.execute("UPDATE ack_queue_default SET status = 2, leased = generation WHERE key = ?", (f"scene:{number}",))
         settle(conn, f"scene:{number}", "done", task=MARK, outcome="synced")
 
 
-def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str = "") -> None:
-    """The worker looks, and leaves a pause of that kind, or none."""
+def see_requests(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str = "") -> None:
+    """See all wake requests, as the worker does, and pause with this kind, or not at all."""
     store = ledger.open_state(str(folder))
     Meta(store).pause = pause.Pause(kind, NOW + 60, problem) if kind else None
     store.close()
@@ -85,14 +85,14 @@ def looked(conn: sqlite3.Connection, folder: Path, kind: str = "", problem: str 
 
 
 def test_nothing_to_follow(folder: Path) -> None:
-    """A task that marked nothing ends at once, without waking anybody."""
+    """A task that marked nothing ends at once, without waking the worker."""
     bar, world = Bar(), World()
     assert follow.follow(str(folder), made(folder), MARK, 0, bar, world) == Ended(Ending.DONE)
     assert (bar.seen, world.slept) == ([], 0)
 
 
 def test_every_row_settled(folder: Path, conn: sqlite3.Connection) -> None:
-    """The bar rises with each row that ends, and the task ends with the last."""
+    """The bar rises with each settled row, and the task ends with the last."""
     world = World(steps=[lambda number=number: done(conn, number) for number in range(1, 5)])  # type: ignore[misc]
     bar = Bar()
     assert follow.follow(str(folder), conn, MARK, 4, bar, world) == Ended(Ending.DONE)
@@ -101,7 +101,7 @@ def test_every_row_settled(folder: Path, conn: sqlite3.Connection) -> None:
 
 
 def test_put_back_counts_as_ended(folder: Path, conn: sqlite3.Connection) -> None:
-    """A row that waits for a retry, or for Plex to have the file, is the worker's to go on with."""
+    """A row that is retrying, or waiting for its file, is left to the worker."""
 
     def later() -> None:
         leased(conn)
@@ -112,7 +112,7 @@ def test_put_back_counts_as_ended(folder: Path, conn: sqlite3.Connection) -> Non
 
 
 def test_the_bar_never_falls(folder: Path, conn: sqlite3.Connection) -> None:
-    """A row that was put back and is worked on again does not take the bar down."""
+    """A row that was put back and is retried does not move the bar back."""
 
     def back() -> None:
         change(conn, "scene:1", status=stock.LEASED, leased=1)
@@ -141,34 +141,34 @@ def test_the_bar_never_falls(folder: Path, conn: sqlite3.Connection) -> None:
     ],
 )
 def test_a_pause_ends_it(folder: Path, conn: sqlite3.Connection, kind: str, problem: str, ended: Ended) -> None:
-    """Once the worker has looked and is paused, the task ends and says why; its rows stay."""
-    world = World(steps=[lambda: looked(conn, folder, kind, problem)])
+    """Once the worker has seen the wake request and is paused, the task ends with the reason; its rows stay."""
+    world = World(steps=[lambda: see_requests(conn, folder, kind, problem)])
     assert follow.follow(str(folder), conn, MARK, 4, Bar(), world) == ended
     assert keys(conn) == scenes(4)
 
 
 def test_an_old_pause_is_looked_into_first(folder: Path, conn: sqlite3.Connection) -> None:
-    """A pause from before the task began counts only when the worker has looked again: Plex may be back."""
-    looked(conn, folder, pause.PLEX)
+    """A pause from before the task counts only after the worker's next attempt: Plex may be back."""
+    see_requests(conn, folder, pause.PLEX)
     steps: list[Callable[[], object]] = [
         lambda: None,
-        lambda: looked(conn, folder),
+        lambda: see_requests(conn, folder),
         lambda: done(conn, 1, 2, 3, 4),
     ]
     assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
 
 
 def test_dry_run_is_no_pause(folder: Path, conn: sqlite3.Connection) -> None:
-    """Under dryRun edits are held back, but what the task marked is told and done."""
+    """During a dry run edits are held back, but the rows that a task marked are logged and done."""
     steps: list[Callable[[], object]] = [
-        lambda: looked(conn, folder, pause.DRY),
+        lambda: see_requests(conn, folder, pause.DRY),
         lambda: done(conn, 1, 2, 3, 4),
     ]
     assert follow.follow(str(folder), conn, MARK, 4, Bar(), World(steps=steps)) == Ended(Ending.DONE)
 
 
 def test_the_worker_is_asked_to_look_once(folder: Path, conn: sqlite3.Connection) -> None:
-    """A waiting or paused worker looks at once because of the task, and once only."""
+    """The task requests one wake-up of a waiting or paused worker, and only one."""
     before = QueueMeta(conn).wake_requested
     world = World(steps=[lambda: done(conn, 1, 2, 3, 4)])
     follow.follow(str(folder), conn, MARK, 4, Bar(), world)
@@ -179,7 +179,7 @@ def test_the_worker_is_asked_to_look_once(folder: Path, conn: sqlite3.Connection
 def test_a_worker_that_does_not_start(
     folder: Path, conn: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, settles: bool, seconds: int
 ) -> None:
-    """A worker that ends at once is started five times in a row without a row settled, not for ever."""
+    """A worker that ends at once is started five times without a row settled, not for ever."""
     started = 0
 
     def start(fd: int, where: str) -> None:
@@ -200,7 +200,7 @@ def test_a_worker_that_does_not_start(
 
 
 def test_edits_of_others_do_not_hold_it(folder: Path, conn: sqlite3.Connection) -> None:
-    """Jobs that the task did not mark are none of its business, however many come."""
+    """Jobs that the task did not mark never delay its end."""
     steps: list[Callable[[], object]] = [
         lambda: put(conn, "scene:9", "tag:1"),
         lambda: done(conn, 1, 2, 3, 4),

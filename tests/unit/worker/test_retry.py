@@ -1,4 +1,4 @@
-"""What becomes of a job after each kind of failure: the table of errors, as decisions without a server."""
+"""What becomes of a job after each kind of failure: decisions without a server."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ DELAYS = Delays()
 
 
 class Steady(random.Random):
-    """Randomness that always gives the same point of a range: 0 its beginning, 1 its end."""
+    """Randomness that always returns the same point of a range: 0 its beginning, 1 its end."""
 
     def __init__(self, point: float) -> None:
         super().__init__()
         self.point = point
 
     def uniform(self, a: float, b: float) -> float:
-        """That point between ``a`` and ``b``."""
+        """Return that point between ``a`` and ``b``."""
         return a + (b - a) * self.point
 
 
 def tried(attempts: int = 0, waiting: float | None = None) -> Job:
-    """A scene's job with so many attempts, whose file Plex has lacked since ``waiting``."""
+    """Return a scene's job with ``attempts``, whose file Plex has lacked since ``waiting``."""
     return Job(row=1, kind="scene", id=5, generation=1, attempts=attempts, waiting=waiting)
 
 
@@ -56,7 +56,7 @@ def made(
     delays: Delays = DELAYS,
     max_retries: int = 8,
 ) -> Settlement:
-    """The decision, with the longest delay unless ``point`` says otherwise."""
+    """Return the decision, with the longest delay unless ``point`` says otherwise."""
     return decide(error, job or tried(), now=now, rng=Steady(point), delays=delays, max_retries=max_retries)
 
 
@@ -68,7 +68,7 @@ def made(
         (PlexBusy("Busy.", status=500), 7, "dead", "dead", "retries_exhausted", 8),
         (ItemGone("Gone."), 0, "later", "retried", None, 1),
         (ItemGone("Gone."), 7, "dead", "dead", "retries_exhausted", 8),
-        (Rejected("No.", status=400, fields=["title"]), 0, "dead", "dead", "rejected", 1),
+        (Rejected("No.", status=400), 0, "dead", "dead", "rejected", 1),
         (LowConfidence("Two.", [{"rating_key": 5}]), 3, "dead", "dead", "low_confidence", 3),
         (NotInPlex("Nowhere."), 3, "later", "waiting", None, 3),
         (ValueError("our bug"), 0, "later", "retried", None, 1),
@@ -78,7 +78,7 @@ def made(
 def test_each_error_has_its_decision(
     error: Exception, attempts: int, to: str, outcome: str, reason: str | None, counted: int
 ) -> None:
-    """A passing failure costs an attempt, what only a person can settle is dead at once, a missing file waits."""
+    """A passing failure costs an attempt, what only a person can fix is dead at once, a missing file waits."""
     decision = made(error, tried(attempts))
     assert (decision.to, decision.outcome, decision.reason, decision.attempts) == (to, outcome, reason, counted)
     assert str(error).rstrip(".") in str(decision.message)
@@ -122,7 +122,7 @@ def test_a_missing_file_given_up_as_a_whole() -> None:
 
 
 def test_candidates_travel_with_the_dead_letter() -> None:
-    """Whoever reviews a low-confidence match sees what could have been meant."""
+    """The dead letter of a low-confidence match lists the candidates."""
     error = LowConfidence("Two items.", [{"rating_key": 5}, {"rating_key": 6}])
     assert made(error).candidates == ({"rating_key": 5}, {"rating_key": 6})
     assert made(LowConfidence("None at all.")).candidates == ()
@@ -168,7 +168,7 @@ def test_full_jitter_lies_between_nothing_and_the_doubled_base(attempts: int, to
 
 
 def test_jitter_spreads() -> None:
-    """Jobs that failed together do not come back together."""
+    """Jobs that failed together are not retried together."""
     rng = random.Random(7)
     drawn = [backoff(3, rng, DELAYS) for _ in range(200)]
     assert len(set(drawn)) == 200
@@ -177,13 +177,13 @@ def test_jitter_spreads() -> None:
 
 
 def test_the_due_time_is_the_delay_from_now() -> None:
-    """What is tried later is due at the moment of failing plus its delay."""
+    """A retried job is due after the delay, counted from the failure."""
     assert made(PlexBusy("Busy."), tried(2)).due == NOW + 20
     assert made(PlexBusy("Busy."), tried(2), point=0.0).due == NOW
 
 
 def test_a_waiting_job_that_fails_otherwise_goes_on_waiting() -> None:
-    """A busy Plex does not make it forget since when the file is missing."""
+    """A busy Plex does not reset since when the file has been missing."""
     assert made(PlexBusy("Busy."), tried(0, NOW - 50)).waiting == NOW - 50
 
 
@@ -197,12 +197,12 @@ def test_retry_after_is_honoured(asked: float | None, point: float, delay: float
 
 
 def test_retry_after_survives_a_cap_of_zero() -> None:
-    """Without any backoff a named time still gives Plex a second."""
+    """Without any backoff, a Retry-After still gives Plex a second."""
     assert made(PlexBusy("Busy.", retry_after=30.0), delays=Delays(base=0, cap=0)).due == NOW + 1
 
 
 def test_a_vanished_item_is_matched_again_at_once() -> None:
-    """The first time there is nothing to wait for; when it happens again the usual delay applies."""
+    """The first time the item is matched again at once; the second time the usual delay applies."""
     assert made(ItemGone("Gone.")).due == NOW
     assert made(ItemGone("Gone."), tried(1)).due == NOW + 10
 
@@ -211,8 +211,8 @@ def test_a_vanished_item_is_matched_again_at_once() -> None:
     ("waited", "delay"),
     [(None, 30), (0, 30), (29, 30), (45, 45), (100, 100), (3000, 3000), (4000, 3600), (6 * DAY, 3600)],
 )
-def test_a_missing_file_is_looked_for_on_its_own_schedule(waited: float | None, delay: float) -> None:
-    """It waits as long again as it has waited, half a minute to an hour, a little less by chance; no attempt used."""
+def test_a_missing_file_waits_on_a_separate_schedule(waited: float | None, delay: float) -> None:
+    """It waits as long again as it has waited, 30 s to an hour, less a little jitter; no attempt is used."""
     since = None if waited is None else NOW - waited
     last, first = (made(NotInPlex("Nowhere."), tried(2, since), point=point) for point in (1.0, 0.0))
     assert (last.due, first.due) == (NOW + delay, NOW + delay * 0.75)
@@ -223,28 +223,28 @@ def test_a_missing_file_is_looked_for_on_its_own_schedule(waited: float | None, 
     ("waited", "to"), [(None, "later"), (7 * DAY - 1, "later"), (7 * DAY, "dead"), (70 * DAY, "dead")]
 )
 def test_it_gives_up_only_with_an_attempt_that_fails_afterwards(waited: float | None, to: str) -> None:
-    """A week must have passed since the first failed look, and one more look must fail then."""
+    """It gives up only when an attempt fails a week after the first one."""
     decision = made(NotInPlex("Nowhere."), tried(1, None if waited is None else NOW - waited))
     assert decision.to == to
     assert decision.reason == (None if to == "later" else "not_in_plex")
 
 
 def test_the_whole_wait_ends_after_a_week() -> None:
-    """A scene that never arrives is looked for through a week, at least hourly, and is dead after that."""
-    now, job, looks = NOW, tried(), 0
+    """A scene that never arrives is tried for a week, at least hourly, and is dead after that."""
+    now, job, tries = NOW, tried(), 0
     while True:
         decision = made(NotInPlex("Nowhere."), job, now=now)
-        looks += 1
+        tries += 1
         if decision.to == "dead":
             break
         assert decision.due - now <= 3600
         now, job = decision.due, tried(decision.attempts, decision.waiting)
     assert 7 * DAY <= now - NOW <= 7 * DAY + 3600
-    assert 168 <= looks <= 200
+    assert 168 <= tries <= 200
 
 
 def test_giving_up_at_once_means_at_once() -> None:
-    """A give-up time of zero makes a scene dead with the first failed look."""
+    """With a give-up time of zero a scene is dead after the first failed attempt."""
     decision = made(NotInPlex("Nowhere."), delays=Delays(give_up=0.0))
     assert (decision.to, decision.reason) == ("dead", "not_in_plex")
 
@@ -256,7 +256,7 @@ def test_a_clock_set_back_begins_the_wait_anew() -> None:
 
 
 def test_delays_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each duration of the contract that decides about retries is read, or its default stands."""
+    """Each duration of the contract about retries is read, or has its default."""
     for name in ("RETRY_BASE", "RETRY_CAP", "MISSING_BASE", "MISSING_CAP", "MISSING_GIVE_UP"):
         monkeypatch.delenv(f"PLEXSYNC_{name}", raising=False)
     assert Delays.from_environment() == DELAYS
@@ -276,7 +276,7 @@ ERRORS = st.sampled_from(
 def test_every_delay_stays_within_what_counts_as_honest(
     error: Exception, attempts: int, waiting: float | None, max_retries: int, point: float
 ) -> None:
-    """No due time lies in the past, nor so far off that it would be taken for a wrong clock's."""
+    """No due time is in the past, nor so far off that it would count as a wrong clock's."""
     decision = made(error, tried(attempts, waiting), point=point, max_retries=max_retries)
     assert decision.to in ("later", "dead")
     assert (decision.reason is None) == (decision.to == "later")
@@ -289,7 +289,7 @@ def test_every_delay_stays_within_what_counts_as_honest(
     [
         PlexUnavailable("a"),
         PlexBusy("a", status=503, retry_after=2.0),
-        Rejected("a", status=400, fields=["title"]),
+        Rejected("a", status=400),
         ItemGone("a"),
         NotInPlex("a"),
         LowConfidence("a", [{"rating_key": 1}]),
@@ -299,13 +299,13 @@ def test_every_delay_stays_within_what_counts_as_honest(
     ],
 )
 def test_every_error_is_ours_and_its_message_a_sentence(error: PlexSyncError) -> None:
-    """One root for all; the text is the message alone, and what else is known stands beside it."""
+    """All errors have one base class; the text is the message alone, other facts are attributes."""
     assert isinstance(error, PlexSyncError)
     assert str(error) == "a"
     known = {name: value for name, value in vars(error).items() if value is not None}
     expected: dict[type, dict[str, object]] = {
         PlexBusy: {"status": 503, "retry_after": 2.0},
-        Rejected: {"status": 400, "fields": ("title",)},
+        Rejected: {"status": 400},
         LowConfidence: {"candidates": ({"rating_key": 1},)},
         StashUnavailable: {"refused": True},
     }

@@ -1,7 +1,8 @@
-"""The rules of the house: what manifest, documents, versions and the built zip say is one and the same."""
+"""The repository is consistent: manifest, documents, versions and the built zip agree."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = manifest.read((ROOT / "PlexSync.yml").read_text("utf-8"))
 #: What a checkout may hold besides the project's own files.
 FOREIGN = [".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines())]
+
+#: What may have a docstring.
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 SWITCHES = """
     plexSkipTlsVerify matchLowConfidence missingIgnore missingScan keepPlexEdits skipActors skipBackground
@@ -55,18 +59,18 @@ TRIGGERS = """
 
 
 def own_files() -> list[Path]:
-    """Every file of the project, relative to its root."""
+    """Return every file of the project, relative to its root."""
     found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
     return sorted(path for path in found if not any(fnmatch(part, name) for part in path.parts for name in FOREIGN))
 
 
 def text(name: str) -> str:
-    """A file of the project as text."""
+    """Return a file of the project as text."""
     return (ROOT / name).read_text("utf-8")
 
 
 def first_column(document: str, chapter: str = "") -> list[str]:
-    """The first cells of a document's tables, of one chapter (``## chapter``) or of all, without their headings."""
+    """Return the first cells of a document's tables, of one chapter (``## chapter``) or of all, without headings."""
     if chapter:
         document = re.split(r"^## ", document.split(f"\n## {chapter}\n", 1)[1], flags=re.MULTILINE)[0]
     tables = re.findall(r"^\|[-| ]+\|\n((?:\|.*\n)+)", document, flags=re.MULTILINE)
@@ -74,12 +78,12 @@ def first_column(document: str, chapter: str = "") -> list[str]:
 
 
 def names(cells: list[str]) -> list[str]:
-    """What stands in backticks in the cells."""
+    """Return the words in backticks in the cells."""
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
 def test_manifest_has_only_keys_that_stash_accepts() -> None:
-    """Stash refuses the whole plugin for one unknown key, so the manifest has exactly the ones of the contract."""
+    """Stash rejects a plugin for one unknown key, so the manifest has exactly the contract's."""
     assert sorted(MANIFEST) == sorted(
         ["name", "description", "version", "url", "interface", "exec", "errLog", "ui", "hooks", "tasks", "settings"]
     )
@@ -89,7 +93,7 @@ def test_manifest_has_only_keys_that_stash_accepts() -> None:
 
 
 def test_manifest_says_how_to_start_the_plugin() -> None:
-    """Name, interface, command and the one script are those that Stash and saved settings rely on."""
+    """Name, interface, command and script are those that Stash and saved settings rely on."""
     assert MANIFEST["name"] == "PlexSync"
     assert MANIFEST["interface"] == "raw"
     assert MANIFEST["exec"] == ["python3", "-S", "{pluginDir}/PlexSync.py"]
@@ -99,36 +103,54 @@ def test_manifest_says_how_to_start_the_plugin() -> None:
 
 
 def test_manifest_names_the_hooks() -> None:
-    """One hook entry listens to exactly the seven events; two entries would run each hook twice."""
+    """One hook entry has exactly the seven events; two entries would run each hook twice."""
     assert [hook["triggeredBy"] for hook in MANIFEST["hooks"]] == [TRIGGERS.split()]
 
 
 def test_manifest_lists_the_tasks_in_order() -> None:
-    """The nine tasks stand in the order in which Stash shows them, each with its mode."""
+    """The nine tasks are in the order in which Stash shows them, each with its mode."""
     assert [(task["name"], task["defaultArgs"]) for task in MANIFEST["tasks"]] == list(TASKS.items())
 
 
 def test_manifest_has_every_setting_with_its_type() -> None:
-    """Every setting of the contract is there with its type, and no other."""
+    """The manifest has every setting of the contract with its type, and no other."""
     assert {key: entry["type"] for key, entry in MANIFEST["settings"].items()} == TYPES
 
 
 def test_the_code_reads_every_setting_of_the_manifest() -> None:
-    """What Stash offers and what PlexSync reads: the same keys and names, in the same order, with the same types."""
+    """Manifest and code have the same keys, names and types, in the same order."""
     assert [(key.name, key.type, key.display_name) for key in settings.KEYS] == [
         (key, entry["type"], entry["displayName"]) for key, entry in MANIFEST["settings"].items()
     ]
 
 
+def quoted_names(source: str) -> list[str]:
+    """Return what the sentences of a module quote that looks like a setting's name: capitalised, several words."""
+    tree = ast.parse(source)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)}
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    sentences = [value for value in constants if isinstance(value, str) and value not in docstrings]
+    return [name for sentence in sentences for name in re.findall(r'"([A-Z][a-z]+ [^"{}]+)"', sentence)]
+
+
+def test_sentences_name_settings_as_stash_does() -> None:
+    """A setting that a sentence quotes has the name that Stash's page shows."""
+    modules = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync" and path.suffix == ".py"]
+    quoted = {(name, module) for module in modules for name in quoted_names(text(module))}
+    shown = {entry["displayName"] for entry in MANIFEST["settings"].values()}
+    assert {name for name, _ in quoted} & shown
+    assert [(name, module) for name, module in sorted(quoted) if name not in shown] == []
+
+
 @pytest.mark.parametrize("key", [key for key in settings.KEYS if key.type == "NUMBER"], ids=lambda key: key.name)
 def test_numbers_name_the_default_of_the_code(key: settings.Key) -> None:
-    """Manifest and document name the default that the code uses, for Stash itself shows 0."""
+    """Manifest and document give the code's default, because Stash shows 0."""
     assert MANIFEST["settings"][key.name]["description"].startswith(f"Default {key.default} (0 means the default).")
     assert f"(`{key.name}`) | NUMBER | {key.default} |" in text("docs/settings.md")
 
 
 def described() -> list[tuple[str, str]]:
-    """Every description that Stash shows, with the name of what it describes."""
+    """Return every description that Stash shows, with the name of what it describes."""
     entries = [(entry["name"], entry) for entry in [*MANIFEST["tasks"], *MANIFEST["hooks"], MANIFEST]]
     entries += MANIFEST["settings"].items()
     return [(name, entry["description"]) for name, entry in entries]
@@ -136,7 +158,7 @@ def described() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "description"), described())
 def test_descriptions_are_short_and_plain(name: str, description: str) -> None:
-    """A description fits Stash's one line (110 characters) and holds no markup, which Stash would show literally."""
+    """A description fits on Stash's one line (110 characters) and has no markup, which Stash would show."""
     assert 0 < len(description) <= 110, name
     assert not re.search(r"[<`*_\n]|\]\(", description), name
     assert description.isascii(), name
@@ -144,28 +166,28 @@ def test_descriptions_are_short_and_plain(name: str, description: str) -> None:
 
 @pytest.mark.parametrize("key", TYPES)
 def test_setting_descriptions_begin_with_the_default(key: str) -> None:
-    """The default comes first, because Stash shows none of its own."""
+    """The default comes first, because Stash does not show it."""
     assert re.match(r"(Default|No default)", MANIFEST["settings"][key]["description"])
 
 
 def test_the_manifest_says_what_a_dlq_is() -> None:
-    """Two tasks are named after the DLQ; a description tells what the letters stand for."""
+    """Two tasks are named after the DLQ, so a description spells it out."""
     assert any("dead letter queue" in task["description"] for task in MANIFEST["tasks"])
 
 
 def test_only_one_file_ends_in_yml() -> None:
-    """Stash takes every ``*.yml`` below its plugins folder for a plugin, so there is only the manifest."""
+    """Stash loads every ``*.yml`` below its plugins folder as a plugin, so there is only the manifest."""
     assert [path.as_posix() for path in own_files() if path.suffix == ".yml"] == ["PlexSync.yml"]
 
 
 def test_workflows_end_in_yaml() -> None:
-    """Workflows keep out of Stash's way by their ending."""
+    """Workflows end in ``.yaml``, which Stash does not load."""
     endings = {path.suffix for path in (ROOT / ".github" / "workflows").iterdir()}
     assert endings == {".yaml"}
 
 
 def test_settings_are_documented() -> None:
-    """The reference lists every setting of the manifest once, under the name that Stash shows, with key and type."""
+    """The reference lists every setting once, under the name that Stash shows, with key and type."""
     rows = re.findall(r"^\| (.+) \(`(\w+)`\) \| (\w+) \|", text("docs/settings.md"), flags=re.MULTILINE)
     wanted = [(entry["displayName"], key, entry["type"]) for key, entry in MANIFEST["settings"].items()]
     assert sorted(rows) == sorted(wanted)
@@ -184,7 +206,7 @@ def test_tasks_are_documented() -> None:
 
 
 def test_requirements_are_those_of_the_project() -> None:
-    """What users install is what the project declares."""
+    """The packages that users install are those that the project declares."""
     declared = tomllib.loads(text("pyproject.toml"))["project"]["dependencies"]
     assert text("requirements.txt").split() == declared
     packages = [re.split(r"[>=]", line)[0] for line in declared]
@@ -192,13 +214,13 @@ def test_requirements_are_those_of_the_project() -> None:
 
 
 def test_versions_are_equal() -> None:
-    """Manifest, package, project and the newest chapter of the changelog name the same version."""
+    """Manifest, package, project and the newest chapter of the changelog have the same version."""
     project = tomllib.loads(text("pyproject.toml"))["project"]["version"]
     newest = re.findall(r"^## (\S+)", text("CHANGELOG.md"), flags=re.MULTILINE)[0]
     assert {MANIFEST["version"], plexsync.__version__, project, newest} == {project}
 
 
-def test_every_package_is_on_the_plan() -> None:
+def test_architecture_names_every_package() -> None:
     """docs/architecture.md names each package of the plugin."""
     packages = {path.parts[1] for path in own_files() if path.parts[0] == "plexsync" and len(path.parts) > 2}
     plan = text("docs/architecture.md")
@@ -216,7 +238,7 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_nothing_private_is_in_the_tree(what: str) -> None:
-    """No file names a machine's path, a token or a registry."""
+    """No file has a machine's path, a token or a registry."""
     found = []
     for path in own_files():
         content = (ROOT / path).read_bytes().decode("utf-8", "replace")
@@ -226,13 +248,13 @@ def test_nothing_private_is_in_the_tree(what: str) -> None:
 
 @pytest.mark.parametrize("name", [path.as_posix() for path in own_files() if path.suffix == ".md"])
 def test_links_between_documents_lead_somewhere(name: str) -> None:
-    """Every relative link of a document names a file that is there."""
+    """Every relative link in a document leads to an existing file."""
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text(name))
     assert [target for target in targets if not ((ROOT / name).parent / target).exists()] == []
 
 
 def test_the_page_script_only_wakes() -> None:
-    """The script is guarded from end to end, talks to Stash alone, and calls nothing but ``wake``."""
+    """The script is guarded from end to end, sends requests only to Stash, and calls only ``wake``."""
     script = re.sub(r"^\s*//.*\n", "", text("ui/plexsync.js"), flags=re.MULTILINE).strip()
     assert script.startswith("(function () {")
     assert script.endswith("})();")
@@ -247,7 +269,7 @@ def test_the_page_script_only_wakes() -> None:
 
 
 def test_the_makefile_offers_what_the_documents_promise() -> None:
-    """Every make target that a document names exists, and none is taken for a file."""
+    """Every make target in a document exists, and all are phony."""
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.MULTILINE))
     promised = set(re.findall(r"[`\n]make ([a-z]+)", text("README.md") + text("docs/development.md")))
     assert {"demo", "test", "coverage", "lint", "types", "venv", "bench", "soak", "clean", "zip"} == targets == promised
@@ -255,7 +277,7 @@ def test_the_makefile_offers_what_the_documents_promise() -> None:
 
 
 def test_the_workflow_names_tests_that_are_there() -> None:
-    """What the workflow runs on Windows, file by file, exists."""
+    """Every test file that the workflow runs on Windows exists."""
     names = re.findall(r"\b(?:[a-z_]+/)?test_\w+\.py\b", text(".github/workflows/ci.yaml"))
     assert len(names) > 5
     assert [name for name in names if not (ROOT / "tests" / "unit" / name).is_file()] == []
@@ -263,14 +285,14 @@ def test_the_workflow_names_tests_that_are_there() -> None:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The zip as ``make zip`` builds it."""
+    """Build the zip as ``make zip`` does."""
     target = tmp_path_factory.mktemp("zip") / "made" / "PlexSync.zip"
     subprocess.run([sys.executable, "-m", "tests.tools.build_zip", str(target)], cwd=ROOT, check=True, timeout=60)
     return zipfile.ZipFile(target)
 
 
 def test_the_zip_holds_the_plugin_and_nothing_else(archive: zipfile.ZipFile) -> None:
-    """All modules are in it, the manifest lies at its root, and it brings no second plugin along."""
+    """It has all modules, the manifest at its root, and no second plugin."""
     modules = [path.as_posix() for path in own_files() if path.parts[0] == "plexsync" and path.suffix == ".py"]
     top = ["LICENSE", "PlexSync.py", "PlexSync.yml", "README.md", "requirements.txt"]
     page = [path.as_posix() for path in own_files() if path.parts[0] == "ui"]
@@ -280,7 +302,7 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive: zipfile.ZipFile) -> 
 
 
 def test_the_zip_holds_the_files_of_the_tree(archive: zipfile.ZipFile) -> None:
-    """Each file has the bytes of the tree, and a mode that every user can read: Stash unpacks with the zip's modes."""
+    """Each file has the tree's bytes, and a mode that every user can read: Stash keeps the zip's modes."""
     for entry in archive.infolist():
         assert archive.read(entry) == (ROOT / entry.filename).read_bytes()
         assert entry.external_attr >> 16 & 0o777 == 0o644, entry.filename
@@ -293,13 +315,13 @@ def test_the_zip_is_the_same_each_time(tmp_path: Path) -> None:
 
 
 def test_the_zip_keeps_the_files_times(archive: zipfile.ZipFile) -> None:
-    """Each file keeps its time, by which Python notices that bytecode cached for an older version is stale."""
+    """Each file keeps its time, so Python sees that cached bytecode is out of date."""
     for entry in archive.infolist():
         assert abs(time.mktime((*entry.date_time, 0, 0, -1)) - (ROOT / entry.filename).stat().st_mtime) <= 2
 
 
 def test_the_zip_is_not_built_with_a_file_missing(tmp_path: Path) -> None:
-    """A tree without one of the plugin's files is refused rather than packed."""
+    """A tree without one of the plugin's files is an error."""
     with pytest.raises(FileNotFoundError):
         build_zip.build(tmp_path / "out.zip", tmp_path)
 
@@ -331,6 +353,6 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_the_manifest_reader_is_strict(what: str) -> None:
-    """What Stash's reader refuses, or could read otherwise than this one, is refused here."""
+    """Whatever Stash's reader rejects, or might read differently, is rejected here."""
     with pytest.raises(manifest.ManifestError):
         manifest.read(BROKEN[what])
