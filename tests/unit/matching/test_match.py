@@ -234,14 +234,14 @@ def test_several_equal_paths_in_another_case() -> None:
 def test_what_belongs_to_another_scene_by_its_path_is_no_candidate() -> None:
     """A file that is one scene's by its path does not make another scene's match uncertain."""
     scenes = [scene(1, X), scene(2, file("/s/e/x.mp4", 100))]
-    found = look(scenes, Index((part(1, "/s/d/x.mp4", 100), part(2, "/p/f/x.mp4", 100))))
+    found = match_batch(scenes, Index((part(1, "/s/d/x.mp4", 100), part(2, "/p/f/x.mp4", 100))))
     assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("high", (2,)))
 
 
 def test_an_item_lost_to_another_scene_hides_no_other() -> None:
     """A scene that loses its likeliest item to another still shows the next one."""
     scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98))]
-    found = look(scenes, Index((part(1, "/p/e/x.mp4", 100), part(2, "/p/g/x.mp4", 77))))
+    found = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 100), part(2, "/p/g/x.mp4", 77))))
     assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("low", (2,)))
 
 
@@ -249,9 +249,9 @@ def test_a_scene_outside_of_the_batch_keeps_what_it_wrote() -> None:
     """What the others remember is not known, so the scene that wrote an item counts as if it remembered it."""
     other = scene(2, file("/s/e/x.mp4", 98))
     index = Index((part(1, "/p/e/x.mp4", 100),))
-    found = look([scene(1, X)], index, stash=[scene(1, X), other], known=Known(claims={1: 2}))[1]
+    found = match_batch([scene(1, X)], index, stash=[scene(1, X), other], known=Known(claims={1: 2}))[1]
     assert (shown(found), found.items[0].contested) == (("low", (1,)), (2,))
-    assert shown(look([scene(1, X)], index, stash=[scene(1, X), other])[1]) == ("high", (1,))
+    assert shown(match_batch([scene(1, X)], index, stash=[scene(1, X), other])[1]) == ("high", (1,))
 
 
 def test_every_rule_has_both_cases() -> None:
