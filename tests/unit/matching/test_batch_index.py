@@ -57,6 +57,11 @@ def test_case_is_folded_where_plex_folds_it() -> None:
     assert keys(index.at("/P/A/d/x.mp4")) == [1, 4]
 
 
+def test_a_path_without_a_name() -> None:
+    """A path of slashes alone has the empty name."""
+    assert keys(BatchIndex((part(9, "/"),), fold_case=False).named("")) == [9]
+
+
 def test_what_counts(index: BatchIndex) -> None:
     """A row counts once however often it comes; a trashed one by its name alone, an optimised one not at all."""
     index.add([*ROWS, part(5, "/p/T.mp4", 9, trashed=True), part(6, "/p/o.mp4", 9, optimised=True)])

@@ -87,6 +87,9 @@ TABLE: dict[str, tuple[list[Claimant], int | None, dict[int, Ownership]]] = {
     "written by a scene elsewhere that has the path in another spelling": (
         [claim(1, E.NAME_SIZE), claim(2, E.EQUAL_PATH, LOW, in_batch=False)], 2, {1: with_(2), 2: with_(1)},
     ),
+    "written by a scene elsewhere that has an uncertain learned path": (
+        [claim(1, E.NAME_SIZE), claim(2, E.LEARNED_PATH, LOW, in_batch=False)], 2, {1: with_(2), 2: KEPT},
+    ),
     "written by a scene elsewhere that has the name": (
         [claim(1, E.NAME_SIZE), claim(2, E.NAME_ONLY, LOW, in_batch=False)], 2, {1: with_(2), 2: KEPT},
     ),
