@@ -98,7 +98,7 @@ def test_rules_of_text(raw: str, title: str, summary: str | None) -> None:
     [
         FAMILY, WAVE, FLAG, HEART, ENGLAND, KEYCAP, "q\u0323\u0301", HAN_JAMO, "\uac00\u11a8", "\r\n",
         "\U0001f44b\U0001f3fb", "\U0001f44b\U0001f3ff", "\U0001f1e6\U0001f1ff", "\U0001f1ff\U0001f1e6",
-        "\uac00\u1161", "\uac1c\u1161", "\uac01\u11a8", "\ud7a3\u11a8", "x\U000e0020", "x\U000e007f",
+        "\uac00\u1161", "\uac1c\u1161", "\uac01\u11a8", "\ud7a3\u11a8", "\u115f\u11a7\u11ff", "x\U000e0020", "x\U000e007f",
     ],
 )  # fmt: skip
 def test_graphemes_are_kept_whole(cluster: str) -> None:
@@ -131,6 +131,12 @@ def test_characters_that_stand_alone(first: str, second: str) -> None:
 def test_noncharacters_are_removed(char: str, kept: bool) -> None:
     """What Unicode will never assign is removed; what it has not assigned yet stays."""
     assert one_line(f"a{char}b") == (f"a{char}b" if kept else "ab")
+
+
+@pytest.mark.parametrize("text", ["\u200d\U0001f44b", "\U0001f44b\u200d", "\u200d"], ids=ascii)
+def test_a_joiner_at_an_end(text: str) -> None:
+    """A joiner that has nothing on one side joins nothing."""
+    assert one_line(text) == text.replace("\u200d", "")
 
 
 @pytest.mark.parametrize(
