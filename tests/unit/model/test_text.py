@@ -98,7 +98,8 @@ def test_rules_of_text(raw: str, title: str, summary: str | None) -> None:
     [
         FAMILY, WAVE, FLAG, HEART, ENGLAND, KEYCAP, "q\u0323\u0301", HAN_JAMO, "\uac00\u11a8", "\r\n",
         "\U0001f44b\U0001f3fb", "\U0001f44b\U0001f3ff", "\U0001f1e6\U0001f1ff", "\U0001f1ff\U0001f1e6",
-        "\uac00\u1161", "\uac1c\u1161", "\uac01\u11a8", "\ud7a3\u11a8", "\u115f\u11a7\u11ff", "x\U000e0020", "x\U000e007f",
+        "\uac00\u1161", "\uac1c\u1161", "\uac01\u11a8", "\ud7a3\u11a8", "\u115f\u11a7\u11ff",
+        "x\U000e0020", "x\U000e007f",
     ],
 )  # fmt: skip
 def test_graphemes_are_kept_whole(cluster: str) -> None:
