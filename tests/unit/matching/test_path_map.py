@@ -127,6 +127,24 @@ def test_five_pairs_make_a_rule() -> None:
     assert learned.translate("/t/new/x.mp4") == ()
 
 
+@pytest.mark.parametrize(
+    ("below", "levels"),
+    [
+        ("x.mp4", [("/s", "/p")]),
+        ("a/x.mp4", [("/s", "/p"), ("/s/a", "/p/a")]),
+        ("a/b/x.mp4", [("/s", "/p"), ("/s/a", "/p/a"), ("/s/a/b", "/p/a/b")]),
+        ("a/b/c/x.mp4", [("/s", "/p"), ("/s/a", "/p/a"), ("/s/a/b", "/p/a/b")]),
+    ],
+)
+def test_a_pair_counts_at_its_root_and_two_levels_below(below: str, levels: list[tuple[str, str]]) -> None:
+    """A pair is counted for its root and the two folders below it, and above its root as unexplained."""
+    pair = pair_of(f"/s/{below}", f"/p/{below}")
+    assert pair is not None
+    rows = tally((), [pair])
+    assert [(row.stash_prefix, row.plex_prefix) for row in rows] == [("/", ""), *levels]
+    assert len({row.seen for row in rows}) == 1
+
+
 def test_one_file_counts_once() -> None:
     """Syncing one scene again and again counts as one file."""
     assert usable(learn(pairs("/s", "/p", 1) * 20)) == []
