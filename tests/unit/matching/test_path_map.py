@@ -47,6 +47,7 @@ NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/h
         ("/data", (("/data", "/media"),), "/media"),
         ("D:\\films\\x.mp4", (("D:\\films", "/films"),), "/films/x.mp4"),
         ("D:\\Films\\x.mp4", (("d:/films/", "/films"),), "/films/x.mp4"),
+        ("/dataX/x.mp4", (("/dataX", "/m"),), "/m/x.mp4"),
         ("D:\\x.mp4", (("D:\\", "/d"),), "/d/x.mp4"),
         ("D:\\x.mp4", (("D:", "/d"),), "/d/x.mp4"),
         ("d:\\x.mp4", (("D:", "/d"),), "/d/x.mp4"),
@@ -143,6 +144,13 @@ def test_a_pair_counts_at_its_root_and_two_levels_below(below: str, levels: list
     rows = tally((), [pair])
     assert [(row.stash_prefix, row.plex_prefix) for row in rows] == [("/", ""), *levels]
     assert len({row.seen for row in rows}) == 1
+
+
+def test_any_path_counts() -> None:
+    """A name that is no valid Unicode, as a file system may hold it, is counted like any other."""
+    pair = pair_of("/s/a\udc80.mp4", "/p/a\udc80.mp4")
+    assert pair is not None
+    assert [row.plex_prefix for row in tally((), [pair])] == ["", "/p"]
 
 
 def test_one_file_counts_once() -> None:
