@@ -255,6 +255,14 @@ def test_what_belongs_to_another_scene_by_its_path_is_no_candidate() -> None:
     assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("high", (2,)))
 
 
+def test_a_memory_does_not_beat_a_path() -> None:
+    """What is another scene's by its path now is no longer what was remembered."""
+    known = Known(remembered={2: (Remembered(1, "/s/d/x.mp4", "/s/e/z.mp4"),)})
+    scenes = [scene(1, X), scene(2, file("/s/e/z.mp4", 7))]
+    found = match_batch(scenes, Index((part(1, "/s/d/x.mp4", 100),)), known=known)
+    assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("none", ()))
+
+
 def test_a_rival_has_its_own_file_alone() -> None:
     """What is another scene's by its path does not make a rival's match uncertain either."""
     first, rival, third = scene(1, X), scene(2, file("/s/e/x.mp4", 100)), scene(3, file("/s/g/x.mp4", 98))

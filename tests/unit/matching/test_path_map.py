@@ -45,6 +45,7 @@ NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/h
         ("/data/x.mp4", (("/", "/mnt"),), "/mnt/data/x.mp4"),
         ("/data/x.mp4", (("/data", "/"),), "/x.mp4"),
         ("/data", (("/data", "/media"),), "/media"),
+        ("/data", (("/data", "/media/"),), "/media"),
         ("D:\\films\\x.mp4", (("D:\\films", "/films"),), "/films/x.mp4"),
         ("D:\\Films\\x.mp4", (("d:/films/", "/films"),), "/films/x.mp4"),
         ("/dataX/x.mp4", (("/dataX", "/m"),), "/m/x.mp4"),

@@ -155,6 +155,8 @@ def test_odd_flag_stands_alone() -> None:
     """Three regional indicators are a flag and a single letter, so a cut after the second is allowed."""
     assert cut(FLAG + "\U0001f1e9" + "\U0001f1ea", 3) == FLAG
     assert cut(FLAG + "\U0001f1e9", 2) == FLAG
+    assert cut("a" + FLAG + FLAG, 2) == "a"
+    assert cut("a" + FLAG + FLAG, 4) == "a" + FLAG
 
 
 @pytest.mark.parametrize(
