@@ -43,6 +43,7 @@ NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/h
         ("/data/x.mp4", (("/data/", "/media/"),), "/media/x.mp4"),
         ("/data/x.mp4", ((" /data ", " /media "),), "/media/x.mp4"),
         ("/data/x.mp4", (("/", "/mnt"),), "/mnt/data/x.mp4"),
+        ("data/x.mp4", (("/", "/mnt"),), "/mnt/data/x.mp4"),
         ("/data/x.mp4", (("/data", "/"),), "/x.mp4"),
         ("/data", (("/data", "/media"),), "/media"),
         ("/data", (("/data", "/media/"),), "/media"),
@@ -145,6 +146,12 @@ def test_a_pair_counts_at_its_root_and_two_levels_below(below: str, levels: list
     rows = tally((), [pair])
     assert [(row.stash_prefix, row.plex_prefix) for row in rows] == [("/", ""), *levels]
     assert len({row.seen for row in rows}) == 1
+
+
+def test_a_pair_keeps_both_paths() -> None:
+    """A pair has the two paths beside the two prefixes."""
+    pair = pair_of("/s//a/x.mp4", "\\p\\a\\x.mp4")
+    assert pair == Pair("/s", "/p", "/s/a/x.mp4", "/p/a/x.mp4")
 
 
 def test_any_path_counts() -> None:
