@@ -255,14 +255,14 @@ def main() -> int:
     mutants = make_mutants(parts, int(sample), only)
     set_mutant_under_test("")
     known = explained()
-    todo = [mutant for mutant in mutants if is_to_try(mutant, known)]
-    home = Path.cwd()
-    os.chdir("mutants")
-    code = pytest.main([*OPTIONS, *TESTS], plugins=[Runner(mutants, todo, progress)])
-    os.chdir(home)
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
-        print("see tests.log", file=progress)
-        return int(code)
+    if todo := [mutant for mutant in mutants if is_to_try(mutant, known)]:
+        home = Path.cwd()
+        os.chdir("mutants")
+        code = pytest.main([*OPTIONS, *TESTS], plugins=[Runner(mutants, todo, progress)])
+        os.chdir(home)
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
+            print("see tests.log", file=progress)
+            return int(code)
     tried = [mutant for mutant in mutants if mutant.verdict is not None]
     for line in table(list(parts), tried):
         print(line, file=progress)

@@ -66,6 +66,8 @@ def python_of(work: Path) -> Path:
 def copy_tree(work: Path) -> Path:
     """Copy the tree twice: ``tree`` as it is, ``tree/mutants`` for mutmut to change."""
     tree = work / "tree"
+    for old in tree.rglob("*.py"):
+        old.unlink()  # a test file may have gone since; the verdicts are in other files
     for target in (tree, tree / "mutants"):
         shutil.copytree(ROOT, target, ignore=NOT_COPIED, dirs_exist_ok=True)
     with (tree / "pyproject.toml").open("a", encoding="utf-8") as file:

@@ -9,7 +9,7 @@ import pytest
 from plexsync.matching.batch_index import BatchIndex, IndexRow
 from tests.support.index import part
 
-ROWS = (part(1, "/p/a/d/X.mp4", 100), part(2, "/p/b/d/x.mp4", 100), part(2, "/p/b/e/y.mp4"), part(3, "d/x.mp4", 5))
+ROWS = (part(1, "/p/a/d/X.mp4", 100), part(2, "/p/b/d/x.mp4", 100), part(2, "/p/b/e/y.mp4"), part(3, "d/x.mp4", 1))
 
 
 def keys(rows: Sequence[IndexRow]) -> list[int]:
@@ -28,7 +28,7 @@ def test_look_ups(index: BatchIndex) -> None:
     assert (keys(index.at("/p/a/d/X.mp4")), keys(index.at("/p/a/d/x.mp4"))) == ([1], [])
     assert keys(index.named("x.mp4")) == [1, 2, 3]
     assert keys(index.named_sized("x.mp4", 100)) == [1, 2]
-    assert (keys(index.sized(5)), keys(index.sized(0))) == ([3], [])
+    assert (keys(index.sized(1)), keys(index.sized(0))) == ([3], [])
     assert (keys(index.of_item(2)), keys(index.of_item(9))) == ([2, 2], [])
     assert (index.names("x.mp4"), index.names("z.mp4")) == ({"X.mp4", "x.mp4"}, set())
 
@@ -55,6 +55,11 @@ def test_case_is_folded_where_plex_folds_it() -> None:
     index.add([part(4, "/P/A/D/x.mp4")])
     assert keys(index.at("/P/A/D/x.mp4")) == [4]
     assert keys(index.at("/P/A/d/x.mp4")) == [1, 4]
+
+
+def test_a_path_without_a_name() -> None:
+    """A path of slashes alone has the empty name."""
+    assert keys(BatchIndex((part(9, "/"),), fold_case=False).named("")) == [9]
 
 
 def test_what_counts(index: BatchIndex) -> None:

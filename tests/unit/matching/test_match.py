@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembered, match, write_targets
+from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembered, match, names_to_ask, write_targets
 from plexsync.matching.path_map import pair_of
+from plexsync.matching.rules import same_size
 from plexsync.model.item import IndexPart
 from plexsync.model.scene import SceneFile
 from tests.support.index import Index, file, learn, learned, match_batch, part, scene, shown, sole
@@ -16,6 +17,13 @@ MAP = Known(path_map=(("/s", "/p"),))
 TAUGHT = Known(learned=learned("/s", "/p"))
 SEEN = Known(remembered={1: (Remembered(1, "/p/x/old.mp4", "/s/d/x.mp4"),)})
 OTHER_SEEN = Known(remembered={1: (Remembered(1, "/p/x/old.mp4", "/s/d/else.mp4"),)})
+SEEN_TWICE = Known(
+    remembered={1: (Remembered(1, "/p/x/a.mp4", "/s/d/x.mp4"), Remembered(2, "/p/x/b.mp4", "/s/d/x.mp4"))}
+)
+FILE_MAP = Known(path_map=(("/s/d/x.mp4", "/p/d/y.mp4"),))
+SEEN_BOTH = Known(
+    remembered={1: (Remembered(9, "/p/x/no.mp4", "/s/d/else.mp4"), Remembered(1, "/p/x/b.mp4", "/s/d/x.mp4"))}
+)
 X = file("/s/d/x.mp4", 100, 60)
 
 
@@ -43,6 +51,9 @@ CASES = [
     Case("learned path, a second more", (part(1, "/p/d/x.mp4", 0, 63),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, other duration", (part(1, "/p/d/x.mp4", 100, 90),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, no size, another film", (part(1, "/p/d/x.mp4", 0, 90),), "low", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, no size, five seconds more", (part(1, "/p/d/x.mp4", 0, 65),), "high", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, no size, one second and ninety", (part(1, "/p/d/x.mp4", 0, 90),), "low", E.LEARNED_PATH, TAUGHT,
+         file=file("/s/d/x.mp4", 100, 1)),
     Case("learned path, both others", (part(1, "/p/d/x.mp4", 99, 90),), "low", E.LEARNED_PATH, TAUGHT),
     Case("learned from four", (part(1, "/p/d/x.mp4"),), "low", E.NAME_FOLDERS, Known(learned=learned("/s", "/p", 4))),
     Case("nothing at the learned path", (part(1, "/p/x.mp4"),), "low", E.NAME_ONLY, TAUGHT),
@@ -109,6 +120,23 @@ CASES = [
         (part(1, "/p/a/b/d/x.mp4", 0, 60), part(2, "/p/s/d/x.mp4", 0, 60)), "high", E.NAME_FOLDERS, items=(2,),
     ),
     Case("size and duration", (part(1, "/p/e/y.mkv", 100, 61),), "high", E.SIZE_DURATION),
+    Case("a file of one byte", (part(1, "/p/e/y.mkv", 1, 60),), "high", E.SIZE_DURATION, file=file("/s/x.mp4", 1, 60)),
+    Case("equal path by a map of the file itself", (part(1, "/p/d/y.mp4"),), "high", E.EQUAL_PATH, FILE_MAP),
+    Case("remembered behind another file's memory", (part(9, "/p/x/no.mp4"), part(1, "/p/x/b.mp4")), "high",
+         E.REMEMBERED, SEEN_BOTH),
+    Case(
+        "what comes after uncertain evidence is uncertain",
+        (part(1, "/p/else/x.mp4", 100, 90), part(2, "/p/d/x.mp4", 99, 60)), "low", E.NAME_SIZE, items=(1, 2),
+    ),
+    Case("name only, an unknown size before another", (part(1, "/p/e/x.mp4", 99), part(2, "/p/f/x.mp4")), "low",
+         E.NAME_ONLY, items=(2, 1)),
+    Case("remembered twice", (part(1, "/p/x/a.mp4"), part(2, "/p/x/b.mp4")), "high", E.REMEMBERED, SEEN_TWICE,
+         items=(1, 2)),
+    Case(
+        "learned path, two Unicode forms: Stash's spelling",
+        (part(1, "/p/d/Caf\u00e9.mp4"), part(2, "/p/d/Cafe\u0301.mp4")), "high", E.LEARNED_PATH, TAUGHT,
+        file=file("/s/d/Cafe\u0301.mp4", 100, 60), items=(2,),
+    ),
     Case("size and other duration", (part(1, "/p/e/y.mkv", 100, 61.5),), "none", None, items=()),
     Case("size, duration unknown", (part(1, "/p/e/y.mkv", 100),), "none", None, items=()),
     Case(
@@ -211,6 +239,92 @@ def test_an_equal_path_in_another_case(size: int, duration: float, verdict: str,
     index = Index((part(1, "/s/D/X.mp4", size, duration),), fold_case=True)
     found = sole((X,), index)
     assert (shown(found), found.items[0].evidence, found.items[0].why) == ((verdict, (1,)), evidence, why)
+
+
+def test_several_equal_paths_in_another_case() -> None:
+    """Where none of several is spelt as in Stash, none is certain, and the reason says why."""
+    index = Index((part(1, "/s/D/X.mp4"), part(2, "/s/D/x.MP4")), fold_case=True)
+    found = sole((X,), index)
+    assert (shown(found), found.items[0].why) == (("low", (1, 2)), "several files have this path in another spelling")
+
+
+def test_what_belongs_to_another_scene_by_its_path_is_no_candidate() -> None:
+    """A file that is one scene's by its path does not make another scene's match uncertain."""
+    scenes = [scene(1, X), scene(2, file("/s/e/x.mp4", 100))]
+    found = match_batch(scenes, Index((part(1, "/s/d/x.mp4", 100), part(2, "/p/f/x.mp4", 100))))
+    assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("high", (2,)))
+
+
+def test_a_memory_does_not_beat_a_path() -> None:
+    """What is another scene's by its path now is no longer what was remembered."""
+    known = Known(remembered={2: (Remembered(1, "/s/d/x.mp4", "/s/e/z.mp4"),)})
+    scenes = [scene(1, X), scene(2, file("/s/e/z.mp4", 7))]
+    found = match_batch(scenes, Index((part(1, "/s/d/x.mp4", 100),)), known=known)
+    assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("none", ()))
+
+
+def test_a_rival_has_its_own_file_alone() -> None:
+    """What is another scene's by its path does not make a rival's match uncertain either."""
+    first, rival, third = scene(1, X), scene(2, file("/s/e/x.mp4", 100)), scene(3, file("/s/g/x.mp4", 98))
+    index = Index((part(1, "/s/d/x.mp4", 100), part(2, "/p/f/x.mp4", 100)))
+    found = match_batch([first, third], index, stash=[first, rival, third])[3]
+    assert (found.verdict, set(found.ask_names)) == ("none", {"x.mp4"})
+    assert "belongs to another scene" in found.reason
+
+
+def test_a_rival_casts_doubt_on_every_item_that_it_points_at() -> None:
+    """An uncertain rival makes a match uncertain, also by a row that comes after those of other items."""
+    index = Index((part(9, "/p/q/x.mp4", 0, 60), part(1, "/p/d/x.mp4", 0, 60)))
+    found = match_batch([scene(1, X)], index, stash=[scene(1, X), scene(2, file("/s/z/x.mp4", 0, 60))])[1]
+    assert (shown(found), found.items[0].contested) == (("low", (1,)), (2,))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_best_file_of_a_scene_counts(turned: bool) -> None:
+    """A scene whose file has an equal path has the item, whatever its other file is in it, first or last."""
+    files = (X, file("/s/q/y.mp4", 5))
+    index = Index((part(1, "/s/d/x.mp4", 100), part(1, "/p/e/y.mp4", 7)))
+    mine, other = scene(1, *(reversed(files) if turned else files)), scene(2, file("/s/f/y.mp4", 7))
+    assert shown(sole(mine.files, index)) == ("high", (1,))
+    found = match_batch([mine, other], index)
+    assert [found[number].items[0].contested for number in (1, 2)] == [(2,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("file_size", "part_size", "same"),
+    [(0, 100, 1), (100, 0, 1), (0, 0, 1), (-1, 5, 1), (5, -1, 1), (1, 1, 2), (1, 2, 0), (2, 1, 0)],
+)
+def test_same_size(file_size: int, part_size: int, same: int) -> None:
+    """Equal sizes are told from different ones, and both from unknown ones."""
+    assert same_size(file("/s/x.mp4", file_size), part(1, "/p/x.mp4", part_size)) == same
+
+
+def test_an_item_that_has_gone_meanwhile_is_no_error() -> None:
+    """Which names to ask for is known even if the index has lost the item since."""
+
+    class Emptied(Index):
+        def by_item(self, rating_keys: object) -> dict[int, list[IndexPart]]:
+            return {}
+
+    batch = [scene(1, X)]
+    found = match(batch, Index((part(1, "/p/d/x.mp4", 100),)), Known())
+    assert names_to_ask(batch, found, Emptied()) == {"x.mp4"}
+
+
+def test_an_item_lost_to_another_scene_hides_no_other() -> None:
+    """A scene that loses its likeliest item to another still shows the next one."""
+    scenes = [scene(1, X), scene(2, file("/s/f/x.mp4", 98))]
+    found = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 100), part(2, "/p/g/x.mp4", 77))))
+    assert (shown(found[1]), shown(found[2])) == (("high", (1,)), ("low", (2,)))
+
+
+def test_a_scene_outside_of_the_batch_keeps_what_it_wrote() -> None:
+    """What the others remember is not known, so the scene that wrote an item counts as if it remembered it."""
+    other = scene(2, file("/s/e/x.mp4", 98))
+    index = Index((part(1, "/p/e/x.mp4", 100),))
+    found = match_batch([scene(1, X)], index, stash=[scene(1, X), other], known=Known(claims={1: 2}))[1]
+    assert (shown(found), found.items[0].contested) == (("low", (1,)), (2,))
+    assert shown(match_batch([scene(1, X)], index, stash=[scene(1, X), other])[1]) == ("high", (1,))
 
 
 def test_every_rule_has_both_cases() -> None:
@@ -415,6 +529,9 @@ def test_which_names_a_match_rests_on() -> None:
     found = match([scene(1, X)], Index(rows), Known())[1]
     assert found.ask_names == {"x.mp4", "X.mp4", "x.MP4"}
     assert found.ask_sizes == frozenset()
+    renamed = match([scene(1, X)], Index((part(1, "/p/e/y.mkv", 100, 60),)), Known())[1]
+    assert renamed.ask_names == {"x.mp4", "y.mkv"}
+    assert renamed.ask_sizes == {(100, 60.0)}
 
 
 def test_a_batch_asks_the_index_at_most_three_times() -> None:
@@ -436,4 +553,7 @@ def test_a_batch_asks_the_index_at_most_three_times() -> None:
 
     result = match([scene(n, X) for n in range(1, 50)], Counting(), SEEN)
     assert calls == ["name", "item", "size"]
+    calls.clear()
+    match([scene(1, file("/s/d/x.mp4"))], Counting(), Known())
+    assert calls == ["name"]
     assert result[1] == Match(1, "none", (), result[1].reason)

@@ -77,6 +77,22 @@ TABLE: dict[str, tuple[list[Claimant], int | None, dict[int, Ownership]]] = {
     "an uncertain file of equal size, of another duration": (
         [claim(1, E.NAME_FOLDERS, size=1), claim(2, E.NAME_SIZE, LOW, duration=90)], None, {1: with_(2), 2: with_(1)},
     ),
+    "an uncertain file of unknown size, nearer by its folders": (
+        [claim(1, E.NAME_SIZE, suffix=1), claim(2, E.NAME_ONLY, LOW, size=1, suffix=3)], None,
+        {1: with_(2), 2: with_(1)},
+    ),
+    "written by a scene elsewhere that has the learned path": (
+        [claim(1, E.NAME_SIZE), claim(2, E.LEARNED_PATH, in_batch=False)], 2, {1: LOST, 2: KEPT},
+    ),
+    "written by a scene elsewhere that has the path in another spelling": (
+        [claim(1, E.NAME_SIZE), claim(2, E.EQUAL_PATH, LOW, in_batch=False)], 2, {1: with_(2), 2: with_(1)},
+    ),
+    "written by a scene elsewhere that has an uncertain learned path": (
+        [claim(1, E.NAME_SIZE), claim(2, E.LEARNED_PATH, LOW, in_batch=False)], 2, {1: with_(2), 2: KEPT},
+    ),
+    "written by a scene elsewhere that has the name": (
+        [claim(1, E.NAME_SIZE), claim(2, E.NAME_ONLY, LOW, in_batch=False)], 2, {1: with_(2), 2: KEPT},
+    ),
     "the one that wrote it agrees less": (
         [claim(1, E.NAME_SIZE, suffix=1), claim(2, E.NAME_SIZE, suffix=3)], 1, {1: LOST, 2: KEPT},
     ),

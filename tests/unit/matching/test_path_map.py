@@ -43,13 +43,20 @@ NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/h
         ("/data/x.mp4", (("/data/", "/media/"),), "/media/x.mp4"),
         ("/data/x.mp4", ((" /data ", " /media "),), "/media/x.mp4"),
         ("/data/x.mp4", (("/", "/mnt"),), "/mnt/data/x.mp4"),
+        ("data/x.mp4", (("/", "/mnt"),), "/mnt/data/x.mp4"),
         ("/data/x.mp4", (("/data", "/"),), "/x.mp4"),
         ("/data", (("/data", "/media"),), "/media"),
+        ("/data", (("/data", "/media/"),), "/media"),
         ("D:\\films\\x.mp4", (("D:\\films", "/films"),), "/films/x.mp4"),
         ("D:\\Films\\x.mp4", (("d:/films/", "/films"),), "/films/x.mp4"),
+        ("/dataX/x.mp4", (("/dataX", "/m"),), "/m/x.mp4"),
         ("D:\\x.mp4", (("D:\\", "/d"),), "/d/x.mp4"),
         ("D:\\x.mp4", (("D:", "/d"),), "/d/x.mp4"),
+        ("d:\\x.mp4", (("D:", "/d"),), "/d/x.mp4"),
         ("E:\\x.mp4", (("D:", "/d"),), "E:/x.mp4"),
+        ("Films/x.mp4", (("films", "/f"),), "Films/x.mp4"),
+        ("a/x.mp4", (("a", "/f"),), "/f/x.mp4"),
+        ("/b/x.mp4", (("a", "/f"),), "/b/x.mp4"),
         ("/data/x.mp4", (("/data", "D:\\films"),), "D:/films/x.mp4"),
         ("\\\\nas\\share\\x.mp4", (("\\\\nas\\share", "/share"),), "/share/x.mp4"),
         ("/cafe\u0301/x.mp4", (("/caf\u00e9", "/c"),), "/c/x.mp4"),
@@ -121,6 +128,37 @@ def test_five_pairs_make_a_rule() -> None:
     assert learned.rules == (PrefixRule("/s", "/p", 5, 0),)
     assert learned.translate("/s/new/x.mp4") == ("/p/new/x.mp4",)
     assert learned.translate("/t/new/x.mp4") == ()
+
+
+@pytest.mark.parametrize(
+    ("below", "levels"),
+    [
+        ("x.mp4", [("/s", "/p")]),
+        ("a/x.mp4", [("/s", "/p"), ("/s/a", "/p/a")]),
+        ("a/b/x.mp4", [("/s", "/p"), ("/s/a", "/p/a"), ("/s/a/b", "/p/a/b")]),
+        ("a/b/c/x.mp4", [("/s", "/p"), ("/s/a", "/p/a"), ("/s/a/b", "/p/a/b")]),
+    ],
+)
+def test_a_pair_counts_at_its_root_and_two_levels_below(below: str, levels: list[tuple[str, str]]) -> None:
+    """A pair is counted for its root and the two folders below it, and above its root as unexplained."""
+    pair = pair_of(f"/s/{below}", f"/p/{below}")
+    assert pair is not None
+    rows = tally((), [pair])
+    assert [(row.stash_prefix, row.plex_prefix) for row in rows] == [("/", ""), *levels]
+    assert len({row.seen for row in rows}) == 1
+
+
+def test_a_pair_keeps_both_paths() -> None:
+    """A pair has the two paths beside the two prefixes."""
+    pair = pair_of("/s//a/x.mp4", "\\p\\a\\x.mp4")
+    assert pair == Pair("/s", "/p", "/s/a/x.mp4", "/p/a/x.mp4")
+
+
+def test_any_path_counts() -> None:
+    """A name that is no valid Unicode, as a file system may hold it, is counted like any other."""
+    pair = pair_of("/s/a\udc80.mp4", "/p/a\udc80.mp4")
+    assert pair is not None
+    assert [row.plex_prefix for row in tally((), [pair])] == ["", "/p"]
 
 
 def test_one_file_counts_once() -> None:

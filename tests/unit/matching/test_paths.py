@@ -198,6 +198,13 @@ def test_an_equal_path_stays_though_the_file_grew() -> None:
     assert confirm(candidate, Item(7, 1, parts=(part(7, "/p/x.mp4", 55),)))
 
 
+@pytest.mark.parametrize(("size", "kept"), [(1, True), (0, True), (2, False)])
+def test_every_known_size_counts(size: int, kept: bool) -> None:
+    """Even of a file of one byte the size tells whether it was replaced; an unknown one tells nothing."""
+    [candidate] = sole((file("/s/d/x.mp4", 1),), Index((part(7, "/p/d/x.mp4", 1),))).items
+    assert confirm(candidate, Item(7, 1, parts=(part(7, "/p/d/x.mp4", size),))) is kept
+
+
 def test_a_file_that_appears_later_is_found() -> None:
     """No negative answer is kept: a scene matches as soon as the index has its file."""
     index = Index(())

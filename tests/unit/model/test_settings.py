@@ -83,7 +83,7 @@ def test_empty_and_zero_mean_the_default(key: Key, value: object) -> None:
 def what_to_do(key: Key) -> tuple[str, ...]:
     """Return what the warning asks for."""
     if key.type == "STRING":
-        return ("Enter a text.",)
+        return ("Enter a text.", "using the default for")
     return ("Turn it on or off.",) if key.type == "BOOLEAN" else (f"Enter a whole number from 1 to {key.highest}.",)
 
 

@@ -94,8 +94,14 @@ def test_rules_of_text(raw: str, title: str, summary: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "cluster", [FAMILY, WAVE, FLAG, HEART, ENGLAND, KEYCAP, "q\u0323\u0301", HAN_JAMO, "\uac00\u11a8", "\r\n"]
-)
+    "cluster",
+    [
+        FAMILY, WAVE, FLAG, HEART, ENGLAND, KEYCAP, "q\u0323\u0301", HAN_JAMO, "\uac00\u11a8", "\r\n",
+        "\U0001f44b\U0001f3fb", "\U0001f44b\U0001f3ff", "\U0001f1e6\U0001f1ff", "\U0001f1ff\U0001f1e6",
+        "\uac00\u1161", "\uac1c\u1161", "\uac01\u11a8", "\ud7a3\u11a8", "\u115f\u11a7\u11ff",
+        "x\U000e0020", "x\U000e007f",
+    ],
+)  # fmt: skip
 def test_graphemes_are_kept_whole(cluster: str) -> None:
     """A cut at any place falls before or after a grapheme, never inside."""
     text = f"ab{cluster}{cluster}c"
@@ -104,10 +110,53 @@ def test_graphemes_are_kept_whole(cluster: str) -> None:
         assert cut(text, limit) == ("ab" + cluster * whole).rstrip(), (limit, left)
 
 
+@pytest.mark.parametrize(
+    "second",
+    ["\U000e001f", "\U000e0080", "\U0001f3fa", "\U0001f400", "\U0001f1e5", "\U0001f200", "\u1161", "\uac00"],
+    ids=ascii,
+)
+@pytest.mark.parametrize("first", ["a", "\uac01", "\U0001f1e6"], ids=ascii)
+def test_characters_that_stand_alone(first: str, second: str) -> None:
+    """What looks much like a part of a grapheme, and is none, may be cut off."""
+    assert cut(f"x{first}{second}y", 2) == f"x{first}"
+
+
+@pytest.mark.parametrize(
+    ("char", "kept"),
+    [
+        ("\ufdcf", True), ("\ufdd0", False), ("\ufdef", False), ("\ufdf0", True), ("\ufffd", True), ("\ufffe", False),
+        ("\U0001fffe", False), ("\U0010ffff", False), ("\U0001fffd", True), ("\ue000", True),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_noncharacters_are_removed(char: str, kept: bool) -> None:
+    """What Unicode will never assign is removed; what it has not assigned yet stays."""
+    assert one_line(f"a{char}b") == (f"a{char}b" if kept else "ab")
+
+
+@pytest.mark.parametrize("text", ["\u200d\U0001f44b", "\U0001f44b\u200d", "\u200d"], ids=ascii)
+def test_a_joiner_at_an_end(text: str) -> None:
+    """A joiner that has nothing on one side joins nothing."""
+    assert one_line(text) == text.replace("\u200d", "")
+
+
+@pytest.mark.parametrize(
+    ("char", "joined"),
+    [("\U0001f000", True), ("\U0001faff", True), ("\U0001efff", False), ("\u2194", True), ("x", False)],
+)
+def test_what_a_joiner_joins(char: str, joined: bool) -> None:
+    """A joiner stays between two emoji only."""
+    wave = "\U0001f44b"
+    assert one_line(f"{wave}\u200d{char}") == (f"{wave}\u200d{char}" if joined else wave + char)
+    assert one_line(f"{char}\u200d{wave}") == (f"{char}\u200d{wave}" if joined else char + wave)
+
+
 def test_odd_flag_stands_alone() -> None:
     """Three regional indicators are a flag and a single letter, so a cut after the second is allowed."""
     assert cut(FLAG + "\U0001f1e9" + "\U0001f1ea", 3) == FLAG
     assert cut(FLAG + "\U0001f1e9", 2) == FLAG
+    assert cut("a" + FLAG + FLAG, 2) == "a"
+    assert cut("a" + FLAG + FLAG, 4) == "a" + FLAG
 
 
 @pytest.mark.parametrize(
