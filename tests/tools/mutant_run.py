@@ -168,7 +168,7 @@ def _measured(session: Any, answer: Path, progress: TextIO) -> None:
             reached[function].append(number)
         state()._stats.clear()
         if session.testsfailed:
-            print("failed:", item.nodeid, file=progress)
+            print("failed:", item.nodeid, file=progress, flush=True)
             session.testsfailed, failed = 0, True
     if failed:
         os._exit(1)
@@ -261,11 +261,11 @@ def main() -> int:
         code = pytest.main([*OPTIONS, *TESTS], plugins=[Runner(mutants, todo, progress)])
         os.chdir(home)
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
-            print("see tests.log", file=progress)
+            print("see tests.log", file=progress, flush=True)
             return int(code)
     tried = [mutant for mutant in mutants if mutant.verdict is not None]
     for line in table(list(parts), tried):
-        print(line, file=progress)
+        print(line, file=progress, flush=True)
     return 0
 
 

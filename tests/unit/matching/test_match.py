@@ -168,6 +168,8 @@ def test_evidence(case: Case) -> None:
     """Each kind of evidence is certain if its conditions hold, and not if one is missing."""
     result = sole((case.file,), Index(case.rows), case.known)
     assert shown(result) == (case.verdict, case.items)
+    assert result.scene_id == 1
+    assert {candidate.section for candidate in result.items} <= {1}
     assert (result.items[0].evidence if result.items else None) is case.evidence
     wanted = Confidence.HIGH if case.verdict == "high" else Confidence.LOW
     assert all(candidate.confidence is wanted and candidate.why for candidate in result.items)

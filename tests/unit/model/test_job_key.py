@@ -22,6 +22,7 @@ def test_every_key_comes_back(kind: str, number: int) -> None:
 def test_the_key_of_a_scene() -> None:
     """A scene's key is formatted as the hook formats it."""
     assert str(JobKey.scene(12)) == "scene:12"
+    assert JobKey.parse(f"scene:{LARGEST}") == JobKey.scene(LARGEST)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,9 @@ def test_the_token_alone_is_required() -> None:
     assert read_settings({"plexToken": 12345678})[0].plex_token == "12345678"
 
 
-@pytest.mark.parametrize("token", ["abc\ndefgh", "abc\x00defgh", "abcdefg\u6771", "abc\u200bdefgh", "abc\ud800defgh"])
+@pytest.mark.parametrize(
+    "token", ["abc\ndefgh", "abc\x00defgh", "abcdefg\u6771", "abcdefg\u0100", "abc\u200bdefgh", "abc\ud800defgh"]
+)
 def test_a_token_that_no_header_can_carry_pauses_without_showing_it(token: str) -> None:
     """A line break or a foreign character in the token is described, not shown."""
     result, warnings = read_settings({"plexToken": token})
