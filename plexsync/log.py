@@ -25,9 +25,9 @@ from plexsync.core import environment
 
 #: The first words of log lines: what happened. A sentence for the user (``problem``) needs none.
 ACTIONS = (
-    *("asked", "cleared", "compared", "dead-lettered", "differs", "dropped", "ended", "failed", "finished", "found"),
-    *("left", "paused", "queued", "rejected", "repaired", "resumed", "retrying", "shortened", "skipped", "snoozed"),
-    *("tagged", "traced", "updated", "using", "waiting", "would", "wrote"),
+    *("cleared", "compared", "dead-lettered", "differs", "dropped", "ended", "failed", "finished", "found", "left"),
+    *("paused", "queued", "repaired", "resumed", "retrying", "shortened", "skipped", "tagged", "traced", "using"),
+    *("waiting", "would", "wrote"),
 )
 
 #: Levels of Stash's stderr protocol.

@@ -77,7 +77,7 @@ def sentences(status_object: dict[str, Any]) -> list[str]:
     queue, worker, breaker = status_object["queue"], status_object["worker"], status_object["breaker"]
     lines = [status_object["problem"]] if status_object["problem"] else []
     if breaker["state"] != "closed":
-        lines.append(f"Plex unreachable since {breaker['opened_at']}; next attempt at {breaker['retry_at']}.")
+        lines.append(f"Plex has been unreachable since {breaker['opened_at']}; next attempt at {breaker['retry_at']}.")
     lines.append(
         f"Queue: {queue['pending']} pending, {queue['waiting']} waiting for Plex to have the file,"
         f" {queue['in_progress']} in progress, {counted(queue['dead'], 'dead letter')}."

@@ -89,7 +89,7 @@ _BY_NAME = {key.name: key for key in KEYS}
 
 
 def display_name(key: str) -> str:
-    """Return the name of the setting ``key`` on Stash's page; every message uses it."""
+    """Return the name of the setting ``key`` on Stash's page, by which every message names it."""
     return _BY_NAME[key].display_name
 
 

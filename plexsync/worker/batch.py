@@ -15,7 +15,7 @@ from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, P
 from plexsync.model.item import Item
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, epoch, signature
-from plexsync.model.settings import Settings, require_setup
+from plexsync.model.settings import Settings, display_name, require_setup
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
@@ -278,7 +278,7 @@ class Batch:
         if job.bulk:
             return Settlement.done(job, "dry_run")
         due = self._now + min(DRY_PAUSE, environment.horizon() - 1)  # a later time would be taken for a wrong clock's
-        return Settlement.snooze(job, "dry_run", due, "held back by dryRun", reason="dry_run")
+        return Settlement.snooze(job, "dry_run", due, f'held back: "{display_name("dryRun")}" is on', reason="dry_run")
 
     def _forget(self, planner: Planner, rating_key: int, *, gone: bool) -> None:
         planner.library.forget(rating_key)

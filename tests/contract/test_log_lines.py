@@ -49,6 +49,13 @@ def test_every_line_begins_with_an_action() -> None:
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_every_action_begins_a_line() -> None:
+    """The list holds no word that no line of the program begins with."""
+    package = "".join(path.read_text("utf-8") for path in (ROOT / "plexsync").rglob("*.py") if path.name != "log.py")
+    unused = [word for word in log.ACTIONS if f'"{word} ' not in package and f'"{word}:' not in package]
+    assert [word for word in unused if word != "traced"] == []  # ``Log.trace`` writes that one
+
+
 @pytest.mark.parametrize(
     ("code", "number"),
     [

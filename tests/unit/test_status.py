@@ -148,7 +148,7 @@ def test_words_of_everything() -> None:
         }
     ) == [
         "PlexSync is paused: the token is wrong.",
-        "Plex unreachable since A; next attempt at B.",
+        "Plex has been unreachable since A; next attempt at B.",
         "Queue: 5 pending, 4 waiting for Plex to have the file, 3 in progress, 1 dead letter.",
         "Dead letters by reason: rejected 1.",
         "The oldest job is 7 s old.",
