@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any
 
 from plexsync import __version__
-from plexsync.core import environment, wake
+from plexsync.core import db, environment, wake
 from plexsync.queue import dead_letters, jobs
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.ledger import State
@@ -56,7 +56,7 @@ def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:
     if not os.path.exists(path):
         return dict(_EMPTY), dict.fromkeys(dead_letters.REASONS, 0), 0.0
     with closing(sqlite3.connect(path, timeout=0.8, isolation_level=None)) as conn:
-        if conn.execute("PRAGMA user_version").fetchone()[0] == 0:
+        if db.version_of(conn) == 0:
             return dict(_EMPTY), dict.fromkeys(dead_letters.REASONS, 0), 0.0
         dead = dict.fromkeys(dead_letters.REASONS, 0) | dead_letters.by_reason(conn)
         return jobs.counts(conn), dead, QueueMeta(conn).caught_up_at

@@ -42,16 +42,13 @@ class transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            self._roll_back()
+            roll_back(self._conn)
             return
         try:
             self._conn.execute("COMMIT")
         except BaseException:
-            self._roll_back()
+            roll_back(self._conn)
             raise
-
-    def _roll_back(self) -> None:
-        roll_back(self._conn)
 
 
 def roll_back(conn: sqlite3.Connection) -> None:

@@ -186,9 +186,12 @@ def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
     return [pair for pair in pairs if pair is not None]
 
 
-def confirm(candidate: Candidate, item: Item) -> bool:
-    """Return whether ``item``, just read in full, still has the candidate's file and is not in the trash."""
-    if item.rating_key != candidate.rating_key or item.trashed:
+def confirm(candidate: Candidate, item: Item | None) -> bool:
+    """Return whether ``item``, just read in full, still has the candidate's file and is not in the trash.
+
+    None: Plex no longer has the item.
+    """
+    if item is None or item.rating_key != candidate.rating_key or item.trashed:
         return False
     path = slashed(candidate.part.path)
     parts = [part for part in item.parts if slashed(part.path) == path and not part.trashed and not part.optimised]

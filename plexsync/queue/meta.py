@@ -6,13 +6,10 @@ import sqlite3
 
 
 class _Number:
-    """A number of the ``meta`` table under the attribute's name or ``name``; 0 if there is none."""
-
-    def __init__(self, name: str = "") -> None:
-        self.name = name
+    """A number of the ``meta`` table under the attribute's name; 0 if there is none."""
 
     def __set_name__(self, owner: type[QueueMeta], name: str) -> None:
-        self.name = self.name or name
+        self.name = name
 
     def __get__(self, meta: QueueMeta, owner: type[QueueMeta]) -> float:
         row = meta.conn.execute("SELECT value FROM meta WHERE name = ?", (self.name,)).fetchone()
@@ -35,7 +32,7 @@ class QueueMeta:
     cleared_at = _Number()
     caught_up_at = _Number()
     empty_since = _Number()
-    edits = _Number("edits")  # raised under this name by ``enqueue.py``
+    edits = _Number()  # raised under this name by ``enqueue.py``
     wake_requested = _Number()
     wake_seen = _Number()
 

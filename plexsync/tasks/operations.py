@@ -11,7 +11,7 @@ from typing import Any
 
 from plexsync import status
 from plexsync.core import environment, wake
-from plexsync.log import Log, StderrSink
+from plexsync.log import LEVELS, Log, StderrSink
 from plexsync.model.errors import PlexSyncError
 from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, schema
@@ -19,8 +19,8 @@ from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
 from plexsync.tasks.call import Args
 
-#: Levels of the lines that the worker sends for Stash's log, and the maximum of lines in one call.
-LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error"}
+#: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
+_LEVEL_OF = {letter: level for level, letter in LEVELS.items()}
 MOST_LINES = 500
 
 #: Dead letters in one answer: ten times as many would take longer than a second.
@@ -120,7 +120,7 @@ def print_lines(folder: str, args: Args) -> dict[str, Any]:
     raw = args.get("lines")
     lines = [line for line in raw if isinstance(line, dict)] if isinstance(raw, list) else []
     for line in lines[:MOST_LINES]:
-        sink.write(LEVELS.get(str(line.get("level")), "info"), str(line.get("message") or "-"))
+        sink.write(_LEVEL_OF.get(str(line.get("level")), "info"), str(line.get("message") or "-"))
     return {"lines": len(lines[:MOST_LINES])}
 
 

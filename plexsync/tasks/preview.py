@@ -120,8 +120,7 @@ class _Preview:
         return self._planner.read(candidate for match in matches.values() for candidate in self._chosen(match))
 
     def _is_there(self, candidate: Candidate, items: Mapping[int, Item]) -> bool:
-        item = items.get(candidate.rating_key)
-        return item is not None and matching.confirm(candidate, item)
+        return matching.confirm(candidate, items.get(candidate.rating_key))
 
     def _all_there(self, match: Match, items: Mapping[int, Item]) -> bool:
         return all(self._is_there(candidate, items) for candidate in self._chosen(match))

@@ -222,7 +222,11 @@ class Batch:
         records = self._app.state.records(planner.machine, items)
         planned: list[list[Work]] = []
         for job, candidates in chosen:
-            moved = [candidate for candidate in candidates if not _confirmed(candidate, items)]
+            moved = [
+                candidate
+                for candidate in candidates
+                if not matching.confirm(candidate, items.get(candidate.rating_key))
+            ]
             for candidate in moved:
                 self._forget(planner, candidate.rating_key, gone=candidate.rating_key not in items)
             if moved:
@@ -289,9 +293,3 @@ class Batch:
     def _fail(self, job: Job, error: Exception) -> None:
         scene = self._scenes.get(job.id) if job.kind == "scene" else None
         self.settled.append(outcomes.failed(self._app, job, error, scene))
-
-
-def _confirmed(candidate: Candidate, items: dict[int, Item]) -> bool:
-    """Return whether Plex still has the item and it holds the file that it was chosen for."""
-    item = items.get(candidate.rating_key)
-    return item is not None and matching.confirm(candidate, item)
