@@ -326,6 +326,23 @@ def _swapped_in_plex(one: Case, other: Case) -> list[Case]:
     ]
 
 
+def _swapped_as_long(one: Case, other: Case) -> list[Case]:
+    """The same with films that last equally long; as they were if Plex has other bytes: nobody could see it then."""
+    pairs = [(case.scene.files[0], case.rows[0]) for case in (one, other)]
+    if any(file.size != row.size for file, row in pairs):
+        return [one, other]
+    seconds = pairs[0][0].duration
+    cases = [
+        replace(
+            case,
+            scene=replace(case.scene, files=(replace(file, duration=seconds),)),
+            rows=(row._replace(duration=seconds + 0.1),),
+        )
+        for case, (file, row) in zip((one, other), pairs, strict=True)
+    ]
+    return _swapped_in_plex(*cases)
+
+
 def _overwritten(one: Case, other: Case) -> list[Case]:
     """Another film lies at the path in Plex, and Stash has not looked since: it is nobody's."""
     [row] = one.rows
@@ -360,7 +377,7 @@ def _as_it_was(one: Case, other: Case) -> list[Case]:
 #: What happens to a pair of films, and how often.
 CHANGES: tuple[tuple[int, Callable[[Case, Case], list[Case]]], ...] = (
     (9, _as_it_was), (3, _made_anew), (2, _gone), (2, _taken_over), (2, _swapped),
-    (2, _swapped_in_plex), (2, _overwritten), (2, _encoded_anew), (2, _renamed_in_stash),
+    (2, _swapped_in_plex), (2, _swapped_as_long), (2, _overwritten), (2, _encoded_anew), (2, _renamed_in_stash),
 )  # fmt: skip
 
 

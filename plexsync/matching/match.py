@@ -41,7 +41,8 @@ _Place = tuple[int, str]
 class Rule:
     """One kind of evidence: ``find`` returns the hits for a file, ``high`` says in words when they are certain.
 
-    ``needs_complete_index``: the rule relies on uniqueness, so it counts only once every section has been listed.
+    ``needs_complete_index``: the rule relies on uniqueness, so it counts only once every section has been listed. Until
+    then, only an equal path accepts a file of another size.
     """
 
     evidence: Evidence
@@ -108,6 +109,15 @@ class _Search:
     def by_path(self) -> bool:
         return any(hit.high and tier(hit) < 2 for hit in self.hits)
 
+    @property
+    def settled(self) -> bool:
+        """Return whether a path decided, and no file of this size elsewhere in Plex can contradict it."""
+        return self.by_path and all(hit.size == 2 or hit.evidence is Evidence.EQUAL_PATH for hit in self.hits)
+
+    def restart(self) -> None:
+        """Drop the hits, so that the rules can be applied anew."""
+        self.hits, self.decided = [], False
+
     def apply(self, rules: Iterable[Rule], index: BatchIndex) -> None:
         """Try ``rules`` in order until one is certain. After a rule that decided without certainty, none can be."""
         if self.decided:
@@ -130,15 +140,18 @@ def match(scenes: Sequence[Scene], view: LibraryView, known: Known) -> dict[int,
     mine, theirs = _searches(scenes, known, owners)
     both = [*mine, *theirs]
     index = _batch_index(both, view, known.claim_paths)
+    _apply_path_rules(mine, theirs, index, view)
     for search in both:
-        search.apply(_PATH_RULES, index)
         if search.by_path:
             for hit in search.hits:
                 owners.setdefault(_place(hit.part), set()).add(search.scene_id)
     near = _NEAR_RULES if view.complete else tuple(rule for rule in _NEAR_RULES if not rule.needs_complete_index)
     for search in both:
         search.apply(near, index)
-    renamed = _apply_far_rules(mine, theirs, index, view) if view.complete else {}
+    renamed = _apply_far_rules(mine, theirs, index) if view.complete else {}
+    if not view.complete:
+        for search in both:
+            search.hits = [hit for hit in search.hits if hit.size or hit.evidence is Evidence.EQUAL_PATH]
     known_files = _KnownFiles(both)
     for search in both:
         search.hits = [known_files.checked(search, hit) for hit in search.hits]
@@ -243,14 +256,22 @@ def _batch_index(searches: Sequence[_Search], view: LibraryView, claimed: Collec
     return index
 
 
-def _apply_far_rules(
-    mine: Sequence[_Search], theirs: Sequence[_Search], index: BatchIndex, view: LibraryView
-) -> dict[int, set[str]]:
-    """Apply the last rules. Return, by ``id`` of a search, the names in Plex that its file may have been renamed to."""
-    seeking = [search for search in mine if not search.by_path]
-    sizes = {search.query.file.size for search in seeking if search.query.file.size > 0}
+def _apply_path_rules(mine: Sequence[_Search], theirs: Sequence[_Search], index: BatchIndex, view: LibraryView) -> None:
+    """Apply the first rules, again where another item may have the file: then with the rows of its size."""
+    for search in (*mine, *theirs):
+        search.apply(_PATH_RULES, index)
+    unsettled = [search for search in mine if not search.settled] if view.complete else []
+    sizes = {search.query.file.size for search in unsettled if search.query.file.size > 0}
     if sizes:
         index.add(row for rows in view.by_size(sizes).values() for row in rows)
+    for search in unsettled:
+        search.restart()
+        search.apply(_PATH_RULES, index)
+
+
+def _apply_far_rules(mine: Sequence[_Search], theirs: Sequence[_Search], index: BatchIndex) -> dict[int, set[str]]:
+    """Apply the last rules. Return, by ``id`` of a search, the names in Plex that its file may have been renamed to."""
+    seeking = [search for search in mine if not search.by_path]
     for search in seeking:
         search.apply(_FAR_RULES, index)
     for search in theirs:
@@ -270,12 +291,12 @@ class _KnownFiles:
             self._names.setdefault((search.query.name_key, file.size), set()).add(search.scene_id)
 
     def checked(self, search: _Search, hit: Hit) -> Hit:
-        """Return the hit, uncertain if it is for a renamed file and another scene has a file just like it."""
-        file = search.query.file
-        if not hit.high or hit.evidence is not Evidence.SIZE_DURATION:
+        """Return the hit, uncertain if another scene has a file just like the one that was renamed or replaced."""
+        measure = _measure(search, hit)
+        if measure is None:
             return hit
-        sized = self._sizes.get(file.size, ())
-        others = {scene_id for scene_id, duration in sized if same_duration(duration, file.duration)}
+        sized = self._sizes.get(measure[0], ())
+        others = {scene_id for scene_id, duration in sized if same_duration(duration, measure[1])}
         others.discard(search.scene_id)
         if not others:
             return hit
@@ -284,6 +305,18 @@ class _KnownFiles:
     def sole_name(self, search: _Search) -> bool:
         """Return whether no other scene has a file with the search's name and size."""
         return self._names[search.query.name_key, search.query.file.size] == {search.scene_id}
+
+
+def _measure(search: _Search, hit: Hit) -> tuple[int, float] | None:
+    """Return the size and duration that no other scene's file may have if the hit is to be certain, None if any may.
+
+    A renamed file must be the only one like it, and a file that differs in size in Plex must not be another scene's.
+    """
+    if not hit.high or hit.evidence is Evidence.EQUAL_PATH:
+        return None
+    if hit.evidence is Evidence.SIZE_DURATION:
+        return search.query.file.size, search.query.file.duration
+    return None if hit.size else (hit.part.size, hit.part.duration)
 
 
 def _rank(hit: Hit) -> tuple[bool, int, int, int, int]:
@@ -396,6 +429,7 @@ class _MatchBuilder:
         return frozenset(names)
 
     def _ask_sizes(self, searches: Sequence[_Search]) -> frozenset[tuple[int, float]]:
-        """Return size and duration of the files that may have been renamed."""
+        """Return size and duration of the files that may have been renamed, and of those that differ in Plex."""
         files = [search.query.file for search in searches if self.renamed.get(id(search))]
-        return frozenset((file.size, file.duration) for file in files)
+        measures = (_measure(search, hit) for search in searches for hit in search.hits)
+        return frozenset((file.size, file.duration) for file in files) | {each for each in measures if each}

@@ -70,7 +70,7 @@ class Hit:
     """A row that may be the file. ``size``: 2 equal, 1 unknown, 0 different.
 
     ``suffix``, ``exact``, ``spelt``: the number of equal components at the end of both paths: without case, in NFC, and
-    as the servers spell them. ``contradicted``: both size and duration say that it is another file.
+    as the servers spell them. ``contradicted``: the clause that says why it is another file, ``""`` if nothing says so.
     """
 
     part: IndexPart
@@ -81,10 +81,10 @@ class Hit:
     suffix: int
     exact: int
     spelt: int
-    contradicted: bool = False
+    contradicted: str = ""
 
     @classmethod
-    def of(cls, query: FileQuery, row: IndexRow, evidence: Evidence, why: str, *, high: bool) -> Hit:
+    def of(cls, query: FileQuery, row: IndexRow, index: BatchIndex, evidence: Evidence, why: str, *, high: bool) -> Hit:
         """Return ``row`` as a hit for ``query``."""
         return cls(
             part=row.part,
@@ -95,7 +95,7 @@ class Hit:
             suffix=common_suffix(query.folded, row.folded),
             exact=common_suffix(query.exact, row.exact),
             spelt=common_suffix(query.spelt, components(row.spelt)),
-            contradicted=_contradicts(query.file, row.part),
+            contradicted=_contradiction(query.file, row.part, index),
         )
 
     @property
@@ -123,7 +123,7 @@ def equal_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
     """
     rows, high = _at(query, query.mapped_path, index)
     why = "the paths are equal" if high else "several files have this path in another spelling"
-    hits = [Hit.of(query, row, Evidence.EQUAL_PATH, why, high=high) for row in rows]
+    hits = [Hit.of(query, row, index, Evidence.EQUAL_PATH, why, high=high) for row in rows]
     return [hit if hit.literal else _uncertain_if_contradicted(_checked_spelling(hit)) for hit in hits]
 
 
@@ -133,7 +133,7 @@ def learned_path(query: FileQuery, index: BatchIndex) -> list[Hit]:
         rows, high = _at(query, path, index)
         if rows:
             why = "it has the path that the learned path map gives"
-            hits = [_checked_spelling(Hit.of(query, row, Evidence.LEARNED_PATH, why, high=high)) for row in rows]
+            hits = [_checked_spelling(Hit.of(query, row, index, Evidence.LEARNED_PATH, why, high=high)) for row in rows]
             return [_uncertain_if_contradicted(hit if hit.literal else _confirmed(query, hit)) for hit in hits]
     return []
 
@@ -148,7 +148,7 @@ def remembered(query: FileQuery, index: BatchIndex) -> list[Hit]:
         rows = [row for row in index.of_item(memory.rating_key) if row.spelt == slashed(memory.path)]
         rows = [row for row in rows if not query.belongs_elsewhere(row.part)]
         why = "PlexSync wrote to it before"
-        hits += [Hit.of(query, row, Evidence.REMEMBERED, why, high=True) for row in rows[:1]]
+        hits += [Hit.of(query, row, index, Evidence.REMEMBERED, why, high=True) for row in rows[:1]]
     return [_uncertain_if_contradicted(hit) for hit in hits]
 
 
@@ -166,10 +166,10 @@ def name_size(query: FileQuery, index: BatchIndex) -> list[Hit]:
         best, why = (near, why + ", and its folders are the nearest") if decided else (rows, why + _AS_OTHERS)
     if any(_other_film(query.file.duration, row.part.duration) for row in best):
         why += ", but the durations differ"
-        return [Hit.of(query, row, Evidence.NAME_SIZE, why, high=False) for row in best]
+        return [Hit.of(query, row, index, Evidence.NAME_SIZE, why, high=False) for row in best]
     high = one_place(best)
     best = sorted(best, key=lambda row: -common_suffix(query.folded, row.folded))[:MAX_CANDIDATES]
-    return [Hit.of(query, row, Evidence.NAME_SIZE, why, high=high) for row in best]
+    return [Hit.of(query, row, index, Evidence.NAME_SIZE, why, high=high) for row in best]
 
 
 def name_folders(query: FileQuery, index: BatchIndex) -> list[Hit]:
@@ -183,8 +183,8 @@ def name_folders(query: FileQuery, index: BatchIndex) -> list[Hit]:
     near = _nearest(query, rows)
     if not one_place(near):
         why = "name and folders are equal" + _AS_OTHERS
-        return [Hit.of(query, row, Evidence.NAME_FOLDERS, why, high=False) for row in near[:MAX_CANDIDATES]]
-    return [_in_same_folders(query, row) for row in near]
+        return [Hit.of(query, row, index, Evidence.NAME_FOLDERS, why, high=False) for row in near[:MAX_CANDIDATES]]
+    return [_in_same_folders(query, row, index) for row in near]
 
 
 def size_duration(query: FileQuery, index: BatchIndex) -> list[Hit]:
@@ -200,18 +200,21 @@ def size_duration(query: FileQuery, index: BatchIndex) -> list[Hit]:
     high = one_place(rows)
     why = "size and duration are equal" + ("" if high else _AS_OTHERS) + ", but the name differs"
     mine = [row for row in rows if not query.belongs_elsewhere(row.part)]
-    return [Hit.of(query, row, Evidence.SIZE_DURATION, why, high=high) for row in mine[:MAX_CANDIDATES]]
+    return [Hit.of(query, row, index, Evidence.SIZE_DURATION, why, high=high) for row in mine[:MAX_CANDIDATES]]
 
 
 def name_only(query: FileQuery, index: BatchIndex) -> list[Hit]:
     """Return the rows that have only the file name in common."""
     rows = (row for row in index.named(query.name_key) if not query.belongs_elsewhere(row.part))
     why = "only the name is equal"
-    return [Hit.of(query, row, Evidence.NAME_ONLY, why, high=False) for row in islice(rows, MAX_CANDIDATES)]
+    return [Hit.of(query, row, index, Evidence.NAME_ONLY, why, high=False) for row in islice(rows, MAX_CANDIDATES)]
 
 
 #: Added to the reason where several items agree.
 _AS_OTHERS = ", as they are in other items"
+#: Added to the reason of a contradicted hit.
+_DIFFERENT = "size and duration differ"
+_IN_ANOTHER_ITEM = "another item in Plex has a file of this size and duration"
 
 
 def _other_film(left: float, right: float) -> bool:
@@ -219,12 +222,25 @@ def _other_film(left: float, right: float) -> bool:
     return min(left, right) > 0 and apart > OTHER_FILM_SECONDS and apart > OTHER_FILM_SHARE * max(left, right)
 
 
-def _contradicts(file: SceneFile, part: IndexPart) -> bool:
-    """Return whether both size and duration differ; where the size is unknown, whether the duration clearly does."""
+def _contradiction(file: SceneFile, part: IndexPart, index: BatchIndex) -> str:
+    """Return the clause that says why ``part`` is another file, ``""`` if nothing says so.
+
+    Both size and duration differ; where the size is unknown, the duration clearly does; or the size is not equal, and
+    another item has a file of that size and duration: where two films that last equally long swapped names, the path
+    of each leads to the other.
+    """
     size = same_size(file, part)
-    if size == 1:
-        return min(file.duration, part.duration) > 0 and abs(file.duration - part.duration) > OTHER_FILM_SECONDS
-    return not size and not same_duration(file.duration, part.duration)
+    if size == 2:
+        return ""
+    apart = min(file.duration, part.duration) > 0 and abs(file.duration - part.duration) > OTHER_FILM_SECONDS
+    if apart if size else not same_duration(file.duration, part.duration):
+        return _DIFFERENT
+    return _IN_ANOTHER_ITEM if _has_another_item(file, part, index) else ""
+
+
+def _has_another_item(file: SceneFile, part: IndexPart, index: BatchIndex) -> bool:
+    others = (row.part for row in index.sized(file.size) if row.part.rating_key != part.rating_key)
+    return any(same_duration(file.duration, other.duration) for other in others)
 
 
 def _spelt_alike(query: FileQuery, rows: Sequence[IndexRow]) -> list[IndexRow]:
@@ -255,7 +271,7 @@ def _at(query: FileQuery, path: str, index: BatchIndex) -> tuple[list[IndexRow],
 
 def _checked_spelling(hit: Hit) -> Hit:
     """Return the hit, contradicted if the path is equal only in another spelling and the size differs."""
-    return hit if hit.literal or hit.size else replace(hit, contradicted=True)
+    return hit if hit.literal or hit.size else replace(hit, contradicted=_DIFFERENT)
 
 
 def _confirmed(query: FileQuery, hit: Hit) -> Hit:
@@ -265,14 +281,15 @@ def _confirmed(query: FileQuery, hit: Hit) -> Hit:
 
 
 def _uncertain_if_contradicted(hit: Hit) -> Hit:
-    """Return the hit, uncertain if both size and duration say that another film is there now."""
-    return replace(hit, high=False, why=f"{hit.why}, but size and duration differ") if hit.contradicted else hit
+    """Return the hit, uncertain if it is contradicted: another film is there now."""
+    return replace(hit, high=False, why=f"{hit.why}, but {hit.contradicted}") if hit.contradicted else hit
 
 
-def _in_same_folders(query: FileQuery, row: IndexRow) -> Hit:
+def _in_same_folders(query: FileQuery, row: IndexRow, index: BatchIndex) -> Hit:
     size, duration = same_size(query.file, row.part), same_duration(query.file.duration, row.part.duration)
     why = "name, folders and " + ("size" if size == 2 else "duration") + " are equal"
     high = size == 2 or duration == 2
     if not high:
         why = "name and folders are equal, but neither size nor duration confirms it"
-    return Hit.of(query, row, Evidence.NAME_FOLDERS, why, high=high)
+    hit = Hit.of(query, row, index, Evidence.NAME_FOLDERS, why, high=high)
+    return _uncertain_if_contradicted(hit) if high else hit

@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from plexsync.matching import RULES, Confidence, Evidence, Known, Match, Remembered, match, names_to_ask, write_targets
+from plexsync.matching import (
+    RULES,
+    Confidence,
+    Evidence,
+    Known,
+    Match,
+    Remembered,
+    match,
+    names_to_ask,
+    sizes_to_ask,
+    write_targets,
+)
 from plexsync.matching.path_map import pair_of
 from plexsync.matching.rules import same_size
 from plexsync.model.item import IndexPart
@@ -338,13 +349,55 @@ def test_every_rule_has_both_cases() -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.verdict == "high"], ids=lambda case: case.name)
 def test_uniqueness_needs_the_whole_index(case: Case) -> None:
-    """Until every library is listed, only paths and remembered items count."""
+    """Until every library is listed, only paths and remembered items count; of another size, only an equal path."""
     result = sole((case.file,), Index(case.rows, complete=False), case.known)
-    if case.evidence in (E.EQUAL_PATH, E.LEARNED_PATH, E.REMEMBERED):
+    by_path = case.evidence in (E.LEARNED_PATH, E.REMEMBERED) and same_size(case.file, case.rows[0]) > 0
+    if case.evidence is E.EQUAL_PATH or by_path:
         assert shown(result) == ("high", case.items)
     else:
         assert shown(result) == ("none", ())
         assert "still incomplete" in result.reason
+
+
+UNKNOWN = Known()
+WRITTEN = Known(remembered={1: (Remembered(1, "/p/d/x.mp4", "/s/d/x.mp4"),)})
+
+
+@pytest.mark.parametrize("known", [TAUGHT, WRITTEN, UNKNOWN], ids=["learned path", "remembered", "name and folders"])
+@pytest.mark.parametrize("size", [99, 0], ids=["another size", "no size"])
+def test_a_file_whose_bytes_are_in_another_item_is_not_the_one_at_its_path(known: Known, size: int) -> None:
+    """Two films of one length that swapped names in Plex: neither is written to the item at its old path."""
+    here, there = part(1, "/p/d/x.mp4", size, 60.4), part(2, "/p/e/y.mp4", 100, 60.2)
+    assert shown(sole((X,), Index((here,)), known)) == ("high", (1,))
+    found = sole((X,), Index((here, there)), known)
+    assert [candidate.rating_key for candidate in write_targets(found, low_allowed=False)] in ([], [2])
+    other_film = part(2, "/p/e/y.mp4", 100, 90)
+    assert shown(sole((X,), Index((here, other_film)), known)) == ("high", (1,))
+
+
+def test_both_films_that_swapped_names_in_plex_find_each_other() -> None:
+    """Each scene follows its bytes to the other's name; a second version in the item at the path is no doubt."""
+    y = file("/s/e/y.mp4", 99, 60)
+    index = Index((part(1, "/p/d/x.mp4", 99, 60), part(2, "/p/e/y.mp4", 100, 60)))
+    found = match_batch([scene(1, X), scene(2, y)], index, known=TAUGHT)
+    assert [shown(found[scene_id]) for scene_id in (1, 2)] == [("high", (2,)), ("high", (1,))]
+    versions = Index((part(1, "/p/d/x.mp4", 99, 60), part(1, "/p/d/x (4k).mp4", 100, 60)))
+    assert shown(sole((X,), versions, TAUGHT)) == ("high", (1,))
+
+
+@pytest.mark.parametrize("known", [TAUGHT, WRITTEN, UNKNOWN], ids=["learned path", "remembered", "name and folders"])
+def test_a_file_in_plex_that_is_another_scenes_to_the_byte_is_not_certain(known: Known) -> None:
+    """Stash is asked whose file of that size and duration is: the item at the path holds another scene's film."""
+    index = Index((part(1, "/p/d/x.mp4", 99, 60.3),))
+    other = scene(2, file("/s/e/y.mp4", 99, 60))
+    first = match([scene(1, X)], index, known)
+    assert sizes_to_ask(first.values()) == {(99, 60.3)}
+    assert shown(match_batch([scene(1, X)], index, known=known)[1]) == ("high", (1,))
+    found = match_batch([scene(1, X)], index, stash=[scene(1, X), other], known=known)[1]
+    assert shown(found) == ("low", (1,))
+    assert "scene 2 has such a file too" in found.reason
+    longer = scene(2, file("/s/e/y.mp4", 99, 90))
+    assert shown(match_batch([scene(1, X)], index, stash=[scene(1, X), longer], known=known)[1]) == ("high", (1,))
 
 
 def test_a_learned_rule_that_two_mounts_contradict_is_no_evidence() -> None:
