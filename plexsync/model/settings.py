@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from plexsync.model import pasted
 from plexsync.model.errors import SetupError
 
 DEFAULT_URL = "http://localhost:32400"
@@ -82,8 +83,8 @@ KEYS = (
 )
 _NO_TAGS = MappingProxyType(dict.fromkeys(TAG_KEYS, ""))
 _SWITCH_WORDS = {
-    **dict.fromkeys(("", "0", "0.0", "false", "no", "off"), False),
-    **dict.fromkeys(("1", "1.0", "true", "yes", "on"), True),
+    **dict.fromkeys(("", "0", "0.0", "false", "f", "no", "n", "off", "disabled"), False),
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "on", "enabled"), True),
 }
 _BY_NAME = {key.name: key for key in KEYS}
 
@@ -159,7 +160,7 @@ def read_settings(raw: Mapping[str, object] | None) -> tuple[Settings, tuple[str
         url_problem=url_problem,
         plex_token=token,
         token_problem=token_problem,
-        libraries=_names(read.text("plexLibraries")),
+        libraries=pasted.names(read.text("plexLibraries")),
         path_map=_path_map(read),
         skip_tls_verify=read.switch("plexSkipTlsVerify") or any_certificate,
         match_low_confidence=read.switch("matchLowConfidence"),
@@ -188,12 +189,13 @@ class _Reader:
         self.raw = raw
         self.warnings: list[str] = []
         token = raw.get("plexToken")
-        self._secret = _plain(token).strip() if isinstance(token, (str, int, float)) else ""
+        text = _plain(token).strip() if isinstance(token, (str, int, float)) else ""
+        self._secrets = tuple(secret for secret in (text, pasted.token(text)) if secret)
 
     def switch(self, name: str) -> bool:
         """Return whether the switch is on; texts and numbers that mean on or off count."""
         value = self.raw.get(name, "")
-        text = _plain(value).strip().lower() if isinstance(value, (str, int, float)) else value
+        text = pasted.unquoted(_plain(value)).lower() if isinstance(value, (str, int, float)) else value
         if text is None or (isinstance(text, str) and text in _SWITCH_WORDS):
             return text is not None and _SWITCH_WORDS[text]
         self.warn_of_value(name, "off", "Turn it on or off")
@@ -230,7 +232,7 @@ class _Reader:
         if not isinstance(value, (str, int, float)):
             return f"a {type(value).__name__}"
         text = _plain(value)
-        if self._secret and self._secret in text:
+        if any(secret in text for secret in self._secrets):
             return "(hidden)"
         return ascii(text[:40] + "..." if len(text) > 40 else text) if isinstance(value, str) else text
 
@@ -259,7 +261,7 @@ def _whole(value: object) -> int | None:
     if isinstance(value, int):
         return value
     try:
-        number = float(value)
+        number = float(pasted.unquoted(value) if isinstance(value, str) else value)
     except ValueError:
         return None
     return int(number) if math.isfinite(number) and number == int(number) else None
@@ -267,7 +269,13 @@ def _whole(value: object) -> int | None:
 
 def _token(read: _Reader) -> tuple[str, str]:
     """Return the token, or ``""`` and the sentence that says why it cannot be sent. The sentence does not show it."""
-    token = read.text("plexToken")
+    text = read.text("plexToken")
+    token = pasted.token(text)
+    if text and not token:
+        return "", (
+            "PlexSync is paused: the Plex token is a text without a token in it, such as an address."
+            f" Paste your X-Plex-Token into {_TOKEN_BOX}."
+        )
     if all(char.isprintable() and ord(char) < 256 for char in token):
         return token, ""
     return "", (
@@ -276,25 +284,30 @@ def _token(read: _Reader) -> tuple[str, str]:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
 def _path_map(read: _Reader) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = []
-    parts = [part for part in read.text("plexPathMap").split(";") if part.strip()]
-    for number, part in enumerate(parts, 1):
-        sides = [side.strip() for side in part.split("=>")]
-        if len(sides) == 2 and all(sides):
-            pairs.append((sides[0], sides[1]))
-        else:  # the text is not shown: it is a path, which "Hide names in the log" would have to hide
-            setting = _both_names("plexPathMap")
+    # No sentence shows a path, which "Hide names in the log" would have to hide.
+    setting, pairs = _both_names("plexPathMap"), list[tuple[str, str]]()
+    for number, found in enumerate(pasted.path_pairs(read.text("plexPathMap")), 1):
+        pairs += found
+        relative = [
+            side
+            for pair in found
+            for side, path in zip(("Stash", "Plex"), pair, strict=True)
+            if not pasted.is_whole_path(path)
+        ]
+        if not found:
             read.warnings.append(f"skipped part {number} of {setting}: enter it as stash prefix => plex prefix.")
+        elif relative:
+            read.warnings.append(
+                f"found part {number} of {setting} without a whole path for {relative[0]}: begin it with / or a drive"
+                f" letter, as {relative[0]} shows it."
+            )
     return tuple(pairs)
 
 
 def _tag_id(read: _Reader, name: str) -> str:
-    text = read.text(name)
+    text = pasted.unquoted(read.text(name))
+    text = text.rpartition("/tags/")[2].partition("/")[0].partition("?")[0]  # the address of the tag's page
     if not text or text == "0":
         return ""
     if text.isascii() and text.isdigit():
@@ -307,18 +320,20 @@ def _address(read: _Reader) -> tuple[str, str, bool]:
     """Return Plex's base URL, or ``""`` and the sentence that says why, and whether to accept any certificate."""
     text = read.text("plexUrl")
     if text:
-        url = _base_url(text if "://" in text else f"http://{text}")
-        if url and "://" not in text:
-            read.warnings.append(
-                f"using {read.shown(url)} for {_both_names('plexUrl')}: http:// or https:// is missing."
-            )
-        return url, "" if url else _url_problem("plexUrl"), False
+        base, cut = pasted.address(text)
+        url = _base_url(base if "://" in base else f"http://{base}")
+        if problem := _url_problem(url, "plexUrl"):
+            return "", problem, False
+        if cut or "://" not in base:
+            why = "the rest is the address of a page" if cut else "http:// or https:// is missing"
+            read.warnings.append(f"using {read.shown(url)} for {_both_names('plexUrl')}: {why}.")
+        return url, "", False
     host, port = read.text("plexHost"), read.text("plexPort")
     if not host and port in ("", "0"):
         return DEFAULT_URL, "", False
-    url = _old_url(host or "localhost", _port(read, port))
-    if not url:
-        return "", _url_problem("plexHost"), False
+    url = _old_url(pasted.address(host or "localhost").base, _port(read, port))
+    if problem := _url_problem(url, "plexHost"):
+        return "", problem, False
     read.warnings.append(
         f"using {read.shown(url)} with any certificate, from {_both_names('plexHost')} and {_both_names('plexPort')}."
         f' Set "{display_name("plexUrl")}" instead.'
@@ -326,10 +341,16 @@ def _address(read: _Reader) -> tuple[str, str, bool]:
     return url, "", True
 
 
-def _url_problem(name: str) -> str:
+def _url_problem(url: str, name: str) -> str:
+    """Return the sentence that says why ``url`` (``""``: what is set is no address) is no server's, ``""`` if it is."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    website = host == "plex.tv" or host.endswith(".plex.tv")
+    if url and not website:
+        return ""
+    problem = "is the address of Plex's website, not of your server" if website else "cannot be used as an address"
     return (
-        f'PlexSync is paused: "{display_name(name)}" cannot be used as an address. Set {_WHERE} >'
-        f" {display_name('plexUrl')} to the address of your Plex server, such as {DEFAULT_URL}, with nothing after it."
+        f'PlexSync is paused: "{display_name(name)}" {problem}. Set {_WHERE} > {display_name("plexUrl")} to the address'
+        f" of your Plex server, such as {DEFAULT_URL}, with nothing after it."
     )
 
 

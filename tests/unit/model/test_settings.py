@@ -97,14 +97,14 @@ def test_a_value_of_the_wrong_type_is_the_default_and_one_warning(key: Key, valu
 
 
 @pytest.mark.parametrize(("key", "name"), SWITCHES.items())
-@pytest.mark.parametrize("value", [True, 1, 1.0, "true", "True", " on ", "yes", "1"])
+@pytest.mark.parametrize("value", [True, 1, 1.0, "true", "True", " on ", "yes", "1", '"true"', "y", "Enabled"])
 def test_switches_go_on(key: str, name: str, value: object) -> None:
     """Everything that spells on turns the switch on, and changes nothing else."""
     assert read(**{key: value}) == changed(name, True)
 
 
 @pytest.mark.parametrize("key", [*SWITCHES, *SKIP_KEYS.values()])
-@pytest.mark.parametrize("value", [False, "false", "off", "No", "0"])
+@pytest.mark.parametrize("value", [False, "false", "off", "No", "0", "'false'", "n", "Disabled"])
 def test_switches_stay_off(key: str, value: object) -> None:
     """Everything that spells off leaves the switch off."""
     assert read(**{key: value}) == DEFAULT
@@ -126,7 +126,9 @@ def test_each_field_can_be_skipped(name: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", NUMBERS)
-@pytest.mark.parametrize(("value", "number"), [(1, 1), (7, 7), ("42", 42), (" 9 ", 9), (12.0, 12), ("100", 100)])
+@pytest.mark.parametrize(
+    ("value", "number"), [(1, 1), (7, 7), ("42", 42), (" 9 ", 9), (12.0, 12), ("100", 100), ("'8'", 8)]
+)
 def test_numbers_are_read(key: str, value: object, number: int) -> None:
     """A whole number counts, also as text or with a zero after the decimal point."""
     assert getattr(read(**{key: value}), NUMBERS[key][0]) == number
@@ -196,6 +198,11 @@ def test_several_bad_values_are_all_told() -> None:
         ("A,a,A,,B", ("A", "a", "B")),
         (7, ("7",)),
         (",", ()),
+        ('"Films", "Other films"', ("Films", "Other films")),
+        ('"Films, Other films"', ("Films", "Other films")),
+        ("Films; Other films", ("Films", "Other films")),
+        ("Films\nOther films\n", ("Films", "Other films")),
+        ("'Films'\uff0c\u201cOther films\u201d", ("Films", "Other films")),
     ],
 )
 def test_libraries_are_a_list_of_names(value: object, names: tuple[str, ...]) -> None:
@@ -210,7 +217,43 @@ def test_path_map_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["/private/folder", "/private =>", "=> /private", "/private => /b => /c", "/private = /c"]
+    "text",
+    [
+        '"/s" => "/p"; "/t" => "/q"', "\u201c/s\u201d => \u201c/p\u201d\n\u2018/t\u2019 => /q", '"/s => /p; /t => /q"',
+        '"/s => /p"; "/t => /q"', "/s -> /p; /t --> /q", "/s \u2192 /p; /t \u21d2 /q", "/s = /p; /t > /q",
+        "/s => /p, /t => /q",        "/s ==> /p\n/t \uff1d\uff1e /q\n", "/s/* => /p/*; /t/ => /q/", "/s:/p;/t:/q", '"/s => /p; /t => /q',
+    ],
+)  # fmt: skip
+def test_the_path_map_as_people_write_it(text: str) -> None:
+    """Quotes around a side, a pair or all, other arrows, lines or commas between pairs, and ``/*`` are understood."""
+    result = read(plexPathMap=text)
+    assert [(stash.rstrip("/"), plex.rstrip("/")) for stash, plex in result.path_map] == [("/s", "/p"), ("/t", "/q")]
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("/a -> b => /p", ("/a -> b", "/p")),
+        ("/a=b => /p", ("/a=b", "/p")),
+        ("/a, b => /p, c", ("/a, b", "/p, c")),
+        ("/Bob's' => /p", ("/Bob's'", "/p")),
+        ("D:\\ => \\\\nas\\share\\", ("D:\\", "\\\\nas\\share\\")),
+        ("/* => /p", ("/", "/p")),
+    ],
+)
+def test_what_a_path_may_have_itself_stays(text: str, pair: tuple[str, str]) -> None:
+    """Signs within a path are no arrow where there is one, nor commas the end of a pair, nor an apostrophe a quote."""
+    assert read(plexPathMap=text).path_map == (pair,)
+
+
+@pytest.mark.parametrize(("text", "side"), [("smb://nas/share => /p", "Stash"), ("/s => share/films", "Plex")])
+def test_a_side_that_is_no_whole_path_is_told(text: str, side: str) -> None:
+    """An address or half a path matches nothing: one warning says which side of which part."""
+    one_warning({"plexPathMap": f"/a => /b; {text}"}, "part 2", f"without a whole path for {side}", "plexPathMap")
+
+
+@pytest.mark.parametrize(
+    "part", ["/private/folder", "/private =>", "=> /private", "/private => /b => /c", "private = /c"]
 )
 def test_a_part_of_the_path_map_that_is_none_is_left_out(part: str) -> None:
     """The other pairs still count; the warning gives the part's number and no path, which may be secret."""
@@ -225,7 +268,8 @@ def test_a_part_of_the_path_map_that_is_none_is_left_out(part: str) -> None:
 def test_tag_ids(source: str, key: str) -> None:
     """Each source has its own tag; an id is a whole number, as a number or as text."""
     assert {name: tag for name, tag in read(**{key: "17"}).stash_id_tags.items() if tag} == {source: "17"}
-    assert read(**{key: 17}) == read(**{key: " 17 "})
+    assert read(**{key: 17}) == read(**{key: " 17 "}) == read(**{key: '"17"'})
+    assert read(**{key: 17}) == read(**{key: "http://stash:9999/tags/17/scenes?sortby=date"})
     assert read(**{key: "0"}) == DEFAULT
 
 

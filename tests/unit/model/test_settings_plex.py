@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plexsync.model.settings import Settings, read_settings, setup_problem
+from plexsync.model.settings import Settings, display_name, read_settings, setup_problem
 
 DEFAULT_URL = "http://localhost:32400"
 
@@ -45,8 +45,8 @@ def test_an_address_without_scheme_is_http(value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "ftp://plex", "http://", "http:///web", "http://http://plex", "http://me:secret@plex", "http://plex?X-Plex-Token=s",
-        "http://plex/#x", "http://plex/token/s", "http://plex:0", "http://plex:70000", "http://plex:x", "http://[::1",
+        "ftp://plex", "http://", "http:///web", "http://http://plex", "http://me:secret@plex", "http://plex/token/s",
+        "http://plex:0", "http://plex:70000", "http://plex:x", "http://[::1",
         "http://[plex]", "http://a b", "http://a\nb", "http://plex/a b", "http://plex/a\x00b",
         f"http://{'.'.join(['a' * 63] * 3 + ['a' * 62])}", "http://a..b", "http://a!b", "http://" + "a" * 300,
         "http://" + "a." * 200, "http://\ud800", "https:/plex", "javascript:alert(1)",
@@ -66,6 +66,62 @@ def test_an_unusable_address_pauses_with_one_sentence(value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("http://plex:32400/web/index.html#!/server/1f/details?key=%2Flibrary", "http://plex:32400"),
+        ("http://plex:32400/web/index.html", "http://plex:32400"),
+        ("http://plex:32400/web", "http://plex:32400"),
+        ("http://plex:32400/web/", "http://plex:32400"),
+        ("http://plex:32400/web/#!/media", "http://plex:32400"),
+        ("https://home.example/plex/web/index.html#!/", "https://home.example/plex"),
+        ("https://home.example/plex/?X-Plex-Token=abcdefgh", "https://home.example/plex"),
+        ("https://10-0-0-5.0f.plex.direct:32400/library/metadata/12?checkFiles=1&X-Plex-Token=abcdefgh",
+         "https://10-0-0-5.0f.plex.direct:32400"),
+        ("http://plex:32400/identity", "http://plex:32400"),
+        ("http://plex#x", "http://plex"),
+        ("plex:32400/web/index.html#!/", "http://plex:32400"),
+    ],
+)  # fmt: skip
+def test_the_address_of_a_page_is_cut_to_its_base(value: str, url: str) -> None:
+    """A page's address loses what the browser added; a proxy's base path stays, and one warning shows what is used."""
+    result, warnings = read_settings({"plexUrl": value, "plexToken": "abcdefgh"})
+    assert (result.plex_url, result.url_problem) == (url, "")
+    assert len(warnings) == 1
+    assert '"Plex address" (plexUrl)' in warnings[0]
+    assert url[:38] in warnings[0]
+    assert "abcdefgh" not in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "value", ["'http://plex:32400'", '"http://plex:32400/"', "\u201chttp://plex:32400\u201d", "<http://plex:32400>",
+              "\ufeffhttp://plex:32400\u200b", "http://plex:32400\\", "http:\\\\plex:32400", "//plex:32400"],
+)  # fmt: skip
+def test_quotes_and_what_is_not_seen_are_cut_off_an_address(value: str) -> None:
+    """Quotes, invisible characters and backslashes do no harm, and are worth no warning."""
+    result, warnings = read_settings({"plexUrl": value})
+    assert (result.plex_url, result.url_problem, warnings) == ("http://plex:32400", "", ())
+
+
+@pytest.mark.parametrize("key", ["plexUrl", "plexHost"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://app.plex.tv/desktop/#!/server/1f/details?key=1",
+        "app.plex.tv",
+        "https://plex.tv",
+        "http://www.plex.tv/web",
+    ],
+)
+def test_the_address_of_plexs_website_is_told_as_such(key: str, value: str) -> None:
+    """Plex's own pages are not the server: the sentence says so, and what to enter."""
+    result, _ = read_settings({key: value, "plexToken": "abcdefgh"})
+    problem = setup_problem(result) or ""
+    assert result.plex_url == ""
+    assert f'"{display_name(key)}" is the address of Plex\'s website, not of your server.' in problem
+    assert DEFAULT_URL in problem
+
+
+@pytest.mark.parametrize(
     ("host", "port", "url"),
     [
         ("10.0.0.5", "32400", "https://10.0.0.5:32400"),
@@ -78,6 +134,7 @@ def test_an_unusable_address_pauses_with_one_sentence(value: str) -> None:
         ("plex:1234", "", "https://plex:1234"),
         ("fe80::1", "32401", "https://[fe80::1]:32401"),
         ("[fe80::1]", "", "https://[fe80::1]:32400"),
+        ("http://plex:1234/web/index.html#!/", "", "http://plex:1234"),
     ],
 )
 def test_the_keys_of_version_0_1_still_work(host: object, port: object, url: str) -> None:
@@ -120,7 +177,8 @@ def test_the_token_alone_is_required() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["abc\ndefgh", "abc\x00defgh", "abcdefg\u6771", "abcdefg\u0100", "abc\u200bdefgh", "abc\ud800defgh"]
+    "token",
+    ["abc\ndefgh", "abc\x00defgh", "abcdefg\u6771", "abcdefg\u0100", "abc\ud800defgh", "abcdefgh 123\nabcdefgh"],
 )
 def test_a_token_that_no_header_can_carry_pauses_without_showing_it(token: str) -> None:
     """A line break or a foreign character in the token is described, not shown."""
@@ -129,6 +187,33 @@ def test_a_token_that_no_header_can_carry_pauses_without_showing_it(token: str) 
     assert (result.plex_token, warnings) == ("", ())
     assert "the Plex token contains characters that no token has" in problem
     assert "defg" not in problem
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "X-Plex-Token=abcdefgh", "x-plex-token: abcdefgh", "X-Plex-Token%3Dabcdefgh", "?X-Plex-Token=abcdefgh&x=1",
+        "&X-Plex-Token=abcdefgh", "http://plex:32400/library/metadata/1?checkFiles=1&X-Plex-Token=abcdefgh",
+        "https://plex/?X-Plex-Token=abcdefgh#!/", "'abcdefgh'", '"abcdefgh"', "\u201cabcdefgh\u201d", "abcdefgh\n",
+        "\r\nabcdefgh\t", "abcd efgh", "abcd\u00a0efgh", "abcd\u200befgh", "\ufeffabcdefgh",
+        '"X-Plex-Token": "abcdefgh"',
+        'PlexOnlineToken="abcdefgh"', "Token:\nabcdefgh", " X-Plex-Token = abcdefgh ", "<abcdefgh>",
+    ],
+)  # fmt: skip
+def test_the_token_is_cut_out_of_what_was_pasted(value: str) -> None:
+    """Its name, an address around it, quotes and blanks are left out without a warning, and nothing shows the token."""
+    result, warnings = read_settings({"plexToken": value, "maxTags": "abcdefgh"})
+    assert (result.plex_token, result.token_problem) == ("abcdefgh", "")
+    assert len(warnings) == 1
+    assert "(hidden)" in warnings[0]
+
+
+@pytest.mark.parametrize("value", ["http://plex:32400/web/index.html", "X-Plex-Token=", "X-Plex-Token: ", '""'])
+def test_a_text_without_a_token_in_it_is_told_as_such(value: str) -> None:
+    """An address or a name alone is not sent as the token; the sentence says what is missing."""
+    result, warnings = read_settings({"plexToken": value})
+    assert (result.plex_token, warnings) == ("", ())
+    assert "a text without a token in it" in (setup_problem(result) or "")
 
 
 def test_the_tokens_problem_is_told_first() -> None:
