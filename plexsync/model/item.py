@@ -10,16 +10,19 @@ from typing import NamedTuple
 SCALAR_FIELDS = ("title", "studio", "summary", "originallyAvailableAt")
 LIST_FIELDS = ("actor", "genre", "collection")
 FIELDS = SCALAR_FIELDS + LIST_FIELDS
+#: The type of libraries that PlexSync syncs; "Other Videos" libraries are of this type too.
+MOVIES = "movie"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A library of the type Movies. ``clock``: a text that changes whenever the library may have changed."""
+    """A library. ``clock``: a text that changes whenever the library may have changed. ``type``: Plex's word."""
 
     key: int
     title: str
     locations: tuple[str, ...] = ()
     clock: str = ""
+    type: str = MOVIES
 
 
 class IndexPart(NamedTuple):

@@ -122,7 +122,7 @@ class PlexClient:
         return self._identity
 
     def sections(self) -> tuple[Section, ...]:
-        """Return the libraries of the type Movies, in Plex's order. One request."""
+        """Return the libraries of all types, in Plex's order; ``sections.choose`` picks among them. One request."""
         root = self._read("/library/sections", "server")
         sections = (section_of(directory) for directory in root.iter("Directory"))
         return tuple(section for section in sections if section is not None)

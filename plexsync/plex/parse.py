@@ -26,13 +26,13 @@ def as_int(value: object) -> int:
 
 
 def section_of(directory: ElementTree.Element) -> Section | None:
-    """Return the library in an element of the type Movies, None for any other element."""
-    key = as_int(directory.get("key"))
-    if directory.get("type") != "movie" or key <= 0:
+    """Return the library in an element, of whatever type; None for an element that is no library."""
+    key, kind = as_int(directory.get("key")), directory.get("type", "")
+    if not kind or key <= 0:
         return None
     clock = "|".join(directory.get(name, "") for name in ("updatedAt", "scannedAt", "contentChangedAt"))
     places = tuple(place.get("path", "") for place in directory.iter("Location"))
-    return Section(key, directory.get("title", ""), places, clock)
+    return Section(key, directory.get("title", ""), places, clock, kind)
 
 
 def item_of(video: ElementTree.Element, section: int = 0) -> Item:

@@ -17,7 +17,7 @@ from plexsync.matching import path_map
 from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, display_name, setup_problem
-from plexsync.plex.sections import choose
+from plexsync.plex.sections import choose, of_movies
 from plexsync.status import counted
 
 #: Scenes in the sample, and scenes without a certain match that are listed with the reason.
@@ -98,11 +98,13 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     findings.facts["plex"] = {"version": identity.version, "ms": ms, "platform": identity.platform}
     findings.good(f"Plex {identity.version} answers in {ms} ms and accepts the token.")
     sections = app.client.sections()
-    if not sections:
+    movies = of_movies(sections)
+    if not movies:
         raise SetupError(
-            "Plex has no library of the type Movies, the only type that PlexSync writes to. Create one in Plex."
+            "Plex has no library of the type Movies, the only type that PlexSync writes to. Create one in Plex:"
+            ' "Other Videos", which is of that type, is usually the right choice.'
         )
-    names = ", ".join(section.title for section in sections)
+    names = ", ".join(section.title for section in movies)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
     findings.good(f"Libraries of the type Movies: {names}. Used: {used}.")
     planner = app.connect_plex()

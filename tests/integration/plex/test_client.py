@@ -52,12 +52,13 @@ def test_connect_is_one_request_with_our_identity(server: PlexServer) -> None:
     client.close()
 
 
-def test_sections_are_the_movie_libraries(server: PlexServer, client: PlexClient) -> None:
-    """Only libraries of the type Movies are listed, with folders and a clock that follows changes."""
-    (before,) = client.sections()
+def test_sections_are_the_libraries_of_all_types(server: PlexServer, client: PlexClient) -> None:
+    """Libraries are listed with their type, folders and a clock that follows changes."""
+    before, series = client.sections()
     server.add_item(5, "/media/a/x.mp4")
-    (after,) = client.sections()
-    assert (before.key, before.title, before.locations) == (5, "Scenes", ("/media/a", "/media/b"))
+    after, _ = client.sections()
+    assert (series.title, series.type) == ("Series", "show")
+    assert (before.key, before.title, before.locations, before.type) == (5, "Scenes", ("/media/a", "/media/b"), "movie")
     assert before.clock != after.clock
     assert server.count() == 2
 

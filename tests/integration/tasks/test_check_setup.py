@@ -133,14 +133,34 @@ def test_settings_that_cannot_be_used(bench: Bench) -> None:
         bench.reopen()
 
 
+def test_what_was_pasted_works(bench: Bench) -> None:
+    """The browser's address, a token in an address, and a library's name in another spelling: a warning at most."""
+    bench.plex.add_section("Vid\u00e9os", key=2, locations=("/videos",))
+    page = f"{bench.plex.url}/web/index.html#!/server/1f/details?key=%2Flibrary"
+    bench.stash.configure(
+        plexUrl=page,
+        plexToken=f" '{bench.plex.url}/library/metadata/1?checkFiles=1&X-Plex-Token={bench.plex.token}'\n",
+        plexLibraries='"VIDE\u0301OS";\u00a0"films"',
+        plexPathMap='"/films" -> "/films"',
+    )
+    result = checked(bench)
+    assert result["ok"]
+    assert "Used: Films, Vid\u00e9os." in "".join(result["lines"])
+    assert [line for line in bench.log.of("warning") if "plexUrl" in line] == bench.log.of("warning")
+    assert bench.plex.token not in "".join(result["lines"])
+
+
 SETUP: dict[str, tuple[dict[str, Any], str]] = {
     "no token": ({"plexToken": ""}, "no Plex token is set"),
     "a wrong token": ({"plexToken": "wrong"}, 'Plex rejected the token (401). Check "Plex token".'),
     "a token with a newline": ({"plexToken": "a\nb"}, "characters that no token has"),
     "no address": ({"plexUrl": "ftp://plex"}, "Plex address"),
     "https where http is": ({"plexUrl": "https://127.0.0.1:{port}"}, "Use http://, or correct the port."),
-    "another path": ({"plexUrl": "{url}/web"}, "404"),
+    "another path": ({"plexUrl": "{url}/plex"}, "404"),
+    "Plex's website": ({"plexUrl": "https://app.plex.tv/desktop/#!/"}, "is the address of Plex's website"),
+    "no token in it": ({"plexToken": "{url}/web/index.html"}, "a text without a token in it"),
     "an unknown library": ({"plexLibraries": "Films, Cinema"}, "Cinema"),
+    "a library of another type": ({"plexLibraries": "tv  shows"}, '"TV Shows" is of the type TV Shows'),
 }
 
 
@@ -148,6 +168,7 @@ SETUP: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_has_to_be_put_right(bench: Bench, name: str) -> None:
     """Each wrong setting is the last line, as an error that names the setting."""
     settings, says = SETUP[name]
+    bench.plex.add_section("TV Shows", key=9, type="show")
     filled = {key: text.format(port=bench.plex.port, url=bench.plex.url) for key, text in settings.items()}
     bench.stash.configure(**filled)
     result = checked(bench)

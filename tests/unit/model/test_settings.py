@@ -221,7 +221,8 @@ def test_path_map_pairs() -> None:
     [
         '"/s" => "/p"; "/t" => "/q"', "\u201c/s\u201d => \u201c/p\u201d\n\u2018/t\u2019 => /q", '"/s => /p; /t => /q"',
         '"/s => /p"; "/t => /q"', "/s -> /p; /t --> /q", "/s \u2192 /p; /t \u21d2 /q", "/s = /p; /t > /q",
-        "/s => /p, /t => /q",        "/s ==> /p\n/t \uff1d\uff1e /q\n", "/s/* => /p/*; /t/ => /q/", "/s:/p;/t:/q", '"/s => /p; /t => /q',
+        "/s => /p, /t => /q", "/s ==> /p\n/t \uff1d\uff1e /q\n", "/s/* => /p/*; /t/ => /q/", "/s:/p;/t:/q",
+        '"/s => /p; /t => /q',
     ],
 )  # fmt: skip
 def test_the_path_map_as_people_write_it(text: str) -> None:

@@ -118,15 +118,15 @@ def test_a_row_without_files_gives_none(row: dict[str, object]) -> None:
             Section(5, "Films", ("/p", "/q"), "1|2|3"),
         ),
         ('<Directory key="5" type="movie" refreshing="0"><Location/></Directory>', Section(5, "", ("",), "||")),
-        ('<Directory key="5" type="show" title="Series"/>', None),
+        ('<Directory key="5" type="show" title="Series"/>', Section(5, "Series", (), "||", "show")),
         ('<Directory key="0" type="movie"/>', None),
         ('<Directory key="all" type="movie"/>', None),
         ('<Directory type="movie"/>', None),
         ('<Directory key="5"/>', None),
     ],
 )
-def test_only_movie_libraries_are_sections(text: str, section: Section | None) -> None:
-    """A library of the type Movies has key, title, folders and clock; others are left out."""
+def test_what_a_library_has(text: str, section: Section | None) -> None:
+    """A library has key, title, folders, clock and type; an element without key or type is none."""
     assert section_of(ElementTree.fromstring(text)) == section
 
 
