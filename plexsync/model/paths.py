@@ -1,4 +1,7 @@
-"""Normal forms of paths and file names, for comparing those of Stash and Plex. Pure."""
+"""Normal forms of paths and file names, for comparing those of Stash and Plex. Pure.
+
+A normal form is never sent: what goes to a server is spelled as that server spells it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import re
 import unicodedata
 
 _SLASHES = re.compile(r"/{2,}")
+_COMPONENT = re.compile(r"[^/\\]+")
+_WINDOWS = re.compile(r"[A-Za-z]:|[/\\]{2}[^/\\]")
 
 
 def slashed(raw: str) -> str:
@@ -30,6 +35,22 @@ def fold_path(path: str) -> str:
     if path.isascii():
         return path.lower()
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in path)
+
+
+def ignores_case(path: str) -> bool:
+    """Return whether the path, as typed or told by a server, is one of Windows: with a drive letter or a UNC host."""
+    return _WINDOWS.match(path) is not None
+
+
+def key_of(path: str, *, fold_case: bool) -> tuple[str, ...]:
+    """Return the components by which a path is compared, without case if the file system ignores it."""
+    normal = normal_path(path)
+    return components(fold_path(normal) if fold_case else normal)
+
+
+def leading(path: str, count: int) -> str:
+    """Return the first ``count`` components (1 or more) of ``path``, as it spells them, without a slash at the end."""
+    return path[: [found.end() for found in _COMPONENT.finditer(path)][count - 1]]
 
 
 def base_name(raw: str) -> str:

@@ -179,6 +179,14 @@ class Library:
         """Return the files of these items, by rating key."""
         return self._grouped("rating_key", rating_keys, int)
 
+    def paths(self) -> Iterator[tuple[int, str]]:
+        """Yield (section key, path as Plex spells it) of every file that is not in the trash."""
+        yield from self._conn.execute(
+            "SELECT s.key, p.path FROM part p JOIN section s ON s.id = p.section "
+            f"WHERE {self._where()} AND NOT p.trashed AND NOT p.optimised",
+            self._scope(),
+        )
+
     def counts(self) -> dict[str, int]:
         """Return the number of items with a file, by library title."""
         return dict(

@@ -47,6 +47,7 @@ class Batch:
         self._leased = leased
         self._settings = Settings()
         self._scenes: dict[int, Scene] = {}
+        self._to_scan: list[Scene] = []
         self._now = self._read_at = app.world.clock()
 
     def run(self) -> None:
@@ -197,11 +198,12 @@ class Batch:
             elif match.verdict == "low":
                 self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
             else:
-                self._missing(planner, job, match)
+                self._missing(job, match)
         self._app.state.await_files(awaited)
+        scan.ask(planner, self._to_scan, self._app.log)
         return chosen
 
-    def _missing(self, planner: Planner, job: Job, match: Match) -> None:
+    def _missing(self, job: Job, match: Match) -> None:
         settings, scene = self._settings, self._scenes[job.id]
         if settings.missing_ignore:
             self._app.log.debug("skipped scene, not in Plex", **named(scene))
@@ -212,7 +214,7 @@ class Batch:
             return
         waited = 0.0 if job.waiting is None else self._now - job.waiting
         if settings.missing_scan and not settings.dry_run and not 0 < waited < SCAN_PAUSE:
-            scan.ask(planner, scene, self._app.log)
+            self._to_scan.append(scene)
         self._fail(job, NotInPlex(match.reason))
 
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:

@@ -100,14 +100,15 @@ def test_upload_above_ten_megabytes_is_500(server: PlexServer) -> None:
 
 
 def test_plexapi_sees_a_scan(server: PlexServer) -> None:
-    """A refresh of the folder makes the file appear after its delay; activities and timeline tell of it meanwhile."""
+    """A scan of a folder that Plex has makes the file below appear; activities and timeline tell of it meanwhile."""
     now = [0.0]
     server._scans.clock = lambda: now[0]
     server.scan_adds(5, "/media/new/File Name.mp4", delay=5, process=5, rating_key=900)
     section = Client(server.url, "plex-token").library.section("Scenes")
-    section.update("/media/other")
-    assert 900 not in server.items
-    section.update("/media/new")
+    for folder in ("/more", "/media/d", "/media/new", "\\media", "/MEDIA", "/med"):
+        section.update(folder)
+        assert list(section._server.activities) == []
+    section.update("/media/")
     assert [activity.type for activity in section._server.activities] == ["library.update.section"]
     now[0] = 5
     assert server.items[900].title == "File Name"
@@ -116,7 +117,7 @@ def test_plexapi_sees_a_scan(server: PlexServer) -> None:
     now[0] = 10
     assert section.timeline().updateQueueSize == 0
     assert server.items[900].title == "File Name"
-    assert server.scans == [(5, "/media/other"), (5, "/media/new")]
+    assert server.scans[::6] == [(5, "/more"), (5, "/media/")]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

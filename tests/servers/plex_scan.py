@@ -5,7 +5,6 @@ Time is read from an injected clock and acted upon when somebody looks, so no th
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,8 +38,13 @@ class Scans:
         self.asked: list[tuple[int, str | None]] = []
 
     def start(self, section: int, path: str | None) -> None:
-        """A refresh of a folder, or of everything: what lies there will appear."""
+        """A refresh of a folder, or of everything: what lies there will appear.
+
+        A folder that Plex does not have in this very spelling is not looked into, as in Plex, which says nothing of it.
+        """
         self.asked.append((section, path))
+        if path is not None and not self._has_folder(section, path):
+            return
         for unseen in self.unseen:
             if unseen.section == section and unseen.due is None and _below(unseen.file, path):
                 unseen.due = self.clock() + unseen.delay
@@ -61,6 +65,13 @@ class Scans:
         for section in self._model.sections.values():
             section.refreshing = section.key in busy
 
+    def _has_folder(self, section: int, path: str) -> bool:
+        """Whether it is a folder of the library, or holds one of its files, letter by letter."""
+        folder = _bare(path)
+        files = (part.file for item in self._model.items.values() if item.section == section for part in item.parts)
+        roots = (_bare(location) for location in self._model.sections[section].locations)
+        return folder in roots or any(file.startswith((folder + "/", folder + "\\")) for file in files)
+
     def queued(self, section: int) -> int:
         """How many found items are still being processed."""
         return sum(1 for unseen in self.unseen if unseen.section == section and unseen.item is not None)
@@ -75,4 +86,8 @@ class Scans:
 
 
 def _below(file: str, path: str | None) -> bool:
-    return path is None or posixpath.dirname(file).startswith(path.rstrip("/") or "/")
+    return path is None or file.startswith((_bare(path) + "/", _bare(path) + "\\"))
+
+
+def _bare(path: str) -> str:
+    return path.rstrip("/\\")

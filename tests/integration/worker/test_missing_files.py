@@ -140,6 +140,7 @@ def test_missing_scan_asks_for_the_folder_once(bench: Bench) -> None:
     """One request for the right folder of the right library within ten minutes; what it brings in is written."""
     bench.stash.configure(missingScan=True, plexPathMap="/data => /films/all")
     bench.plex.add_section("Others", key=2, locations=("/others", "/film"))
+    bench.plex.add_item(1, file="/films/all/acme/two.mp4")
     film = bench.film(in_plex=False, path="/data/acme/one.mp4")
     bench.edit(film.scene)
     bench.live(590)
@@ -157,6 +158,71 @@ def test_missing_scan_finds_what_plex_had_not_seen(bench: Bench) -> None:
     bench.edit(film.scene)
     bench.live(65)
     assert [item.title for item in bench.plex.items.values()] == ["Film 1"]
+
+
+#: Platform, the library's folder, path map, the file in Stash, another one in Plex, the file's folder in Plex, and the
+#: folder to be scanned.
+SPELLED = {
+    "Windows": (
+        "Windows", "D:\\Media", "/data => D:\\Media", "/data/Acme/Sub/one.mp4", "D:\\Media\\Acme\\two.mp4",
+        "D:\\Media\\Acme\\Sub", "D:\\Media\\Acme",
+    ),
+    "Windows, typed otherwise": (
+        "Windows", "D:\\Media\\", '"/data/" -> "d:/media/"', "/data/acme/one.mp4", "D:\\Media\\ACME\\two.mp4",
+        "D:\\Media\\ACME", "D:\\Media\\ACME",
+    ),
+    "a whole drive": (
+        "Windows", "D:\\", "/data => D:", "/data/new/one.mp4", "D:\\other\\two.mp4", "D:\\new", "D:\\"
+    ),
+    "a UNC share": (
+        "Windows", "\\\\nas\\Share", "/data => \\\\NAS\\share", "/data/a/b/one.mp4", "\\\\nas\\Share\\a\\two.mp4",
+        "\\\\nas\\Share\\a\\b", "\\\\nas\\Share\\a",
+    ),
+    "a UNC share in both": (
+        "Windows", "\\\\nas\\share\\", "", "\\\\NAS\\share\\new\\one.mp4", "", "\\\\nas\\share\\new", "\\\\nas\\share\\"
+    ),
+    "macOS": (
+        "MacOSX", "/Volumes/Vide\u0301os", "/data => /volumes/vid\u00e9os", "/data/\u00e9t\u00e9/one.mp4",
+        "/Volumes/Vide\u0301os/E\u0301te\u0301/sub/two.mp4", "/Volumes/Vide\u0301os/E\u0301te\u0301",
+        "/Volumes/Vide\u0301os/E\u0301te\u0301",
+    ),
+    "a slash at the end": (
+        "Linux", "/media/", "/data => /media", "/data/new/one.mp4", "/media/other/two.mp4", "/media/new", "/media/"
+    ),
+    "another case is another folder": (
+        "Linux", "/media", "/data => /media", "/data/Acme/one.mp4", "/media/acme/two.mp4", "/media/Acme", "/media"
+    ),
+    "two folders deep": (
+        "Linux", "/media", "/data => /media", "/data/a/b/c/one.mp4", "/media/a/x/y/two.mp4", "/media/a/b/c", "/media/a"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_what_plex_is_asked_to_scan_is_spelled_as_plex_spells_it(bench: Bench, name: str) -> None:
+    """The nearest folder that Plex has, in its case, Unicode form and slashes: it finds the file, and no other would."""
+    platform, location, path_map, stash_path, there, place, folder = SPELLED[name]
+    bench.plex.platform = platform
+    bench.plex.sections[1].locations = (location,)
+    bench.stash.configure(missingScan=True, plexPathMap=path_map)
+    if there:
+        bench.plex.add_item(1, file=there)
+    film = bench.film(in_plex=False, path=stash_path)
+    slash = "\\" if "\\" in place else "/"
+    bench.plex.scan_adds(1, f"{place}{slash}one.mp4", size=1_000_001, duration_ms=60_000)
+    bench.edit(film.scene)
+    bench.live(65)
+    assert bench.plex.scans == [(1, folder)]
+    assert "Film 1" in [item.title for item in bench.plex.items.values()]
+
+
+def test_many_missing_scenes_ask_for_each_folder_once(bench: Bench) -> None:
+    """Scenes of new folders below one that Plex has share one request."""
+    bench.stash.configure(missingScan=True)
+    films = [bench.film(in_plex=False, path=f"/films/new {number}/one.mp4") for number in range(30)]
+    bench.edit(*[film.scene for film in films])
+    bench.live(65)
+    assert bench.plex.scans == [(1, "/films")]
 
 
 @pytest.mark.parametrize(
