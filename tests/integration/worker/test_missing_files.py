@@ -200,7 +200,7 @@ SPELLED = {
 
 @pytest.mark.parametrize("name", SPELLED)
 def test_what_plex_is_asked_to_scan_is_spelled_as_plex_spells_it(bench: Bench, name: str) -> None:
-    """The nearest folder that Plex has, in its case, Unicode form and slashes: it finds the file, and no other would."""
+    """The nearest folder that Plex has, in its case, Unicode form and slashes: it finds the file, no other would."""
     platform, location, path_map, stash_path, there, place, folder = SPELLED[name]
     bench.plex.platform = platform
     bench.plex.sections[1].locations = (location,)
