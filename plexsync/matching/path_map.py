@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from plexsync.model.paths import common_suffix, components, fold, normal_path
+from plexsync.model.paths import common_suffix, components, fold, fold_path, ignores_case, normal_path
 
 #: Pairs that make a learned rule evidence, if none contradicts it.
 MIN_PAIRS = 5
@@ -75,11 +75,12 @@ class LearnedMap:
 def apply_map(path: str, path_map: Iterable[tuple[str, str]]) -> str:
     """Return the normal Plex path that the user's pairs give for ``path`` in Stash; unchanged if no pair applies.
 
-    The longest prefix wins. Prefixes end at whole components, and with a drive letter they ignore case, as in Windows.
+    The longest prefix wins. Prefixes end at whole components. With a drive letter or a UNC host they ignore case, as in
+    Windows.
     """
     normal = normal_path(path)
     for stash, plex in sorted(path_map, key=lambda pair: -len(components(normal_path(pair[0])))):
-        moved = _moved(normal, _prefix(stash), _prefix(plex))
+        moved = _moved(normal, _prefix(stash), _prefix(plex), any_case=ignores_case(stash.strip()))
         if moved is not None:
             return moved
     return normal
@@ -89,9 +90,35 @@ def sole_source(path: str, path_map: Sequence[tuple[str, str]]) -> bool:
     """Return whether the map leads no other path to where it leads ``path``: several disks may be one in Plex."""
     normal = normal_path(path)
     target = apply_map(normal, path_map)
-    sources = (_moved(target, _prefix(plex), _prefix(stash)) for stash, plex in path_map)
+    sources = (
+        _moved(target, _prefix(plex), _prefix(stash), any_case=ignores_case(plex.strip())) for stash, plex in path_map
+    )
     others = (source for source in sources if source is not None and source != normal)
     return all(apply_map(source, path_map) != target for source in others)
+
+
+def as_plex_spells(
+    path_map: Iterable[tuple[str, str]], locations: Sequence[str], *, fold_case: bool
+) -> tuple[tuple[str, str], ...]:
+    """Return the user's pairs with the Plex side in the case of ``locations``, Plex's own folders, if case is ignored.
+
+    ``fold_case``: Plex's platform ignores case; with a drive letter or a UNC host case is ignored on any.
+    """
+    folders = [location for location in locations if fold_case or ignores_case(location)]
+    return tuple((stash, _respelled(plex, folders)) for stash, plex in path_map)
+
+
+def _respelled(plex: str, folders: Iterable[str]) -> str:
+    typed, best = components(normal_path(plex.strip())), plex
+    deepest = 0
+    for folder in folders:
+        normal = normal_path(folder)
+        spelled = components(normal)
+        depth = min(len(typed), len(spelled))
+        if depth > deepest and list(map(fold_path, typed[:depth])) == list(map(fold_path, spelled[:depth])):
+            root = "/" if normal.startswith("/") else ""
+            deepest, best = depth, root + "/".join(spelled[:depth] + typed[depth:])
+    return best
 
 
 def pair_of(stash_path: str, plex_path: str) -> Pair | None:
@@ -201,15 +228,11 @@ def _typable(prefix: str) -> bool:
     return prefix == prefix.strip() and ";" not in prefix and "=>" not in prefix
 
 
-def _has_drive(path: str) -> bool:
-    return len(path) > 1 and path[1] == ":" and path[0].isalpha()
-
-
-def _moved(path: str, stash_prefix: str, plex_prefix: str) -> str | None:
+def _moved(path: str, stash_prefix: str, plex_prefix: str, *, any_case: bool = False) -> str | None:
     """Return ``path`` with ``stash_prefix`` replaced, None if it is not below that prefix. All paths are normal."""
     head, tail = components(stash_prefix), components(path)
     same = tail[: len(head)] == head
-    if not same and _has_drive(stash_prefix):
+    if not same and (any_case or ignores_case(stash_prefix)):
         same = [fold(part) for part in tail[: len(head)]] == [fold(part) for part in head]
     if not same or not stash_prefix or (path.startswith("/") != stash_prefix.startswith("/") and stash_prefix != "/"):
         return None

@@ -85,7 +85,7 @@ def _problem(unknown: Sequence[str], others: Sequence[Section], movies: Sequence
     if others:
         kinds = ", ".join(f'"{other.title}" is of the type {_type_name(other)}' for other in others)
         sentences.append(
-            f'The library {kinds}; PlexSync syncs only libraries of the type Movies ("Other Videos" is of that type).'
+            f"The library {kinds}; PlexSync syncs only libraries of the type Movies (Other Videos is of that type)."
         )
     if unknown:
         sentences.append("Plex has no movie library " + " or ".join(f'"{name}"' for name in unknown) + ".")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from plexsync.model.paths import base_name, name_key, spellings
+from plexsync.model.paths import base_name, components, name_key, slashed, spellings
 from plexsync.model.scene import Scene, SceneFile, epoch
 from plexsync.stash.listing import Listings
 from plexsync.stash.queries import FILES, NAMED, RUN_OPERATION, SCENE, SETTINGS, log_arguments, name_pattern
@@ -107,6 +107,13 @@ class Stash(Listings):
         """Return the number of scenes that match ``scene_filter``."""
         query = "query($scenes: SceneFilterType) { findScenes(filter: {per_page: 0}, scene_filter: $scenes) { count } }"
         return int(part(self.ask(query, {"scenes": dict(scene_filter)}), "findScenes", "count"))
+
+    def scenes_below(self, folder: str, any_case: bool) -> int:
+        """Return the number of scenes with a file below ``folder``, whichever slashes it and Stash have."""
+        names = ("|".join(sorted(map(name_pattern, spellings(name)))) for name in components(slashed(folder)))
+        pattern = r"^[/\\]*" + r"[/\\]+".join([*(f"({name})" for name in names), ""])
+        value = ("(?i)" if any_case else "") + pattern
+        return self.count({"path": {"value": value, "modifier": "MATCHES_REGEX"}})
 
     def sample(self, n: int, seed: int = 1) -> list[Scene]:
         """Return up to ``n`` scenes from all over the library: the same ones for the same ``seed`` and library."""

@@ -98,6 +98,7 @@ class Planner:
         self._stash_files = StashFiles(clock)
         self._scanned: dict[tuple[int, str], float] = {}
         self.sections: tuple[Section, ...] = ()
+        self.path_map = settings.path_map
         self.stash = stash
         self.client = client
         self.library = library
@@ -129,6 +130,8 @@ class Planner:
             return None
         refresh = self.library.refresh(self.settings.libraries, missing=missing)
         self._refreshed, self.sections = now, refresh.sections
+        locations = [location for section in refresh.sections for location in section.locations]
+        self.path_map = path_map.as_plex_spells(self.settings.path_map, locations, fold_case=self.library.fold_case)
         return refresh
 
     def stale(self) -> None:
@@ -172,7 +175,7 @@ class Planner:
             scene_id: tuple(Remembered(record.rating_key, record.path, record.stash_path) for record in of_scene)
             for scene_id, of_scene in records.items()
         }
-        known = Known(self.settings.path_map, self.learned(), remembered)
+        known = Known(self.path_map, self.learned(), remembered)
         return _claiming(known, {record.rating_key: record for of_scene in records.values() for record in of_scene})
 
     def learned(self) -> path_map.LearnedMap:

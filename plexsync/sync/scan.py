@@ -87,7 +87,7 @@ def spelled(
 def _wanted(planner: Planner, scene: Scene) -> Iterator[Wanted]:
     fold_case = _folds_case(planner)
     for file in scene.files:
-        paths = (apply_map(file.path, planner.settings.path_map), *planner.learned().translate(file.path))
+        paths = (apply_map(file.path, planner.path_map), *planner.learned().translate(file.path))
         for folder in dict.fromkeys(posixpath.dirname(path) for path in paths):
             for section in planner.sections:
                 if place := within(folder, section, fold_case=fold_case):

@@ -19,6 +19,7 @@ from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, display_name, setup_problem
 from plexsync.plex.sections import choose, of_movies
 from plexsync.status import counted
+from plexsync.tasks.map_check import Judge
 
 #: Scenes in the sample, and scenes without a certain match that are listed with the reason.
 SAMPLE, REASONS = 50, 3
@@ -102,7 +103,7 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     if not movies:
         raise SetupError(
             "Plex has no library of the type Movies, the only type that PlexSync writes to. Create one in Plex:"
-            ' "Other Videos", which is of that type, is usually the right choice.'
+            " Other Videos, which is of that type, is usually the right choice."
         )
     names = ", ".join(section.title for section in movies)
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
@@ -134,8 +135,13 @@ def _check_sample(app: App, scenes: Sequence[Scene], settings: Settings, finding
 
 
 def _check_paths(app: App, settings: Settings, findings: Findings) -> None:
-    """Suggest the path map that was learned from the matches of the sample and earlier ones."""
-    suggested = path_map.suggestion(app.connect_plex().learned())
+    """Judge the user's path map, and suggest the one that was learned from the matches of the sample and earlier."""
+    planner = app.connect_plex()
+    locations = [location for section in planner.sections for location in section.locations]
+    judge = Judge(app.stash.scenes_below, locations, planner.library.fold_case, settings.log_hide_paths)
+    for problem in judge.problems(settings.path_map):
+        findings.warn(problem)
+    suggested = path_map.suggestion(planner.learned())
     findings.facts["path_map"] = suggested
     if not suggested:
         findings.good("No path map to suggest: the paths agree, or too few files match to learn from.")

@@ -111,6 +111,65 @@ def test_the_suggested_path_map_works(bench: Bench) -> None:
     assert {candidate.evidence.value for match in matches.values() for candidate in match.items} == {"equal path"}
 
 
+WRONG_MAPS = {
+    "swapped": (
+        "/media/films => /data",
+        'has its sides swapped; the path in Stash comes first: write "/data => /media/films"',
+    ),
+    "the second one swapped": (
+        "/data/Studio 0 => /media/films/Studio 0; /media/films/ -> /data/",
+        'has its sides swapped; the path in Stash comes first: write "/data/ => /media/films/"',
+    ),
+    "no folder of Plex": (
+        "/data => /films",
+        'leads to no folder of a library in use: its second path must be in "/media/films"',
+    ),
+    "another case": ("/DATA => /media/films", "spells its first path in another case than Stash: write it as Stash"),
+    "no folder of Stash": (
+        "/nothing => /media/films",
+        "applies to no scene: write the folder's path as Stash shows it",
+    ),
+}
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["shown", "hidden"])
+@pytest.mark.parametrize("name", WRONG_MAPS)
+def test_a_path_map_that_cannot_be_right(bench: Bench, name: str, hidden: bool) -> None:
+    """One warning says which part is wrong, what is wrong with it and what to write; hidden paths stay hidden."""
+    text, says = WRONG_MAPS[name]
+    moved(bench)
+    bench.plex.sections[1].locations = ("/media/films",)
+    bench.stash.configure(plexPathMap=text, logHidePaths=hidden)
+    result = checked(bench)
+    number = text.count(";") + 1
+    assert [line.startswith(f'Part {number} of "Path map" ') for line in bench.log.of("warning")] == [True]
+    assert (says if not hidden else says.split(":")[0]) in bench.log.of("warning")[0]
+    if hidden:
+        assert "/" not in bench.log.of("warning")[0]
+    assert result["ok"]
+    assert result["sample"]["matched"] == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "platform", "location"),
+    [
+        ("/data => /media/films", "Linux", "/media/films/"),
+        ("/data/ => /media", "Linux", "/media/films"),
+        ("'/data' = '/MEDIA/films'", "MacOSX", "/media/films"),
+        ("\\data => //media/films", "Linux", "/media/films"),
+        ("/ => /media/films", "Linux", "/media/films"),
+    ],
+)
+def test_a_path_map_that_can_be_right(bench: Bench, text: str, platform: str, location: str) -> None:
+    """However it is written, a map that leads from files in Stash to a folder of Plex is worth no warning."""
+    moved(bench)
+    bench.plex.platform = platform
+    bench.plex.sections[1].locations = (location,)
+    bench.stash.configure(plexPathMap=text)
+    assert checked(bench)["ok"]
+    assert bench.log.of("warning") == []
+
+
 def test_hidden_paths(bench: Bench) -> None:
     """With "Hide names in the log" the log has neither paths nor titles; the answer still has the map."""
     moved(bench)

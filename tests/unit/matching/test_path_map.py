@@ -18,6 +18,7 @@ from plexsync.matching.path_map import (
     PrefixRule,
     Tally,
     apply_map,
+    as_plex_spells,
     learned_from,
     pair_of,
     sole_source,
@@ -59,6 +60,10 @@ NESTED = (("/data", "/media"), ("/data/films", "/films"), ("/data/films/hd", "/h
         ("/b/x.mp4", (("a", "/f"),), "/b/x.mp4"),
         ("/data/x.mp4", (("/data", "D:\\films"),), "D:/films/x.mp4"),
         ("\\\\nas\\share\\x.mp4", (("\\\\nas\\share", "/share"),), "/share/x.mp4"),
+        ("\\\\NAS\\Share\\x.mp4", (("\\\\nas\\share\\", "/share"),), "/share/x.mp4"),
+        ("//nas/share/x.mp4", (("//NAS/share", "/share"),), "/share/x.mp4"),
+        ("\\\\nas/share\\x.mp4", (("//NAS\\share/", "/share\\films/"),), "/share/films/x.mp4"),
+        ("/nas/share/x.mp4", (("/NAS/share", "/share"),), "/nas/share/x.mp4"),
         ("/cafe\u0301/x.mp4", (("/caf\u00e9", "/c"),), "/c/x.mp4"),
         ("data/x.mp4", (("/data", "/media"),), "data/x.mp4"),
         ("/data/x.mp4", (("", "/media"),), "/data/x.mp4"),
@@ -106,6 +111,25 @@ def test_pairs(stash: str, plex: str, prefixes: tuple[str, str] | None) -> None:
     """Two paths of one file are cut after their longest common suffix."""
     pair = pair_of(stash, plex)
     assert (pair and (pair.stash_prefix, pair.plex_prefix)) == prefixes
+
+
+@pytest.mark.parametrize(
+    ("typed", "folders", "fold_case", "wanted"),
+    [
+        ("\\\\NAS\\share\\films", ["\\\\nas\\Share"], False, "/nas/Share/films"),
+        ("d:/media/", ["D:\\Media\\Films", "E:\\"], False, "D:/Media"),
+        ("d:\\media\\films\\x", ["D:\\", "D:\\Media\\Films"], True, "D:/Media/Films/x"),
+        ("/volumes/films", ["/Volumes/Films"], True, "/Volumes/Films"),
+        ("/volumes/films", ["/Volumes/Films"], False, "/volumes/films"),
+        ("/other", ["/Volumes/Films"], True, "/other"),
+        ("/media/", [], True, "/media/"),
+    ],
+)
+def test_the_plex_side_is_spelled_as_plex_spells_it(
+    typed: str, folders: list[str], fold_case: bool, wanted: str
+) -> None:
+    """Where case does not matter the library's own folder gives it: the paths are then equal letter by letter."""
+    assert as_plex_spells((("/s", typed),), folders, fold_case=fold_case) == (("/s", wanted),)
 
 
 def pairs(stash: str, plex: str, count: int = MIN_PAIRS, first: int = 0) -> list[Pair]:

@@ -84,7 +84,7 @@ def test_a_library_of_another_type_is_told_as_such(text: str, says: tuple[str, .
     with pytest.raises(SetupError) as caught:
         choose(SPELLED, read_settings({"plexLibraries": text})[0].libraries)
     assert all(words in str(caught.value) for words in says)
-    assert '"Other Videos" is of that type' in str(caught.value)
+    assert "(Other Videos is of that type)" in str(caught.value)
 
 
 @pytest.mark.parametrize(("text", "unknown"), [("Other", '"Other"'), ("Movies, Nope, Videos", '"Nope" or "Videos"')])
