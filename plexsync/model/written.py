@@ -6,7 +6,7 @@ Knows nothing of requests, servers or databases.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plexsync.model.fields import Value, fingerprint, tags_of
 from plexsync.model.item import LIST_FIELDS, Item
@@ -21,11 +21,16 @@ class Written:
 
     ``ours``: field -> fingerprints of those values, the newest last, at most ``MAX_REMEMBERED``. ``names``: list field
     -> the tags sent last. ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored).
+    ``own``: the fields that the item's present scene itself filled. ``before``: field -> the value before PlexSync's
+    first write to it. ``refused``: field or image -> fingerprint of the value that Plex refused.
     """
 
     ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kept: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    before: Mapping[str, Value] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def intended(written: Written, changes: Sequence[Change]) -> Written:
         if change.field in LIST_FIELDS:
             mine = _mine(change)
             names[change.field] = tuple(dict.fromkeys((*names.get(change.field, ()), *mine)))
-    return Written(ours, names, dict(written.kept))
+    return replace(written, ours=ours, names=names)
 
 
 def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:
@@ -73,7 +78,7 @@ def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str
             ours[change.field] = _latest(ours.get(change.field, ()), now)
             if change.field in LIST_FIELDS:
                 names[change.field] = _with_new(names.get(change.field, ()), change, after)
-    return Written(ours, names, kept)
+    return replace(written, ours=ours, names=names, kept=kept)
 
 
 def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
