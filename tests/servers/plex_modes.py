@@ -32,6 +32,7 @@ class Modes:
     drop_updates: edits answer 200 and change nothing. upload_locks: an upload locks thumb or art by itself.
     edit_delay, poster_delay: the request is carried out after the delay even if its client went away.
     total_off: added to the totalSize of every listing. first_page_only: every page begins at the first row.
+    locks_stick: locks are kept (False: accepted and forgotten).
     lose_rows: so many of the last rows are missing from every listing, and from its total. max_ids: a read that names
     more items gets 414. section_ids: replies about items name their section. json_default: JSON unless asked for XML.
     """
@@ -59,6 +60,7 @@ class Modes:
     token_mode: str = "required"
     refresh_method: str = "GET"
     drop_updates: bool = False
+    locks_stick: bool = True
     upload_locks: bool = False
     edit_delay: float = 0.0
     poster_delay: float = 0.0
