@@ -64,6 +64,11 @@ TROUBLES = (
     by_setting("plexUrl", "ftp://plex:32400"),
     by_setting("plexUrl", "http//plex"),
     by_setting("plexLibraries", "Films, Nope", "Nope", 'Its movie libraries: "Films"'),
+    by_setting(
+        "plexLibraries", "Films, tv shows", '"TV Shows" is of the type TV Shows', "only libraries of the type Movies"
+    ),
+    by_setting("plexToken", "http://plex:32400/web/index.html", "a text without a token in it"),
+    by_setting("plexUrl", "https://app.plex.tv/desktop/#!/", "is the address of Plex's website"),
     by_mode("refused_401", "401", "Plex token"),
     by_mode("expired_498", "498", "Plex token"),
     by_mode("forbidden_writes_403", "403", "owner"),
@@ -78,6 +83,7 @@ TROUBLES = (
 def test_everything_pauses_until_it_is_fixed(bench: Bench, trouble: Trouble) -> None:
     """One sentence, in ``problem`` and once in the log; rows unchanged; a minute after the fix all is written."""
     films = bench.films(3)
+    bench.plex.add_section("TV Shows", key=9, type="show")
     bench.edit(*[film.scene for film in films])
     before = [bench.job(film.scene) for film in films]
     trouble.begin(bench)
