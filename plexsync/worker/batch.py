@@ -200,14 +200,15 @@ class Batch:
             elif match.verdict == "low":
                 self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
             else:
-                self._missing(job, match)
+                self._missing(job, match, in_doubt=not planner.library.complete)
         self._app.state.await_files(awaited)
         scan.ask(planner, self._to_scan, self._app.log)
         return chosen
 
-    def _missing(self, job: Job, match: Match) -> None:
+    def _missing(self, job: Job, match: Match, *, in_doubt: bool) -> None:
+        """Settle a scene without an item. ``in_doubt``: Plex may have it, not every library was listed completely."""
         settings, scene = self._settings, self._scenes[job.id]
-        if settings.missing_ignore:
+        if settings.missing_ignore and not in_doubt:
             self._app.log.debug("skipped scene, not in Plex", **named(scene))
             self.settled.append(Settlement.done(job, "skipped"))
             return

@@ -136,6 +136,20 @@ def test_missing_ignore_ends_the_job(bench: Bench) -> None:
     assert bench.status()["totals"] == {"synced": 1, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 1}
 
 
+def test_missing_ignore_waits_for_the_whole_index(bench: Bench) -> None:
+    """While a library was not listed completely, a scene that is not found waits: it may be in Plex all the same."""
+    bench.stash.configure(missingIgnore=True)
+    film = bench.film(in_plex=False, path="/data/acme/one.mp4")
+    item = bench.arrives(film.scene, "/films/elsewhere/one.mp4")
+    bench.plex.modes.total_off = 1
+    bench.edit(film.scene)
+    bench.live(120)
+    assert bench.count("waiting") == 1
+    bench.plex.modes.total_off = 0
+    bench.live(3700)
+    assert bench.title(item) == "Film 1"
+
+
 def test_missing_scan_asks_for_the_folder_once(bench: Bench) -> None:
     """One request for the right folder of the right library within ten minutes; what it brings in is written."""
     bench.stash.configure(missingScan=True, plexPathMap="/data => /films/all")
