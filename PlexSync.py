@@ -1,9 +1,14 @@
-"""Start PlexSync: Stash's protocol on stdin, or the command line. Kept tiny: Python caches no bytecode for it."""
+"""Start PlexSync: Stash's protocol on stdin, or the command line.
+
+Kept tiny, because Python caches no bytecode for it, and readable for Python 3.6, which is told what PlexSync needs.
+"""
 
 import sys
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one starts it all the same
+        from plexsync.core.old_python import main
+    elif len(sys.argv) > 1:
         from plexsync.cli import main
     else:
         import gc

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from stashapi.stashapp import StashInterface
 
 from plexsync.core.connection import Connection
-from plexsync.model.errors import StashUnavailable
+from plexsync.model.errors import NO_TLS, StashUnavailable
 
 logging.getLogger("stashapi").setLevel(logging.CRITICAL)
 # Stash's own certificate is nearly always self-signed.
@@ -33,6 +33,10 @@ class StashRefused(StashUnavailable):
     def __init__(self, message: str, *, invalid: bool = False) -> None:
         super().__init__(message)
         self.invalid = invalid
+
+
+class _NoTls(requests.exceptions.SSLError):
+    """Stash is to be reached by https, and this Python has no ssl module."""
 
 
 class _KeepOurCookie(DefaultCookiePolicy):
@@ -53,7 +57,10 @@ class _Adapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = self._timeout
         self._sent()
-        response = super().send(request, *args, **kwargs)
+        try:
+            response = super().send(request, *args, **kwargs)
+        except ImportError as error:  # urllib3's for https where Python has no ssl module
+            raise _NoTls(NO_TLS, request=request) from error
         problem = _problem(response, cover=request.method == "GET")
         if problem is not None:
             response.close()
@@ -211,6 +218,8 @@ class Link:
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "timeout"
+    if isinstance(error, _NoTls):
+        return NO_TLS
     if isinstance(error, requests.exceptions.SSLError):
         return "the TLS connection failed"
     return "the connection failed" if isinstance(error, requests.ConnectionError) else type(error).__name__
