@@ -75,5 +75,9 @@ class StashUnavailable(PlexSyncError):
         self.refused = refused
 
 
+class StashNeedsTls(StashUnavailable):
+    """Stash is to be reached by https, and this Python has no ssl module."""
+
+
 class LocalError(PlexSyncError):
     """This machine failed: a full disk, a missing permission, a locked or damaged database."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from plexsync.core import environment
 from plexsync.core.connection import Connection, read_connection
-from plexsync.model.errors import NO_TLS, StashUnavailable
+from plexsync.model.errors import NO_TLS, StashNeedsTls, StashUnavailable
 from plexsync.stash.queries import RUN_OPERATION, SETTINGS, log_arguments
 from plexsync.stash.reading import plugin_settings
 
@@ -21,8 +21,8 @@ MOST = 1_000_000
 FETCH_ERRORS = (OSError, http.client.HTTPException, ValueError)
 
 
-class NoTls(OSError):
-    """The address is https, and this Python has no ssl module."""
+class _NoTls(OSError):
+    """Python has no ssl module."""
 
 
 class LiteStash:
@@ -66,8 +66,9 @@ class LiteStash:
             status, text = fetch(connection.base, "POST", "/graphql", _headers(connection), body, verify=False)
             answer = json.loads(text) if status == 200 else {}
         except FETCH_ERRORS as error:
-            why = NO_TLS if isinstance(error, NoTls) else type(error).__name__
-            raise StashUnavailable(f"Stash is unreachable at {connection.base} ({why})") from None
+            if isinstance(error, _NoTls):
+                raise StashNeedsTls(f"Stash is unreachable at {connection.base}: {NO_TLS}") from None
+            raise StashUnavailable(f"Stash is unreachable at {connection.base} ({type(error).__name__})") from None
         if status in (401, 403) or 300 <= status < 400:
             raise StashUnavailable(f"Stash rejected the login (status {status})", refused=True)
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
@@ -114,6 +115,6 @@ def _secure_link(host: str, port: int | None, verify: bool) -> http.client.HTTPC
     try:
         import ssl
     except ImportError:
-        raise NoTls(NO_TLS) from None
+        raise _NoTls(NO_TLS) from None
     context = ssl.create_default_context() if verify else ssl._create_unverified_context()
     return http.client.HTTPSConnection(host, port, context=context)

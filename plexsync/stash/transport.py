@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from stashapi.stashapp import StashInterface
 
 from plexsync.core.connection import Connection
-from plexsync.model.errors import NO_TLS, StashUnavailable
+from plexsync.model.errors import NO_TLS, StashNeedsTls, StashUnavailable
 
 logging.getLogger("stashapi").setLevel(logging.CRITICAL)
 # Stash's own certificate is nearly always self-signed.
@@ -36,7 +36,7 @@ class StashRefused(StashUnavailable):
 
 
 class _NoTls(requests.exceptions.SSLError):
-    """Stash is to be reached by https, and this Python has no ssl module."""
+    """Python has no ssl module."""
 
 
 class _KeepOurCookie(DefaultCookiePolicy):
@@ -165,6 +165,8 @@ class Link:
             if self._interface is None:
                 self._interface = _Interface(self.connection, self._prepare)
             answer = dict(self._interface.call_GQL(query, dict(variables or {})))
+        except _NoTls:
+            raise StashNeedsTls(f"Stash is unreachable at {self.connection.base}: {NO_TLS}") from None
         except requests.RequestException as error:
             raise StashUnavailable(f"Stash is unreachable at {self.connection.base} ({_reason(error)})") from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -218,8 +220,6 @@ class Link:
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "timeout"
-    if isinstance(error, _NoTls):
-        return NO_TLS
     if isinstance(error, requests.exceptions.SSLError):
         return "the TLS connection failed"
     return "the connection failed" if isinstance(error, requests.ConnectionError) else type(error).__name__
