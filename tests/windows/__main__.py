@@ -1,0 +1,15 @@
+"""Run the checks: ``python -m tests.windows [NAME ...]``. The last line counts those that held."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.windows import checks
+
+if __name__ == "__main__":
+    os.environ.pop("PLEXSYNC_DATA_DIR", None)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        sys.exit(checks.main(sys.argv[1:], sys.executable, Path(folder)))
