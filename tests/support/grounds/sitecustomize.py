@@ -67,7 +67,7 @@ def refuse(path: str) -> None:
 def opened() -> set[str]:
     """Return the files that this process has open."""
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self") else ():
         try:
             found.add(os.readlink(f"/proc/self/fd/{name}"))
         except OSError:

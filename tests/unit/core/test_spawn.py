@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -158,8 +157,16 @@ class Windows:
         self.calls.append({"command": command, **given})
         if given["creationflags"] & self.refused:
             raise PermissionError("access is denied")
-        self.stdin = io.BytesIO() if given["stdin"] == subprocess.PIPE else None
+        self.said = b""
+        self.stdin = self if given["stdin"] == subprocess.PIPE else None
         return self
+
+    def write(self, data: bytes) -> None:
+        """Take what is sent to stdin."""
+        self.said += data
+
+    def close(self) -> None:
+        """End stdin."""
 
 
 @pytest.mark.parametrize(
@@ -208,3 +215,13 @@ def test_windows_says_when_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(subprocess, "Popen", Windows(0x08000200))
     with pytest.raises(PermissionError):
         spawn.detached(["python"])
+
+
+def test_windows_passes_a_secret_on_by_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither command line nor environment has it: both are visible to others."""
+    windows = Windows(0)
+    monkeypatch.setattr(subprocess, "Popen", windows)
+    spawn.detached(["python", "idle"], "the-key")
+    (call,) = windows.calls
+    assert (call["command"], call["stdin"]) == (["python", "idle"], subprocess.PIPE)
+    assert windows.said == b"the-key"
