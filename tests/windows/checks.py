@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from plexsync.core import environment
+from plexsync.core import environment, locks
 from tests.support import interpreters
 from tests.windows.ground import Ground, until
 
 Check = Callable[[Path, str], None]
+
+#: Stash's API key.
+KEY = "kZ8-a-key-of-stash-4T"
 
 #: So many hooks, and so many of them at once.
 HOOKS, AT_ONCE = 200, 16
@@ -152,6 +155,22 @@ def an_idle_process_that_goes_on(folder: Path, python: str) -> None:
             assert until(ground.worker, "somebody who waits")
 
 
+def the_key_reaches_the_process_that_waits(folder: Path, python: str) -> None:
+    """Stash's API key, which is in no file, goes on from the process that worked to the one that waits."""
+    with Ground(folder, python) as ground:
+        ground.stash.credentials, ground.stash.api_key = ("somebody", "secret"), KEY
+        scene = ground.scene("first")
+        ground.edit(scene, "first")
+        ground.arrives(["first"])
+        first = until(ground.worker, "a worker")
+        until(lambda: not locks.WINDOWS or ground.worker() not in (0, first), "another process")
+        ground.stash.expire_sessions()
+        ground.stash.cookie_in_stdin = False
+        ground.edit(scene, "second")
+        ground.arrives(["second"])
+        assert [path.name for path in ground.folder.iterdir() if KEY.encode() in path.read_bytes()] == []
+
+
 def characters_of_other_scripts(folder: Path, python: str) -> None:
     """``status > file`` takes every character, whatever the code page is, and so do the documents for Stash."""
     with Ground(folder, python) as ground:
@@ -192,6 +211,7 @@ CHECKS: tuple[Check, ...] = (
     a_damaged_queue,
     a_killed_worker,
     an_idle_process_that_goes_on,
+    the_key_reaches_the_process_that_waits,
     characters_of_other_scripts,
     many_hooks,
     from_a_virtual_environment,

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from plexsync.core import environment, locks
 from tests.servers.plex import PlexServer
 from tests.servers.stash import StashServer
-from tests.servers.stash_hooks import HookResult, LogLine, parse_log_line, session_cookie, stdin_document
+from tests.servers.stash_hooks import HookResult, LogLine, parse_log_line, stdin_document
 
 T = TypeVar("T")
 
@@ -99,9 +99,7 @@ class Ground:
 
     def start(self, args: dict[str, Any]) -> subprocess.Popen[bytes]:
         """Start the plugin as Stash does, with three pipes."""
-        cookie = session_cookie(self.stash.new_cookie())
-        where = {"Scheme": "http", "Host": "127.0.0.1", "Port": self.stash.port, "SessionCookie": cookie}
-        document = stdin_document({**where, "Dir": str(self.stash.dir), "PluginDir": str(ENTRY.parent)}, args)
+        document = stdin_document(self.stash.connection(), args)
         pipe = subprocess.PIPE
         process = subprocess.Popen(
             [self.python, "-S", str(ENTRY)], stdin=pipe, stdout=pipe, stderr=pipe, env=self.env, cwd=ENTRY.anchor
