@@ -54,7 +54,7 @@ CORE_DEFERRED = {
     "plexsync.core.spawn": {"subprocess"},
     "plexsync.core.locks": {"errno"},
     "plexsync.core.locks_windows": {"msvcrt", "_winapi"},
-    "plexsync.core.old_python": {"json"},
+    "plexsync.core.unfit": {"json"},
 }
 
 #: Package -> what no module of it imports: it is handed values, and decides about them.

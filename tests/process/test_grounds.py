@@ -214,6 +214,24 @@ def test_a_stash_over_https_without_ssl_is_told(here: Installation, signs: Path)
     worker.communicate(timeout=PATIENCE)
 
 
+def test_a_python_without_sqlite_says_so(here: Installation, signs: Path) -> None:
+    """Hook, task, operation and command line answer in one sentence that names the module and where to choose another
+    Python; none of them dies with a traceback."""
+    (signs / "no sqlite3").touch()
+    for answer in (here.stash.run_hook("Scene.Update.Post", 1), here.stash.run_operation({"mode": "wake"})):
+        assert (answer.returncode, answer.stderr) == (0, "")
+        assert "built without the module sqlite3" in str(answer.error)
+    task = here.stash.run_task("sync_all")
+    assert task.error is not None
+    assert [(line.level, line.message) for line in task.log] == [("error", task.error)]
+    for command in ("status", "check-setup", "worker"):
+        words = [here.stash.python, str(PLUGIN), command, "--data-dir", str(here.folder)]
+        done = subprocess.run(words, capture_output=True, env={**os.environ, **here.stash.env}, check=False)
+        assert (done.returncode, done.stdout) == (1, b""), command
+        assert b"built without the module sqlite3" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
 #: Older Pythons on this machine, where pyenv keeps them.
 VERSIONS = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
 OLDER = [path for pattern in ("3.[6-9].*", "3.10.*") for path in sorted(VERSIONS.glob(f"{pattern}/bin/python3"))]

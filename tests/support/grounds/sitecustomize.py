@@ -7,7 +7,7 @@ It enters as ``tests/support/crash`` does: by ``PYTHONPATH``, or by ``start.py``
   renamed, as on Windows; a number in it says how often, nothing in it means always.
 * ``renames``: no file is renamed or replaced that this very process has open, as on Windows.
 * ``no locks``: the file system knows no ``flock``.
-* ``no ssl``: Python was built without the module ``ssl``.
+* ``no ssl``, ``no sqlite3``: Python was built without that module.
 """
 
 from __future__ import annotations
@@ -100,8 +100,9 @@ def lay(folder: str) -> None:
     os.replace, os.rename = renames(os.replace), renames(os.rename)
     if os.path.exists(os.path.join(folder, "no locks")):
         without_locks()
-    if os.path.exists(os.path.join(folder, "no ssl")):
-        sys.meta_path.insert(0, NoSsl())
+    for name in ("ssl", "sqlite3"):
+        if os.path.exists(os.path.join(folder, f"no {name}")):
+            sys.meta_path.insert(0, Without(name))
 
 
 def without_locks() -> None:
@@ -114,12 +115,15 @@ def without_locks() -> None:
     fcntl.flock = flock
 
 
-class NoSsl:
-    """Finds no ``ssl``."""
+class Without:
+    """Finds neither a module nor its core in C."""
+
+    def __init__(self, name: str) -> None:
+        self._names = (name, f"_{name}")
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Raise for what is not there, and leave the rest to Python."""
-        if name in ("ssl", "_ssl"):
+        if name in self._names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 

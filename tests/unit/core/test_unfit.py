@@ -1,4 +1,4 @@
-"""What a Python that is too old gets to read: everything on its way must be readable for Python 3.6."""
+"""What a Python that cannot run PlexSync gets to read: all on its way must be readable for Python 3.6."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.core import environment, old_python
+from plexsync.core import environment, unfit
 from plexsync.tasks.call import BUTTONS
 
-WAY = ("PlexSync.py", "plexsync/__init__.py", "plexsync/core/__init__.py", "plexsync/core/old_python.py")
+WAY = ("PlexSync.py", "plexsync/__init__.py", "plexsync/core/__init__.py", "plexsync/core/unfit.py")
 
 
 @pytest.mark.parametrize("name", WAY)
@@ -24,7 +24,7 @@ def test_the_way_to_the_sentence_is_readable_for_python_3_6(name: str) -> None:
 
 def test_the_buttons_are_those_of_the_tasks() -> None:
     """Stash shows a button's failure only where the log tells it."""
-    assert sorted(old_python.BUTTONS) == sorted(BUTTONS)
+    assert sorted(unfit.BUTTONS) == sorted(BUTTONS)
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,18 @@ def test_the_buttons_are_those_of_the_tasks() -> None:
 )
 def test_a_button_is_told_from_the_rest(raw: bytes, button: bool) -> None:
     """Hooks and operations hand their error to Stash, which shows it; nonsense is no button."""
-    assert old_python.is_button(raw) is button
+    assert unfit.is_button(raw) is button
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ImportError("no module", name="_sqlite3"), "built without the module sqlite3"),
+        (ImportError("no module", name="sqlite3"), "built without the module sqlite3"),
+        (ImportError("cannot import name 'x'", name="plexsync.core"), "incomplete or mixed (cannot import name 'x')"),
+    ],
+)
+def test_what_cannot_be_imported_is_told(error: ImportError, words: str) -> None:
+    """Where the version is right the sentence names the module that Python lacks, or the plugin's files."""
+    assert words in unfit.sentence(error)
+    assert "\n" not in unfit.sentence(error)
