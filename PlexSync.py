@@ -1,13 +1,23 @@
-"""Start PlexSync: Stash's protocol on stdin, or the command line. Kept tiny: Python caches no bytecode for it."""
+"""Start PlexSync: Stash's protocol on stdin, or the command line.
+
+Kept tiny, because Python caches no bytecode for it, and readable for Python 3.6, which is told what PlexSync needs.
+"""
 
 import sys
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        from plexsync.cli import main
-    else:
-        import gc
+    try:
+        if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one starts it all the same
+            raise ImportError
+        if len(sys.argv) > 1:
+            from plexsync.cli import main
+        else:
+            import gc
 
-        gc.disable()  # a hook lives for some 15 ms, and one collection would take 1 of them
-        from plexsync.entry import main
-    main()
+            gc.disable()  # a hook lives for some 15 ms, and one collection would take 1 of them
+            from plexsync.entry import main
+        main()
+    except ImportError as error:
+        from plexsync.core import unfit
+
+        unfit.tell(error)

@@ -74,6 +74,7 @@ class App:
         self._state: State | None = None
         self._client: PlexClient | None = None
         self._counted = [0, 0, 0]
+        self._connection = Connection()
         log.hide = True  # until the settings have been read
         self.stash = self._new_stash(self.connection())
 
@@ -91,8 +92,9 @@ class App:
     # -- Stash
 
     def connection(self) -> Connection:
-        """Return the connection in ``connection.json``, or the default one, with the API key."""
-        return read_connection(self.folder, self.api_key) or Connection(api_key=self.api_key)
+        """Return the connection in ``connection.json``, or the last one or the default one, with the API key."""
+        self._connection = read_connection(self.folder, self.api_key) or self._connection.with_key(self.api_key)
+        return self._connection
 
     def renew_stash(self) -> None:
         """Use the newest connection that a hook left: another cookie, another key or another Stash."""

@@ -6,10 +6,11 @@ Loads only what the command needs.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 
-from plexsync.core import environment
+from plexsync.core import environment, locks
 
 USAGE = """\
 PlexSync carries scene metadata from Stash to Plex. Without arguments it speaks Stash's plugin protocol on stdin.
@@ -27,11 +28,23 @@ The data folder is plugin_data/PlexSync beside Stash's config.yml. If it is not 
 def main() -> None:
     """Run one command and end the process: status 0, 1 if the command found a problem, 2 for wrong arguments."""
     environment.load_site()
+    for stream in (sys.stdout, sys.stderr):
+        _take_every_character(stream)
     status = run(sys.argv[1:])
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):  # None where there is no such stream
+            stream.flush()
     os._exit(status)
+
+
+def _take_every_character(stream: object) -> None:
+    """Make a stream print what its encoding lacks as ``\\uXXXX``, and a file or pipe on Windows take UTF-8.
+
+    There it would have the code page of the system's language, which lacks most scripts.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        as_utf8 = locks.WINDOWS and not stream.isatty() and not os.environ.get("PYTHONIOENCODING")
+        stream.reconfigure(encoding="utf-8" if as_utf8 else None, errors="backslashreplace")
 
 
 def run(words: list[str]) -> int:

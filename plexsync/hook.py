@@ -7,7 +7,7 @@ third-party module. Once the row is committed, the edit is safe.
 import os
 import time
 
-from plexsync.core import enqueue, environment, wake
+from plexsync.core import enqueue, environment, locks, wake
 from plexsync.core.event import Event, leave_connection, to_json
 from plexsync.core.sqlite import sqlite3
 
@@ -43,16 +43,25 @@ def handle(event: Event) -> str:
             f"PlexSync could not queue {name} in {folder} ({error}). Free disk space, or allow Stash to write there;"
             " the hourly catch-up will then find this edit.",
         )
+    problem = _follow_up(event, folder)
+    return to_json("error", f"PlexSync queued {name} but {problem}") if problem else to_json("output", "queued " + key)
+
+
+def _follow_up(event: Event, folder: str) -> str:
+    """Save the connection and, whatever becomes of that, wake the worker; return what went wrong, ``""`` if nothing."""
+    problem = ""
     try:
-        try:
-            leave_connection(event, folder)
-        finally:
-            wake.wake(folder)
+        leave_connection(event, folder)
+    except (OSError, ValueError) as error:
+        problem = f"could not save how to reach Stash ({error}). The next edit tries again."
+    try:
+        wake.wake(folder)
     except OSError as error:
-        return to_json(
-            "error", f"PlexSync queued {name} but could not start its worker ({error}). The next edit tries again."
-        )
-    return to_json("output", "queued " + key)
+        lacking = locks.lacking(error, folder)
+        if lacking:
+            return f"cannot sync it: {lacking}"
+        problem = f"could not start its worker ({error}). The next edit tries again."
+    return problem
 
 
 def _wake_to_repair(event: Event, folder: str) -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
-import logging.handlers
 import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from typing import Protocol, TextIO
 
 from plexsync.core import environment
@@ -88,34 +87,60 @@ class FileSink:
     """``plexsync.log``: JSON lines, rotated. An error is reported once through ``complain``; work continues."""
 
     def __init__(self, folder: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
+        self._path = os.path.join(folder, environment.LOG)
         self._clock = clock
         self._complain = complain
         self._failed = False
-        handler = logging.handlers.RotatingFileHandler(
-            os.path.join(folder, environment.LOG),
-            maxBytes=LOG_BYTES,
-            backupCount=LOG_FILES,
-            encoding="utf-8",
-            delay=True,
-        )
-        handler.handleError = self._broken  # type: ignore[method-assign]
-        self._handler = handler
+        self._file: FileIO | None = None
+        self._most = LOG_BYTES
 
     def write(self, level: str, line: str) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))
-        text = json.dumps({"time": at, "level": level, "message": line}, ensure_ascii=False)
-        clean = text.encode("utf-8", "replace").decode("utf-8")
-        self._handler.emit(logging.LogRecord("plexsync", logging.INFO, "", 0, clean, None, None))
+        text = json.dumps({"time": at, "level": level, "message": line}, ensure_ascii=False) + "\n"
+        try:
+            self._append(text.encode("utf-8", "replace"))
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                self._complain(f"failed to write {environment.LOG} ({error}); syncing continues without it.")
 
-    def _broken(self, record: logging.LogRecord) -> None:
-        if not self._failed:
-            self._failed = True
-            self._complain(f"failed to write {environment.LOG} ({sys.exc_info()[1]}); syncing continues without it.")
+    def _append(self, data: bytes) -> None:
+        file = self._opened()
+        size = file.tell()
+        if size and size + len(data) > self._most:
+            self.close()
+            self._most = LOG_BYTES if self._rotated() else size + LOG_BYTES // 10
+            file = self._opened()
+        if file.write(data) != len(data):
+            raise OSError("the disk is full")
+
+    def _opened(self) -> FileIO:
+        if self._file is None:
+            self._file = environment.patiently(FileIO, self._path, "a")
+        return self._file
+
+    def _rotated(self) -> bool:
+        """Begin a new file; return False where Windows renames none, because another program has it open."""
+        first, *older = (f"{self._path}.{number}" for number in range(LOG_FILES + 1))
+        try:
+            environment.publish(self._path, first)  # the newest first: where that fails, no older one is lost
+            for number in range(len(older) - 1, 0, -1):
+                if os.path.exists(older[number - 1]):
+                    environment.publish(older[number - 1], older[number])
+            environment.publish(first, older[0])
+        except OSError:
+            with contextlib.suppress(OSError):
+                if os.path.exists(first) and not os.path.exists(self._path):
+                    environment.publish(first, self._path)
+            return False
+        return True
 
     def close(self) -> None:
-        """Close the file; lines that a full disk did not accept are lost."""
-        with contextlib.suppress(OSError):
-            self._handler.close()
+        """Close the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 class StashSink:

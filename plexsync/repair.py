@@ -47,7 +47,7 @@ def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> 
             return _with_times(folder, conn)
         if not thorough or _is_whole(conn):
             return State(conn)
-    except sqlite3.DatabaseError as error:
+    except sqlite3.DatabaseError as error:  # the connection is closed: Windows renames no open file
         if not is_damaged(error):
             raise
     kept = set_aside(path, now)
@@ -59,9 +59,13 @@ def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> 
 
 
 def _with_times(folder: str, conn: sqlite3.Connection) -> State:
-    """Return a new state with the exported times of the last syncs."""
+    """Return a new state with the exported times of the last syncs; close the connection if that fails."""
     state = State(conn)
-    state.import_synced(status.read_timestamps(folder))
+    try:
+        state.import_synced(status.read_timestamps(folder))
+    except BaseException:
+        conn.close()
+        raise
     return state
 
 
@@ -70,7 +74,7 @@ def _is_whole(conn: sqlite3.Connection) -> bool:
     try:
         if conn.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
             return True
-    except sqlite3.Error:
+    except BaseException:
         conn.close()
         raise
     conn.close()
@@ -191,16 +195,26 @@ def _rows(path: str, sql: str) -> Iterator[tuple[Any, ...]]:
 
 
 def set_aside(path: str, now: float) -> str:
-    """Rename a database and the files beside it (WAL, shared memory); return the new path."""
+    """Rename a database and the files beside it (WAL, shared memory), all or none; return the new path.
+
+    Raise ``OSError`` if that is not possible, on Windows while another process has one of them open.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     kept = f"{path}.damaged-{stamp}"
     number = 0
     while os.path.exists(kept):
         number += 1
         kept = f"{path}.damaged-{stamp}-{number}"
-    for part in _PARTS:
-        if os.path.exists(path + part):
-            os.replace(path + part, kept + part)
+    moved: list[str] = []
+    try:
+        for part in _PARTS:
+            if os.path.exists(path + part):
+                environment.publish(path + part, kept + part)
+                moved.append(part)
+    except OSError:
+        for part in moved:  # a WAL must not be left to another database of that name
+            environment.publish(kept + part, path + part)
+        raise
     return kept
 
 

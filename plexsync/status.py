@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any
 
 from plexsync import __version__
-from plexsync.core import db, environment, wake
+from plexsync.core import db, environment, locks, wake
 from plexsync.queue import dead_letters, jobs
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.ledger import State
@@ -28,7 +28,7 @@ def status(folder: str, now: float) -> dict[str, Any]:
     queue, dead, catchup = _queue(folder)
     with closing(Meta.open(folder)) as meta:
         breaker, pause, stats = meta.breaker, meta.pause, meta.stats
-    pid = wake.running_pid(folder) if os.path.isdir(folder) else None
+    pid, lacking = _worker(folder)
     oldest = max(0, int(now - queue["oldest"])) if queue["oldest"] else 0
     return {
         "version": __version__,
@@ -46,9 +46,20 @@ def status(folder: str, now: float) -> dict[str, Any]:
         "worker": {"running": pid is not None, "pid": pid},
         "totals": stats.totals,
         "requests": stats.requests,
-        "problem": (pause.problem or None) if pause is not None else None,
+        "problem": lacking or (pause.problem if pause is not None else "") or None,
         "last_catchup": moment(catchup or None),
     }
+
+
+def _worker(folder: str) -> tuple[int | None, str]:
+    """Return the worker's pid, None without one, and why there can be none, ``""`` if there can."""
+    try:
+        return wake.running_pid(folder) if os.path.isdir(folder) else None, ""
+    except OSError as error:
+        lacking = locks.lacking(error, folder)
+        if not lacking:
+            raise
+        return None, f"PlexSync is paused: {lacking}"
 
 
 def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:
@@ -151,11 +162,13 @@ def prometheus(status_object: dict[str, Any]) -> str:
 
 
 def export_status(folder: str, now: float) -> None:
-    """Write ``status.json`` and ``metrics.prom``. Raise ``OSError``."""
+    """Write ``status.json`` and ``metrics.prom``, the second also where the first cannot be. Raise ``OSError``."""
     status_object = status(folder, now)
     text = json.dumps(status_object, indent=1) + "\n"
-    environment.replace(os.path.join(folder, environment.STATUS), text.encode(), sync=True)
-    environment.replace(os.path.join(folder, environment.METRICS), prometheus(status_object).encode(), sync=True)
+    try:
+        environment.replace(os.path.join(folder, environment.STATUS), text.encode(), sync=True)
+    finally:
+        environment.replace(os.path.join(folder, environment.METRICS), prometheus(status_object).encode(), sync=True)
 
 
 def export_timestamps(folder: str, state: State) -> None:
@@ -167,8 +180,7 @@ def export_timestamps(folder: str, state: State) -> None:
 def read_timestamps(folder: str) -> Iterator[tuple[int, float]]:
     """Yield (scene id, last sync) from ``sync_timestamps.json``; nothing if it is missing or unreadable."""
     try:
-        with open(os.path.join(folder, environment.TIMESTAMPS), encoding="utf-8") as file:
-            raw = json.load(file)
+        raw = json.loads(environment.read(os.path.join(folder, environment.TIMESTAMPS)).decode("utf-8"))
     except (OSError, ValueError):
         return
     if not isinstance(raw, dict):

@@ -39,6 +39,10 @@ class Connection:
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
+    def with_key(self, api_key: str) -> Connection:
+        """Return the same connection with another API key."""
+        return Connection(self.scheme, self.host, self.port, self.cookie, api_key)
+
     def __repr__(self) -> str:
         return f"Connection({self.base})"
 
@@ -52,8 +56,8 @@ class Connection:
 def read_connection(folder: str, api_key: str = "") -> Connection | None:
     """Return the connection in ``connection.json``, with ``api_key``; None if the file is missing or unusable."""
     try:
-        with open(os.path.join(folder, environment.CONNECTION), encoding="utf-8") as file:
-            scheme, host, port, cookie = memory.execute(_READ, (file.read(),)).fetchone()
+        text = environment.read(os.path.join(folder, environment.CONNECTION)).decode("utf-8")
+        scheme, host, port, cookie = memory.execute(_READ, (text,)).fetchone()
     except (OSError, ValueError, sqlite3.Error):
         return None
     if not (scheme and host and isinstance(port, int)):
@@ -64,8 +68,7 @@ def read_connection(folder: str, api_key: str = "") -> Connection | None:
 def client_id(folder: str) -> str:
     """Return the installation's identifier, ``""`` if there is none or a power cut has damaged the file."""
     try:
-        with open(os.path.join(folder, environment.CLIENT_ID), encoding="ascii") as file:
-            text = file.read(200).strip()
+        text = environment.read(os.path.join(folder, environment.CLIENT_ID))[:200].decode("ascii").strip()
     except (OSError, ValueError):
         return ""
     return text if text.replace("-", "").isalnum() else ""

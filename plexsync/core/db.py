@@ -91,7 +91,11 @@ def portions(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
 def connect(path: str) -> sqlite3.Connection:
     """Open an autocommit connection to ``path`` whose commits survive a power loss; create no schema."""
     conn = sqlite3.connect(path, timeout=enqueue.BUSY_TIMEOUT, isolation_level=None)
-    conn.execute("PRAGMA synchronous=FULL")
+    try:
+        conn.execute("PRAGMA synchronous=FULL")
+    except BaseException:
+        conn.close()  # the caller may rename a damaged file, and Windows renames no open one
+        raise
     return conn
 
 
@@ -110,7 +114,7 @@ def open_once(
                 if version_of(conn) < version:
                     _create(conn, version, schema, prepare)
     except BaseException:
-        conn.close()  # the caller may rename a damaged file, and Windows renames no open one
+        conn.close()
         raise
     return conn
 
@@ -135,7 +139,8 @@ def version_of(conn: sqlite3.Connection) -> int:
 class creation_lock:
     """Hold ``init.lock`` of ``folder``: one process at a time creates a database, as the switch to WAL never waits.
 
-    Raise ``sqlite3.OperationalError`` if another process holds it for longer than ``BUSY_TIMEOUT``.
+    Raise ``sqlite3.OperationalError`` if another process holds it for longer than ``BUSY_TIMEOUT``. Where the file
+    system has no locks there is nothing to hold: an edit is stored all the same, though no worker can run.
     """
 
     def __init__(self, folder: str) -> None:
@@ -144,9 +149,13 @@ class creation_lock:
 
     def __enter__(self) -> None:
         self._fd = locks.open_lock(self._path)
-        if not locks.wait_lock(self._fd, enqueue.BUSY_TIMEOUT):
-            os.close(self._fd)
-            raise sqlite3.OperationalError("database is locked: another process has been creating it for 10 s")
+        try:
+            if not locks.wait_lock(self._fd, enqueue.BUSY_TIMEOUT):
+                raise sqlite3.OperationalError("database is locked: another process has been creating it for 10 s")
+        except BaseException as error:
+            if not locks.lacking(error, self._path):
+                os.close(self._fd)
+                raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -41,7 +41,7 @@ def open_made(folder: str) -> sqlite3.Connection | None:
         if conn.execute("PRAGMA user_version").fetchone()[0] >= SCHEMA_VERSION:
             conn.execute("PRAGMA synchronous=FULL")
             return conn
-    except sqlite3.Error:
+    except BaseException:
         conn.close()
         raise
     conn.close()

@@ -1,10 +1,19 @@
-"""The process's environment: the data folder and its files, the contract's durations, the site packages.
+"""The process's environment: the data folder and its shared files, the contract's durations, the site packages.
 
-Loaded by the hook: imports only ``os`` and ``sys``. Unusable durations (text, negative, not finite) mean the default.
+Loaded by the hook: imports only ``os``, ``sys`` and ``time``. Unusable durations (text, negative, not finite) mean the
+default.
 """
 
 import os
 import sys
+import time
+
+TYPE_CHECKING = False  # typing's own would load typing, a tenth of the hook's time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 QUEUE_DB = "queue.db"
 STATE_DB = "state.db"
@@ -89,10 +98,41 @@ def horizon() -> float:
     return max(seconds(name) for name in caps) + 60
 
 
-def replace(path: str, data: bytes, *, sync: bool = False) -> None:
-    """Replace a file atomically (mode 0600): readers see either the old content or the new. Raise ``OSError``.
+#: Seconds for which a file is tried again that another process has open, and between two tries. Windows neither
+#: opens nor replaces such a file (``PermissionError``, a sharing violation); most are closed again within milliseconds.
+PATIENCE, PAUSE = 0.3, 0.01
 
-    ``sync``: make the new content survive a power cut.
+
+def patiently(call: "Callable[..., T]", *values: object) -> "T":
+    """Return ``call(*values)``, tried again for ``PATIENCE`` seconds while it raises ``PermissionError``.
+
+    Where no sharing violation is possible that error is final, and only costs the time.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return call(*values)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(PAUSE)
+
+
+def read(path: str) -> bytes:
+    """Return the content of a file that other processes replace meanwhile. Raise ``OSError``."""
+    return patiently(_read, path)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def replace(path: str, data: bytes, *, sync: bool = False) -> None:
+    """Replace a file atomically (mode 0600): readers see either the old content or the new.
+
+    ``sync``: make the new content survive a power cut. Raise ``OSError`` if the old file stays; nothing else is left
+    then.
     """
     part = part_of(path)
     try:
@@ -105,9 +145,8 @@ def replace(path: str, data: bytes, *, sync: bool = False) -> None:
         finally:
             os.close(fd)
         publish(part, path)
-    except OSError:
-        if os.path.exists(part):
-            os.unlink(part)
+    except BaseException:
+        discard(part)
         raise
 
 
@@ -117,5 +156,13 @@ def part_of(path: str) -> str:
 
 
 def publish(part: str, path: str) -> None:
-    """Move the complete temporary file ``part`` to ``path``: every file of ours is replaced here. Raise ``OSError``."""
-    os.replace(part, path)
+    """Move the complete file ``part`` to ``path``: every file of ours is renamed here. Raise ``OSError``."""
+    patiently(os.replace, part, path)
+
+
+def discard(part: str) -> None:
+    """Remove the temporary file ``part``, if there is one; what cannot be removed is swept later."""
+    try:
+        patiently(os.unlink, part)
+    except OSError:
+        return

@@ -110,13 +110,19 @@ def parse(text: str) -> Event:
 
 
 def leave_connection(event: Event, folder: str) -> None:
-    """Write ``connection.json``: the address of Stash and the newest session cookie. Raise ``OSError``.
+    """Write ``connection.json``: the address of Stash and the newest session cookie.
 
     An event without a cookie leaves an existing file alone: its cookie may still be valid, and the worker has no other.
+    A file that cannot be replaced (another program has it open, the disk is full) stays for the same reason. Raise
+    ``OSError`` only where there is none.
     """
     path = os.path.join(folder, environment.CONNECTION)
     if not event.cookie and os.path.exists(path):
         return
     sql = "SELECT json_object('scheme', ?, 'host', ?, 'port', ?, 'cookie', ?)"
     text = memory.execute(sql, (event.scheme, event.host, event.port, event.cookie)).fetchone()[0]
-    environment.replace(path, text.encode())
+    try:
+        environment.replace(path, text.encode())
+    except OSError:
+        if not os.path.isfile(path):
+            raise

@@ -1,21 +1,23 @@
 """File locks of the operating system, which frees them however the holder dies. Loaded by the hook.
 
-``try_lock`` and ``unlock`` for POSIX (flock) are here, those for Windows (msvcrt) in ``locks_windows``.
+``try_lock``, ``unlock`` and ``is_alive`` for POSIX (flock) are here, those for Windows (msvcrt) in ``locks_windows``.
 """
 
 import os
 import sys
 import time
 
+from plexsync.core import environment
+
 WINDOWS = sys.platform == "win32"
 
 if sys.platform == "win32":
-    from plexsync.core.locks_windows import try_lock, unlock
+    from plexsync.core.locks_windows import is_alive, try_lock, unlock
 else:
     import fcntl
 
     def try_lock(fd: int) -> bool:
-        """Try to obtain the lock without waiting; return whether it was obtained."""
+        """Try to obtain the lock without waiting; return whether it was obtained. Raise ``OSError`` (``lacking``)."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -26,10 +28,45 @@ else:
         """Release the lock, also for every other process that shares the open file."""
         fcntl.flock(fd, fcntl.LOCK_UN)
 
+    def is_alive(pid: int) -> bool:
+        """Return whether the process runs. A zombie, which nobody has reaped yet, does not."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):
+            return True
+        return _state(pid) not in (b"Z", b"X")
+
+    def _state(pid: int) -> bytes:
+        """Return the state of a process as Linux names it, ``b""`` where the system does not tell."""
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                return file.read(512).rpartition(b")")[2][1:2]
+        except OSError:
+            return b""
+
+
+def lacking(error: BaseException, folder: str) -> str:
+    """Return what is wrong and what to do if ``error`` says that ``folder`` has no file locks, else ``""``.
+
+    Most of those are network volumes. Without the kernel's lock nothing could keep two workers apart, so there is no
+    other way to work there.
+    """
+    import errno
+
+    signs = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+    if not isinstance(error, OSError) or error.errno not in signs:
+        return ""
+    return (
+        f"the file system of {folder} has no file locks ({error.strerror}). Set the environment variable"
+        " PLEXSYNC_DATA_DIR to a folder on a local disk, restart Stash, and run Sync recent."
+    )
+
 
 def open_lock(path: str) -> int:
     """Open the lock file ``path``, created with mode 0600; return a descriptor that children do not inherit."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    return environment.patiently(os.open, path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
 def wait_lock(fd: int, patience: float, pause: float = 0.002) -> bool:

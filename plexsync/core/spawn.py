@@ -9,8 +9,9 @@ import sys
 
 from plexsync.core import environment, locks
 
-#: DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP, CREATE_BREAKAWAY_FROM_JOB (Windows' processthreadsapi.h).
-DETACHED, NEW_GROUP, BREAKAWAY = 0x00000008, 0x00000200, 0x01000000
+#: CREATE_NO_WINDOW, CREATE_NEW_PROCESS_GROUP, CREATE_BREAKAWAY_FROM_JOB (Windows' winbase.h). Not DETACHED_PROCESS: the
+#: interpreter of a virtual environment starts a second one, which would have no console to share and open a window.
+NO_WINDOW, NEW_GROUP, BREAKAWAY = 0x08000000, 0x00000200, 0x01000000
 
 
 def start_worker(fd: int, folder: str) -> None:
@@ -57,12 +58,20 @@ def _inheritable(fd: int) -> bool:
         return False
 
 
-def detached(command: list[str]) -> None:
-    """Start ``command`` on Windows without a console or inherited handles, to outlive Stash. Raise ``OSError``."""
+def detached(command: list[str], secret: str = "") -> None:
+    """Start ``command`` on Windows without a window or inherited handles, to outlive Stash. Raise ``OSError``.
+
+    ``secret`` is what it reads on stdin: command lines and environments are visible to others.
+    """
     import subprocess
 
-    null, flags = subprocess.DEVNULL, DETACHED | NEW_GROUP
+    null = subprocess.DEVNULL
+    stdin = subprocess.PIPE if secret else null
+    flags = NO_WINDOW | NEW_GROUP
     try:
-        subprocess.Popen(command, stdin=null, stdout=null, stderr=null, close_fds=True, creationflags=flags | BREAKAWAY)
+        child = subprocess.Popen(command, stdin=stdin, stdout=null, stderr=null, creationflags=flags | BREAKAWAY)
     except OSError:  # the job object allows no breakaway
-        subprocess.Popen(command, stdin=null, stdout=null, stderr=null, close_fds=True, creationflags=flags)
+        child = subprocess.Popen(command, stdin=stdin, stdout=null, stderr=null, creationflags=flags)
+    if child.stdin is not None:
+        child.stdin.write(secret.encode("utf-8"))
+        child.stdin.close()

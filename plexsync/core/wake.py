@@ -39,17 +39,9 @@ def wake(folder: str) -> bool:
         os.close(fd)
 
 
-def _is_alive(pid: str) -> bool:
-    """Return whether ``pid``, the lock file's text, is a living process: a killed worker leaves its pid behind."""
-    if locks.WINDOWS or not pid.isdigit():
-        return bool(pid)
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+def _is_alive(text: str) -> bool:
+    """Return whether the lock file's text is the pid of a living process: a killed worker leaves its own behind."""
+    return locks.is_alive(int(text)) if text.isdigit() else bool(text)
 
 
 def running_pid(folder: str) -> int | None:

@@ -94,7 +94,11 @@ class Idle:
         self._clock = clock
         self._sleep = sleep
         self._conn = schema.open_queue(folder, clock())
-        self._state = Meta.open(folder)
+        try:
+            self._state = Meta.open(folder)
+        except BaseException:
+            self._conn.close()
+            raise
         self._version = -1
         self._now = 0.0
         self._due: float | None = None

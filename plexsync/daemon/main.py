@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import closing
 
-from plexsync.core import environment, wake
+from plexsync.core import environment, locks, wake
 from plexsync.daemon import idle
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Holder, Terminated, detach, raise_on_signals, read_key
@@ -28,8 +28,13 @@ def run(folder: str, lock_fd: int | None, key_fd: int | None, *, resumed: bool, 
     ``lock_fd``, ``key_fd``: inherited descriptors of the lock and of the pipe with Stash's API key. ``resumed``: this
     process re-executed itself. Return the exit status.
     """
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    holder = Holder.take(folder, lock_fd)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        holder = Holder.take(folder, lock_fd)
+    except OSError as error:
+        why = locks.lacking(error, folder) or f"PlexSync cannot use its data folder {folder} ({error})."
+        print(f"The worker cannot run: {why}", file=sys.stderr)
+        return 1
     if holder is None:
         print("already running: another PlexSync worker uses this data folder", file=sys.stderr)
         return 0
@@ -66,7 +71,8 @@ class _Process:
             role = Next.IDLE if step is Next.IDLE else Next.WORK
             files = self._files.state(fresh=True)
             if files in ("same", "changed"):
-                self._holder.become(role, self._key, resumed=self._resumed)
+                if self._holder.become(role, self._key, resumed=self._resumed):
+                    return
                 if files == "changed":  # no exec on Windows, and the loaded code is the old plugin's
                     self._holder.end(no_rows)
                     wake.wake(self._folder)

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 from plexsync.core import environment, locks
@@ -18,6 +19,8 @@ from plexsync.model.lifecycle import Next
 TAKE_PATIENCE = 1.0
 #: Seconds for which a worker that was about to end tries to take the lock back because rows came.
 BACK_PATIENCE = 0.2
+#: Seconds for which a process that was started to take the lock is waited for, and between two looks at the lock.
+HAND_OVER_PATIENCE, HAND_OVER_PAUSE = 10.0, 0.05
 #: Seconds after which ``Terminated`` is raised again if Python swallowed it.
 RAISE_AGAIN = 0.05
 
@@ -66,15 +69,17 @@ class Holder:
             os.close(fd)
         return True
 
-    def become(self, role: Next, api_key: str, *, resumed: bool = True) -> None:
+    def become(self, role: Next, api_key: str, *, resumed: bool = True) -> bool:
         """Replace this process by ``role`` (``WORK``, ``IDLE``) with the same pid and lock.
 
-        ``resumed``: see ``main.run``. Return only on Windows, or if the interpreter cannot be started any more.
+        ``resumed``: see ``main.run``. Return only where there is no ``exec`` (Windows), or if the interpreter cannot be
+        started any more: True if another process has the lock by then, False if this one plays the role itself.
         """
-        if locks.WINDOWS:
-            return
         command = [sys.executable or "python3", environment.ENTRY, role.value, "--data-dir", self.folder]
-        command += ["--lock-fd", str(self.fd), *(["--resumed"] if resumed else [])]
+        command += [] if locks.WINDOWS else ["--lock-fd", str(self.fd)]
+        command += ["--resumed"] if resumed else []
+        if locks.WINDOWS:
+            return role is Next.IDLE and self._hand_over(command, api_key)
         reader = pipe_key(api_key)
         if reader is not None:
             command += ["--key-fd", str(reader)]
@@ -85,6 +90,30 @@ class Holder:
             os.set_inheritable(self.fd, False)
             if reader is not None:
                 os.close(reader)
+        return False
+
+    def _hand_over(self, command: list[str], api_key: str) -> bool:
+        """Start ``command``, a small process, in place of this large one; return whether anybody has the lock then.
+
+        The lock is free for as long as the other one starts: a hook that comes meanwhile takes it and starts a worker,
+        which sees its row, and the other one ends. If nobody has taken it in the end, it is taken back.
+        """
+        from plexsync.core import spawn
+
+        locks.write_text(self.fd, "")
+        self._held = False
+        locks.unlock(self.fd)
+        with contextlib.suppress(OSError, ValueError):
+            spawn.detached([*command, *(["--key-fd", "0"] if api_key else [])], api_key)
+            end = time.monotonic() + HAND_OVER_PATIENCE
+            while not locks.read_text(self.fd) and time.monotonic() < end:
+                time.sleep(HAND_OVER_PAUSE)
+        if not locks.read_text(self.fd) and locks.wait_lock(self.fd, 0):
+            self._held = True
+            _sign(self.fd)
+            return False
+        self.end(lambda: False)
+        return True
 
 
 def _sign(fd: int) -> None:
@@ -117,12 +146,13 @@ def pipe_key(api_key: str) -> int | None:
 
 
 def read_key(fd: int | None) -> str:
-    """Return Stash's API key from the pipe that ``pipe_key`` made; ``""`` without one."""
+    """Return Stash's API key from the pipe that ``pipe_key`` made, or from stdin (0); ``""`` without one."""
     if fd is None:
         return ""
     try:
         text = os.read(fd, 4096).decode("utf-8", "replace")
-        os.close(fd)
+        if fd:
+            os.close(fd)
     except OSError:
         return ""
     return text

@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+#: What a Python that was built without TLS makes of every https address.
+NO_TLS = (
+    "This Python has no ssl module, so https:// addresses do not work."
+    " Use http://, or let Stash run a Python that has it."
+)
+
 
 class PlexSyncError(Exception):
     """Base class of all errors that PlexSync raises on purpose."""
@@ -67,6 +73,10 @@ class StashUnavailable(PlexSyncError):
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class StashNeedsTls(StashUnavailable):
+    """Stash is to be reached by https, and this Python has no ssl module."""
 
 
 class LocalError(PlexSyncError):

@@ -11,7 +11,6 @@ import errno
 import http.client
 import re
 import socket
-import ssl
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,21 @@ from typing import Literal
 import requests
 import urllib3.exceptions as urllib3_errors
 
-from plexsync.model.errors import ItemGone, LocalError, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
+from plexsync.model.errors import (
+    NO_TLS,
+    ItemGone,
+    LocalError,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    Rejected,
+    SetupError,
+)
+
+try:
+    import ssl
+except ImportError:  # a Python that was built without it
+    ssl = None  # type: ignore[assignment]
 
 #: What a request is about: a 404 means something different for each.
 Context = Literal["server", "section", "item", "edit", "image"]
@@ -134,7 +147,8 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
 
 
 def _by_setup(exc: BaseException) -> PlexSyncError | None:
-    if isinstance(exc, requests.exceptions.SSLError | ssl.SSLError | urllib3_errors.SSLError):
+    ours = () if ssl is None else (ssl.SSLError,)
+    if isinstance(exc, (requests.exceptions.SSLError, urllib3_errors.SSLError, *ours)):
         return _tls(exc)
     if isinstance(exc, requests.exceptions.InvalidHeader) or (
         isinstance(exc, UnicodeEncodeError) and exc.encoding.lower().replace("-", "") in ("latin1", "iso88591", "ascii")
@@ -156,6 +170,8 @@ def _by_setup(exc: BaseException) -> PlexSyncError | None:
 
 
 def _tls(exc: BaseException) -> PlexSyncError:
+    if ssl is None:
+        return SetupError(NO_TLS)
     inner = [link for link in _chain(exc) if isinstance(link, ssl.SSLError)]
     if any(isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError) for link in inner):
         return PlexBusy("The TLS handshake with Plex was cut off.")

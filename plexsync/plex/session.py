@@ -64,7 +64,10 @@ class PlexSession(requests.Session):
             self.reads += 1
         else:
             self.writes += 1
-        return super().send(request, **kwargs)
+        try:
+            return super().send(request, **kwargs)
+        except ImportError as error:  # urllib3's for https where Python has no ssl module
+            raise requests.exceptions.SSLError(request=request) from error
 
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Yield nothing, so the next request of a redirect is not even prepared."""

@@ -48,12 +48,15 @@ def is_newer(conn: sqlite3.Connection) -> bool:
 
 
 def first_contact(now: float) -> float:
-    """Return when PlexSync was installed: the change time of its manifest, at most an hour before ``now``.
+    """Return when PlexSync was installed: the last change of its manifest, at most an hour before ``now``.
 
-    Catch-up begins there, so no edit is lost even if the very first hook is killed.
+    Catch-up begins there, so no edit is lost even if the very first hook is killed. ``st_ctime`` is the change of the
+    inode on POSIX, but the file's creation on Windows, where a file that was overwritten keeps it. Zips hold times
+    without a zone, so ``st_mtime`` may be in the future.
     """
     try:
-        installed = os.stat(environment.MANIFEST).st_ctime
+        manifest = os.stat(environment.MANIFEST)
+        installed = max((at for at in (manifest.st_ctime, manifest.st_mtime) if at <= now), default=now)
     except OSError:
         installed = now
-    return float(int(max(min(installed, now), now - 3600)))
+    return float(int(max(installed, now - 3600)))

@@ -140,13 +140,18 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         self.meta = QueueMeta(self.conn)
         self._sleep = sleep
         self._folder = folder
-        super().__init__(
-            folder,
-            auto_resume=False,
-            db_file_name=environment.QUEUE_DB,
-            serializer=json_serializer,
-            multithreading=False,
-        )
+        try:
+            super().__init__(
+                folder,
+                auto_resume=False,
+                db_file_name=environment.QUEUE_DB,
+                serializer=json_serializer,
+                multithreading=False,
+            )
+        except BaseException:
+            self.is_open = False
+            self.conn.close()
+            raise
 
     @property
     def size(self) -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from plexsync.core import environment
 from plexsync.core.connection import Connection, read_connection
-from plexsync.model.errors import StashUnavailable
+from plexsync.model.errors import NO_TLS, StashNeedsTls, StashUnavailable
 from plexsync.stash.queries import RUN_OPERATION, SETTINGS, log_arguments
 from plexsync.stash.reading import plugin_settings
 
@@ -20,6 +19,10 @@ MOST = 1_000_000
 
 #: The exceptions of ``fetch`` when there is no answer.
 FETCH_ERRORS = (OSError, http.client.HTTPException, ValueError)
+
+
+class _NoTls(OSError):
+    """Python has no ssl module."""
 
 
 class LiteStash:
@@ -57,12 +60,14 @@ class LiteStash:
         self.requests += 1
         connection = read_connection(self._folder, self._api_key)
         if connection is None:
-            raise StashUnavailable("Stash has not called PlexSync yet, so its address is unknown")
+            raise StashUnavailable("connection.json, which has Stash's address, is missing or cannot be read")
         body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()
         try:
             status, text = fetch(connection.base, "POST", "/graphql", _headers(connection), body, verify=False)
             answer = json.loads(text) if status == 200 else {}
         except FETCH_ERRORS as error:
+            if isinstance(error, _NoTls):
+                raise StashNeedsTls(f"Stash is unreachable at {connection.base}: {NO_TLS}") from None
             raise StashUnavailable(f"Stash is unreachable at {connection.base} ({type(error).__name__})") from None
         if status in (401, 403) or 300 <= status < 400:
             raise StashUnavailable(f"Stash rejected the login (status {status})", refused=True)
@@ -92,11 +97,9 @@ def fetch(
     parts = urlsplit(base)
     connect = environment.timeout("PLEXSYNC_CONNECT_TIMEOUT")
     host, port = parts.hostname or "localhost", parts.port
-    if parts.scheme == "https":
-        context = ssl.create_default_context() if verify else ssl._create_unverified_context()
-        link: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=connect, context=context)
-    else:
-        link = http.client.HTTPConnection(host, port, timeout=connect)
+    secure = parts.scheme == "https"
+    link = _secure_link(host, port, verify) if secure else http.client.HTTPConnection(host, port)
+    link.timeout = connect
     try:
         link.connect()
         if link.sock is not None:
@@ -106,3 +109,12 @@ def fetch(
         return answer.status, answer.read(MOST)
     finally:
         link.close()
+
+
+def _secure_link(host: str, port: int | None, verify: bool) -> http.client.HTTPConnection:
+    try:
+        import ssl
+    except ImportError:
+        raise _NoTls(NO_TLS) from None
+    context = ssl.create_default_context() if verify else ssl._create_unverified_context()
+    return http.client.HTTPSConnection(host, port, context=context)

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from stashapi.stashapp import StashInterface
 
 from plexsync.core.connection import Connection
-from plexsync.model.errors import StashUnavailable
+from plexsync.model.errors import NO_TLS, StashNeedsTls, StashUnavailable
 
 logging.getLogger("stashapi").setLevel(logging.CRITICAL)
 # Stash's own certificate is nearly always self-signed.
@@ -34,6 +34,10 @@ class StashRefused(StashUnavailable):
     def __init__(self, message: str, *, invalid: bool = False) -> None:
         super().__init__(message)
         self.invalid = invalid
+
+
+class _NoTls(requests.exceptions.SSLError):
+    """Python has no ssl module."""
 
 
 class _KeepOurCookie(DefaultCookiePolicy):
@@ -54,7 +58,10 @@ class _Adapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = self._timeout
         self._sent()
-        response = super().send(request, *args, **kwargs)
+        try:
+            response = super().send(request, *args, **kwargs)
+        except ImportError as error:  # urllib3's for https where Python has no ssl module
+            raise _NoTls(NO_TLS, request=request) from error
         problem = _problem(response, cover=request.method == "GET")
         if problem is not None:
             response.close()
@@ -169,6 +176,8 @@ class Link:
             if self._interface is None:
                 self._interface = _Interface(self.connection, self._prepare)
             answer = dict(self._interface.call_GQL(query, dict(variables or {})))
+        except _NoTls:
+            raise StashNeedsTls(f"Stash is unreachable at {self.connection.base}: {NO_TLS}") from None
         except requests.RequestException as error:
             raise StashUnavailable(f"Stash is unreachable at {self.connection.base} ({_reason(error)})") from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from plexsync.core import environment, wake
+from plexsync.core import environment, locks, wake
 from plexsync.core import event as events
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
@@ -57,6 +57,9 @@ def _answer(event: events.Event) -> Args:
             events.leave_connection(event, folder)
         return _guarded(operation or _task(mode), folder, _args(event.text))
     except OSError as error:
+        lacking = locks.lacking(error, folder)
+        if lacking:
+            return {"error": f"PlexSync cannot run {mode}: {lacking}"}
         return {"error": f"PlexSync cannot use its data folder {folder} ({error}). Allow Stash to write there."}
 
 

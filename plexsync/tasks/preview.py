@@ -31,6 +31,9 @@ from plexsync.tasks.call import ProgressBar
 #: Scenes in one request to Stash and one to Plex.
 PAGE = 250
 
+#: How many other names are tried for a file that another program has open: ``preview-2.csv``, ``preview-3.csv``, ...
+OTHER_NAMES = 8
+
 COLUMNS = ("scene_id", "scene_title", "rating_key", "confidence", "evidence", "field", "old", "new")
 UNMATCHED_COLUMNS = ("scene_id", "scene_title", "path", "reason", "candidates")
 
@@ -45,11 +48,12 @@ def run(app: App, bar: ProgressBar) -> dict[str, Any]:
     with app.client.whole():
         planner = app.connect_plex()
         planner.refresh(missing=True)
-        counts = _Preview(planner, settings, bar).write(app.folder, app.stash)
+        counts, names = _Preview(planner, settings, bar).write(app.folder, app.stash)
     folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder
-    files = f"{environment.PREVIEW} and {environment.UNMATCHED} in {folder}"
-    app.log.info(f"finished Preview: nothing was written to Plex; see {files}", **counts)
-    return {**counts, "files": [environment.PREVIEW, environment.UNMATCHED]}
+    app.log.info(f"finished Preview: nothing was written to Plex; see {' and '.join(names)} in {folder}", **counts)
+    for name in (name for name in (environment.PREVIEW, environment.UNMATCHED) if name not in names):
+        app.log.warning(f"left {name} as it was, because another program has it open.")
+    return {**counts, "files": names}
 
 
 class _Preview:
@@ -63,8 +67,11 @@ class _Preview:
             ("scenes", "changed", "locked", "unchanged", "unmatched", "low_confidence", "skipped", "fields"), 0
         )
 
-    def write(self, folder: str, stash: Stash) -> dict[str, int]:
-        """Write both files, replacing those of the last preview only when they are complete; return the counts."""
+    def write(self, folder: str, stash: Stash) -> tuple[dict[str, int], list[str]]:
+        """Write both files, replacing those of the last preview only when they are complete.
+
+        Return the counts and the files' names.
+        """
         total = stash.count({})
         names = (environment.PREVIEW, environment.UNMATCHED)
         try:
@@ -77,13 +84,10 @@ class _Preview:
                     changes.writerows(changed_rows)
                     unmatched.writerows(unmatched_rows)
                     self._bar.progress(min(1.0, self._counts["scenes"] / max(total, 1)))
-            for name in names:
-                environment.publish(_part(folder, name), os.path.join(folder, name))
+            return self._counts, [_publish(folder, name) for name in names]
         finally:
             for name in names:
-                if os.path.exists(_part(folder, name)):
-                    os.unlink(_part(folder, name))
-        return self._counts
+                environment.discard(_part(folder, name))
 
     def _page(self, scenes: Sequence[Scene]) -> tuple[list[CsvRow], list[CsvRow]]:
         """Return the rows of both files for one page of scenes."""
@@ -192,3 +196,20 @@ def _part(folder: str, name: str) -> str:
 
 def _fresh(folder: str, name: str) -> TextIO:
     return open(_part(folder, name), "w", encoding="utf-8", errors="replace", newline="")
+
+
+def _publish(folder: str, name: str) -> str:
+    """Move the complete file to ``name``, or to another name while a program has that one open; return the name.
+
+    Excel keeps what it shows open, and nobody wants to wait for a second run. Raise ``OSError``.
+    """
+    stem, ending = os.path.splitext(name)
+    others = [f"{stem}-{number}{ending}" for number in range(2, OTHER_NAMES + 2)]
+    for chosen in (name, *others[:-1]):
+        try:
+            environment.publish(_part(folder, name), os.path.join(folder, chosen))
+        except PermissionError:
+            continue
+        return chosen
+    environment.publish(_part(folder, name), os.path.join(folder, others[-1]))
+    return others[-1]

@@ -38,8 +38,8 @@ class Task:
         self.world = world or World()
         self.sink = StderrSink()
         self.log = Log([self.sink])
-        self.conn = schema.open_queue(folder, self.world.clock())
         self.app = App(folder, self.log, world=self.world)
+        self.conn = schema.open_queue(folder, self.world.clock())
 
     def close(self) -> None:
         """Close connections and files."""

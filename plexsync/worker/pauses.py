@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from plexsync.app import App
 from plexsync.core import environment
-from plexsync.model.errors import PlexUnavailable, StashUnavailable
+from plexsync.model.errors import PlexUnavailable, StashNeedsTls, StashUnavailable
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
 from plexsync.state import breaker, pause
@@ -47,6 +47,8 @@ class Pauses:
         if isinstance(error, StashRefused) and error.invalid:
             why = str(error).rstrip(".")
             problem = f"PlexSync is paused: {why}. This PlexSync does not support this version of Stash. Update both."
+        if isinstance(error, StashNeedsTls):
+            problem = f"PlexSync is paused: {error}"
         return self._pause(pause.STASH, problem, str(error), edits)
 
     def plex_unavailable(self, error: PlexUnavailable, edits: float) -> bool:

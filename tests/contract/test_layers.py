@@ -52,7 +52,9 @@ CORE_DEFERRED = {
     "plexsync.core.odd_event": {"json"},
     "plexsync.core.sqlite": {"_functools"},
     "plexsync.core.spawn": {"subprocess"},
-    "plexsync.core.locks_windows": {"msvcrt"},
+    "plexsync.core.locks": {"errno"},
+    "plexsync.core.locks_windows": {"msvcrt", "_winapi"},
+    "plexsync.core.unfit": {"json"},
 }
 
 #: Package -> what no module of it imports: it is handed values, and decides about them.

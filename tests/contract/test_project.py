@@ -277,10 +277,20 @@ def test_the_makefile_offers_what_the_documents_promise() -> None:
 
 
 def test_the_workflow_names_tests_that_are_there() -> None:
-    """Every test file that the workflow runs on Windows exists."""
-    names = re.findall(r"\b(?:[a-z_]+/)?test_\w+\.py\b", text(".github/workflows/ci.yaml"))
-    assert len(names) > 5
-    assert [name for name in names if not (ROOT / "tests" / "unit" / name).is_file()] == []
+    """Every test file and folder that the workflow names exists."""
+    named = re.findall(r"\btests/\w[\w/]*(?:\.py)?", text(".github/workflows/ci.yaml"))
+    assert len(named) > 10
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_workflow_uses_the_interpreter_that_it_names() -> None:
+    """Each call of make is handed its Python, and each job counts the tests that it ran."""
+    workflow = text(".github/workflows/ci.yaml")
+    calls = re.findall(r"^ *make .*$", workflow, flags=re.MULTILINE)
+    assert len(calls) == 4
+    assert [call for call in calls if not re.search(r" PY=python3?$", call)] == []
+    runs = workflow.count("-m pytest ") + len(re.findall(r"^ *make test\b", workflow, flags=re.MULTILINE))
+    assert workflow.count("tests.tools.count_tests report.xml") == runs
 
 
 @pytest.fixture(scope="module")

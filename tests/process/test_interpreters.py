@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import interpreters
 from tests.support.installation import Installation
-from tests.support.processes import PLUGIN, until
+from tests.support.processes import PLUGIN, proc, until
 
 #: Makes one kind of interpreter in a folder; the program to start, and what to add to Stash's environment.
 Kind = Callable[[Path], tuple[str, dict[str, str]]]
@@ -94,7 +94,7 @@ def test_the_worker_is_started_without_the_flag(here: Installation, tmp_path: Pa
     seen = set()
 
     def role() -> str:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = proc(pid, "cmdline").read_bytes().split(b"\0")
         if len(words) < 3:  # in the instant of its exec it has none
             return ""
         seen.add(words[1])

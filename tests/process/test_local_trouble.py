@@ -22,12 +22,12 @@ from plexsync.daemon import run
 from plexsync.daemon.plugin_files import PluginFiles
 from tests.support.hook_events import GOOD, at
 from tests.support.installation import Film, Installation, Seconds
-from tests.support.processes import rows, until
+from tests.support.processes import proc, rows, until
 
 #: No file may grow beyond some bytes, and what is written to it ends half-way, as on a full disk.
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (40, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))"
 #: Root may write where file modes forbid it; after the next exec it may no longer (PR_CAPBSET_DROP, CAP_DAC_OVERRIDE).
-MODES_COUNT = "ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)"
+MODES_COUNT = "sys.platform == 'linux' and ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)"
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_full_disk_under_the_worker(here: Installation) -> None:
     film = here.film()
     here.edit(film, "before")
     here.arrives(film, "before")
-    until(lambda: b"idle" in Path(f"/proc/{worker(here)}/cmdline").read_bytes(), what="the idle worker")
+    until(lambda: b"idle" in proc(worker(here), "cmdline").read_bytes(), what="the idle worker")
     _, most = resource.prlimit(worker(here), resource.RLIMIT_FSIZE)
     resource.prlimit(worker(here), resource.RLIMIT_FSIZE, (0, most))
     here.edit(film, "the disk was full")

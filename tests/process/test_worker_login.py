@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plexsync.queue import stock
 from tests.support.installation import Installation
-from tests.support.processes import idle_worker_of, pid_of, rows, seconds_to_end, until
+from tests.support.processes import idle_worker_of, pid_of, proc, rows, seconds_to_end, until
 
 #: Stash's ApiKey; nothing else in a test holds this text.
 KEY = "eyJhbGciOi.the-api-key-of-stash"
@@ -29,7 +29,7 @@ def lock_out(here: Installation) -> None:
 def places(here: Installation, pid: int) -> dict[str, bytes]:
     """Return where others might read a secret: files, command line and environment."""
     files = {path.name: path.read_bytes() for path in here.folder.rglob("*") if path.is_file()}
-    return files | {name: Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
+    return files | {name: proc(pid, name).read_bytes() for name in ("cmdline", "environ")}
 
 
 def test_the_key_outlives_the_cookie_and_is_stored_nowhere(tmp_path: Path) -> None:

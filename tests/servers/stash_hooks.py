@@ -6,7 +6,6 @@ what the plugin does.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import importlib.util
 import json
@@ -323,6 +322,8 @@ def end_worker(lock: Path, patience: float = 3.0) -> bool:
 
 def _free(lock: Path) -> bool:
     """Whether nobody holds the flock."""
+    import fcntl  # not on Windows, where ``tests/windows`` uses the rest of this module
+
     with lock.open("rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

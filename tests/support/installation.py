@@ -152,6 +152,13 @@ class Installation:
         well_ended(result)
         return result
 
+    def command(self, *words: str) -> Any:
+        """What a command of the command line prints as JSON."""
+        assert self.stash.plugin_script is not None
+        command = [self.stash.python, str(self.stash.plugin_script), *words, "--data-dir", str(self.folder)]
+        done = subprocess.run(command, capture_output=True, env={**os.environ, **self.stash.env}, check=True)
+        return json.loads(done.stdout)
+
     # -- what it left
 
     def rows(self, columns: str = "key") -> list[tuple[Any, ...]]:

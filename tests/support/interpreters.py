@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-import venv
 from pathlib import Path
 
 #: Where the packages of the interpreter that runs the tests lie.
@@ -13,6 +12,8 @@ PACKAGES = sysconfig.get_path("purelib")
 
 def bare(folder: Path, *, system: bool = False) -> Path:
     """Make a virtual environment without packages in ``folder``; its interpreter. ``system``: with those below it."""
+    import venv  # not in the embeddable Python for Windows
+
     venv.EnvBuilder(with_pip=False, symlinks=sys.platform != "win32", system_site_packages=system).create(folder)
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python3")
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
+
 from plexsync.core import locks
 from plexsync.core.wake import running_pid
 from tests.servers.stash import StashServer
@@ -144,10 +146,17 @@ def rows(folder: Path, columns: str = "key") -> list[tuple[Any, ...]]:
 # -- what the system says
 
 
+def proc(pid: int, name: str) -> Path:
+    """A file by which Linux tells of a process. On another system, where nothing does, the test is skipped."""
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("only Linux tells this of a process")
+    return Path(f"/proc/{pid}/{name}")
+
+
 def role(pid: int) -> str:
     """What the process is at the moment: ``worker``, ``idle``, ``probe``; ``""`` for one that has gone."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = proc(pid, "cmdline").read_bytes().split(b"\0")
     except OSError:
         return ""
     return words[2].decode() if len(words) > 2 else ""
@@ -167,7 +176,7 @@ def idle_worker_of(site: Installation) -> int:
 
 def _has_open(pid: int, name: str) -> bool:
     """Whether it has such a file open: one that has just been executed has not, nor loaded all or set its signals."""
-    folder = Path(f"/proc/{pid}/fd")
+    folder = proc(pid, "fd")
     try:
         return any(os.readlink(fd).endswith(name) for fd in folder.iterdir())
     except OSError:  # it closed one meanwhile
@@ -176,7 +185,7 @@ def _has_open(pid: int, name: str) -> bool:
 
 def resident(pid: int) -> int:
     """Resident memory in kB."""
-    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    lines = proc(pid, "status").read_text("ascii").splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
@@ -184,7 +193,7 @@ def bare_resident() -> int:
     """The resident memory of an interpreter that does nothing, in kB: what measures the tests is in it too."""
     bare = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        until(lambda: Path(f"/proc/{bare.pid}/wchan").exists() and role(bare.pid) == "input()", what="an interpreter")
+        until(lambda: proc(bare.pid, "wchan").exists() and role(bare.pid) == "input()", what="an interpreter")
         until(lambda: _sleeps(bare.pid), what="an idle interpreter")
         return resident(bare.pid)
     finally:
@@ -194,7 +203,7 @@ def bare_resident() -> int:
 def _sleeps(pid: int) -> bool:
     """Whether it waits for something and did not run meanwhile."""
     before = ticks(pid)
-    state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+    state = proc(pid, "stat").read_text("ascii").rpartition(")")[2].split()[0]
     began = time.monotonic()
     until(lambda: time.monotonic() - began > 0.1)
     return state == "S" and ticks(pid) == before
@@ -202,14 +211,14 @@ def _sleeps(pid: int) -> bool:
 
 def ticks(pid: int) -> int:
     """Processor time so far, in the kernel's ticks (hundredths of a second)."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    fields = proc(pid, "stat").read_text("ascii").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
 def children(pid: int) -> list[int]:
     """The processes that it started and that live."""
     found: list[int] = []
-    for entry in os.listdir("/proc"):
+    for entry in os.listdir(proc(pid, "..")):
         try:
             fields = Path(f"/proc/{int(entry)}/stat").read_text("ascii").rpartition(")")[2].split()
         except (ValueError, OSError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from plexsync import cli
-from plexsync.core import environment
+from plexsync.core import environment, locks
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +37,39 @@ def test_else_the_command_line_takes_stashs_home(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert Path(cli.guess_data_dir()) == tmp_path / ".stash" / "plugin_data" / "PlexSync"
+
+
+class Console(io.TextIOWrapper):
+    """A stream that is, or is no, console."""
+
+    console = False
+
+    def isatty(self) -> bool:
+        """Return whether a person looks at it."""
+        return self.console
+
+
+@pytest.mark.parametrize(
+    ("windows", "console", "chosen", "wanted"),
+    [
+        (False, False, "", b"caf\xe9 \\u6771 \\udcff"),
+        (True, False, "", "caf\xe9 \u6771 \\udcff".encode()),
+        (True, True, "", b"caf\xe9 \\u6771 \\udcff"),
+        (True, False, "cp1252", b"caf\xe9 \\u6771 \\udcff"),
+    ],
+    ids=["POSIX", "a file on Windows", "a console on Windows", "the user's choice"],
+)
+def test_every_character_can_be_printed(
+    monkeypatch: pytest.MonkeyPatch, windows: bool, console: bool, chosen: str, wanted: bytes
+) -> None:
+    """What an encoding lacks is escaped; a file on Windows gets UTF-8, unless the user chose an encoding."""
+    monkeypatch.setattr(locks, "WINDOWS", windows)
+    monkeypatch.setenv("PYTHONIOENCODING", chosen)
+    raw = io.BytesIO()
+    stream = Console(raw, encoding="cp1252")
+    stream.console = console
+    cli._take_every_character(stream)
+    cli._take_every_character(None)
+    stream.write("caf\xe9 \u6771 \udcff")
+    stream.flush()
+    assert raw.getvalue() == wanted

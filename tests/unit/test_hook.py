@@ -243,7 +243,7 @@ def test_without_a_connection_the_row_still_wakes_the_worker(tmp_path: Path, wok
     data = tmp_path / "plugin_data" / "PlexSync"
     (data / environment.CONNECTION / "in the way").mkdir(parents=True)
     answer = json.loads(hook.handle(edit(tmp_path, cookie="x")))
-    assert answer["error"].startswith("PlexSync queued scene 5 but could not start its worker (")
+    assert answer["error"].startswith("PlexSync queued scene 5 but could not save how to reach Stash (")
     assert rows(data) == [("scene:5",)]
     assert woken == [str(data)]
 

@@ -149,6 +149,45 @@ def test_the_file_is_rotated(tmp_path: Path) -> None:
     assert (LOG_BYTES, LOG_FILES) == (5_000_000, 3)
 
 
+def test_a_log_that_is_held_open_is_written_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Windows renames no log because another program shows it, no line and no older file is lost, and nothing is
+    complained of; as soon as it is closed there the log is rotated."""
+    held, replace = [environment.LOG], os.replace
+
+    def refuse(source: str, target: str) -> None:
+        if os.path.basename(source) in held or os.path.basename(target) in held:
+            raise PermissionError(13, "used by another process", source)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(environment, "PATIENCE", 0)
+    (tmp_path / f"{environment.LOG}.1").write_text('{"message": "older"}\n', "utf-8")
+    sink = FileSink(str(tmp_path), pytest.fail)
+    for number in range(13):
+        sink.write("info", f"{number} " + "x" * 500_000)
+    assert [line["message"].split()[0] for line in stored(tmp_path)] == [str(number) for number in range(13)]
+    held[:] = [f"{environment.LOG}.1"]
+    sink.write("info", "13 " + "x" * 500_000)
+    assert stored(tmp_path)[-1]["message"].startswith("13 ")
+    held.clear()
+    for number in range(14, 16):
+        sink.write("info", f"{number} " + "x" * 500_000)
+    sink.close()
+    names = [environment.LOG, f"{environment.LOG}.1", f"{environment.LOG}.2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert "older" in (tmp_path / names[2]).read_text("utf-8")
+    found = (tmp_path / names[1]).read_text("utf-8") + (tmp_path / names[0]).read_text("utf-8")
+    assert [json.loads(line)["message"].split()[0] for line in found.splitlines()] == [str(n) for n in range(16)]
+
+
+def test_the_log_has_no_carriage_return(tmp_path: Path) -> None:
+    """A line ends in a line feed on every system."""
+    sink = FileSink(str(tmp_path), pytest.fail)
+    sink.write("info", "one")
+    sink.close()
+    assert (tmp_path / environment.LOG).read_bytes().endswith(b'"one"}\n')
+
+
 def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     """What keeps the log from being written is said once, in one sentence, and work goes on."""
     (tmp_path / environment.LOG).mkdir()
@@ -162,10 +201,10 @@ def test_a_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     assert told[0].endswith("syncing continues without it.")
 
 
-class Full(io.TextIOWrapper):
-    """A file on a disk that is full: takes text, and fails when it is to be written out."""
+class Full(io.FileIO):
+    """A file on a disk that is full."""
 
-    def flush(self) -> None:
+    def write(self, data: object) -> int:
         """Fail as the system does."""
         raise OSError(28, "No space left on device")
 
@@ -175,9 +214,8 @@ def test_a_full_disk_is_told_once(tmp_path: Path) -> None:
     told: list[str] = []
     sink = FileSink(str(tmp_path), told.append)
     sink.write("info", "still fits")
-    assert sink._handler.stream is not None
-    sink._handler.stream.close()
-    sink._handler.stream = Full(io.BytesIO(), encoding="utf-8")
+    sink.close()
+    sink._file = Full(tmp_path / environment.LOG, "a")
     for _ in range(3):
         sink.write("info", "does not")
     sink.close()
@@ -313,7 +351,7 @@ def test_closing_the_log_closes_its_file(tmp_path: Path) -> None:
     log = Log([Kept(), file, StashSink()])
     log.info("first")
     log.close()
-    assert file._handler.stream is None
+    assert file._file is None
     log.info("second")
     log.close()
     assert [line["message"] for line in stored(tmp_path)] == ["first", "second"]

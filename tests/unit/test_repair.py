@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import repair
-from plexsync.core import enqueue, environment, locks
+from plexsync import repair, status
+from plexsync.core import db, enqueue, environment, locks
 from plexsync.log import Log
 from plexsync.model.job_key import JobKey
-from plexsync.queue import dead_letters, jobs, stock
+from plexsync.queue import dead_letters, jobs, schema, stock
 from plexsync.queue.meta import QueueMeta
 from plexsync.repair import open_state, repair_queue, set_aside
+from plexsync.state import ledger
 from tests.support.in_process import Lines
 from tests.support.queue_tools import NOW, change, job_keys, keys, made, put, scenes
 
@@ -375,3 +376,49 @@ def test_nothing_that_was_kept_is_replaced(tmp_path: Path) -> None:
 def test_what_counts_as_damage(error: Exception, broken: bool) -> None:
     """Only SQLite's word that the file itself is broken has it replaced."""
     assert repair.is_damaged(error) is broken
+
+
+def test_a_database_is_set_aside_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If one of its files is in use elsewhere, all of them are as before: a WAL must not meet another database."""
+    path, replace = tmp_path / environment.STATE_DB, os.replace
+    names = [environment.STATE_DB, f"{environment.STATE_DB}-wal", f"{environment.STATE_DB}-shm"]
+    for name in names:
+        (tmp_path / name).write_text(name, "utf-8")
+
+    def refuse(source: str, target: str) -> None:
+        if source.endswith("-shm"):
+            raise PermissionError(13, "used by another process")
+        replace(source, target)
+
+    monkeypatch.setattr(environment, "PATIENCE", 0)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError):
+        set_aside(str(path), NOW)
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
+
+
+@pytest.mark.parametrize("name", [environment.STATE_DB, environment.QUEUE_DB])
+def test_whoever_finds_damage_has_closed_the_file(tmp_path: Path, name: str) -> None:
+    """However an attempt to open a damaged database ends, no connection to it is left: Windows renames no open file."""
+    path = tmp_path / name
+    path.write_bytes(b"no database at all " * 400)
+    openers: list[Callable[[], object]] = [
+        lambda: db.connect(str(path)),
+        lambda: db.open_once(str(path), 1, "SELECT 1"),
+        lambda: enqueue.open_made(str(tmp_path)),
+        lambda: schema.open_queue(str(tmp_path), NOW),
+        lambda: ledger.open_state(str(tmp_path)),
+        lambda: status.status(str(tmp_path), NOW),
+    ]
+    refused = 0
+    for opener in openers:
+        try:
+            opener()
+        except sqlite3.DatabaseError as error:
+            refused += "not a database" in str(error)
+            left = [os.path.realpath(f"/dev/fd/{fd}") for fd in os.listdir("/dev/fd")]
+            assert str(path) not in left
+        for other in tmp_path.iterdir():
+            if other != path:
+                other.unlink()
+    assert refused >= 3

@@ -6,6 +6,7 @@ import os
 import site
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,81 @@ def test_without_the_flag_site_is_not_loaded_twice(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(site, "main", lambda: calls.append("main"))
     environment.load_site()
     assert calls == []
+
+
+class Busy:
+    """A call that another program's open file refuses so many times; ``sleeps``: the pauses between the tries."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int, error: OSError) -> None:
+        self.left, self.error, self.calls, self.now = times, error, 0, 0.0
+        monkeypatch.setattr(time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass."""
+        self.now += seconds
+
+    def __call__(self, *values: str) -> tuple[str, ...]:
+        self.calls += 1
+        if self.left:
+            self.left -= 1
+            raise self.error
+        return values
+
+
+SHARING = PermissionError(13, "used by another process")
+
+
+def test_a_file_in_use_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sharing violation is over in a moment: the call is made again, and its result returned."""
+    busy = Busy(monkeypatch, 3, SHARING)
+    assert environment.patiently(busy, "a", "b") == ("a", "b")
+    assert busy.calls == 4
+    assert busy.now == pytest.approx(3 * environment.PAUSE)
+
+
+def test_patience_with_a_file_in_use_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save in Stash waits no longer than 0.3 s for a file that stays open elsewhere."""
+    busy = Busy(monkeypatch, 10_000, SHARING)
+    with pytest.raises(PermissionError):
+        environment.patiently(busy)
+    assert busy.now <= environment.PATIENCE + environment.PAUSE
+    assert environment.PATIENCE <= 0.3
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "none"), OSError(28, "full"), ValueError("nul")])
+def test_any_other_failure_is_final(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    """What no patience mends is raised at once."""
+    busy = Busy(monkeypatch, 1, error)
+    with pytest.raises(type(error)):
+        environment.patiently(busy)
+    assert busy.calls == 1
+
+
+@pytest.mark.parametrize("where", ["open", "replace"])
+def test_a_file_in_use_keeps_the_older_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """If a file cannot be replaced in the end the older one stays, and nothing of the new one is left beside it."""
+    path = tmp_path / "connection.json"
+    path.write_text("older", "utf-8")
+
+    def refuse(*values: object, **named: object) -> None:
+        raise PermissionError(13, "used by another process")
+
+    monkeypatch.setattr(environment, "PATIENCE", 0)
+    monkeypatch.setattr(os, where, refuse)
+    with pytest.raises(PermissionError):
+        environment.replace(str(path), b"cookie")
+    assert os.listdir(tmp_path) == ["connection.json"]
+    assert path.read_bytes() == b"older"
+
+
+def test_an_interruption_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the middle of a replacement leaves nothing of it either."""
+
+    def interrupt(*values: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        environment.replace(str(tmp_path / "connection.json"), b"cookie")
+    assert os.listdir(tmp_path) == []

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -88,6 +89,65 @@ def test_a_filesystem_without_locks_is_an_error(two: tuple[int, int], monkeypatc
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OSError, match="No locks"):
         locks.try_lock(two[0])
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP])
+def test_a_filesystem_without_locks_is_told(number: int) -> None:
+    """The sentence names the folder and the variable that helps; for any other failure there is none."""
+    said = locks.lacking(OSError(number, "no such thing"), "/mnt/share")
+    assert said.startswith("the file system of /mnt/share has no file locks (no such thing).")
+    assert "PLEXSYNC_DATA_DIR" in said
+    assert locks.lacking(OSError(errno.ENOSPC, "full"), "/mnt/share") == ""
+    assert locks.lacking(ValueError("x"), "/mnt/share") == ""
+
+
+def test_who_is_alive() -> None:
+    """A running process is; one that has ended is not, whether it was reaped or is still a zombie."""
+    child = os.posix_spawn(sys.executable, [sys.executable, "-c", "input()"], os.environ)
+    assert locks.is_alive(child)
+    assert locks.is_alive(os.getpid())
+    assert locks.is_alive(1)
+    os.kill(child, signal.SIGKILL)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it has ended and stays a zombie
+    assert not locks.is_alive(child) or not os.path.isdir("/proc/self")
+    os.waitpid(child, 0)
+    assert not locks.is_alive(child)
+    assert locks.is_alive(1 << 70)  # no pid at all: nothing is known
+
+
+class Winapi(ModuleType):
+    """Windows' processes: pid -> whether it runs; one of somebody else's cannot be opened."""
+
+    def __init__(self, others: int = 0, **processes: bool) -> None:
+        super().__init__("_winapi")
+        self.processes, self.others, self.closed = processes, others, list[str]()
+
+    def OpenProcess(self, access: int, inherit: bool, pid: int) -> str:
+        """Return a handle."""
+        if pid > 0xFFFFFFFF:
+            raise OverflowError
+        if f"p{pid}" not in self.processes:
+            error = OSError(22, "no such process")
+            error.winerror = 5 if pid == self.others else 87  # type: ignore[attr-defined, unused-ignore]
+            raise error
+        return f"p{pid}"
+
+    def WaitForSingleObject(self, handle: str, milliseconds: int) -> int:
+        """Return WAIT_TIMEOUT for a process that runs."""
+        assert milliseconds == 0
+        return 258 if self.processes[handle] else 0
+
+    def CloseHandle(self, handle: str) -> None:
+        """Let the handle go."""
+        self.closed.append(handle)
+
+
+def test_who_is_alive_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a process is asked by its handle: one that has ended, or never was, is not; another user's is."""
+    winapi = Winapi(others=44, p40=True, p41=False)
+    monkeypatch.setitem(sys.modules, "_winapi", winapi)
+    assert [locks_windows.is_alive(pid) for pid in (40, 41, 42, 44, 1 << 40)] == [True, False, False, True, False]
+    assert winapi.closed == ["p40", "p41"]
 
 
 def test_lock_files_are_private(path: str) -> None:

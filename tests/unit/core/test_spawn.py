@@ -153,19 +153,29 @@ class Windows:
         self.refused = refused
         self.calls: list[dict[str, Any]] = []
 
-    def __call__(self, command: list[str], **given: Any) -> None:
+    def __call__(self, command: list[str], **given: Any) -> Windows:
         self.calls.append({"command": command, **given})
         if given["creationflags"] & self.refused:
             raise PermissionError("access is denied")
+        self.said = b""
+        self.stdin = self if given["stdin"] == subprocess.PIPE else None
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Take what is sent to stdin."""
+        self.said += data
+
+    def close(self) -> None:
+        """End stdin."""
 
 
 @pytest.mark.parametrize(
-    ("refused", "flags"), [(0, [0x01000208]), (0x01000000, [0x01000208, 0x00000208])], ids=["breakaway", "job object"]
+    ("refused", "flags"), [(0, [0x09000200]), (0x01000000, [0x09000200, 0x08000200])], ids=["breakaway", "job object"]
 )
 def test_windows_starts_it_detached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int, flags: list[int]
 ) -> None:
-    """On Windows the lock is released for the worker, which has no console, none of our handles, and its own group."""
+    """On Windows the lock is released for the worker, which has no window, none of our handles, and its own group."""
     windows = Windows(refused)
     monkeypatch.setattr(subprocess, "Popen", windows)
     monkeypatch.setattr(locks, "WINDOWS", True)
@@ -176,7 +186,7 @@ def test_windows_starts_it_detached(
     assert [call["creationflags"] for call in windows.calls] == flags
     last = windows.calls[-1]
     assert last["command"] == [sys.executable, environment.ENTRY, "worker", "--data-dir", str(tmp_path)]
-    assert last["close_fds"]
+    assert last.get("close_fds", True)
     assert [last[name] for name in ("stdin", "stdout", "stderr")] == [subprocess.DEVNULL] * 3
     os.close(fd)
     os.close(other)
@@ -202,6 +212,16 @@ def test_the_worker_of_a_hook_gets_its_packages(tmp_path: Path, windows: bool) -
 
 def test_windows_says_when_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """If Windows refuses both ways of starting, that is an error."""
-    monkeypatch.setattr(subprocess, "Popen", Windows(0x208))
+    monkeypatch.setattr(subprocess, "Popen", Windows(0x08000200))
     with pytest.raises(PermissionError):
         spawn.detached(["python"])
+
+
+def test_windows_passes_a_secret_on_by_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither command line nor environment has it: both are visible to others."""
+    windows = Windows(0)
+    monkeypatch.setattr(subprocess, "Popen", windows)
+    spawn.detached(["python", "idle"], "the-key")
+    (call,) = windows.calls
+    assert (call["command"], call["stdin"]) == (["python", "idle"], subprocess.PIPE)
+    assert windows.said == b"the-key"

@@ -159,3 +159,15 @@ def test_a_dead_workers_pid_under_a_held_lock_is_no_worker(
     assert wake.wake(str(tmp_path))
     assert len(pauses) == 2
     assert len(started) == 1
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only Linux tells a zombie from a process")
+def test_a_zombie_is_no_worker(tmp_path: Path, started: Started, holder: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has ended, and that a PID 1 which reaps nobody keeps as a zombie, is no worker either."""
+    child = os.posix_spawn(sys.executable, [sys.executable, "-c", "pass"], os.environ)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    locks.write_text(holder, str(child))
+    pauses = on_look(monkeypatch, 2, lambda: locks.unlock(holder))
+    assert wake.wake(str(tmp_path))
+    assert (len(pauses), len(started)) == (2, 1)
+    os.waitpid(child, 0)

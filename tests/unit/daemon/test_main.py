@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -13,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from plexsync.core import enqueue, environment, locks, wake
-from plexsync.daemon import idle, main
+from plexsync.core import enqueue, environment, locks, spawn, wake
+from plexsync.daemon import idle, main, process
 from plexsync.daemon import run as worker_run
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Holder, Terminated
@@ -39,6 +40,11 @@ class Script:
         return step() if callable(step) else step
 
 
+def no_process(command: list[str], secret: str = "") -> None:
+    """Start nothing: this machine has no room for another process."""
+    raise OSError("no more processes")
+
+
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     """Replace the roles by a script; the process never becomes another."""
@@ -51,6 +57,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     monkeypatch.setattr(idle.Idle, "run", lambda self: made_script.next("idle"))
     monkeypatch.setattr(PluginFiles, "state", lambda self, *, fresh=False: made_script.files)
     monkeypatch.setattr(locks, "WINDOWS", True)
+    monkeypatch.setattr(spawn, "detached", no_process)
     monkeypatch.setattr(main, "detach", lambda folder: None)
     clock = SimpleNamespace(time=time.time, sleep=lambda seconds: made_script.seen.append(("slept", seconds)))
     monkeypatch.setattr(main, "time", clock)
@@ -196,3 +203,54 @@ def test_the_probe_gets_the_key(tmp_path: Path, script: Script, monkeypatch: pyt
     script.steps = [Next.IDLE]
     assert run(tmp_path) == 0
     assert keys == [(str(tmp_path), "key")]
+
+
+def test_the_large_process_makes_room_for_a_small_one(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no exec, work ends with a new process for idling, which has the lock before this one ends: the API
+    key reaches it by stdin alone."""
+    started: list[tuple[list[str], str]] = []
+    fd = locks.open_lock(str(tmp_path / environment.WORKER_LOCK))
+
+    def start(command: list[str], secret: str = "") -> None:
+        started.append((command, secret))
+        assert locks.try_lock(fd)
+        locks.write_text(fd, "4711")
+
+    monkeypatch.setattr(spawn, "detached", start)
+    script.steps = [Next.IDLE]
+    assert run(tmp_path) == 0
+    assert [step[0] for step in script.seen] == ["worker"]
+    ((command, secret),) = started
+    assert command[1:] == [environment.ENTRY, "idle", "--data-dir", str(tmp_path), "--resumed", "--key-fd", "0"]
+    assert secret == "key"
+    assert locks.read_text(fd) == "4711"
+    os.close(fd)
+
+
+def test_a_small_process_that_never_takes_over_is_replaced(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nobody has taken the lock after a while, the large process takes it back and idles itself."""
+    monkeypatch.setattr(spawn, "detached", lambda command, secret="": None)
+    monkeypatch.setattr(process, "HAND_OVER_PATIENCE", 0.01)
+    monkeypatch.setattr(process, "HAND_OVER_PAUSE", 0.001)
+    script.steps = [Next.IDLE, Next.STOP]
+    assert run(tmp_path) == 0
+    assert [step[0] for step in script.seen] == ["worker", "idle"]
+    assert is_free(tmp_path)
+
+
+def test_a_folder_without_locks_is_told(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the file system has no locks the worker says so in one sentence, and ends."""
+
+    def refuse(fd: int) -> bool:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(locks, "try_lock", refuse)
+    assert run(tmp_path) == 1
+    assert script.seen == []
+    assert "PLEXSYNC_DATA_DIR" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.core import environment, locks
+from plexsync.core import environment, locks, spawn
 from plexsync.core.wake import running_pid
 from plexsync.daemon import process
 from plexsync.daemon.plugin_files import GONE, INTERVAL, NEEDED, STILL, PluginFiles, Stamp, stamp
@@ -152,10 +152,16 @@ def test_terminated_while_ending(tmp_path: Path, other: int) -> None:
 
 
 def test_on_windows_nothing_becomes_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where ``exec`` would make another process, this one continues, still holding the lock."""
+    """Where there is no ``exec`` and no other process can be started, this one continues, still holding the lock."""
+
+    def refuse(command: list[str], secret: str = "") -> None:
+        raise OSError("no more processes")
+
     monkeypatch.setattr(locks, "WINDOWS", True)
+    monkeypatch.setattr(spawn, "detached", refuse)
     holder = take(tmp_path)
-    holder.become(Next.IDLE, "key")
+    assert not holder.become(Next.WORK, "key")
+    assert not holder.become(Next.IDLE, "key")
     assert text(tmp_path) == ME
     holder.end(nothing)
 

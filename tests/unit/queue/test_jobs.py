@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,6 +106,21 @@ def test_first_contact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: f
     monkeypatch.setattr(environment, "MANIFEST", str(manifest))
     installed = manifest.stat().st_ctime
     assert schema.first_contact(installed + after) == int(installed + wanted)
+
+
+@pytest.mark.parametrize(
+    ("created", "changed", "wanted"),
+    [(-9000, -60, -60), (-60, -9000, -60), (-60, 9000, -60), (9000, 9000, 0), (-9000, -9000, -3600)],
+    ids=["overwritten", "older in the zip", "later in the zip", "a wrong clock", "long ago"],
+)
+def test_first_contact_by_creation_and_change(
+    monkeypatch: pytest.MonkeyPatch, created: float, changed: float, wanted: float
+) -> None:
+    """On Windows ``st_ctime`` is when the manifest was made: the later of its two times counts, but none to come."""
+    now = 1_000_000.0
+    stat = SimpleNamespace(st_ctime=now + created, st_mtime=now + changed)
+    monkeypatch.setattr(os, "stat", lambda path: stat)
+    assert schema.first_contact(now) == now + wanted
 
 
 def test_first_contact_without_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

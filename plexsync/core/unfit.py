@@ -1,0 +1,45 @@
+"""Say why this Python cannot run PlexSync, and what to do. Readable for Python 3.6 and later; loads nothing else."""
+
+import sys
+
+#: The modes of Stash's buttons, whose error Stash shows only as a line of the log.
+BUTTONS = (
+    *("check_setup", "preview", "sync_all", "sync_recent", "status"),
+    *("process_queue", "process_dlq", "clear_dlq", "clear_queue"),
+)
+
+
+def tell(error: ImportError) -> None:
+    """Answer in one sentence, in Stash's protocol or on the command line, and end the process."""
+    said = sentence(error)
+    if len(sys.argv) > 1:
+        sys.exit(said)
+    import json
+
+    if is_button(sys.stdin.buffer.read() if sys.stdin else b""):
+        sys.stderr.write("\x01e\x02" + said + "\n")
+    sys.stdout.write(json.dumps({"error": said}))
+
+
+def sentence(error: ImportError) -> str:
+    """Return what is wrong and what to do. ``error``: what could not be imported, if the version is not to blame."""
+    found = ".".join(str(number) for number in sys.version_info[:3])
+    python, where = sys.executable or "python3", "Settings > System > Python executable path"
+    if sys.version_info < (3, 11):  # noqa: UP036 - it runs on nothing else
+        why = f"PlexSync needs Python 3.11 or newer, and {python} is Python {found}"
+        return f"{why}. Install a newer one with PlexSync's packages, and name it in Stash: {where}."
+    if error.name in ("sqlite3", "_sqlite3"):
+        why = f"{python} was built without the module sqlite3, which PlexSync needs"
+        return f"{why}. Name another Python with PlexSync's packages in Stash: {where}."
+    return f"PlexSync's files are incomplete or mixed ({error}). Reinstall PlexSync under Settings > Plugins."
+
+
+def is_button(raw: bytes) -> bool:
+    """Return whether the document on stdin is a task's."""
+    import json
+
+    try:
+        args = json.loads(raw.decode("utf-8", "replace"))["args"]
+        return "hookContext" not in args and args["mode"] in BUTTONS
+    except (ValueError, KeyError, TypeError):
+        return False
