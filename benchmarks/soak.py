@@ -5,13 +5,15 @@
 The real plugin runs between the tests' Stash and Plex (real processes and sockets, on loopback). Scenes are edited one
 by one and in bulk, performers, studios and tags are renamed, tags are merged, covers replaced, and some changes fire no
 hook. Meanwhile hooks, workers, idle workers and tasks are killed, at random instants and at the named points of
-``tests/process/crash``; Plex is stopped and started, and answers with faults. What is dead is started again as Stash
-would: by the next hook, a task, or the ``wake`` of a page. In the end everything has to have arrived by itself.
+``tests/process/crash``; Plex is stopped and started, and answers with faults: it refuses images, one value, one item;
+a proxy says 404; listings are empty, or their totals off by one; items go to the trash and come back, or are made anew
+under another key; posters are lost. What is dead is started again as Stash would: by the next hook, a task, or the
+``wake`` of a page. In the end everything has to have arrived by itself.
 
-The table: kills by kind; edits; scenes in Plex that are not as the model says (lost); requests that wrote to an item
-which is not the edited scene's, and items changed that nobody edited (wrong); dead letters (dead). Exit status 1 if any
-of the last three is not 0, or if the kills did not fit into ``--minutes``. The seed fixes what is done, not when
-processes get their turn.
+The table: kills by kind; edits; dead letters of what Plex had refused, which are retried once when it refuses no more
+(refused); scenes in Plex that are not as the model says (lost); requests that wrote to an item which is not the edited
+scene's, and items changed that nobody edited (wrong); dead letters (dead). Exit status 1 if any of the last three is
+not 0, or if the kills did not fit into ``--minutes``. The seed fixes what is done, not when processes get their turn.
 
 A scene may see four deaths of the worker before it is left in peace, because five on end are its own fault by design
 (tests/process/test_kill_memory.py). A merge of tags whose hook is killed leaves no trace in Stash but the scenes' new
@@ -46,6 +48,10 @@ WEEK = 7 * 86400
 #: Catch-up and the end of an idle worker come often, so that both see kills.
 OFTEN = {"PLEXSYNC_CATCHUP": "1", "PLEXSYNC_IDLE_EXIT": "1"}
 FAULTS = ("500", "503_xml", "503_json", "429", "408", "reset", "reset_mid_body", "truncated_xml", "empty_200")
+#: Faults of single requests that end by themselves: (kind, path).
+PROXY = (("404_proxy", "metadata"), ("empty_container", "metadata"), ("empty_container", "/all"), ("403_proxy", "/"))
+#: Dead letters that a person is expected to look at, because Plex refused the value for as long as it was tried.
+REFUSED = ("rejected", "retries_exhausted")
 TASKS = ("sync_all", "sync_recent", "process_queue")
 
 
@@ -66,6 +72,8 @@ class Soak:
         self.edits = 0
         self.outages = 0
         self.faults = 0
+        self.refused = 0
+        self.losses: Counter[str] = Counter()
         self.merged: set[int] = set()
         self._until = time.monotonic() + seconds
         self._deaths = 0
@@ -120,6 +128,57 @@ class Soak:
         elif chance < 0.1:
             self.faults += 1
             plex.fault(self.rng.choice(FAULTS), self.rng.randint(1, 3))
+        elif chance < 0.14:
+            self.faults += 1
+            kind, path = self.rng.choice(PROXY)
+            plex.fault(kind, self.rng.randint(1, 3), path=path)
+        elif chance < 0.2:
+            self.refuse()
+        elif chance < 0.26:
+            self.lose()
+
+    def refuse(self) -> None:
+        """Plex refuses some requests until it is well again: every image, one value, one item; or miscounts."""
+        self.faults += 1
+        plex, rng = self.world.plex, self.rng
+        what = rng.choice(["images", "value", "item", "total", "well"])
+        if what == "images":
+            plex.fault("500", path="/(posters|arts)$", method="POST")
+        elif what == "value":
+            plex.fault("500", method="PUT", query=rf"collection\[\d+\].tag.tag=Studio {rng.randrange(3)}(&|$)")
+        elif what == "item":
+            plex.fault("403_proxy", method="PUT", query=rf"id={self.world.keys[self.scene()]}(&|$)")
+        elif what == "total":
+            plex.modes.total_off = rng.choice([-1, 1])
+        else:
+            self.well()
+
+    def well(self) -> None:
+        """Plex and all in front of it behave again, and nothing is in the trash."""
+        plex = self.world.plex
+        plex.clear_faults()
+        plex.modes.total_off = 0
+        for key in self.world.keys.values():
+            if plex.items[key].deleted_at is not None:
+                plex.edit_item(key, deleted_at=None)
+
+    def lose(self) -> None:
+        """Plex loses something of an item that belongs to an edited scene."""
+        world, rng = self.world, self.rng
+        what = rng.choice(["poster", "background", "key", "trash", "title"])
+        if not world.edited:
+            return
+        number = rng.choice(sorted(world.edited))
+        key = world.keys[number]
+        self.losses[what] += 1
+        if what in ("poster", "background"):
+            world.plex.lose_image(key, "posters" if what == "poster" else "arts")
+        elif what == "key":
+            world.recreate(number)
+        elif what == "trash":
+            world.plex.edit_item(key, deleted_at=int(time.time()))
+        else:
+            world.plex.edit_item(key, title=f"film-{number}", locked=set())
 
     # -- edits; each may have its hook killed after so many seconds
 
@@ -231,10 +290,17 @@ class Soak:
     # -- peace
 
     def calm(self) -> None:
-        """Plex is well, and the worker gets through its queue once."""
+        """Plex is well, and the worker gets through its queue once; what was refused is retried by a person."""
         self.world.plex.start()
-        self.world.plex.clear_faults()
+        self.well()
         until(lambda: self.awake() and self.is_empty(), PATIENCE, "an empty queue")
+        refused = [
+            row for row, status, why in self.world.rows("_id, status, reason") if status == DEAD and why in REFUSED
+        ]
+        if refused:
+            self.refused += len(refused)
+            self.world.call("retry", ids=refused)
+            until(lambda: self.awake() and self.is_empty(), PATIENCE, "an empty queue")
         self._deaths = 0
 
     def awake(self) -> bool:
@@ -282,7 +348,7 @@ class Soak:
         wrong = 0
         for request in [*self.world.plex.writes(), *self.world.plex.uploads()]:
             key = request.param("id") if request.method == "PUT" else request.path.split("/")[3]
-            number = int(key or 0) - 100
+            number = self.world.numbers.get(int(key or 0), 0)
             title = request.param("title.value")
             wrong += number not in self.world.edited or bool(title and not title.startswith(f"Film {number}, "))
         return wrong + self.world.plex.disaster
@@ -305,6 +371,7 @@ def report(soak: Soak, outcome: dict[str, int], seconds: float) -> None:
     plex = soak.world.plex
     rows = {
         "edits": soak.edits, "stops of Plex": soak.outages, "faults of Plex": soak.faults,
+        "losses of Plex": soak.losses.total(), "refused": soak.refused,
         "writes to Plex": len(plex.writes()), "images": len(plex.uploads()), **outcome, "seconds": round(seconds),
     }  # fmt: skip
     for name, number in rows.items():

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from plexsync.model.item import LIST_FIELDS
-from plexsync.model.scene import Scene
+from plexsync.model.paths import fold
+from plexsync.model.scene import Performer, Scene
 from plexsync.model.settings import Settings, display_name
 from plexsync.model.text import NAME_LIMIT, ascii_line, cut, cut_encoded, date_text, name_text, one_line, summary_text
 
@@ -76,7 +79,7 @@ def desired(scene: Scene, settings: Settings, *, summary_budget: int = SUMMARY_B
     if "date" not in skip:
         _add_date(values, problems, scene.date)
     if "actors" not in skip:
-        values["actor"] = distinct_tags(name_text(performer.name) for performer in scene.performers)
+        values["actor"] = distinct_tags(_actor_names(scene.performers))
     if "genres" not in skip:
         _add_genres(values, problems, (tag.name for tag in scene.tags), settings.max_tags)
     if "collection" not in skip:
@@ -95,8 +98,16 @@ def tags_of(value: Value) -> tuple[str, ...]:
 
 
 def tag_key(tag: str) -> str:
-    """Return ``tag`` in the form in which Plex compares tags: without case and outer blanks."""
-    return tag.strip().casefold()
+    """Return ``tag`` in the form in which Plex compares tags: in NFC, without case and outer blanks."""
+    return fold(tag.strip())
+
+
+def loose_key(tag: str) -> str:
+    """Return what any server might take for the same tag: letters and digits, without case, marks and width.
+
+    Nobody documents how far Plex goes when it compares tags, so nothing relies on two tags with one key being the same.
+    """
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", tag.casefold()))).casefold() or tag_key(tag)
 
 
 def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -125,12 +136,30 @@ def fingerprint(field: str, value: Value) -> str:
 def _add_title(values: dict[str, Value], problems: list[str], raw: str, to_ascii: bool) -> None:
     whole = ascii_line(raw) if to_ascii else one_line(raw)
     title = cut(whole, NAME_LIMIT)
-    if title:
+    if title or not one_line(raw):
         values["title"] = title
-    elif to_ascii and one_line(raw):
+    else:
         problems.append(f'"{display_name("cleanTitles")}" leaves nothing of the title, so Plex keeps the title it has')
     if title != whole:
         problems.append(f"the title was shortened from {len(whole)} to {len(title)} characters")
+
+
+def _actor_names(performers: Sequence[Performer]) -> list[str]:
+    """Return the names of a scene's performers: those that Plex would fold into one with their disambiguations."""
+    names = [name_text(performer.name) for performer in performers]
+    shared = Counter(map(tag_key, names))
+    return [
+        _told_apart(name, one_line(performer.disambiguation)) if shared[tag_key(name)] > 1 else name
+        for name, performer in zip(names, performers, strict=True)
+    ]
+
+
+def _told_apart(name: str, disambiguation: str) -> str:
+    """Return ``Name (disambiguation)``, of which the name is cut first."""
+    if not name or not disambiguation:
+        return name
+    suffix = f" ({cut(disambiguation, NAME_LIMIT // 2)})"
+    return cut(name, NAME_LIMIT - len(suffix)) + suffix
 
 
 def _add_summary(values: dict[str, Value], problems: list[str], raw: str, budget: int) -> None:

@@ -10,10 +10,17 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A studio, performer or tag: its Stash id and its name."""
+    """A studio or tag: its Stash id and its name."""
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Performer(Named):
+    """A performer. ``disambiguation``: what tells performers of one name apart in Stash."""
+
+    disambiguation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Scene:
     details: str = ""
     date: str = ""
     studio: Named | None = None
-    performers: tuple[Named, ...] = ()
+    performers: tuple[Performer, ...] = ()
     tags: tuple[Named, ...] = ()
     organized: bool = False
     updated_at: str = ""

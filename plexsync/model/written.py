@@ -5,11 +5,11 @@ Knows nothing of requests, servers or databases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from plexsync.model.fields import Value, fingerprint, tags_of
-from plexsync.model.item import LIST_FIELDS, Item
+from plexsync.model.fields import Value, fingerprint, tag_key, tags_of
+from plexsync.model.item import FIELDS, LIST_FIELDS, Item
 
 #: Fingerprints remembered for each field.
 MAX_REMEMBERED = 8
@@ -20,22 +20,32 @@ class Written:
     """What PlexSync wrote, or was about to write, to one item.
 
     ``ours``: field -> fingerprints of those values, the newest last, at most ``MAX_REMEMBERED``. ``names``: list field
-    -> the tags sent last. ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored).
+    -> the tags sent last. ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored), and
+    ``<field>.locked`` of each lock that Plex did not keep. ``own``: the fields that the item's present scene itself
+    filled. ``before``: field -> the value before PlexSync's first write to it; under ``locked`` those that were locked
+    then. ``refused``: field or image -> fingerprint of the value that Plex refused.
     """
 
     ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kept: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
+    before: Mapping[str, Value] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of one field. ``new``: the complete new text or list. ``desired``: what Stash has."""
+    """A change of one field. ``new``: the complete new text or list. ``desired``: what Stash has.
+
+    ``lock``: lock the field; False gives it back to Plex, unlocked.
+    """
 
     field: str
     old: Value
     new: Value
     desired: Value
+    lock: bool = True
 
     @property
     def is_shared(self) -> bool:
@@ -43,16 +53,28 @@ class Change:
         return isinstance(self.new, tuple) and (self.field == "collection" or not self.desired)
 
 
-def intended(written: Written, changes: Sequence[Change]) -> Written:
-    """Return ``written`` with the values of ``changes`` added as ours, before it is known whether they arrive."""
+def intended(written: Written, item: Item, changes: Sequence[Change], locks: Sequence[str] = ()) -> Written:
+    """Return ``written`` with the values of ``changes`` added as ours, before it is known whether they arrive.
+
+    ``item``: as it is now. ``locks``: what is locked without a change; its fields have the values that Stash has, which
+    count as ours from then on.
+    """
     ours = {name: tuple(values) for name, values in written.ours.items()}
     names = {name: tuple(values) for name, values in written.names.items()}
+    before, locked = dict(written.before), set(written.before.get("locked", ()))
+    equal = [Change(name, item.value(name), item.value(name), item.value(name)) for name in locks if name in FIELDS]
+    changes = (*changes, *equal)
     for change in changes:
+        if change.field not in ours and change.field not in before:
+            before[change.field] = change.old
+            locked |= {change.field} & item.locked
         ours[change.field] = _latest(ours.get(change.field, ()), fingerprint(change.field, change.new))
         if change.field in LIST_FIELDS:
             mine = _mine(change)
             names[change.field] = tuple(dict.fromkeys((*names.get(change.field, ()), *mine)))
-    return Written(ours, names, dict(written.kept))
+    before |= {"locked": tuple(sorted(locked))} if locked else {}
+    own = (*written.own, *(change.field for change in changes if change.desired))
+    return replace(written, ours=ours, names=names, own=tuple(dict.fromkeys(own)), before=before)
 
 
 def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:
@@ -73,7 +95,27 @@ def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str
             ours[change.field] = _latest(ours.get(change.field, ()), now)
             if change.field in LIST_FIELDS:
                 names[change.field] = _with_new(names.get(change.field, ()), change, after)
-    return Written(ours, names, kept)
+    return replace(written, ours=ours, names=names, kept=kept)
+
+
+def locks_kept(written: Written, locks: Iterable[str], after: Item) -> Written:
+    """Return ``written`` after the read-back of ``locks``: one that Plex did not keep is not sent again by itself."""
+    kept = dict(written.kept)
+    for name in locks:
+        if name in after.locked:
+            kept.pop(f"{name}.locked", None)
+        else:
+            kept[f"{name}.locked"] = ("1", "0")
+    return replace(written, kept=kept)
+
+
+def owned(written: Written, desired: Mapping[str, Value], filled: Iterable[str]) -> Written:
+    """Return ``written`` after a sync that went well: the scene has ``filled`` these fields, and no other desired one.
+
+    ``desired``: field -> the value that Stash has, ``""`` or ``()`` for none; fields that are not synced are absent.
+    """
+    own = (*(name for name in written.own if name not in desired), *filled)
+    return replace(written, own=tuple(sorted(set(own))))
 
 
 def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
@@ -81,15 +123,14 @@ def _mine(change: Change, before: Sequence[str] = ()) -> tuple[str, ...]:
     new = tags_of(change.new)
     if not change.is_shared:
         return new
-    old = {name.casefold() for name in tags_of(change.old)}
-    ours = {name.casefold() for name in before}
-    return tuple(name for name in new if name.casefold() not in old or name.casefold() in ours)
+    old, ours = set(map(tag_key, tags_of(change.old))), set(map(tag_key, before))
+    return tuple(name for name in new if tag_key(name) not in old or tag_key(name) in ours)
 
 
 def _with_new(mine: Sequence[str], change: Change, after: Item) -> tuple[str, ...]:
     """Return our tags, and the tags that Plex stored instead of some."""
-    old = {name.casefold() for name in tags_of(change.old)}
-    new = (name for name in tags_of(after.value(change.field)) if name.casefold() not in old)
+    old = set(map(tag_key, tags_of(change.old)))
+    new = (name for name in tags_of(after.value(change.field)) if tag_key(name) not in old)
     return tuple(dict.fromkeys((*mine, *new)))
 
 

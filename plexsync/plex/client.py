@@ -20,7 +20,7 @@ from plexsync import __version__
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, SetupError
 from plexsync.model.item import Item, Section
 from plexsync.plex.errors import Context, classify, parse_xml
-from plexsync.plex.images import image_digest
+from plexsync.plex.images import Picture, image_digest
 from plexsync.plex.parse import as_int, item_of, section_of
 from plexsync.plex.session import PlexSession
 
@@ -168,9 +168,13 @@ class PlexClient:
 
     def has_image(self, rating_key: int, element: Element, sha1: str) -> bool:
         """Return whether the image with that SHA-1 is uploaded and selected. One request."""
+        return any(picture.selected and sha1 in picture.name for picture in self.pictures(rating_key, element))
+
+    def pictures(self, rating_key: int, element: Element) -> tuple[Picture, ...]:
+        """Return the posters or backgrounds among which Plex lets people choose. One request."""
         root = self._read(f"/library/metadata/{_positive(rating_key)}/{element}", "image")
-        return any(
-            sha1 in (photo.get("ratingKey") or photo.get("key") or "") and photo.get("selected", "1") in ("1", "true")
+        return tuple(
+            Picture(photo.get("ratingKey") or photo.get("key") or "", photo.get("selected", "1") in ("1", "true"))
             for photo in root
         )
 

@@ -11,8 +11,8 @@ SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
 #: Everything that PlexSync reads of a scene; ``reading.read_scene`` parses it.
 SCENE = (
-    "{ id title details date organized updated_at urls studio { id name } performers { id name } tags { id name }"
-    " stash_ids { endpoint stash_id } files { id path size duration } }"
+    "{ id title details date organized updated_at urls studio { id name } performers { id name disambiguation }"
+    " tags { id name } stash_ids { endpoint stash_id } files { id path size duration } }"
 )
 #: The files of a scene, to find files with the same name, size or duration.
 FILES = "{ id files { id path size duration } }"

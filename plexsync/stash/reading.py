@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plexsync.model.errors import StashUnavailable
-from plexsync.model.scene import Named, Scene, SceneFile, StashId
+from plexsync.model.scene import Named, Performer, Scene, SceneFile, StashId
 
 
 def read_scene(raw: Mapping[str, Any]) -> Scene:
@@ -17,7 +17,7 @@ def read_scene(raw: Mapping[str, Any]) -> Scene:
         details=raw.get("details") or "",
         date=raw.get("date") or "",
         studio=_named(raw.get("studio")),
-        performers=tuple(performer for performer in map(_named, raw.get("performers") or ()) if performer),
+        performers=tuple(_performer(performer) for performer in raw.get("performers") or () if performer),
         tags=tuple(tag for tag in map(_named, raw.get("tags") or ()) if tag),
         organized=bool(raw.get("organized")),
         updated_at=raw.get("updated_at") or "",
@@ -29,6 +29,10 @@ def read_scene(raw: Mapping[str, Any]) -> Scene:
 
 def _named(raw: Mapping[str, Any] | None) -> Named | None:
     return Named(int(raw["id"]), raw.get("name") or "") if raw else None
+
+
+def _performer(raw: Mapping[str, Any]) -> Performer:
+    return Performer(int(raw["id"]), raw.get("name") or "", raw.get("disambiguation") or "")
 
 
 def read_files(raw: Mapping[str, Any]) -> Iterable[SceneFile]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 import urllib3
@@ -137,6 +138,16 @@ class _Interface(StashInterface):  # type: ignore[misc]
         return {}
 
 
+class CoverReply(NamedTuple):
+    """A scene's cover. ``kind``: its Content-Type. ``at``: when Stash sent it, by its own clock in seconds since the
+    epoch; None if it did not say.
+    """
+
+    data: bytes
+    kind: str
+    at: float | None = None
+
+
 def nothing() -> None:
     """Do nothing: the default of ``Link.heard``."""
 
@@ -184,8 +195,8 @@ class Link:
         self.connection = connection
         return True
 
-    def cover(self, scene_id: int) -> tuple[bytes, str]:
-        """Return the cover's bytes and content type. Do not follow redirects: they lead to the login page."""
+    def cover(self, scene_id: int) -> CoverReply:
+        """Return the cover. Do not follow redirects: they lead to the login page."""
         url = f"{self.connection.base}/scene/{scene_id}/screenshot"
         headers = {"ApiKey": self.connection.api_key} if self.connection.api_key else {}
         if self.connection.cookie and not headers:
@@ -198,7 +209,8 @@ class Link:
             answer = self._covers.get(url, headers=headers, allow_redirects=False)
         except (requests.RequestException, ValueError) as error:
             raise StashUnavailable(f"Stash did not send the cover of scene {scene_id} ({_reason(error)})") from None
-        return answer.content, answer.headers.get("Content-Type", "")
+        kind, date = answer.headers.get("Content-Type", ""), answer.headers.get("Date", "")
+        return CoverReply(answer.content, kind, _http_time(date))
 
     def close(self) -> None:
         """Close the connections."""
@@ -215,6 +227,13 @@ class Link:
 
     def _sent(self) -> None:
         self.requests += 1
+
+
+def _http_time(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from plexsync.core import db, environment
@@ -202,16 +202,15 @@ def _record(row: tuple[Any, ...]) -> Record:
         ours={name: tuple(values) for name, values in raw.get("ours", {}).items()},
         names={name: tuple(values) for name, values in raw.get("names", {}).items()},
         kept={name: (desired, kept) for name, (desired, kept) in raw.get("kept", {}).items()},
+        own=tuple(raw.get("own", ())),
+        before={name: tuple(old) if isinstance(old, list) else old for name, old in raw.get("before", {}).items()},
+        refused=dict(raw.get("refused", {})),
     )
     return Record(row[0], row[1], row[2] or "", row[3] or "", written, json.loads(row[5] or "{}"), row[6], row[7])
 
 
 def _row(record: Record) -> tuple[Any, ...]:
-    written = {
-        "ours": dict(record.written.ours),
-        "names": dict(record.written.names),
-        "kept": dict(record.written.kept),
-    }
+    written = {field.name: value for field in fields(Written) if (value := getattr(record.written, field.name))}
     return (
         record.rating_key,
         record.scene_id,

@@ -5,14 +5,25 @@ Knows nothing of Stash, HTTP or databases. Every list in an edit ends up right w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote
 
-from plexsync.model.fields import Desired, Value, distinct_tags, field_names, fingerprint, same_value, tag_key, tags_of
+from plexsync.model.fields import (
+    Desired,
+    Value,
+    distinct_tags,
+    field_names,
+    fingerprint,
+    loose_key,
+    same_value,
+    tag_key,
+    tags_of,
+)
 from plexsync.model.item import FIELDS, LIST_FIELDS, Item
-from plexsync.model.text import cut_encoded
+from plexsync.model.paths import base_name
+from plexsync.model.text import cut_encoded, name_text
 from plexsync.model.written import Change, Written
 
 Params = tuple[tuple[str, str], ...]
@@ -27,20 +38,24 @@ BASE_LENGTH = 96
 UNLOCKED = frozenset({"collection"})
 #: The reason for leaving a list alone that others add to and that does not fit one request line.
 TOO_LONG = "too long for one request"
+#: The reason for leaving a field alone that PlexSync wrote, and that Plex stored in its own way.
+STORED_DIFFERENTLY = "Plex stores another value"
 
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """What to write to one item. ``locks``: locks to set without a value (``thumb``, ``art``).
+    """What to write to one item. ``locks``: locks to set without a value: of pictures (``thumb``, ``art``), and of
+    fields that have Stash's value already.
 
     ``left``: (field, reason) of fields left alone. ``warnings``: sentences about values that had to be cut or left
-    alone because no request can carry them.
+    alone because no request can carry them. ``filled``: the fields that hold Stash's value once this is written.
     """
 
     changes: tuple[Change, ...] = ()
     locks: tuple[str, ...] = ()
     left: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -59,41 +74,80 @@ class Requests:
 def plan(item: Item, desired: Desired, written: Written, *, keep_plex_edits: bool) -> EditPlan:
     """Return the difference between an item and the desired values, but for what Plex's normalisation explains."""
     changes: list[Change] = []
+    filled: list[str] = []
     left: list[tuple[str, str]] = []
     warnings: list[str] = []
     for name in FIELDS:
-        if name not in desired.values:
+        whole = _wanted(name, item, desired, written)
+        if whole is None:
             continue
-        value, old = _distinct(name, desired.values[name]), item.value(name)
-        new = _final(name, item, value, written)
-        if new is None or same_value(name, old, new):
-            continue
-        whole = Change(name, old, new, value)
-        change = fitted(whole, HARD_LIMIT)
-        reason = _left_alone(whole, item, written, keep_plex_edits)
-        if reason or change is None:
-            left.append((name, reason or TOO_LONG))
-            warnings += [] if reason else [_cut_short(whole, None)]
-        elif not same_value(name, old, change.new):
+        change, reason = _reduced(whole, item, written, keep_plex_edits)
+        if change is not None:
             changes.append(change)
-            warnings += [_cut_short(whole, change)] if change is not whole else []
-    return EditPlan(tuple(changes), (), tuple(left), tuple(warnings))
+        if reason:
+            left.append((name, reason))
+        if reason == TOO_LONG or (change is not None and change is not whole):
+            warnings.append(_cut_short(whole, change))
+        if whole.desired and reason in ("", STORED_DIFFERENTLY):
+            filled.append(name)
+    locks = _missing_locks(filled, item, changes, written)
+    return EditPlan(tuple(changes), locks, tuple(left), tuple(warnings), tuple(filled))
+
+
+def _wanted(name: str, item: Item, desired: Desired, written: Written) -> Change | None:
+    """Return the change to a field's final value, which it may have already; None to leave the field alone.
+
+    An empty value clears only what PlexSync wrote for this very scene; a title goes back to what Plex had before.
+    """
+    if name not in desired.values:
+        return None
+    value, old = _distinct(name, desired.values[name]), item.value(name)
+    if isinstance(old, tuple):
+        ours = written.names.get(name, ()) if value or name in written.own else ()
+        return Change(name, old, _final_list(name, old, tags_of(value), ours), value)
+    if value:
+        return Change(name, old, value, value)
+    if name not in written.own or fingerprint(name, old) not in written.ours.get(name, ()):
+        return None
+    if name != "title":
+        return Change(name, old, "", value)
+    title = written.before.get(name) or _file_title(item)
+    return Change(name, old, title, value, lock=False) if title else None
+
+
+def _reduced(whole: Change, item: Item, written: Written, keep_plex_edits: bool) -> tuple[Change | None, str]:
+    """Return what of a change is to be sent, None for nothing; and why the field is left alone, ``""`` if it is not."""
+    if _is_there(whole, item):
+        return None, ""
+    reason = _left_alone(whole, item, written, keep_plex_edits)
+    if reason:
+        return None, reason
+    change = fitted(whole, HARD_LIMIT)
+    if change is None:
+        return None, TOO_LONG
+    return (None if _is_there(change, item) else change), ""
+
+
+def _file_title(item: Item) -> str:
+    """Return the title that Plex gives a video without metadata: the name of its file without the ending."""
+    name = next((base_name(part.path) for part in item.parts if not part.optimised), "")
+    stem, _, ending = name.rpartition(".")
+    return name_text(stem or ending)
+
+
+def _is_there(change: Change, item: Item) -> bool:
+    """Return whether Plex has the value of ``change``, and no lock where it is to have none."""
+    return same_value(change.field, change.old, change.new) and (change.lock or change.field not in item.locked)
+
+
+def _missing_locks(filled: Sequence[str], item: Item, changes: Sequence[Change], written: Written) -> tuple[str, ...]:
+    """Return the ``filled`` fields that are neither locked nor changed, but for those whose lock Plex does not keep."""
+    done = {change.field for change in changes} | item.locked | UNLOCKED
+    return tuple(name for name in filled if name not in done and f"{name}.locked" not in written.kept)
 
 
 def _distinct(name: str, desired: Value) -> Value:
     return distinct_tags(tags_of(desired)) if name in LIST_FIELDS else desired
-
-
-def _final(name: str, item: Item, desired: Value, written: Written) -> Value | None:
-    """Return the field's final value, or None to leave it. An empty value clears only what PlexSync wrote."""
-    old = item.value(name)
-    if isinstance(old, tuple):
-        return _final_list(name, old, tags_of(desired), written.names.get(name, ()))
-    if desired:
-        return desired
-    if name == "title" or fingerprint(name, old) not in written.ours.get(name, ()):
-        return None
-    return ""
 
 
 def _final_list(name: str, old: tuple[str, ...], desired: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
@@ -105,13 +159,14 @@ def _final_list(name: str, old: tuple[str, ...], desired: tuple[str, ...], ours:
     return (*rest, *(tag for tag in desired if tag_key(tag) not in have))
 
 
-def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: bool) -> str | None:
+def _left_alone(change: Change, item: Item, written: Written, keep_plex_edits: bool) -> str:
+    """Return why a difference is not written, ``""`` if it is."""
     name, now = change.field, fingerprint(change.field, change.old)
     if written.kept.get(name) == (fingerprint(name, change.desired), now):
-        return "Plex stores another value"
+        return STORED_DIFFERENTLY
     if keep_plex_edits and name in item.locked and now not in written.ours.get(name, ()):
         return "edited in Plex"
-    return None
+    return ""
 
 
 def fitted(change: Change, limit: int) -> Change | None:
@@ -151,9 +206,9 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
     """Return the edits that carry out the plan: normally one.
 
     A request line over ``soft_limit`` characters is split by field, scalars first. A field stays whole and may reach
-    ``hard_limit`` alone; removals that do not fit beside their list go before it, in separate requests. That is right
-    whether the server appends or replaces: the last request carries the complete list. With a lower limit than the plan
-    was made for, fields are cut as by ``fitted``, or left out.
+    ``hard_limit`` alone; removals that do not fit beside their list, or that Plex might take for a tag of it, go before
+    it, in separate requests. That is right whether the server appends or replaces: the last request carries the
+    complete list. With a lower limit than the plan was made for, fields are cut as by ``fitted``, or left out.
     """
     soft = min(soft_limit, hard_limit) - BASE_LENGTH
     warnings: list[str] = []
@@ -163,27 +218,44 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
         warnings += [_cut_short(change, part)] if part is not change else []
         pieces += _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
     pieces += [((f"{name}.locked", "1"),) for name in plan.locks]
+    return Requests(_joined(pieces, soft), tuple(warnings))
+
+
+def _joined(pieces: Sequence[Params], space: int) -> tuple[Params, ...]:
+    """Return the pieces in as few edits as possible: none is longer than ``space`` or has two pieces of one field."""
     edits: list[Params] = []
-    current: Params = ()
+    fields: set[str] = set()
     for piece in pieces:
-        if current and _length(current + piece) > soft:
-            edits.append(current)
-            current = ()
-        current += piece
-    return Requests((*edits, current) if current else tuple(edits), tuple(warnings))
+        name = piece[0][0].partition("[")[0].partition(".")[0]
+        if edits and name not in fields and _length(edits[-1] + piece) <= space:
+            edits[-1] += piece
+        else:
+            edits.append(piece)
+            fields = set()
+        fields.add(name)
+    return tuple(edits)
 
 
 def _pieces(change: Change, space: int) -> list[Params]:
     """Return the parameters of one field: one piece, or several if the removals do not fit beside the list."""
     name, new = change.field, change.new
     if isinstance(new, str):
-        return [_scalar(name, new)]
-    stays = {tag_key(tag) for tag in new}
-    # A tag must not be in both lists, and Plex compares tags without case.
+        return [_scalar(name, new, change.lock)]
+    stays, alike = set(map(tag_key, new)), set(map(loose_key, new))
+    # A tag must not be in both lists: Plex would compare the two spellings without case, or more loosely.
     gone = [tag for tag in distinct_tags(tags_of(change.old)) if tag_key(tag) not in stays]
-    whole = _list(name, new, gone)
+    first = [tag for tag in gone if loose_key(tag) in alike]
+    rest = [tag for tag in gone if loose_key(tag) not in alike]
+    whole = _list(name, new, rest)
     if _length(whole) <= space:
-        return [whole]
+        return [*_removals(name, first, space), whole]
+    *pieces, last = _removals(name, [*first, *rest], space)
+    joined = (*last, *_list(name, new, ()))
+    return [*pieces, joined] if not first and _length(joined) <= space else [*pieces, last, _list(name, new, ())]
+
+
+def _removals(name: str, gone: Sequence[str], space: int) -> list[Params]:
+    """Return the removal of these tags, in as few requests as possible."""
     pieces: list[Params] = []
     portion: list[str] = []
     for tag in gone:
@@ -191,11 +263,11 @@ def _pieces(change: Change, space: int) -> list[Params]:
             pieces.append(_removal(name, portion))
             portion = []
         portion.append(tag)
-    return [*pieces, _removal(name, portion), _list(name, new, ())]
+    return [*pieces, _removal(name, portion)] if portion else pieces
 
 
-def _scalar(name: str, value: str) -> Params:
-    return ((f"{name}.value", value), (f"{name}.locked", "1"))
+def _scalar(name: str, value: str, lock: bool = True) -> Params:
+    return ((f"{name}.value", value), (f"{name}.locked", "1" if lock else "0"))
 
 
 def _list(name: str, tags: Sequence[str], gone: Sequence[str]) -> Params:
@@ -221,8 +293,21 @@ def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Out
         now = item_after.value(change.field)
         if same_value(change.field, now, change.new):
             outcomes[change.field] = "as_sent"
-        elif same_value(change.field, now, item_before.value(change.field)):
+        elif same_value(change.field, now, item_before.value(change.field)) and not _alike(now, change.new):
             outcomes[change.field] = "unchanged"
         else:
             outcomes[change.field] = "kept"
     return outcomes
+
+
+def locks_of(plan: EditPlan, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
+    """Return the locks that an edit set; ``outcomes``: how its changes ended, see ``verify``."""
+    written = (change.field for change in plan.changes if change.lock and outcomes[change.field] != "unchanged")
+    return (*(name for name in written if name not in UNLOCKED), *plan.locks)
+
+
+def _alike(a: Value, b: Value) -> bool:
+    """Return whether two lists differ only in what a server may fold: it keeps the spelling that it knows."""
+    if isinstance(a, str) or isinstance(b, str):
+        return False
+    return set(map(loose_key, a)) == set(map(loose_key, b))

@@ -14,12 +14,14 @@ from typing import TypeVar
 from plexsync import matching
 from plexsync.matching import Candidate, Known, Match, Remembered, Rival, path_map
 from plexsync.model import fields
+from plexsync.model.errors import ItemGone, PlexBusy, Rejected
 from plexsync.model.fields import Desired
 from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings
-from plexsync.plex.client import PlexClient
+from plexsync.plex.client import Element, PlexClient
+from plexsync.plex.images import Picture
 from plexsync.plex.index import Library, Refresh
 from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
@@ -37,7 +39,7 @@ FRESH = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One item to write a scene to: as it is now, and as it should be."""
+    """One item to write a scene to: as it is now, and as it should be. ``keep_edits``: ``keepPlexEdits`` is on."""
 
     scene: Scene
     candidate: Candidate
@@ -45,6 +47,7 @@ class Target:
     desired: Desired
     record: Record
     edit: EditPlan
+    keep_edits: bool = False
 
 
 class _BatchView:
@@ -93,7 +96,7 @@ class Planner:
         settings: Settings,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._refreshed = float("-inf")
         self._stash_files = StashFiles(clock)
         self._scanned: dict[tuple[int, str], float] = {}
@@ -124,7 +127,7 @@ class Planner:
         ``missing``: a scene has no item, so ask Plex at once. An older index does no harm: the full item that is read
         before each write lists the item's files.
         """
-        now = self._clock()
+        now = self.clock()
         if not missing and self.library.complete and 0 <= now - self._refreshed < FRESH:
             return None
         refresh = self.library.refresh(self.settings.libraries, missing=missing)
@@ -138,7 +141,7 @@ class Planner:
 
     def scan_once(self, section: int, folder: str) -> None:
         """Ask Plex to scan a folder, unless it was asked less than ``SCAN_PAUSE`` seconds ago."""
-        now = self._clock()
+        now = self.clock()
         if not 0 <= now - self._scanned.get((section, folder), float("-inf")) < SCAN_PAUSE:
             self._scanned[section, folder] = now
             self.client.scan(section, folder)
@@ -209,9 +212,23 @@ class Planner:
         """Return what to change on ``item`` for ``scene``; ``record``: what was written to it before, if anything."""
         desired = fields.desired(scene, self.settings)
         record = record or Record(item.rating_key, scene.id)
+        if record.scene_id != scene.id:  # the scene takes the item over, and clears nothing that others wrote
+            record = replace(record, written=replace(record.written, own=()), cover_stamp="")
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
-        edit = plan(item, desired, record.written, keep_plex_edits=self.settings.keep_plex_edits)
-        return Target(scene, candidate, item, desired, record, edit)
+        keep = self.settings.keep_plex_edits
+        edit = plan(item, desired, record.written, keep_plex_edits=keep)
+        return Target(scene, candidate, item, desired, record, edit, keep)
+
+    def look(self, item: Item) -> Callable[[Element], Sequence[Picture] | None]:
+        """Return what asks Plex for the pictures of an item; it returns None where Plex does not say."""
+
+        def pictures(element: Element) -> Sequence[Picture] | None:
+            try:
+                return self.client.pictures(item.rating_key, element)
+            except (PlexBusy, Rejected, ItemGone):
+                return None
+
+        return pictures
 
 
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:

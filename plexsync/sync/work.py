@@ -17,12 +17,18 @@ from plexsync.sync.planner import Target
 
 @dataclass(slots=True)
 class Cover:
-    """An image to upload to ``elements`` (``posters``, ``arts``); ``data``: None if it has to be fetched again."""
+    """An image to upload to ``elements`` (``posters``, ``arts``); ``data``: None if it has to be fetched again.
+
+    ``stamp``: what is stored when it arrived, see ``covers.stamp``. ``unknown``: the elements of which Plex has not
+    said yet whether it shows the image.
+    """
 
     elements: tuple[Element, ...]
     sha1: str
     kind: str
     data: bytes | None
+    stamp: str = ""
+    unknown: tuple[Element, ...] = ()
 
 
 @dataclass(slots=True)
@@ -32,7 +38,8 @@ class Work:
     ``record``: what will be stored about the item. ``edit``: what is sent, in the end what was sent; ``short``: the
     fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
     Plex may have rejected fields of it (``rejected``). ``uploaded``: an image was sent. ``held_back``: something
-    differs, but ``dryRun`` is on. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
+    differs, but ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time, so it is
+    to be looked at once more. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
     """
 
     job: Job
@@ -44,6 +51,7 @@ class Work:
     whole: bool = False
     uploaded: bool = False
     held_back: bool = False
+    again: bool = False
     ended: bool = False
     error: PlexSyncError | None = None
     rejected: tuple[str, ...] = ()

@@ -5,17 +5,18 @@ Raises what concerns Plex as a whole or the setup; what concerns one item become
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.log import Log, Private
 from plexsync.model.errors import ItemGone, PlexBusy, Rejected, StashUnavailable
 from plexsync.model.fields import field_names, fingerprint, skip_switches
 from plexsync.model.item import Item
-from plexsync.model.written import Change, confirmed, intended
+from plexsync.model.written import Change, confirmed, intended, locks_kept, owned
 from plexsync.plex.client import Element
-from plexsync.plex.images import check_cover, image_digest
+from plexsync.plex.images import check_cover, image_digest, media_type
 from plexsync.queue.worker_queue import Job
+from plexsync.stash.transport import CoverReply
 from plexsync.sync import covers, edit
 from plexsync.sync.edit import EditPlan, Params
 from plexsync.sync.planner import Planner
@@ -38,7 +39,9 @@ class DryWriter:
     def write(self, works: Sequence[Work]) -> None:
         """Note which works would write something."""
         for work in works:
-            work.held_back = not work.edit.empty or covers.is_due(work.target, work.record)
+            target, record = work.target, work.record
+            unsure = covers.is_due(target, record) or bool(covers.unsure(target, record))
+            work.held_back = not work.edit.empty or unsure
             work.ended = True
 
 
@@ -80,49 +83,61 @@ class Writer:
 
     def _prepare(self, work: Work) -> None:
         """Fetch the cover if it may have changed, because the locks of the images go with the item's only PUT."""
-        scene, record = work.target.scene, work.record
+        scene = work.target.scene
         for name, why in work.edit.left:
             self._log.debug("left field alone", **named(scene), field=name, why=why)
         for warning in work.edit.warnings:
             self._log.warning("shortened a field of scene", **named(scene), why=warning)
-        if not covers.is_due(work.target, record):
+        work.record = covers.looked(work.target, work.record, self._planner.look(work.target.item))
+        self._lock(work, covers.lost_locks(work.target, work.record))
+        if not covers.is_due(work.target, work.record):
             return
+        asked_at = self._planner.clock()
         try:
-            data, kind = self._planner.stash.cover(scene.id)
+            reply = self._planner.stash.cover(scene.id)
         except StashUnavailable as error:
             work.error = _no_cover(scene.id, error)
             return
-        problem = check_cover(data, kind)
-        if problem and problem.retry:
+        work.again = not covers.is_final(work.target, asked_at, reply.at)
+        stamp = "" if work.again else covers.stamp(work.target)
+        problem = check_cover(reply.data, reply.kind)
+        if problem is None:
+            self._choose(work, reply, stamp)
+        elif problem.retry:
             work.error = _no_cover(scene.id, problem.reason)
-        elif problem:
-            work.record = replace(record, cover_stamp=covers.stamp(work.target))
-            if not problem.placeholder:
-                self._log.warning("skipped cover", **named(scene), why=problem.reason)
         else:
-            self._choose(work, data, kind)
+            sha1, told = image_digest(reply.data), not problem.placeholder
+            if told and not covers.is_known_unfit(work.record, sha1):
+                self._log.warning("skipped cover", **named(scene), why=problem.reason)
+            work.record = replace(covers.unfit(work.record, sha1, told=told), cover_stamp=stamp)
 
-    def _choose(self, work: Work, data: bytes, kind: str) -> None:
-        sha1 = image_digest(data)
-        keep_edits = self._planner.settings.keep_plex_edits
-        elements = covers.elements(work.target, work.record, sha1, keep_plex_edits=keep_edits)
+    def _lock(self, work: Work, locks: Iterable[str]) -> None:
+        missing = (lock for lock in locks if lock not in work.target.item.locked)
+        work.edit = replace(work.edit, locks=tuple(dict.fromkeys((*work.edit.locks, *missing))))
+
+    def _choose(self, work: Work, reply: CoverReply, stamp: str) -> None:
+        target, data, sha1 = work.target, reply.data, image_digest(reply.data)
+        before = covers.images(work.record)
+        work.record, elements = covers.elements(target, work.record, sha1, self._planner.look(target.item))
         if not elements:
-            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
+            work.record = replace(work.record, cover_stamp=stamp)
             return
         keep = self._cover_bytes + len(data) <= COVER_BYTES
         self._cover_bytes += len(data) if keep else 0
-        work.cover = Cover(elements, sha1, kind, data if keep else None)
-        locks = (covers.LOCKS[element] for element in elements)
-        work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
+        unknown = tuple(element for element in elements if before.get(element, covers.Image()).mark == covers.UNKNOWN)
+        kind = media_type(data, reply.kind)
+        work.cover = Cover(elements, sha1, kind, data if keep else None, stamp, unknown)
+        self._lock(work, (covers.LOCKS[element] for element in elements))
         # Noted before the PUT: a lock whose upload never came must not look like a person's choice, and an upload whose
         # answer never came is looked for before it is repeated.
-        intended_uploads = covers.uploads(work.record) | dict.fromkeys(elements, "")
-        work.record = replace(work.record, cover=covers.text(intended_uploads))
+        work.record = covers.intended(work.record, elements, sha1)
 
     def _intend(self, works: Sequence[Work]) -> None:
         """Commit what is about to be written: after a crash, an intended value counts as ours."""
         for work in works:
-            work.record = replace(work.record, written=intended(work.record.written, work.edit.changes))
+            planned = work.edit
+            written = intended(work.record.written, work.target.item, planned.changes, planned.locks)
+            work.record = replace(work.record, written=written)
         if works:
             self._planner.state.store(self._planner.machine, [work.record for work in works])
 
@@ -247,7 +262,9 @@ class Writer:
         outcomes = dict(edit.verify(after, sent, work.target.item))
         for change in sent.changes:
             outcomes[change.field] = self._judged(work, change, outcomes[change.field])
-        work.record = replace(work.record, written=confirmed(work.record.written, sent.changes, outcomes, after))
+        written = confirmed(work.record.written, sent.changes, outcomes, after)
+        written = locks_kept(written, edit.locks_of(sent, outcomes), after)
+        work.record = replace(work.record, written=written)
         for change in sent.changes:
             if outcomes[change.field] == "kept" and change.field not in work.short:
                 self._log.warning(
@@ -280,10 +297,8 @@ class Writer:
             data = cover.data if cover.data is not None else self._fetch_again(scene.id, cover)
             for element in cover.elements:
                 self._upload_to(work, element, data, cover)
-                uploads = {**covers.uploads(work.record), element: cover.sha1}
-                work.record = replace(work.record, cover=covers.text(uploads))
                 self._throttle.answered()
-            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
+            work.record = replace(work.record, cover_stamp=cover.stamp)
         except StashUnavailable as error:
             work.error = _no_cover(scene.id, error)
         except ItemGone as error:
@@ -302,14 +317,18 @@ class Writer:
 
     def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
         client, key = self._planner.client, work.target.item.rating_key
-        unanswered = covers.uploads(work.target.record).get(element) == ""
-        if unanswered and client.has_image(key, element, cover.sha1):
-            return
+        if element in cover.unknown:
+            image = covers.images(work.record)[element]
+            shown = covers.mark(work.target, image, cover.sha1, client.pictures(key, element))
+            if shown != covers.LOST:
+                work.record = covers.with_image(work.record, element, replace(image, mark=shown))
+                return
         client.upload(key, element, data, cover.kind)
+        work.record = covers.uploaded(work.record, element, cover.sha1)
         work.uploaded = True
 
     def _fetch_again(self, scene_id: int, cover: Cover) -> bytes:
-        data, _ = self._planner.stash.cover(scene_id)
+        data = self._planner.stash.cover(scene_id).data
         if image_digest(data) != cover.sha1:
             raise StashUnavailable("it changed while the batch was being written")
         return data
@@ -320,7 +339,8 @@ class Writer:
         for work in works:
             if work.error is None:
                 desired = {name: fingerprint(name, value) for name, value in work.target.desired.values.items()}
-                work.record = replace(work.record, desired=desired)
+                written = owned(work.record.written, work.target.desired.values, work.edit.filled)
+                work.record = replace(work.record, desired=desired, written=written)
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:
             self._planner.state.store(self._planner.machine, changed)

@@ -64,7 +64,7 @@ class _Preview:
         self._settings = settings
         self._bar = bar
         self._counts = dict.fromkeys(
-            ("scenes", "changed", "unchanged", "unmatched", "low_confidence", "skipped", "fields"), 0
+            ("scenes", "changed", "locked", "unchanged", "unmatched", "low_confidence", "skipped", "fields"), 0
         )
 
     def write(self, folder: str, stash: Stash) -> tuple[dict[str, int], list[str]]:
@@ -145,29 +145,32 @@ class _Preview:
     def _changes(self, targets: Sequence[Target]) -> list[CsvRow]:
         """Return the rows for one scene, which may be several items in Plex."""
         rows = [_row(target, *field) for target in targets for field in (*_fields(target), *self._images(target))]
-        self._counts["changed" if rows else "unchanged"] += 1
+        locked = any(not target.edit.empty for target in targets)
+        self._counts["changed" if rows else "locked" if locked else "unchanged"] += 1
         self._counts["fields"] += len(rows)
         return rows
 
     def _images(self, target: Target) -> Iterable[tuple[str, str, str]]:
         """Yield the images that would be uploaded, as (field, old hash, new hash)."""
-        if not covers.is_due(target, target.record):
+        look = self._planner.look(target.item)
+        record = covers.looked(target, target.record, look)
+        if not covers.is_due(target, record):
             return
         try:
-            data, kind = self._planner.stash.cover(target.scene.id)
+            cover = self._planner.stash.cover(target.scene.id)
         except StashUnavailable:
             return
-        if check_cover(data, kind):
+        if check_cover(cover.data, cover.kind):
             return
-        sha1 = image_digest(data)
-        keep = self._settings.keep_plex_edits
-        for element in covers.elements(target, target.record, sha1, keep_plex_edits=keep):
+        sha1 = image_digest(cover.data)
+        for element in covers.elements(target, record, sha1, look)[1]:
             name = "poster" if element == "posters" else "background"
-            yield name, covers.uploads(target.record).get(element, ""), sha1
+            yield name, covers.images(record).get(element, covers.Image()).newest, sha1
 
 
 def _fields(target: Target) -> list[tuple[str, str, str]]:
-    return [(change.field, _plain(change.old), _plain(change.new)) for change in target.edit.changes]
+    changes = (change for change in target.edit.changes if change.old != change.new)  # else only the lock goes
+    return [(change.field, _plain(change.old), _plain(change.new)) for change in changes]
 
 
 def _plain(value: str | tuple[str, ...]) -> str:

@@ -48,6 +48,7 @@ class Batch:
         self._settings = Settings()
         self._scenes: dict[int, Scene] = {}
         self._now = self._read_at = app.world.clock()
+        self._again: set[int] = set()
 
     def run(self) -> None:
         """Sync the batch. Raise ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, or whatever a bug raises."""
@@ -72,8 +73,8 @@ class Batch:
     def seen(self) -> list[Seen]:
         """Return what the finished jobs saw of their scenes.
 
-        Stash dates edits to the second, so a scene that was read in the second of its edit may be edited again under
-        the same date. Such a scene counts as not seen, and catch-up compares it once more.
+        Stash dates edits to the second, so a scene that was read in the second of its edit, or whose cover was, may be
+        edited again under the same date. Such a scene counts as not seen, and catch-up compares it once more.
         """
         ended = {
             settlement.job.id: settlement.outcome
@@ -95,7 +96,8 @@ class Batch:
 
     def _signature(self, scene: Scene) -> str:
         edited = epoch(scene.updated_at)
-        return "" if int(self._now) <= edited < int(self._read_at) + 1 else signature(scene)
+        again = scene.id in self._again or int(self._now) <= edited < int(self._read_at) + 1
+        return "" if again else signature(scene)
 
     # -- without Plex
 
@@ -264,6 +266,7 @@ class Batch:
     def _judge(self, planner: Planner, works: Sequence[Work]) -> None:
         """Settle a job; ``works``: all of its works, each ended."""
         job, errors = works[0].job, [work.error for work in works if work.error is not None]
+        self._again |= {job.id} if any(work.again for work in works) else set()
         for work in works:
             if work.error is None:
                 outcomes.succeeded(self._app.log, work)

@@ -262,6 +262,36 @@ class PlexServer:
             self.model.touch(item)
             return item
 
+    def rename_file(self, rating_key: int, file: str, *, new: int | None = None, trash: bool = True) -> Item:
+        """A file is renamed on disk and scanned: a new, bare item holds it; the old one goes to the trash, or away."""
+        with self.model.lock:
+            old = self.model.items[rating_key]
+            part = old.parts[0]
+            if trash:
+                old.deleted_at = old.updated_at = self.model.now()
+                self.model.membership += 1
+            else:
+                self.model.remove(rating_key)
+            return self.add_item(old.section, file, part.size, part.duration_ms, rating_key=new)
+
+    def recreate(self, rating_key: int, new: int | None = None) -> Item:
+        """The library is made anew: the same files in a new, bare item under another key."""
+        with self.model.lock:
+            old = self.model.remove(rating_key)
+            versions = [(part.file, part.size, part.duration_ms) for part in old.parts]
+            return self.add_item(old.section, files=versions, rating_key=new)
+
+    def lose_image(self, rating_key: int, kind: str = "posters", *, clocks: bool = True) -> Item:
+        """Plex drops the selected poster (or background, ``arts``) of an item; ``clocks``: its times tell it."""
+        with self.model.lock:
+            item = self.model.items[rating_key]
+            if kind == "posters":
+                item.posters, item.selected_poster = [], None
+            else:
+                item.arts, item.selected_art = [], None
+            self.model.touch(item, own_clock=clocks, section_clock=clocks)
+            return item
+
     def bump(self, section: int) -> None:
         """Move a section's clocks."""
         with self.model.lock:

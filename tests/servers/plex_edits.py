@@ -137,7 +137,7 @@ def apply(model: Model, modes: Modes, items: Sequence[Item], edit: Edit) -> None
             _set_value(item, name, _kept(modes, name, value))
         for kind, change in edit.tags.items():
             _change_tags(model, modes, item, kind, change)
-        for name, locked in edit.locks.items():
+        for name, locked in edit.locks.items() if modes.locks_stick else ():
             (item.locked.add if locked else item.locked.discard)(name)
         model.touch(item, own_clock=modes.edits_move_updated_at, section_clock=modes.edits_move_clocks)
 
@@ -170,5 +170,5 @@ def _change_tags(model: Model, modes: Modes, item: Item, kind: str, change: TagC
             item.roles[name] = role
         if thumb:
             model.tags.thumbs[name] = thumb
-    gone = {name.strip().casefold() for name in change.removals}
-    have[:] = [name for name in have if name.casefold() not in gone]
+    gone = {model.tags.fold(name.strip()) for name in change.removals}
+    have[:] = [name for name in have if model.tags.fold(name) not in gone]

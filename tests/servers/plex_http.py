@@ -51,13 +51,14 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to send back. ``ending``: ``whole``; ``cut`` (half of the body, then closed); ``close`` (nothing at all);
-    ``reset`` (RST, nothing sent)."""
+    ``reset`` (RST, nothing sent). ``by_proxy``: without the header that marks each reply of Plex."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/html"
     headers: tuple[tuple[str, str], ...] = ()
     ending: str = "whole"
+    by_proxy: bool = False
 
 
 Answer = Callable[[Request, bytes], Reply]
@@ -106,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
             reason = HTTPStatus(reply.status).phrase
         except ValueError:
             reason = "Unknown"
-        lines = [f"HTTP/1.1 {reply.status} {reason}", "X-Plex-Protocol: 1.0", f"Content-Type: {reply.content_type}"]
+        lines = [f"HTTP/1.1 {reply.status} {reason}", f"Content-Type: {reply.content_type}"]
+        lines += [] if reply.by_proxy else ["X-Plex-Protocol: 1.0"]
         lines += [f"{name}: {value}" for name, value in reply.headers]
         lines += [f"Content-Length: {length}", f"Connection: {'close' if self.close_connection else 'Keep-Alive'}"]
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"

@@ -127,21 +127,25 @@ class Section:
 
 
 class TagRegistry:
-    """All tags of the server: matching ignores letter case, and the spelling that came first stays for everyone."""
+    """All tags of the server: matching ignores letter case, and the spelling that came first stays for everyone.
+
+    ``fold`` makes two spellings of one tag equal; a test may let it go further.
+    """
 
     def __init__(self) -> None:
+        self.fold: Callable[[str], str] = str.casefold
         self._known: dict[tuple[str, str], tuple[int, str]] = {}
         self.thumbs: dict[str, str] = {}
 
     def spell(self, kind: str, name: str) -> str:
         """The server's spelling of a tag, created on first use; blanks at both ends are dropped."""
         name = name.strip()
-        return self._known.setdefault((kind, name.casefold()), (len(self._known) + 1, name))[1]
+        return self._known.setdefault((kind, self.fold(name)), (len(self._known) + 1, name))[1]
 
     def number(self, kind: str, name: str) -> int:
         """The tag's id, as in ``genre=177``."""
         self.spell(kind, name)
-        return self._known[(kind, name.strip().casefold())][0]
+        return self._known[(kind, self.fold(name.strip()))][0]
 
 
 class Model:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 FAULT_KINDS = frozenset(
     {
-        *("503_xml", "503_json", "500", "502", "504", "429", "408", "409", "400", "404"),
+        *("503_xml", "503_json", "500", "502", "504", "429", "408", "409", "400", "401", "403", "404", "413"),
+        *("401_proxy", "403_proxy", "404_proxy", "413_proxy", "500_proxy", "empty_container"),
         *("stall", "reset", "reset_mid_body", "truncated_xml", "empty_200", "html_200", "redirect_302", "redirect_301"),
     }
 )
@@ -30,6 +31,10 @@ class Modes:
     token_mode: required, allowed_network, expired_498, refused_401, forbidden_writes_403. refresh_method: GET or POST.
     drop_updates: edits answer 200 and change nothing. upload_locks: an upload locks thumb or art by itself.
     edit_delay, poster_delay: the request is carried out after the delay even if its client went away.
+    total_off: added to the totalSize of every listing. first_page_only: every page begins at the first row.
+    locks_stick: locks are kept (False: accepted and forgotten).
+    lose_rows: so many of the last rows are missing from every listing, and from its total. max_ids: a read that names
+    more items gets 414. section_ids: replies about items name their section. json_default: JSON unless asked for XML.
     """
 
     tags_append: bool = True
@@ -55,10 +60,17 @@ class Modes:
     token_mode: str = "required"
     refresh_method: str = "GET"
     drop_updates: bool = False
+    locks_stick: bool = True
     upload_locks: bool = False
     edit_delay: float = 0.0
     poster_delay: float = 0.0
     read_delay: float = 0.0
+    total_off: int = 0
+    first_page_only: bool = False
+    lose_rows: int = 0
+    max_ids: int | None = None
+    section_ids: bool = True
+    json_default: bool = False
 
 
 @dataclass(slots=True)

@@ -30,10 +30,13 @@ def fault_reply(kind: str, real: Reply, target: str) -> Reply:
         return Reply(503, json.dumps(told).encode(), "application/json")
     if kind == "429":
         return Reply(429, html(429).body, headers=(("Retry-After", "1"),))
-    if kind.isdigit():
-        return html(int(kind))
+    if kind.removesuffix("_proxy").isdigit():
+        status = int(kind.removesuffix("_proxy"))
+        return Reply(status, html(status).body, by_proxy=kind.endswith("_proxy") or status in (502, 504))
     if kind.startswith("redirect_"):
-        return Reply(int(kind[-3:]), b"", headers=(("Location", target),))
+        return Reply(int(kind[-3:]), b"", headers=(("Location", target),), by_proxy=True)
+    if kind == "empty_container":
+        return empty_container(real)
     if kind == "reset":
         return Reply(ending="reset")
     if kind == "reset_mid_body":
@@ -41,4 +44,11 @@ def fault_reply(kind: str, real: Reply, target: str) -> Reply:
     if kind == "truncated_xml":
         body = real.body or b"<MediaContainer size='1'><Video "
         return Reply(real.status, body[: -(len(body) // 2)], real.content_type, real.headers)
-    return html(200) if kind == "html_200" else Reply()
+    return Reply(200, html(200).body, by_proxy=True) if kind == "html_200" else Reply()
+
+
+def empty_container(real: Reply) -> Reply:
+    """An answer without a row, in the format of the true one."""
+    if real.content_type == "application/json":
+        return Reply(200, b'{"MediaContainer":{"size":0,"totalSize":0}}', real.content_type)
+    return Reply(200, b'<?xml version="1.0"?>\n<MediaContainer size="0" totalSize="0"/>', real.content_type)

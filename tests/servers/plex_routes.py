@@ -53,7 +53,7 @@ class Router:
         if kind == "stall":
             self.released.wait(30)
             return Reply(ending="close")
-        if kind in ("reset_mid_body", "truncated_xml"):
+        if kind in ("reset_mid_body", "truncated_xml", "empty_container"):
             return fault_reply(kind, self._normal(request, body), self.redirect_target)
         if kind:
             return fault_reply(kind, Reply(), self.redirect_target)
@@ -107,7 +107,10 @@ class Router:
         return reply
 
     def _wants_json(self, request: Request) -> bool:
-        return self.modes.json and "application/json" in (request.header("Accept") or "")
+        accepted = request.header("Accept") or ""
+        if self.modes.json_default:
+            return "xml" not in accepted
+        return self.modes.json and "application/json" in accepted
 
     def _say(self, request: Request, element: Element, **more: Element) -> Reply:
         as_json = self._wants_json(request)
@@ -208,11 +211,13 @@ class Router:
             limit = request.param("limit")
             if limit and limit.isdigit():
                 items = items[: int(limit)]
+            items = items[: max(0, len(items) - self.modes.lose_rows)]
             total = len(items)
+            start = 0 if self.modes.first_page_only else start
             if self.modes.fewer_rows is not None:
                 size = min(self.modes.fewer_rows, total if size is None else size)
             page = items[start : None if size is None else start + size]
-            return self._rows(request, section, page, start, total)
+            return self._rows(request, section, page, start, total + self.modes.total_off)
 
     def _rows(self, request: Request, section: Section, page: Sequence[Item], start: int, total: int) -> Reply:
         as_json = self._wants_json(request)
@@ -225,7 +230,9 @@ class Router:
                 else rows[0].replace(" ratingKey=", ' chapterSource="&#4;" ratingKey=', 1)
             )
         element: Element = {"size": len(rows), "offset": start, "allowSync": True, "title1": section.title}
-        element |= {"librarySectionID": section.key, "librarySectionTitle": section.title, "viewGroup": "movie"}
+        element["viewGroup"] = "movie"
+        if self.modes.section_ids:
+            element |= {"librarySectionID": section.key, "librarySectionTitle": section.title}
         headers = [("X-Plex-Container-Start", str(start))]
         if self.modes.total_size:
             element["totalSize"] = total
@@ -300,6 +307,8 @@ class Router:
     def metadata(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
         """``GET /library/metadata/{ids}``: full items, those of a comma list that exist."""
         keys = plex_query.numbers(found["ids"])
+        if self.modes.max_ids is not None and len(keys) > self.modes.max_ids:
+            return html(414)
         with self.model.lock:
             self.scans.tick()
             items = [self.model.items[key] for key in keys if key in self.model.items]
@@ -309,8 +318,12 @@ class Router:
             page = items[start : None if size is None else start + size]
             entries = [(item.kind, plex_render.full(item, self.model)) for item in page]
             section = self.model.sections[items[0].section]
-        element: Element = {"size": len(entries), "allowSync": True, "librarySectionID": section.key,
-                            "librarySectionTitle": section.title, "librarySectionUUID": section.uuid}  # fmt: skip
+        element: Element = {"size": len(entries), "allowSync": True}
+        if self.modes.section_ids:
+            element |= {"librarySectionID": section.key, "librarySectionTitle": section.title,
+                        "librarySectionUUID": section.uuid}  # fmt: skip
+        else:
+            entries = [(kind, _without_section(entry)) for kind, entry in entries]
         if size is not None:
             element |= {"offset": start, "totalSize": len(items)}
         for kind, entry in entries:
@@ -365,6 +378,10 @@ class Router:
             item = self.model.items.get(int(found["ids"]))
             name = None if item is None else item.selected_poster if found["what"] == "thumb" else item.selected_art
             return Reply(200, self.model.images[name], "image/jpeg") if name else html(404)
+
+
+def _without_section(entry: Element) -> Element:
+    return {name: value for name, value in entry.items() if not name.startswith("librarySection")}
 
 
 def _routes() -> list[tuple[str, re.Pattern[str], Route]]:

@@ -77,9 +77,11 @@ class StashEdits:
         """A new studio, no hook."""
         return self.store.add_entity("studio", name)
 
-    def add_performer(self, name: str) -> int:
+    def add_performer(self, name: str, disambiguation: str = "") -> int:
         """A new performer, no hook."""
-        return self.store.add_entity("performer", name)
+        number = self.store.add_entity("performer", name)
+        self.store.performers[number].disambiguation = disambiguation
+        return number
 
     def add_tag(self, name: str) -> int:
         """A new tag, no hook."""
@@ -168,8 +170,9 @@ class StashEdits:
             given["custom_fields"] = {"full": None, "partial": None, "remove": None}
         return self.run_hook(f"{kind.title()}.Update.Post", id, given, ["id", "name"]) if hook else HookResult(id=id)
 
-    def update_performer(self, id: int, name: str, hook: bool = True) -> HookResult:
+    def update_performer(self, id: int, name: str, hook: bool = True, *, disambiguation: str = "") -> HookResult:
         """Rename a performer: its own hook; no scene is touched."""
+        self.store.performers[id].disambiguation = disambiguation
         return self._rename("performer", id, name, _PERFORMER_KEYS, hook)
 
     def update_studio(self, id: int, name: str, hook: bool = True) -> HookResult:

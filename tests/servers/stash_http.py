@@ -104,6 +104,9 @@ class Application(Protocol):
     api_key: str
     released: threading.Event
 
+    @property
+    def now(self) -> Callable[[], datetime]: ...
+
     def graphql(self, body: dict[str, Any], gone: Callable[[], bool]) -> tuple[int, dict[str, Any]]: ...
 
     def cover(self, number: int) -> tuple[bytes, str] | None: ...
@@ -140,6 +143,10 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server: Server
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The ``Date`` of an answer, by Stash's clock."""
+        return super().date_time_string(self.app.now().timestamp() if timestamp is None else timestamp)
 
     def setup(self) -> None:
         super().setup()

@@ -38,12 +38,13 @@ class VideoFile:
 
 @dataclass(slots=True)
 class Entity:
-    """A studio, performer or tag."""
+    """A studio, performer or tag; only performers have a ``disambiguation``."""
 
     id: int
     name: str
     created_at: str
     updated_at: str
+    disambiguation: str = ""
 
 
 @dataclass(slots=True)

@@ -59,10 +59,12 @@ def shown(visible: dict[str, Any]) -> dict[str, Any]:
 
 
 class World(Installation):
-    """``scenes`` scenes with an item each (scene N has item 100 + N), and as many decoys.
+    """``scenes`` scenes with an item each (scene N has item 100 + N until ``recreate``), and as many decoys.
 
     Scenes were there long before PlexSync came, so an item that nobody edits has to stay as it is, as have the decoys:
-    items of equal file names, and a library that has nothing to do with any scene.
+    items of equal file names, and a library that has nothing to do with any scene. ``keys``: scene -> the rating key of
+    its item today. ``numbers``: every rating key that an item of a scene ever had -> that scene. ``bare``: the scenes
+    whose item was made anew.
     """
 
     def __init__(self, folder: Path, scenes: int = 4, **env: str) -> None:
@@ -70,6 +72,9 @@ class World(Installation):
         self.stash.env |= env
         self.stash.now = Seconds()
         self.edited: set[int] = set()
+        self.keys = {number: 100 + number for number in range(1, scenes + 1)}
+        self.numbers = {key: number for number, key in self.keys.items()}
+        self.bare: set[int] = set()
         self._edits = 0
         self._fill(scenes)
         self._before = self.plex.snapshot()
@@ -115,6 +120,13 @@ class World(Installation):
         """Save every field of a scene anew, with its hook."""
         return self.stash.update_scene(number, **self.changes(number, **other))
 
+    def recreate(self, number: int) -> None:
+        """Plex makes the item of a scene anew: another rating key, and nothing of what the old one showed."""
+        key = self.plex.recreate(self.keys[number]).rating_key
+        self.keys[number] = key
+        self.numbers[key] = number
+        self.bare.add(number)
+
     def restart(self, way: str, spare: int) -> None:
         """Start the worker as Stash would: by an edit of the scene ``spare``, a task, or the page's ``wake``."""
         if way == "hook":
@@ -131,11 +143,11 @@ class World(Installation):
         now = self.plex.snapshot()
         chosen = self.edited if numbers is None else set(numbers)
         for number in sorted(chosen & self.stash.scenes.keys()):
-            own = [FAVOURITES] if number % 2 else []
-            want, has = wanted(self.stash.store, number, own), shown(now[100 + number])
+            own = [FAVOURITES] if number % 2 and number not in self.bare else []
+            want, has = wanted(self.stash.store, number, own), shown(now[self.keys[number]])
             found |= {f"{number}.{name}": (has[name], want[name]) for name in want if has[name] != want[name]}
         for key, before in self._before.items():
-            if key - 100 not in self.edited and now[key] != before:
+            if self.numbers.get(key, 0) not in self.edited and now[key] != before:
                 found[f"item {key}"] = (now[key], before)
         return found
 

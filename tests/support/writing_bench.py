@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,12 +88,14 @@ class WritingBench(Stage):
         return self.planner
 
     def scene(self, name: str = "a", **fields: Any) -> int:
-        """A scene whose file lies at the same path in Plex; the item is ``item(scene)``."""
+        """A scene of a while ago, whose file lies at the same path in Plex."""
         path = f"/films/{name}/{name}.mp4"
         if not any(part.file == path for item in self.plex.items.values() for part in item.parts):
             self.plex.add_item(self.section, path, SIZE + len(self.plex.items), 60_000)
         size = next(part.size for item in self.plex.items.values() for part in item.parts if part.file == path)
-        return self.stash.add_scene(**{"title": f"Title of {name}", "files": [(path, size, 60.0)], **fields})
+        before = datetime.fromtimestamp(self.now - 10, UTC)
+        made: dict[str, Any] = {"title": f"Title of {name}", "files": [(path, size, 60.0)], "updated_at": before}
+        return self.stash.add_scene(**made | fields)
 
     def tags(self, *names: str) -> list[int]:
         """New tags' ids."""

@@ -263,7 +263,7 @@ def test_edits_arrive_and_verify(server: PlexServer, client: PlexClient, append:
     desired = Desired(values=values, poster=False, background=False, warnings=())
     before = client.items([101])[101]
     ours = {name: (fingerprint(name, before.value(name)),) for name in ("summary", "originallyAvailableAt")}
-    todo = replace(plan(before, desired, Written(ours=ours), keep_plex_edits=False), locks=("thumb",))
+    todo = replace(plan(before, desired, Written(ours=ours, own=tuple(ours)), keep_plex_edits=False), locks=("thumb",))
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     after = client.items([101])[101]
@@ -286,7 +286,8 @@ def test_clearing_lists_over_the_wire(server: PlexServer, client: PlexClient, ap
     server.add_item(5, "/m/1.mp4", rating_key=101, genres=("a, b", "C%2C", "D"))
     before = client.items([101])[101]
     desired = Desired(values={"genre": ()}, poster=False, background=False, warnings=())
-    todo = plan(before, desired, Written(names={"genre": ("A, B", "c%2c", "d")}), keep_plex_edits=False)
+    written = Written(names={"genre": ("A, B", "c%2c", "d")}, own=("genre",))
+    todo = plan(before, desired, written, keep_plex_edits=False)
     (edit,) = requests_for(todo, before).edits
     client.put(5, 101, edit)
     assert server.items[101].genres == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.model.errors import StashUnavailable
-from plexsync.model.scene import Named, Scene, SceneFile, StashId
+from plexsync.model.scene import Named, Performer, Scene, SceneFile, StashId
 from plexsync.stash.api import Scenes, Stash, StashRefused
 from tests.servers.stash import StashServer
 
@@ -50,7 +50,7 @@ def test_a_batch_is_one_request_with_settings_and_whole_scenes(server: StashServ
         details="one\n\ntwo",
         date="2024-05",
         studio=Named(studio, "Studio & Co"),
-        performers=(Named(alice, "Alice"), Named(bob, "Bob")),
+        performers=(Performer(alice, "Alice"), Performer(bob, "Bob")),
         tags=(Named(tags[0], "zebra"), Named(tags[1], "Ähre")),
         organized=True,
         updated_at="2026-03-01T12:00:00Z",

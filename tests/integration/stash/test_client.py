@@ -80,7 +80,7 @@ def test_the_key_is_sent_alone(server: StashServer) -> None:
     server.add_scene(cover=b"jpeg")
     stash = connect(server, api_key=KEY, cookie="old")
     stash.settings()
-    assert stash.cover(1) == (b"jpeg", "image/jpeg")
+    assert stash.cover(1)[:2] == (b"jpeg", "image/jpeg")
     assert {(request.apikey, request.cookie) for request in server.log} == {(KEY, "")}
     stash.close()
 
@@ -164,13 +164,15 @@ def test_no_proxy_of_the_environment_is_used(server: StashServer, monkeypatch: p
 
 
 def test_covers_come_as_they_are(server: StashServer) -> None:
-    """The bytes and type are Stash's; a scene without a cover has the placeholder."""
+    """Bytes, type and time are Stash's; a scene without a cover has the placeholder."""
+    server.now = lambda: NOON
     server.add_scene(cover=b"\x89PNG\x00", cover_type="image/png")
     server.add_scene()
     stash = connect(server, cookie=server.new_cookie())
-    assert stash.cover(1) == (b"\x89PNG\x00", "image/png")
-    assert stash.cover(2) == (PLACEHOLDER, "image/svg+xml")
-    assert stash.requests == 2
+    assert stash.cover(1)[:2] == (b"\x89PNG\x00", "image/png")
+    assert stash.cover(2)[:2] == (PLACEHOLDER, "image/svg+xml")
+    assert stash.cover(1).at == NOON.timestamp()
+    assert stash.requests == 3
     with pytest.raises(StashUnavailable, match="status 404") as caught:
         stash.cover(3)
     assert not caught.value.refused
@@ -180,7 +182,7 @@ def test_a_web_page_instead_of_a_cover_is_told_by_its_type(server: StashServer) 
     """A proxy's page has status 200, but its type shows that it is no image."""
     server.add_scene(cover=b"jpeg")
     server.fault("html", operation="screenshot")
-    assert connect(server, api_key=KEY).cover(1)[1] == "text/html"
+    assert connect(server, api_key=KEY).cover(1).kind == "text/html"
 
 
 @pytest.mark.parametrize("how", [{"api_key": "schlüssel\u2603"}, {"cookie": "a\r\nb"}], ids=["key", "cookie"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from plexsync.model.errors import PlexBusy, PlexUnavailable, Rejected, StashUnavailable
 from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
-from plexsync.sync import writer
+from plexsync.sync import covers, writer
 from tests.support.writing_bench import JPEG, WritingBench
 
 
@@ -55,10 +56,21 @@ def test_the_same_bytes_are_not_sent_again(bench: WritingBench) -> None:
         (None, "", ""),
         (b"x" * (MAX_BYTES + 1), "image/jpeg", "Plex accepts up to"),
         (b"\x00\x00\x00 ftypmp42", "video/mp4", "not an image (video/mp4)"),
+        (b"\x00\x00\x00 ftypmp42", "image/jpeg", "not an image (video/mp4)"),
+        (b"\x1aE\xdf\xa3 webm", "", "not an image (video/webm)"),
+        (b"\x00\x00\x00 ftypavif", "application/octet-stream", "Plex does not take image/avif"),
+        (b"\x00\x00\x00 ftypmif1\0\0\0\0mif1avif", "image/png", "Plex does not take image/avif"),
+        (b"\x00\x00\x00 ftypheic", "image/heic", "Plex does not take image/heic"),
+        (b"\xff\x0a jxl", "image/jxl", "Plex does not take image/jxl"),
+        (b"<svg>" + b"x" * 5000 + b"</svg>", "image/svg+xml", "Plex does not take image/svg+xml"),
+        (b"nothing known", "application/octet-stream", "not an image (unknown type)"),
     ],
 )
 def test_what_is_no_picture_is_left_out(bench: WritingBench, data: bytes | None, kind: str, said: str) -> None:
-    """A placeholder is skipped silently, a video or too large a file with a warning; the rest is synced."""
+    """A placeholder is skipped silently, what Plex does not take with one sentence; the rest is synced.
+
+    It is told again only when the cover is another one, not with each edit of the scene.
+    """
     scene = bench.scene(cover=data, cover_type=kind)
     work = bench.one(scene)
     assert (work.error, work.outcome) == (None, "synced")
@@ -66,6 +78,12 @@ def test_what_is_no_picture_is_left_out(bench: WritingBench, data: bytes | None,
     assert [said in text for text in bench.warnings()] == ([True] if said else [])
     assert bench.quiet(scene)
     assert bench.stash.count("screenshot") == 1
+    bench.stash.change_scene(scene, details="Text")
+    assert bench.one(scene).outcome == "synced"
+    assert bench.warnings() == []
+    bench.stash.change_scene(scene, cover=JPEG, cover_type="image/jpeg")
+    bench.now += 1
+    assert bench.one(scene).uploaded
 
 
 @pytest.mark.parametrize(
@@ -84,6 +102,63 @@ def test_what_is_no_answer_is_tried_again(bench: WritingBench, data: bytes, kind
     assert problem is not None
     assert problem.retry
     assert check_cover(JPEG, "image/jpeg") is None
+
+
+@pytest.mark.parametrize("declared", ["application/octet-stream", "", "image/avif", "image/jpg", "text/plain"])
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (JPEG, "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n...", "image/png"),
+        (b"GIF89a...", "image/gif"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
+    ],
+)
+def test_a_cover_is_known_by_its_first_bytes(bench: WritingBench, data: bytes, kind: str, declared: str) -> None:
+    """Whatever type Stash declares, a picture that Plex takes is sent with its own."""
+    scene = bench.scene(cover=data, cover_type=declared)
+    assert bench.one(scene).uploaded
+    assert {upload.header("content-type") for upload in bench.plex.uploads()} == {kind}
+    assert bench.plex.items[100].selected_poster == image_digest(data)
+    assert bench.quiet(scene)
+
+
+def test_a_cover_of_the_second_of_the_read_is_sent(bench: WritingBench) -> None:
+    """A cover replaced in the second in which the first one was read has the same time in Stash, and arrives."""
+    scene = bench.scene(cover=JPEG)
+    bench.stash.change_scene(scene, cover=b"\xff\xd8\xff first")
+    work = bench.one(scene)
+    assert (work.error, work.again) == (None, True)
+    bench.stash.change_scene(scene, cover=b"\xff\xd8\xff second")
+    bench.now += 1
+    work = bench.one(scene)
+    assert (work.uploaded, work.again) == (True, False)
+    assert bench.plex.items[100].selected_poster == image_digest(b"\xff\xd8\xff second")
+    fetched = bench.stash.count("screenshot")
+    assert bench.quiet(scene)
+    assert bench.stash.count("screenshot") == fetched
+
+
+def test_a_second_look_is_one(bench: WritingBench) -> None:
+    """A cover that did not change is fetched once more, in a later second, and nothing is uploaded again."""
+    scene = bench.scene()
+    bench.stash.change_scene(scene, cover=JPEG)
+    bench.one(scene)
+    bench.now += 1
+    for _ in range(3):
+        assert bench.quiet(scene)
+    assert (bench.stash.count("screenshot"), len(bench.plex.uploads())) == (2, 2)
+
+
+@pytest.mark.parametrize(("ours", "stashs", "final"), [(5, 0, False), (0, 5, False), (1, 1, True), (-500, -500, True)])
+def test_whose_clock_decides(bench: WritingBench, ours: int, stashs: int, final: bool) -> None:
+    """A second counts as over only if it is by Stash's clock and by ours; a time far ahead never holds anything up."""
+    edited = bench.now
+    scene = bench.scene()
+    bench.stash.change_scene(scene, cover=JPEG)
+    bench.now = edited + ours
+    bench.stash.now = lambda: datetime.fromtimestamp(edited + stashs, UTC)
+    assert bench.one(scene).again is not final
 
 
 def test_a_cover_that_stash_does_not_send(bench: WritingBench) -> None:
@@ -206,6 +281,130 @@ def test_both_pictures_kept_leave_nothing_to_do(bench: WritingBench) -> None:
     scene = bench.scene(cover=JPEG)
     assert bench.one(scene).error is None
     assert bench.plex.uploads() == []
+    assert bench.quiet(scene)
+
+
+# -- pictures that are no longer what was sent
+
+
+def seen(bench: WritingBench, rating_key: int = 100) -> None:
+    """Somebody found that the item changed in Plex: its pictures are to be looked at."""
+    bench.state.store(bench.planner.machine, [covers.look_again(bench.record(rating_key))])
+
+
+def chooses(bench: WritingBench, kind: str, data: bytes, *, lock: bool = True) -> None:
+    """A person uploads a picture in Plex, which selects it."""
+    item = bench.plex.items[100]
+    bench.plex.model.store_image(item, kind, data, image_digest(data))
+    if lock:
+        item.locked.add("thumb" if kind == "posters" else "art")
+    bench.plex.model.touch(item)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("kind", ["posters", "arts"])
+def test_a_picture_that_plex_dropped_comes_back(bench: WritingBench, kind: str, keep: bool) -> None:
+    """A poster or background that Plex no longer has is uploaded again, and only that one, once."""
+    bench.new_planner(keep_plex_edits=keep)
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    bench.plex.lose_image(100, kind)
+    seen(bench)
+    assert bench.one(scene).uploaded
+    assert [upload.path.split("/")[-1] for upload in bench.plex.uploads()][2:] == [kind]
+    item = bench.plex.items[100]
+    assert (item.selected_poster, item.selected_art) == (image_digest(JPEG),) * 2
+    assert bench.quiet(scene)
+
+
+def test_pictures_that_are_there_cost_one_look(bench: WritingBench) -> None:
+    """An item that changed otherwise is asked for each picture once: nothing is fetched from Stash, nothing sent."""
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    fetched, asked = bench.stash.count("screenshot"), bench.plex.count("GET", r"/(posters|arts)$")
+    seen(bench)
+    for _ in range(2):
+        assert bench.quiet(scene)
+    assert bench.stash.count("screenshot") == fetched
+    assert bench.plex.count("GET", r"/(posters|arts)$") == asked + 2
+
+
+@pytest.mark.parametrize("lock", [True, False])
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_poster_that_a_person_chose(bench: WritingBench, keep: bool, lock: bool) -> None:
+    """With keepPlexEdits it stays, also when the cover changes in Stash; without, Stash's comes back."""
+    bench.new_planner(keep_plex_edits=keep, skip=frozenset({"background"}))
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    chooses(bench, "posters", b"\xff\xd8\xff theirs", lock=lock)
+    seen(bench)
+    assert bench.one(scene).uploaded is not keep
+    theirs = image_digest(b"\xff\xd8\xff theirs")
+    assert bench.plex.items[100].selected_poster == (theirs if keep else image_digest(JPEG))
+    assert bench.quiet(scene)
+    bench.stash.change_scene(scene, cover=b"\xff\xd8\xff new")
+    bench.now += 1
+    bench.one(scene)
+    assert bench.plex.items[100].selected_poster == (theirs if keep else image_digest(b"\xff\xd8\xff new"))
+    assert bench.quiet(scene)
+
+
+def test_a_choice_that_nobody_saw_is_seen_before_an_upload(bench: WritingBench) -> None:
+    """With keepPlexEdits Plex is asked what it shows before another cover replaces ours."""
+    bench.new_planner(keep_plex_edits=True, skip=frozenset({"background"}))
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    chooses(bench, "posters", b"\xff\xd8\xff theirs")
+    bench.stash.change_scene(scene, cover=b"\xff\xd8\xff new")
+    bench.now += 1
+    assert not bench.one(scene).uploaded
+    assert bench.plex.items[100].selected_poster == image_digest(b"\xff\xd8\xff theirs")
+    assert bench.quiet(scene)
+    bench.plex.edit_item(100, selected_poster=image_digest(JPEG))  # the person takes ours back
+    seen(bench)
+    assert bench.one(scene).uploaded
+    assert bench.plex.items[100].selected_poster == image_digest(b"\xff\xd8\xff new")
+
+
+def test_without_keeping_edits_stash_wins_again(bench: WritingBench) -> None:
+    """When keepPlexEdits is switched off, the next sync sends the cover that it held back."""
+    bench.new_planner(keep_plex_edits=True)
+    bench.plex.add_item(5, "/films/a/a.mp4", 1, locked=("thumb",))
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    assert bench.plex.items[100].selected_poster is None
+    bench.new_planner(keep_plex_edits=False)
+    assert bench.one(scene).uploaded
+    assert bench.plex.items[100].selected_poster == image_digest(JPEG)
+    assert bench.quiet(scene)
+
+
+def test_a_lock_that_went_is_set_again(bench: WritingBench) -> None:
+    """Where the lock of our picture is missing, Plex is asked: the lock comes back, and the picture if it went too."""
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    item = bench.plex.items[100]
+    item.locked -= {"thumb", "art"}
+    bench.plex.lose_image(100, "arts")
+    bench.one(scene)
+    assert [upload.path.split("/")[-1] for upload in bench.plex.uploads()][2:] == ["arts"]
+    assert {"thumb", "art"} <= item.locked
+    assert bench.quiet(scene)
+
+
+def test_a_plex_that_does_not_tell_its_pictures(bench: WritingBench) -> None:
+    """If it cannot be asked what Plex shows, the fields are written, and the picture is tried like any upload."""
+    bench.new_planner(skip=frozenset({"background"}))
+    scene = bench.scene(cover=JPEG)
+    bench.one(scene)
+    bench.plex.lose_image(100)
+    seen(bench)
+    bench.stash.change_scene(scene, title="New")
+    bench.plex.fault("500", method="GET", path="posters")
+    assert isinstance(bench.one(scene).error, PlexBusy)
+    assert bench.plex.items[100].title == "New"
+    bench.plex.clear_faults()
+    assert bench.one(scene).uploaded
     assert bench.quiet(scene)
 
 

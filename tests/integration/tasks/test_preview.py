@@ -134,7 +134,8 @@ def test_what_it_says_is_what_is_written(bench: Bench, name: str) -> None:
         assert plain(after[key][shown]) == row["new"]
         if row["field"] not in ("poster", "background"):
             assert plain(before[key][shown]) == row["old"]
-    assert {int(row["rating_key"]) for row in said} == {key for key in after if after[key] != before[key]}
+    changed = {key for key in after if after[key] | {"locked": []} != before[key] | {"locked": []}}
+    assert {int(row["rating_key"]) for row in said} == changed
     lost = {int(row["scene_id"]) for row in rows(bench, "unmatched.csv")}
     assert lost == set(bench.stash.scenes) - bench.app.state.written_scenes() - skipped(bench)
     again = preview.run(bench.app, Bar())
@@ -150,17 +151,17 @@ def skipped(bench: Bench) -> set[int]:
 
 
 def test_counts_and_log(bench: Bench) -> None:
-    """Every scene is counted once, and the log line has the counts and the files' place."""
+    """Every scene is counted once, ``locked`` if only a lock is missing, and the log line has counts and place."""
     bench.stash.configure(skipPoster=False, skipBackground=False)
     output = previewed(bench)
-    counts = {"scenes": 9, "changed": 5, "unchanged": 1, "unmatched": 2, "low_confidence": 1, "skipped": 0}
+    counts = {"scenes": 9, "changed": 5, "locked": 1, "unchanged": 0, "unmatched": 2, "low_confidence": 1, "skipped": 0}
     assert {name: output[name] for name in counts} == counts
     assert output["files"] == ["preview.csv", "unmatched.csv"]
     line = bench.log.of("info")[-1]
     assert line.startswith(
         f"finished Preview: nothing was written to Plex; see preview.csv and unmatched.csv in {bench.folder}"
     )
-    assert line.endswith("changed=5 unchanged=1 unmatched=2 low_confidence=1 skipped=0 fields=23")
+    assert line.endswith("changed=5 locked=1 unchanged=0 unmatched=2 low_confidence=1 skipped=0 fields=23")
 
 
 def test_the_files(bench: Bench) -> None:

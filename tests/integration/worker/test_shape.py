@@ -64,6 +64,8 @@ def test_requests_of_everything_changed(bench: Bench) -> None:
     """A library in which every scene changed costs one write per scene, and one more read-back than an unchanged."""
     pairs = [bench.named(f"film {number}") for number in range(150)]
     sync_all(bench)
+    bench.now += 60
+    sync_all(bench)
     quiet = requests(bench, lambda: sync_all(bench))
     for scene, _ in pairs:
         bench.stash.change_scene(scene, title=f"Scene {scene}, again")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from plexsync.model.fields import SUMMARY_BUDGET, Desired, Value, desired, fingerprint, same_value, tags_of
 from plexsync.model.item import FIELDS, LIST_FIELDS, SCALAR_FIELDS
-from plexsync.model.scene import Named, Scene
+from plexsync.model.scene import Named, Performer, Scene
 from plexsync.model.settings import SKIP_KEYS, Settings
+from plexsync.model.text import one_line
 from plexsync.sync.edit import HARD_LIMIT
 
 PLAIN = Settings()
@@ -23,7 +24,7 @@ SCENE = Scene(
     details="First.\n\nSecond.",
     date="2024-05-06",
     studio=Named(1, "Studio"),
-    performers=(Named(2, "Zoe"), Named(1, "Ann")),
+    performers=(Performer(2, "Zoe"), Performer(1, "Ann")),
     tags=(Named(3, "zebra"), Named(4, "Apple"), Named(5, "banana")),
 )
 #: Member of ``Settings.skip`` -> the field that it leaves out.
@@ -47,9 +48,9 @@ ALL: dict[str, Value] = {
 }
 
 
-def names(*values: str) -> tuple[Named, ...]:
+def names(*values: str) -> tuple[Performer, ...]:
     """Return performers or tags with these names."""
-    return tuple(Named(number, name) for number, name in enumerate(values, 1))
+    return tuple(Performer(number, name) for number, name in enumerate(values, 1))
 
 
 def test_each_field_comes_from_its_place() -> None:
@@ -60,9 +61,9 @@ def test_each_field_comes_from_its_place() -> None:
 
 
 def test_an_empty_scene_wants_nothing() -> None:
-    """A scene without metadata leaves the title alone and empties all other fields, without a warning."""
+    """A scene without metadata has an empty value for each field, without a warning."""
     result = desired(Scene(7), PLAIN)
-    empty: dict[str, Value] = {name: () if name in LIST_FIELDS else "" for name in FIELDS if name != "title"}
+    empty: dict[str, Value] = {name: () if name in LIST_FIELDS else "" for name in FIELDS}
     assert (dict(result.values), result.warnings) == (empty, ())
 
 
@@ -94,8 +95,8 @@ def test_with_everything_skipped_nothing_is_desired_or_said() -> None:
 @pytest.mark.parametrize(
     ("raw", "title", "summary"),
     [
-        ("", None, ""),
-        ("  \n\t ", None, ""),
+        ("", "", ""),
+        ("  \n\t ", "", ""),
         ("a\nb", "a b", "a\nb"),
         ("a\tb", "a b", "a b"),
         ("a\r\nb", "a b", "a\nb"),
@@ -108,12 +109,12 @@ def test_with_everything_skipped_nothing_is_desired_or_said() -> None:
         ("\U0001f468\u200d\U0001f469\u200d\U0001f467",) * 3,
     ],
 )  # fmt: skip
-def test_text_arrives_as_the_rules_of_text_say(raw: str, title: str | None, summary: str) -> None:
+def test_text_arrives_as_the_rules_of_text_say(raw: str, title: str, summary: str) -> None:
     """Titles become one clean line, summaries keep their paragraphs, and names follow the rules of titles."""
     values = desired(Scene(7, title=raw, details=raw, performers=names(raw), tags=names(raw)), PLAIN).values
     assert values.get("title") == title
     assert values["summary"] == summary
-    assert values["actor"] == values["genre"] == (() if title is None else (title,))
+    assert values["actor"] == values["genre"] == ((title,) if title else ())
 
 
 def test_a_comma_in_a_name_is_one_tag() -> None:
@@ -185,6 +186,26 @@ def test_performers_keep_stashs_order_and_count_once() -> None:
     """Performers whose names differ only in case are one actor, the first; blank names are left out."""
     values = desired(Scene(7, performers=names("Zoe", "ann", "ZOE", " ", "Ann", "\u200b", "Bea")), PLAIN).values
     assert values["actor"] == ("Zoe", "ann", "Bea")
+
+
+@pytest.mark.parametrize(
+    ("performers", "actors"),
+    [
+        ([("Ann", "US"), ("Ann", "UK")], ("Ann (US)", "Ann (UK)")),
+        ([("Ann", ""), ("ann", "UK")], ("Ann", "ann (UK)")),
+        ([("Ann", "US"), ("Bea", "UK")], ("Ann", "Bea")),
+        ([("Ann", " "), ("Ann", "\u200b")], ("Ann",)),
+        ([("Zo\u0065\u0301", "a\n b"), ("ZO\u00c9", "")], ("Zo\u00e9 (a b)", "ZO\u00c9")),
+        ([("Ann", "x"), ("Ann", "X"), ("Bea", "")], ("Ann (x)", "Bea")),
+        ([("", "x"), ("", "y"), ("Bea", "")], ("Bea",)),
+        ([("n" * 255, "US"), ("n" * 255, "UK")], ("n" * 250 + " (US)", "n" * 250 + " (UK)")),
+        ([("Ann", "d" * 300), ("Ann", "")], ("Ann (" + "d" * 127 + ")", "Ann")),
+    ],
+)
+def test_performers_of_one_name_are_told_apart(performers: list[tuple[str, str]], actors: tuple[str, ...]) -> None:
+    """Where names of a scene are one name to Plex, each that has a disambiguation carries it; nowhere else."""
+    cast = tuple(Performer(number, *both) for number, both in enumerate(performers))
+    assert desired(Scene(7, performers=cast), PLAIN).values["actor"] == actors
 
 
 def test_genres_are_sorted_without_case_and_count_once() -> None:
@@ -271,6 +292,7 @@ def test_a_fingerprint_is_short_and_steady() -> None:
 
 TEXTS = st.text(st.characters(), max_size=30) | st.sampled_from(["", "a", "A", "2024", "\u6771" * 800, "x y " * 200])
 NAMED = st.builds(Named, st.integers(1, 9), TEXTS)
+PERFORMERS = st.builds(Performer, st.integers(1, 9), TEXTS, TEXTS)
 SCENES = st.builds(
     Scene,
     id=st.integers(1, 9),
@@ -278,7 +300,7 @@ SCENES = st.builds(
     details=TEXTS,
     date=TEXTS,
     studio=st.none() | NAMED,
-    performers=st.lists(NAMED, max_size=4).map(tuple),
+    performers=st.lists(PERFORMERS, max_size=4).map(tuple),
     tags=st.lists(NAMED, max_size=4).map(tuple),
 )
 OPTIONS = st.builds(
@@ -296,7 +318,7 @@ def test_every_scene_has_an_answer(scene: Scene, options: Settings) -> None:
     result = desired(scene, options)
     assert result == desired(scene, options)
     assert set(result.values) <= set(FIELDS)
-    assert result.values.get("title", "x")
+    assert result.values.get("title", "x") or not one_line(scene.title)
     for field, value in result.values.items():
         assert isinstance(value, str) == (field in SCALAR_FIELDS)
         assert same_value(field, value, value)

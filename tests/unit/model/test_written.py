@@ -6,7 +6,7 @@ import pytest
 
 from plexsync.model.fields import Value, fingerprint
 from plexsync.model.item import Item
-from plexsync.model.written import MAX_REMEMBERED, Change, Written, confirmed, intended
+from plexsync.model.written import MAX_REMEMBERED, Change, Written, confirmed, intended, locks_kept, owned
 
 ITEM = Item(101, 5, title="Old", genre=("Theirs",), collection=("Theirs",))
 
@@ -43,7 +43,7 @@ def test_what_is_intended_is_ours_at_once() -> None:
         {"genre": ("Earlier",)},
         {"title": ("a", "b")},
     )
-    written = intended(before, [change("title", "New"), change("genre", ("Ours", "Theirs"))])
+    written = intended(before, ITEM, [change("title", "New"), change("genre", ("Ours", "Theirs"))])
     assert written.ours == {
         "title": prints("title", "Old", "New"),
         "studio": prints("studio", "S"),
@@ -57,7 +57,7 @@ def test_only_so_many_values_are_remembered() -> None:
     """Of each field the newest eight values count as ours."""
     written = Written()
     for number in range(10):
-        written = intended(written, [change("title", f"T{number}")])
+        written = intended(written, ITEM, [change("title", f"T{number}")])
     assert MAX_REMEMBERED == 8
     assert written.ours == {"title": prints("title", *(f"T{number}" for number in range(2, 10)))}
 
@@ -65,7 +65,7 @@ def test_only_so_many_values_are_remembered() -> None:
 def test_tags_of_others_are_never_ours() -> None:
     """In a collection only those are ours that we add, letter case aside, or added before."""
     both = ("THEIRS", "Ours")
-    assert intended(Written(), [change("collection", both, desired=("Ours",))]).names == {"collection": ("Ours",)}
+    assert intended(Written(), ITEM, [change("collection", both, desired=("Ours",))]).names == {"collection": ("Ours",)}
     sent = [change("collection", both, desired=("Ours",))]
     after = confirmed(Written(), sent, {"collection": "as_sent"}, ITEM)
     assert after.names == {"collection": ("Ours",)}
@@ -114,7 +114,37 @@ def test_the_memory_before_is_not_changed() -> None:
     """Each step makes a new memory: what is stored and what is planned cannot be confused."""
     before = Written({"title": ("x",)}, {"genre": ("Ours",)}, {"title": ("a", "b")})
     changes = [change("title", "New"), change("genre", ("New",))]
-    intended(before, changes)
+    intended(before, ITEM, changes)
     confirmed(before, changes, {"title": "as_sent", "genre": "as_sent"}, ITEM)
     confirmed(before, changes, {"title": "kept", "genre": "kept"}, ITEM)
     assert before == Written({"title": ("x",)}, {"genre": ("Ours",)}, {"title": ("a", "b")})
+
+
+def test_the_first_intent_keeps_what_plex_had() -> None:
+    """Value and lock before our first write to a field are kept, those of a field that we wrote before are unknown."""
+    item = Item(101, 5, title="Old", genre=("Theirs",), locked=frozenset(("title", "summary")))
+    known = Written(ours={"studio": ("x",)})
+    changes = [Change("title", "Old", "New", "New"), Change("studio", "Ours", "S", "S")]
+    written = intended(known, item, changes, ["genre", "thumb"])
+    assert written.before == {"title": "Old", "genre": ("Theirs",), "locked": ("title",)}
+    assert written.own == ("title", "studio", "genre")
+    assert (written.ours["genre"], written.names) == (prints("genre", ("Theirs",)), {"genre": ("Theirs",)})
+    assert "thumb" not in written.ours
+    later = Item(101, 5, title="New", summary="S", locked=frozenset(("title", "summary")))
+    again = intended(written, later, [Change("title", "New", "Newer", "Newer"), Change("summary", "S", "", "")])
+    assert again.before == {"title": "Old", "genre": ("Theirs",), "summary": "S", "locked": ("summary", "title")}
+    assert again.own == written.own
+
+
+def test_locks_that_plex_does_not_keep_are_remembered() -> None:
+    """A lock that is not there after the read-back is remembered, until it is there."""
+    locked = Item(101, 5, locked=frozenset(("title",)))
+    first = locks_kept(Written(kept={"genre": ("a", "b")}), ["title", "studio"], locked)
+    assert first.kept == {"genre": ("a", "b"), "studio.locked": ("1", "0")}
+    assert locks_kept(first, ["studio"], Item(101, 5, locked=frozenset(("studio",)))).kept == {"genre": ("a", "b")}
+
+
+def test_what_a_scene_filled_after_a_sync() -> None:
+    """A sync settles which of the desired fields are the scene's; those that are not synced stay as they were."""
+    written = owned(Written(own=("title", "studio", "genre")), {"title": "", "studio": "S", "actor": ()}, ["studio"])
+    assert written.own == ("genre", "studio")

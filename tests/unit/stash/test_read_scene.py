@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.model.scene import Named, Scene, SceneFile, StashId
+from plexsync.model.scene import Named, Performer, Scene, SceneFile, StashId
 from plexsync.stash.queries import name_pattern as literal
 from plexsync.stash.reading import read_scene
 
@@ -22,8 +22,11 @@ from plexsync.stash.reading import read_scene
         ({"id": "7", "studio": None}, Scene(7)),
         ({"id": "7", "studio": {"id": "3", "name": None}}, Scene(7, studio=Named(3, ""))),
         (
-            {"id": "7", "performers": [{"id": "9", "name": "B"}, {"id": "1", "name": "A"}, None]},
-            Scene(7, performers=(Named(9, "B"), Named(1, "A"))),
+            {
+                "id": "7",
+                "performers": [{"id": "9", "name": "B"}, {"id": "1", "name": "A", "disambiguation": "the first"}, None],
+            },
+            Scene(7, performers=(Performer(9, "B"), Performer(1, "A", "the first"))),
         ),
         ({"id": "7", "tags": [{"id": "1", "name": " t "}]}, Scene(7, tags=(Named(1, " t "),))),
         ({"id": "7", "urls": ["a", "b"]}, Scene(7, urls=("a", "b"))),

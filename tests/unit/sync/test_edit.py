@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexsync.model.fields import Desired, Value, field_names, fingerprint
-from plexsync.model.item import Item
+from plexsync.model.item import FIELDS, Item
 from plexsync.model.written import Change, Written
 from plexsync.plex.client import url_for_edit
 from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
@@ -38,7 +38,7 @@ def wanted(**values: Value) -> Desired:
 def wrote(item: Item, *names: str) -> Written:
     """Return the memory of having written the item's present values of these fields."""
     tags = {name: value for name in names if isinstance(value := item.value(name), tuple)}
-    return Written(ours={name: (fingerprint(name, item.value(name)),) for name in names}, names=tags)
+    return Written(ours={name: (fingerprint(name, item.value(name)),) for name in names}, names=tags, own=names)
 
 
 def made(item: Item, desired_values: Desired, written: Written | None = None, keep: bool = False) -> EditPlan:
@@ -64,7 +64,7 @@ def carried_out(before: Sequence[str], edits: Sequence[Params], name: str, appen
 
 
 def test_equal_item_needs_nothing() -> None:
-    """Values that Plex's normalisation explains (case, blanks, order, missing locks) are not written again."""
+    """Values that Plex's normalisation explains (case, blanks, order) are not written again."""
     desired_values = wanted(
         title=" Old ",
         studio="S",
@@ -74,8 +74,9 @@ def test_equal_item_needs_nothing() -> None:
         genre=("g2", "G1"),
         collection=("mine",),
     )
-    assert made(ITEM, desired_values).empty
-    assert requests_for(made(ITEM, desired_values), ITEM).edits == ()
+    locked = replace(ITEM, locked=frozenset(FIELDS) - {"collection"})
+    assert made(locked, desired_values).empty
+    assert requests_for(made(locked, desired_values), locked).edits == ()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_each_field_by_its_rule(field: str, desired_values: Value, ours: bool, n
 
 def test_only_our_collection_goes() -> None:
     """A changed studio removes our old collection and keeps those of others."""
-    mine = Written(names={"collection": ("MINE",)})
+    mine = Written(names={"collection": ("MINE",)}, own=("collection",))
     assert made(ITEM, wanted(collection=("New",)), mine).changes[0].new == ("Theirs", "New")
     assert made(ITEM, wanted(collection=()), mine).changes[0].new == ("Theirs",)
     assert made(ITEM, wanted(collection=("Mine",)), mine).empty
@@ -112,7 +113,9 @@ def test_only_our_collection_goes() -> None:
 
 def test_clearing_a_list_keeps_foreign_tags() -> None:
     """An empty list removes the tags that we wrote, and no others."""
-    edit = requests_for(made(ITEM, wanted(genre=()), Written(names={"genre": ("g1", "gone")})), ITEM).edits
+    edit = requests_for(
+        made(ITEM, wanted(genre=()), Written(names={"genre": ("g1", "gone")}, own=("genre",))), ITEM
+    ).edits
     assert edit == ((("genre[0].tag.tag", "G2"), ("genre[].tag.tag-", "G1"), ("genre.locked", "1")),)
 
 
@@ -219,7 +222,7 @@ def test_a_huge_list_is_cut_with_one_warning(count: int) -> None:
     cut = f"genres: too long for one request, the first {len(sent)} of {count} are sent"
     assert todo.warnings == (() if count == 100 else (cut,))
     assert (len(sent) == count) == (count == 100)
-    after = Item(101, 5, title="T", genre=tuple(sent))
+    after = Item(101, 5, title="T", genre=tuple(sent), locked=frozenset(("title", "genre")))
     assert verify(after, todo, ITEM) == {"title": "as_sent", "genre": "as_sent"}
     again = made(after, wanted(title="T", genre=(*tags, "one more")))
     assert (again.empty, again.warnings) == (count == 400, ())
@@ -247,7 +250,8 @@ def test_a_list_of_others_is_never_cut(name: str, desired_values: tuple[str, ...
     """A list with tags of others that fits no request is left alone, with one warning."""
     theirs = tuple(f"a rather long name of a tag {n:03}" for n in range(400))
     item = Item(101, 5, genre=("mine", *theirs), collection=("mine", *theirs))
-    todo = made(item, wanted(title="T", **{name: desired_values}), Written(names={name: ("mine",)}))
+    written = Written(names={name: ("mine",)}, own=(name,))
+    todo = made(item, wanted(title="T", **{name: desired_values}), written)
     assert [change.field for change in todo.changes] == ["title"]
     assert todo.left == ((name, "too long for one request"),)
     assert todo.warnings == (f"{field_names([name])}: too long for one request, left alone",)
