@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -17,5 +18,7 @@ if __name__ == "__main__":
         print(checks.result(len(checks.CHECKS), len(checks.CHECKS)))
         sys.exit()
     os.environ.pop("PLEXSYNC_DATA_DIR", None)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        sys.exit(checks.main(sys.argv[1:], sys.executable, Path(folder)))
+    folder = tempfile.mkdtemp(prefix="plexsync-")
+    failed = checks.main(sys.argv[1:], sys.executable, Path(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(failed)

@@ -94,7 +94,7 @@ def _damaged(folder: Path, python: str, name: str) -> None:
         scene = ground.scene("first")
         ground.edit(scene, "first")
         ground.arrives(["first"])
-        until(lambda: not ground.end_worker(), "the worker's end")
+        ground.end()
         for ending in ("-wal", "-shm"):
             (ground.folder / (name + ending)).unlink(missing_ok=True)
         (ground.folder / name).write_bytes(b"no database at all " * 400)
@@ -137,7 +137,7 @@ def a_killed_worker(folder: Path, python: str) -> None:
         scene = ground.scene("first")
         ground.edit(scene, "first")
         ground.arrives(["first"])
-        until(lambda: not ground.end_worker(), "the worker's end")
+        ground.end()
         ground.edit(scene, "second")
         ground.arrives(["second"])
 

@@ -29,6 +29,9 @@ ENTRY = Path(__file__).resolve().parents[2] / "PlexSync.py"
 #: Seconds until a check fails. Starting a process takes up to a second on some of these systems.
 PATIENCE = 120.0
 
+#: Seconds in which a process that was started on Windows takes the lock.
+HAND_OVER = 3.0
+
 #: Durations in seconds, as in ``tests/support/installation.py``: nothing here waits for the clock.
 SHORT = {"PLEXSYNC_SETTLE": "0.05", "PLEXSYNC_RETRY_BASE": "0.1", "PLEXSYNC_BREAKER_RESET": "0.3"}
 
@@ -77,7 +80,7 @@ class Ground:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        until(lambda: not self.end_worker(), "the worker's end")
+        self.end()
         self.plex.release()
         self.stash.close()
         self.plex.stop()
@@ -166,6 +169,14 @@ class Ground:
             with contextlib.suppress(OSError):
                 os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         return bool(pid)
+
+    def end(self) -> None:
+        """Kill every worker, also one to which another has just handed over the lock."""
+        seen = time.monotonic()
+        while time.monotonic() - seen < (HAND_OVER if locks.WINDOWS else 0.05):
+            if self.end_worker():
+                seen = time.monotonic()
+            time.sleep(0.02)
 
     def parts(self) -> list[str]:
         """Return the temporary files that are left: one could hold a cookie."""
