@@ -26,7 +26,7 @@ _KEEP_BODY = 1_000_000
 class Request:
     """One request as it arrived. ``query`` holds decoded pairs in order, ``target`` the request line's address as sent;
     ``body`` is kept up to 1 MB. ``status`` is 0 until answered, and stays 0 when the connection was broken instead.
-    ``time``: epoch seconds of arrival. ``line_length``: bytes of the request line."""
+    ``time``: epoch seconds of arrival. ``line_length``: bytes of the request line. ``nth``: number on its connection."""
 
     method: str
     path: str
@@ -38,6 +38,7 @@ class Request:
     line_length: int
     time: float
     status: int = 0
+    nth: int = 1
 
     def header(self, name: str) -> str | None:
         """A header's value by its name in any letter case."""
@@ -51,7 +52,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to send back. ``ending``: ``whole``; ``cut`` (half of the body, then closed); ``close`` (nothing at all);
-    ``reset`` (RST, nothing sent). ``by_proxy``: without the header that marks each reply of Plex."""
+    ``reset`` (RST, nothing sent); ``then_reset`` (all of it, then RST). ``by_proxy``: without the header that marks each reply of Plex."""
 
     status: int = 200
     body: bytes = b""
@@ -68,6 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Listener
     raw_requestline: bytes
+    served = 0
 
     def setup(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -76,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, raw_query = self.path.partition("?")
+        self.served += 1
         request = Request(
             method=self.command,
             path=unquote(path),
@@ -86,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             body_length=len(body),
             line_length=len(self.raw_requestline.rstrip(b"\r\n")),
             time=time.time(),
+            nth=self.served,
         )
         self._send(request, self.server.answer(request, body))
 
@@ -113,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"Content-Length: {length}", f"Connection: {'close' if self.close_connection else 'Keep-Alive'}"]
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
         self.wfile.write(head if self.command == "HEAD" else head + body)
+        if reply.ending == "then_reset":
+            self.close_connection = True
+            self._reset()
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -119,6 +119,77 @@ def test_one_missing_item_spoils_no_list(server: PlexServer, client: PlexClient)
     assert client.items([]) == {}
 
 
+@pytest.mark.parametrize("mode", ["max_ids", "max_named"])
+def test_a_server_that_reads_few_items_at_once(server: PlexServer, client: PlexClient, mode: str) -> None:
+    """Where a read may name only so many items, or a reply names only the first, all are read; it is remembered."""
+    for key in range(100, 140):
+        server.add_item(5, f"/media/{key}.mp4", rating_key=key)
+    setattr(server.modes, mode, 7)
+    assert set(client.items(range(100, 140))) == set(range(100, 140))
+    server.clear_log()
+    assert set(client.items(range(100, 140))) == set(range(100, 140))
+    assert server.count() <= 9
+    assert all(request.status == 200 for request in server.log)
+
+
+def test_a_404_of_a_proxy_is_no_absence(server: PlexServer, client: PlexClient) -> None:
+    """A 404 without the mark of Plex's replies is a busy server; where no reply is marked, it is Plex's word."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    for call in (lambda: client.items([101]), client.sections, lambda: client.put(5, 101, TITLE)):
+        server.fault("404_proxy", count=1)
+        with pytest.raises(PlexBusy, match="between"):
+            call()
+    server.modes.marked = False
+    bare = PlexClient(server.url, TOKEN, client_id="c")
+    bare.connect()
+    server.fault("404_proxy", count=1)
+    assert bare.items([101]) == {}
+    bare.close()
+
+
+def test_xml_is_asked_for(server: PlexServer) -> None:
+    """A server that sends JSON unless asked for XML is understood."""
+    server.modes.json_default = True
+    server.add_item(5, "/m/1.mp4", rating_key=101, title="T")
+    client = PlexClient(server.url, TOKEN, client_id="c")
+    assert [section.title for section in client.sections()] == ["Scenes"]
+    client.put(5, 101, TITLE)
+    assert client.items([101])[101].title == "New"
+    client.upload(101, "posters", b"picture", "image/jpeg")
+    assert client.has_image(101, "posters", image_digest(b"picture"))
+    client.close()
+
+
+def test_a_read_on_a_connection_that_was_closed_is_repeated(server: PlexServer, client: PlexClient) -> None:
+    """A kept connection that ends as the next request arrives costs a read nothing, and an edit is not sent twice."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    server.modes.kept = "closed"
+    for _ in range(3):
+        assert set(client.items([101])) == {101}
+    server.clear_log()
+    with pytest.raises(PlexBusy):
+        client.put(5, 101, TITLE)
+    assert server.count("PUT") == 1
+    server.modes.kept = "answered"
+    server.fault("reset", count=1)
+    with pytest.raises(PlexBusy):
+        client.items([101])
+
+
+def test_an_edit_that_no_connection_took_is_sent_again(
+    server: PlexServer, client: PlexClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that was reset before a byte of an edit went out: the edit goes over a new one, once."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    monkeypatch.setattr("urllib3.connectionpool.is_connection_dropped", lambda _: False)
+    server.modes.kept = "reset"
+    client.items([101])
+    server.modes.kept = "answered"
+    server.clear_log()
+    client.put(5, 101, TITLE)
+    assert (server.items[101].title, server.count("PUT")) == ("New", 1)
+
+
 def test_control_character_in_an_item_is_survived(server: PlexServer, client: PlexClient) -> None:
     """A control character breaks neither its item's read nor the others'."""
     server.add_item(5, "/m/1.mp4", rating_key=1, summary="bad\x04text")
