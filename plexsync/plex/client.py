@@ -212,6 +212,8 @@ class PlexClient:
         text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
         sent = {**self._headers(), **headers}
         content, received = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
+        if not self.session.is_own:
+            raise PlexBusy("Something between PlexSync and Plex, a proxy perhaps, answered for it.", status=200)
         return Body(content, received.get("Content-Type", "").partition(";")[0].strip().lower(), received)
 
     def close(self) -> None:

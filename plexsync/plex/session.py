@@ -5,6 +5,7 @@ Knows nothing of libraries, items or edits, and does not classify errors.
 
 from __future__ import annotations
 
+import email.utils
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,13 @@ class PlexSession(requests.Session):
     def is_own(self) -> bool:
         """Return whether the last reply is Plex's own: it has the mark that the server's good replies have, if any."""
         return self.last is not None and (not self._marks or MARK in self.last.headers)
+
+    def time(self, default: float) -> int:
+        """Return Plex's time at the last reply in seconds since the epoch, ``default`` if the reply does not tell."""
+        try:
+            return int(email.utils.parsedate_to_datetime(self.last.headers["Date"] if self.last else "").timestamp())
+        except (KeyError, ValueError, TypeError):
+            return int(default)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request, as ``requests.Session`` does. Replace a timeout that is not a pair: a library's default."""

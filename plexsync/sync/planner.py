@@ -20,7 +20,7 @@ from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
-from plexsync.plex.index import Library, Refresh
+from plexsync.plex.index import Library, Refresh, pause
 from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
@@ -125,7 +125,7 @@ class Planner:
         before each write lists the item's files.
         """
         now = self._clock()
-        if not missing and self.library.complete and 0 <= now - self._refreshed < FRESH:
+        if not missing and 0 <= now - self._refreshed < (FRESH if self.library.complete else pause()):
             return None
         refresh = self.library.refresh(self.settings.libraries, missing=missing)
         self._refreshed, self.sections = now, refresh.sections
@@ -134,7 +134,6 @@ class Planner:
     def stale(self) -> None:
         """Note that an item was not as the index has it: the next refresh asks Plex whatever its age."""
         self._refreshed = float("-inf")
-        self.library.expect_more()
 
     def scan_once(self, section: int, folder: str) -> None:
         """Ask Plex to scan a folder, unless it was asked less than ``SCAN_PAUSE`` seconds ago."""
@@ -201,9 +200,11 @@ class Planner:
         return {key: tuple(of_name) for key, of_name in rivals.items()}
 
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
-        """Return rating key -> full item, in one request; items that Plex no longer has are absent."""
-        keys = {candidate.rating_key for candidate in candidates}
-        return self.client.items(keys) if keys else {}
+        """Return rating key -> full item, in one request; items that Plex does not name are absent."""
+        sections = {candidate.rating_key: candidate.section for candidate in candidates}
+        items = self.client.items(sections) if sections else {}
+        # Some servers do not say in which library an item is; an edit has to.
+        return {key: item if item.section else replace(item, section=sections[key]) for key, item in items.items()}
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
         """Return what to change on ``item`` for ``scene``; ``record``: what was written to it before, if anything."""

@@ -288,7 +288,7 @@ class Batch:
         planner.library.forget(rating_key)
         planner.stale()
         if gone:
-            self._app.state.drop_item(planner.machine, rating_key)
+            self._app.state.set_aside(planner.machine, rating_key, self._now)
 
     def _fail(self, job: Job, error: Exception) -> None:
         scene = self._scenes.get(job.id) if job.kind == "scene" else None

@@ -26,7 +26,8 @@ _KEEP_BODY = 1_000_000
 class Request:
     """One request as it arrived. ``query`` holds decoded pairs in order, ``target`` the request line's address as sent;
     ``body`` is kept up to 1 MB. ``status`` is 0 until answered, and stays 0 when the connection was broken instead.
-    ``time``: epoch seconds of arrival. ``line_length``: bytes of the request line. ``nth``: number on its connection."""
+    ``time``: epoch seconds of arrival. ``line_length``: bytes of the request line. ``nth``: its number on its
+    connection."""
 
     method: str
     path: str
@@ -52,7 +53,8 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to send back. ``ending``: ``whole``; ``cut`` (half of the body, then closed); ``close`` (nothing at all);
-    ``reset`` (RST, nothing sent); ``then_reset`` (all of it, then RST). ``by_proxy``: without the header that marks each reply of Plex."""
+    ``reset`` (RST, nothing sent); ``then_reset`` (all of it, then RST). ``by_proxy``: without the header that marks
+    each reply of Plex."""
 
     status: int = 200
     body: bytes = b""
