@@ -133,13 +133,13 @@ class PlexClient:
     def probe(self, section_key: int | None) -> bool:
         """Check that Plex's database answers: read one row of the section, or the list of libraries for None.
 
-        Return whether the reply is Plex's own and names a row.
+        Return whether the reply names a row.
         """
         if section_key is None:
             root = self._read("/library/sections", "server")
         else:
             root = self._read(f"/library/sections/{section_key}/all?type=1", "section", _container(1))
-        return self.session.is_own and len(root) > 0
+        return len(root) > 0
 
     def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
         """Return the full items by rating key, without those that Plex does not name. One request for up to 400."""
@@ -191,11 +191,17 @@ class PlexClient:
 
     def has_image(self, rating_key: int, element: Element, sha1: str) -> bool:
         """Return whether the image with that SHA-1 is uploaded and selected. One request."""
+        return self.shown_instead(rating_key, element, sha1) is None
+
+    def shown_instead(self, rating_key: int, element: Element, sha1: str) -> str | None:
+        """Return None if the image with that SHA-1 is uploaded and selected, else the address of the selected one.
+
+        ``""`` stands for no selected image. One request.
+        """
         root = self._read(f"/library/metadata/{_positive(rating_key)}/{element}", "image")
-        return any(
-            sha1 in (photo.get("ratingKey") or photo.get("key") or "") and photo.get("selected", "1") in ("1", "true")
-            for photo in root
-        )
+        chosen = [photo for photo in root if photo.get("selected", "1") in ("1", "true")]
+        addresses = [photo.get("ratingKey") or photo.get("key") or "" for photo in chosen]
+        return None if any(sha1 in address for address in addresses) else next(iter(addresses), "")
 
     def scan(self, section: int, folder: str) -> None:
         """Ask Plex to scan one folder, spelled as in Plex. Plex does not report the outcome."""
@@ -272,7 +278,7 @@ class PlexClient:
 
     def _read(self, path: str, context: Context, headers: Mapping[str, str] | None = None) -> ElementTree.Element:
         root = self._query(path, context, headers=dict(headers or {}))
-        if root is None or root.tag != "MediaContainer":
+        if root is None or root.tag != "MediaContainer" or not self.session.is_own:
             raise PlexBusy("The reply did not come from Plex: another server or a proxy may have answered.", status=200)
         return root
 

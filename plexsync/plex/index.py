@@ -264,7 +264,8 @@ class Library:
         )
         row_id, clock, complete, *rest = self._conn.execute(
             "SELECT s.id, clock, complete, listed, swept, listed_clock, COALESCE(l.at, 0), COALESCE(l.full, 0),"
-            " COALESCE(l.used, 0), COALESCE(l.agreed, 0) FROM section s LEFT JOIN listing l ON l.section = s.id WHERE machine = ? AND key = ?",
+            " COALESCE(l.used, 0), COALESCE(l.agreed, 0) FROM section s LEFT JOIN listing l ON l.section = s.id"
+            " WHERE machine = ? AND key = ?",
             (self._machine, section.key),
         ).fetchone()
         return _SectionRow(row_id, section, clock, bool(complete), *rest)
@@ -277,17 +278,18 @@ class Library:
         if known and not named:
             raise PlexBusy("Plex names none of its libraries. It may be starting.", status=200)
         for row_id, key, unnamed in known:
-            if (key in keys) == (unnamed is None):
+            if key not in keys and unnamed is not None and not 0 <= now - unnamed < pause():
+                self._drop_section(row_id)
+            elif (key in keys) != (unnamed is None):
                 since = None if key in keys else now
                 sql = "INSERT INTO listing (section, unnamed) VALUES (?, ?) ON CONFLICT DO UPDATE SET unnamed = ?"
-                if unnamed is not None or key not in keys:
-                    self._conn.execute(sql, (row_id, since, since))
-            elif key not in keys and not 0 <= now - unnamed < pause():
-                items = self._items_of(row_id)
-                with transaction(self._conn):
-                    self._drop_items(row_id, items)
-                    for table, column in (("section", "id"), ("listing", "section"), ("unlisted", "section")):
-                        self._conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (row_id,))
+                self._conn.execute(sql, (row_id, since, since))
+
+    def _drop_section(self, section: int) -> None:
+        with transaction(self._conn):
+            self._drop_items(section, self._items_of(section))
+            for table, column in (("section", "id"), ("listing", "section"), ("unlisted", "section")):
+                self._conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (section,))
 
     def _items_of(self, section: int) -> list[int]:
         return [

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS written (
   machine TEXT, rating_key INTEGER, scene_id INTEGER, path TEXT, stash_path TEXT, record TEXT, desired TEXT,
   cover TEXT, cover_stamp TEXT, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS written_scene ON written (scene_id);
+CREATE INDEX IF NOT EXISTS written_path ON written (path);
 CREATE TABLE IF NOT EXISTS aside (
   machine TEXT, rating_key INTEGER, scene_id INTEGER, path TEXT, stash_path TEXT, record TEXT, desired TEXT,
   cover TEXT, cover_stamp TEXT, at REAL, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
@@ -125,7 +126,7 @@ class State:
             )
 
     def set_aside(self, machine: str, rating_key: int, now: float) -> None:
-        """Set the record of an item aside that is gone from Plex or in its trash. Delete what was for 90 days."""
+        """Set the record of an item aside that is gone from Plex or in its trash. Forget what it showed."""
         item = (machine, rating_key)
         with transaction(self.conn):
             self.conn.execute(
@@ -134,8 +135,21 @@ class State:
                 (now, *item),
             )
             self.conn.execute("DELETE FROM written WHERE machine = ? AND rating_key = ?", item)
-            self.conn.execute("DELETE FROM aside WHERE at < ? OR at > ?", (now - ASIDE, now + ASIDE))
         self.plex.forget(machine, [rating_key])
+
+    def forget_aside(self, now: float) -> None:
+        """Delete the records that have been set aside for 90 days."""
+        self.conn.execute("DELETE FROM aside WHERE at NOT BETWEEN ? AND ?", (now - ASIDE, now + ASIDE))
+
+    def scenes_by_path(self, machine: str, paths: Iterable[str]) -> set[int]:
+        """Return the scenes that were written to items by these files of Plex, also those of records set aside."""
+        scenes: set[int] = set()
+        for table in ("written", "aside"):
+            for part, placeholders in portions(sorted(set(paths) - {""})):
+                # "+": by path, as there are few machines and many paths.
+                sql = f"SELECT scene_id FROM {table} WHERE +machine = ? AND scene_id > 0 AND path IN ({placeholders})"
+                scenes.update(row[0] for row in self.conn.execute(sql, (machine, *part)))
+        return scenes
 
     def has_aside(self, machine: str) -> bool:
         """Return whether any record is set aside."""

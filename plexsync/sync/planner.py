@@ -131,6 +131,10 @@ class Planner:
         self._refreshed, self.sections = now, refresh.sections
         return refresh
 
+    def plex_time(self) -> int:
+        """Return Plex's time at its last reply, in seconds since the epoch; ours, if it does not tell."""
+        return self.client.session.time(self._clock())
+
     def stale(self) -> None:
         """Note that an item was not as the index has it: the next refresh asks Plex whatever its age."""
         self._refreshed = float("-inf")
@@ -147,6 +151,9 @@ class Planner:
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
+        if self._take_up(first):
+            known = self._known(scenes)
+            first = matching.match(scenes, view, known)
         names = matching.names_to_ask(scenes, first, view)
         alike = matching.sizes_to_ask(first.values())
         if not names and not alike:
@@ -159,6 +166,28 @@ class Planner:
             matches = matching.match(scenes, view, _claiming(known, claims | new_claims))
         self._learn(matches)
         return matches
+
+    def _take_up(self, matches: Mapping[int, Match]) -> bool:
+        """Take up the records that were set aside and belong to these candidates; return whether there were any.
+
+        Before it is decided who owns an item: who wrote it counts.
+        """
+        state, machine = self.state, self.machine
+        if not state.has_aside(machine):
+            return False
+        candidates = [candidate for match in matches.values() for candidate in match.items]
+        known = state.records(machine, [candidate.rating_key for candidate in candidates])
+        taken: set[int] = set()
+        for scene_id, match in matches.items():
+            for candidate in match.items:
+                key, sure = candidate.rating_key, match.verdict == "high"
+                if key in known or key in taken:
+                    continue
+                record = state.aside(machine, key, candidate.part.path, scene_id if sure else 0, candidate.file.path)
+                if record is not None:
+                    state.take_up(machine, record, key)
+                    taken.add(key)
+        return bool(taken)
 
     def _claims(self, matches: Mapping[int, Match]) -> dict[int, Record]:
         """Return what was written before to the items of these matches: rating key -> record."""
