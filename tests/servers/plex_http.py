@@ -53,7 +53,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to send back. ``ending``: ``whole``; ``cut`` (half of the body, then closed); ``close`` (nothing at all);
-    ``reset`` (RST, nothing sent); ``then_reset`` (all of it, then RST). ``by_proxy``: without the header that marks
+    ``reset`` (RST, nothing sent); ``by_proxy``: without the header that marks
     each reply of Plex."""
 
     status: int = 200
@@ -119,9 +119,6 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"Content-Length: {length}", f"Connection: {'close' if self.close_connection else 'Keep-Alive'}"]
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
         self.wfile.write(head if self.command == "HEAD" else head + body)
-        if reply.ending == "then_reset":
-            self.close_connection = True
-            self._reset()
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -34,8 +34,8 @@ class Modes:
     total_off: added to the totalSize of every listing. first_page_only: every page begins at the first row.
     lose_rows: so many of the last rows are missing from every listing, and from its total. max_ids: a read that names
     more items gets 414. section_ids: replies about items name their section. json_default: JSON unless asked for XML.
-    max_named: a reply names no more items than this. kept: what becomes of a connection after its first reply:
-    answered, closed (when the next request has come, without a reply), reset (at once, without a word).
+    max_named: a reply names no more items than this. close_kept: a kept connection is closed without a reply when the
+    next request has come.
     ignore_filters: listings are never filtered. marked: Plex's own replies have the header that marks them.
     """
 
@@ -73,7 +73,7 @@ class Modes:
     section_ids: bool = True
     json_default: bool = False
     max_named: int | None = None
-    kept: str = "answered"
+    close_kept: bool = False
     ignore_filters: bool = False
     marked: bool = True
 

@@ -47,11 +47,10 @@ class Router:
 
     def answer(self, request: Request, body: bytes) -> Reply:
         """The reply to a request, delays and faults included."""
-        if self.modes.kept == "closed" and request.nth > 1:
+        if self.modes.close_kept and request.nth > 1:
             return Reply(ending="close")
         reply = self._reply(request, body)
-        reply = reply if self.modes.marked else replace(reply, by_proxy=True)
-        return replace(reply, ending="then_reset") if self.modes.kept == "reset" else reply
+        return reply if self.modes.marked else replace(reply, by_proxy=True)
 
     def _reply(self, request: Request, body: bytes) -> Reply:
         if self.modes.max_request_line is not None and request.line_length > self.modes.max_request_line:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 
 import pytest
+import urllib3.connection
 
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
 from plexsync.model.fields import Desired, Value, fingerprint
@@ -163,14 +165,14 @@ def test_xml_is_asked_for(server: PlexServer) -> None:
 def test_a_read_on_a_connection_that_was_closed_is_repeated(server: PlexServer, client: PlexClient) -> None:
     """A kept connection that ends as the next request arrives costs a read nothing, and an edit is not sent twice."""
     server.add_item(5, "/m/1.mp4", rating_key=101)
-    server.modes.kept = "closed"
+    server.modes.close_kept = True
     for _ in range(3):
         assert set(client.items([101])) == {101}
     server.clear_log()
     with pytest.raises(PlexBusy):
         client.put(5, 101, TITLE)
     assert server.count("PUT") == 1
-    server.modes.kept = "answered"
+    server.modes.close_kept = False
     server.fault("reset", count=1)
     with pytest.raises(PlexBusy):
         client.items([101])
@@ -179,15 +181,27 @@ def test_a_read_on_a_connection_that_was_closed_is_repeated(server: PlexServer, 
 def test_an_edit_that_no_connection_took_is_sent_again(
     server: PlexServer, client: PlexClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that was reset before a byte of an edit went out: the edit goes over a new one, once."""
+    """A kept connection that takes no byte of an edit: the edit goes over a new one. A new one fails for good."""
     server.add_item(5, "/m/1.mp4", rating_key=101)
-    monkeypatch.setattr("urllib3.connectionpool.is_connection_dropped", lambda _: False)
-    server.modes.kept = "reset"
     client.items([101])
-    server.modes.kept = "answered"
+    refused: list[object] = []
+
+    def refuse(connection: HTTPConnection, data: bytes) -> None:
+        if len(refused) < limit:
+            refused.append(data)
+            raise ConnectionResetError
+        HTTPConnection.send(connection, data)
+
+    monkeypatch.setattr(urllib3.connection.HTTPConnection, "send", refuse, raising=False)
     server.clear_log()
-    client.put(5, 101, TITLE)
-    assert (server.items[101].title, server.count("PUT")) == ("New", 1)
+    for limit in (1, 3):
+        refused.clear()
+        if limit == 1:
+            client.put(5, 101, TITLE)
+        else:
+            with pytest.raises(PlexBusy):
+                client.put(5, 101, TITLE)
+    assert (server.items[101].title, server.count("PUT"), len(refused)) == ("New", 1, 2)
 
 
 def test_control_character_in_an_item_is_survived(server: PlexServer, client: PlexClient) -> None:

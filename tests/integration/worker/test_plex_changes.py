@@ -1,4 +1,4 @@
-"""What Plex loses comes back by itself: catch-up looks at Plex as well, and makes the scenes due that lost something."""
+"""What Plex loses comes back by itself: catch-up looks at Plex, too, and makes the scenes due that lost something."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import sys
 import warnings
@@ -142,7 +143,8 @@ def test_an_ignored_filter_makes_a_sweep() -> None:
 def test_an_ignored_filter_on_a_torn_listing_drops_nothing() -> None:
     """An incomplete listing with old rows drops nothing, and the delta is repeated."""
     pages = Pages(page(row(1, 5), row(2, 5)))
-    library = Library(sqlite3.connect(":memory:", isolation_level=None), pages, "m", lambda: 1_000_000.0)
+    times = itertools.count(1_000_000.0, 60)
+    library = Library(sqlite3.connect(":memory:", isolation_level=None), pages, "m", lambda: next(times))
     library.refresh()
     library._conn.execute("UPDATE section SET listed = 900000")
     pages.clock, pages.contents = "2", [page(row(2, 5)).replace('"totalSize": 1', '"totalSize": 9')]
