@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from plexsync.core import environment
 from plexsync.core.db import portions, transaction
 from plexsync.model.errors import PlexBusy
-from plexsync.model.item import IndexPart, Section
+from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
 from plexsync.plex.client import Identity
 from plexsync.plex.listing import Listing, Page, Streams
@@ -80,6 +80,10 @@ class Plex(Streams, Protocol):
 
     def sections(self) -> tuple[Section, ...]:
         """Return the libraries of the type Movies."""
+        ...
+
+    def items(self, rating_keys: Iterable[int]) -> Mapping[int, Item]:
+        """Return the full items by rating key, without those that Plex does not name."""
         ...
 
 
@@ -335,7 +339,7 @@ class Library:
         row.complete = row.complete or listing.complete or bool(listing.warnings)
         changes.filled = changes.filled or row.complete > was_complete or (not had_rows and bool(listing.keys))
         changes.swept = True
-        row.listed_clock, row.full = row.section.clock, self._clock()
+        row.listed_clock, row.full = row.section.clock if listing.keys else "", self._clock()
         self._save(row, server_time, swept)
         self._note_listing(row, agreed=listing.complete)
 
@@ -421,9 +425,10 @@ class Library:
         return stored
 
     def _drop_others(self, row: _SectionRow, keys: set[int]) -> bool:
-        """Drop the items that a full listing did not name; return False if a second one must agree first.
+        """Drop the items that a full listing did not name and that, asked for one by one, Plex does not name either.
 
-        That is so if all are missing, or more than ``FEW`` and ``SHARE``: such an answer may be a fault of Plex's.
+        Return False if a second listing must agree first: if all are missing, or more than ``FEW`` and ``SHARE``, the
+        answer may be a fault of Plex's.
         """
         stored = self._items_of(row.id)
         missing = gone = [key for key in stored if key not in keys]
@@ -435,7 +440,8 @@ class Library:
         with transaction(self._conn):
             self._conn.execute("DELETE FROM unlisted WHERE section = ?", (row.id,))
             self._conn.executemany("INSERT INTO unlisted VALUES (?, ?)", [(row.id, key) for key in unsure])
-        for portion, _ in portions(gone):
+        there = self._client.items(gone) if gone else {}
+        for portion, _ in portions([key for key in gone if key not in there]):
             with transaction(self._conn):
                 self._drop_items(row.id, portion)
         return not unsure

@@ -6,7 +6,7 @@ import itertools
 import sqlite3
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 import requests
@@ -14,7 +14,7 @@ import responses
 from plexapi.exceptions import BadRequest
 
 from plexsync.model.errors import ItemGone, PlexBusy, SetupError
-from plexsync.model.item import Section
+from plexsync.model.item import Item, Section
 from plexsync.plex.client import Body, Identity, PlexClient
 from plexsync.plex.errors import classify
 from plexsync.plex.index import Library
@@ -87,6 +87,10 @@ class Pages:
     def sections(self) -> tuple[Section, ...]:
         """One library."""
         return (Section(5, "Films", clock=self.clock),)
+
+    def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
+        """None of them."""
+        return {}
 
     def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
         """The next page; the last one for ever."""
