@@ -339,7 +339,7 @@ class Library:
         row.complete = row.complete or listing.complete or bool(listing.warnings)
         changes.filled = changes.filled or row.complete > was_complete or (not had_rows and bool(listing.keys))
         changes.swept = True
-        row.listed_clock, row.full = row.section.clock if listing.keys else "", self._clock()
+        row.listed_clock, row.full = row.section.clock if listing.keys or was_complete else "", self._clock()
         self._save(row, server_time, swept)
         self._note_listing(row, agreed=listing.complete)
 
