@@ -138,7 +138,7 @@ class _Changes:
 
 
 class Watch(Protocol):
-    """Whoever wants to know what a listing shows. Called within a transaction of the same connection."""
+    """Whoever wants to know what a listing shows. ``changed`` and ``gained`` are called within a transaction."""
 
     def listed(self, times: Mapping[int, int]) -> None:
         """Take the ``updatedAt`` of listed items by rating key, 0 where a row has none."""
@@ -384,8 +384,7 @@ class Library:
                 server_time = server_time or self._server_time()
                 self._store(row.id, page, self._stored(row.id, page.keys) if has_rows else {}, gained)
                 if self._watch is not None:
-                    with transaction(self._conn):
-                        self._watch.listed(page.times)
+                    self._watch.listed(page.times)
         return server_time or self._server_time()
 
     def _server_time(self) -> int:

@@ -123,7 +123,7 @@ _COLUMNS = "rating_key, updated, read, shown"
 
 
 class Watch:
-    """What the index tells while it lists one server. Its methods write, in the caller's transaction."""
+    """What the index tells while it lists one server. ``changed`` and ``gained`` write in the caller's transaction."""
 
     def __init__(self, conn: sqlite3.Connection, machine: str) -> None:
         self._conn = conn
@@ -144,7 +144,8 @@ class Watch:
                     suspects.append((now, self._machine, key))
         if suspects:
             sql = "UPDATE readback SET suspect = 1, updated = ? WHERE machine = ? AND rating_key = ?"
-            self._conn.executemany(sql, suspects)
+            with transaction(self._conn):
+                self._conn.executemany(sql, suspects)
 
     def changed(self, rating_keys: Iterable[int]) -> None:
         """Suspect these items, if they were read back."""

@@ -17,7 +17,7 @@ from plexsync.model import fields
 from plexsync.model.fields import Desired
 from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
-from plexsync.model.scene import Scene
+from plexsync.model.scene import Scene, SceneFile
 from plexsync.model.settings import Settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library, Refresh, pause
@@ -227,6 +227,10 @@ class Planner:
         for scene_id, file in files:
             rivals.setdefault(name_key(file.path), []).append(Rival(scene_id, file))
         return {key: tuple(of_name) for key, of_name in rivals.items()}
+
+    def files_named(self, names: Collection[str]) -> list[tuple[int, SceneFile]]:
+        """Return every (scene id, file) in Stash with one of these base names, in any letter case."""
+        return self._stash_files.with_names(self.stash, names, ())
 
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
         """Return rating key -> full item, in one request; items that Plex does not name are absent."""

@@ -6,9 +6,10 @@ looked at. Jobs are made only where there is none, behind edits by hand, and onl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync.app import App
+from plexsync.model.errors import PlexBusy
 from plexsync.model.item import IndexPart, Item
 from plexsync.model.job_key import JobKey
 from plexsync.model.paths import base_name, name_key
@@ -25,6 +26,8 @@ from plexsync.worker import requeue
 WEEK, DAYS = 7 * 86400, 7
 #: Written items per request, and file names per question to Stash.
 ITEMS, NAMES = 400, 200
+#: Items that could not be read after which the rest waits for the next catch-up.
+FAILURES = 10
 
 
 def run(app: App, queue: JobQueue) -> tuple[int, bool]:
@@ -59,37 +62,60 @@ class _Changes:
         self._state = app.state
         self._machine = planner.machine
         self._absent: set[int] = set()
+        self._failed: set[int] = set()
+        self._moved = False
 
     def find(self) -> tuple[int, bool]:
         """Look at what the index noted; return what ``run`` returns."""
         jobs = 0
-        for keys in _chunks(self._state.plex.suspects(self._machine)):
-            jobs += self._suspects(keys)
-            if self._must_stop():
+        suspects, gained = self._state.plex.suspects(self._machine), self._state.plex.gained(self._machine)
+        while suspects and len(self._failed) <= FAILURES:
+            jobs += self._suspects(suspects[:ITEMS])
+            suspects = suspects[ITEMS:]
+            if (suspects or gained) and self._must_stop():
                 return jobs, False
         if self._absent:
             self._app.world.sleep(absence.LOOK_AGAIN)
             jobs += self._suspects(sorted(self._absent))
-        for keys in _chunks(self._state.plex.gained(self._machine)):
-            jobs += self._gained(keys)
-            if self._must_stop():
+        while gained:
+            jobs += self._gained(gained[:ITEMS])
+            gained = gained[ITEMS:]
+            if gained and self._must_stop():
                 return jobs, False
         return jobs, True
 
     def _must_stop(self) -> bool:
+        """Return whether jobs are due that should not wait; never before anything was found out, or it would loop."""
         due = self._queue.next_due()
-        return due is not None and due <= self._app.world.clock()
+        return self._moved and due is not None and due <= self._app.world.clock()
+
+    def _read(self, rating_keys: Sequence[int]) -> dict[int, Item]:
+        """Return the full items. One that Plex cannot read holds up no other: it is noted, and stays suspected.
+
+        Raise ``PlexUnavailable`` if Plex as a whole fails.
+        """
+        client = self._planner.client
+        try:
+            return client.items(rating_keys)
+        except PlexBusy:
+            with client.whole():
+                client.probe(None)
+            if len(rating_keys) == 1 or len(self._failed) > FAILURES:
+                self._failed.update(rating_keys)
+                return {}
+        middle = len(rating_keys) // 2
+        return self._read(rating_keys[:middle]) | self._read(rating_keys[middle:])
 
     def _suspects(self, rating_keys: Sequence[int]) -> int:
         """Read written items in full and compare them with what was read back."""
         planner, state = self._planner, self._state
-        with planner.client.whole() as client:
-            items = client.items(rating_keys)
-        read_at = planner.plex_time()
+        items, read_at = self._read(rating_keys), planner.plex_time()
         indexed = planner.library.by_item(rating_keys)
-        absent = {key: _section(indexed.get(key, ())) for key in rating_keys if key not in items}
+        missing = set(rating_keys) - items.keys() - self._failed
+        absent = {key: _section(indexed.get(key, ())) for key in missing}
         gone = absence.gone(planner, absent, items, self._app.world.clock())
         self._absent |= absent.keys() - gone
+        self._moved = self._moved or bool(items or gone)
         before = state.plex.readbacks(self._machine, items)
         trashed = {key for key, item in items.items() if item.trashed}
         different = self._different({key: item for key, item in items.items() if key not in trashed}, before)
@@ -136,6 +162,7 @@ class _Changes:
         scenes = self._state.scenes_by_path(self._machine, {part.path for part in parts})
         jobs = self._make_due(scenes | self._named(parts))
         self._state.plex.handled(self._machine, rating_keys)
+        self._moved = True
         return jobs
 
     def _named(self, parts: Iterable[IndexPart]) -> set[int]:
@@ -150,7 +177,7 @@ class _Changes:
         found: set[int] = set()
         for start in range(0, len(asked), NAMES):
             try:
-                files = self._app.stash.files_named(asked[start : start + NAMES])
+                files = self._planner.files_named(asked[start : start + NAMES])
             except StashRefused:
                 return found  # an older Stash cannot be asked for names
             for scene_id, file in files:
@@ -167,11 +194,6 @@ class _Changes:
         at_clear = self._queue.meta.cleared_at  # Clear queue forgets what was pending, not what Plex loses later
         due = [key for key in keys if not _is_discarded(cleared.get(key), synced.get(key.id, 0.0), at_clear)]
         return self._queue.add_missing(due, "plex")
-
-
-def _chunks(rating_keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(rating_keys), ITEMS):
-        yield rating_keys[start : start + ITEMS]
 
 
 def _is_discarded(at: float | None, synced: float, at_clear: float) -> bool:

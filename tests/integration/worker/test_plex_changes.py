@@ -8,6 +8,7 @@ import pytest
 
 from plexsync.queue import dead_letters, jobs, stock
 from plexsync.state.ledger import State, open_state
+from plexsync.worker import plex_changes
 from tests.support.in_process import HOUR, Bench, Film
 
 JPEG = b"\xff\xd8\xff\xe0 a cover"
@@ -241,6 +242,33 @@ def test_items_that_plexsync_never_wrote_are_left_alone(bench: Bench) -> None:
     bench.plex.edit_item(item, summary="x")
     hours(bench, 2)
     assert (bench.plex.writes(), bench.keys()) == ([], [])
+
+
+def test_an_item_that_plex_cannot_read_holds_up_no_other(bench: Bench) -> None:
+    """It stays suspected, and the others are right after this catch-up."""
+    for key in (100, 101, 102):
+        bench.plex.edit_item(key, summary="")
+    bench.plex.fault("500", path=r"/library/metadata/.*\b101\b")
+    hours(bench, 1)
+    assert [bench.plex.items[key].summary for key in (100, 101, 102)] == ["Words 0.", "", "Words 2."]
+    assert bench.pause is None
+    bench.plex.clear_faults()
+    hours(bench, 1)
+    assert is_right(bench)
+
+
+def test_edits_do_not_wait_for_many_suspects(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items are looked at in portions; what is due meanwhile goes first, and the rest follows at once."""
+    monkeypatch.setattr(plex_changes, "ITEMS", 1)
+    for key in (100, 101, 102):
+        bench.plex.edit_item(key, summary="")
+    order: list[str | None] = []
+    bench.plex.before_write = lambda request: order.append(request.param("id"))
+    hours(bench, 1)
+    assert order == ["100", "101", "102"]
+    read = [request.path.rpartition("/")[2] for request in bench.plex.requests("GET", r"metadata/[\d,]+$")]
+    assert read[:2] == ["100", "100"]  # looked at, then written, before the next one is looked at
+    assert is_right(bench)
 
 
 def test_a_dry_run_only_waits(bench: Bench) -> None:
