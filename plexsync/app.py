@@ -24,6 +24,7 @@ from plexsync.plex.index import Library
 from plexsync.stash.api import Stash
 from plexsync.stash.transport import nothing
 from plexsync.state.ledger import State
+from plexsync.state.plex_side import Watch
 from plexsync.sync.planner import Planner
 
 
@@ -168,7 +169,8 @@ class App:
         """Connect to Plex, once for the settings in use; return the planner."""
         if self.planner is None:
             machine = self.client.identity.machine
-            library = Library(self.state.conn, self.client, machine, self.world.clock)
+            watch = Watch(self.state.conn, machine)
+            library = Library(self.state.conn, self.client, machine, self.world.clock, watch)
             self.planner = Planner(self.stash, self.client, library, self.state, self.settings, self.world.clock)
         return self.planner
 

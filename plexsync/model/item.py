@@ -45,7 +45,11 @@ class IndexPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A full item, read by rating key: with complete tag lists and locks, unlike the rows of a listing."""
+    """A full item, read by rating key: with complete tag lists and locks, unlike the rows of a listing.
+
+    ``updated``: its ``updatedAt`` in seconds since the epoch, 0 if not told. ``thumb``, ``art``: the addresses of the
+    poster and background that are shown, which change when the picture does.
+    """
 
     rating_key: int
     section: int
@@ -59,6 +63,9 @@ class Item:
     locked: frozenset[str] = frozenset()
     parts: tuple[IndexPart, ...] = ()
     trashed: bool = False
+    updated: int = 0
+    thumb: str = ""
+    art: str = ""
 
     def value(self, field: str) -> str | tuple[str, ...]:
         """Return the value of ``field``, one of ``FIELDS``."""

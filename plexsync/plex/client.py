@@ -30,6 +30,8 @@ LINE_LIMIT = 4000
 CHUNK = 1 << 20
 #: Rating keys per request; with seven digits each they fit in ``LINE_LIMIT``.
 ITEMS_AT_ONCE = 400
+#: Statuses of a server, or of something before it, that takes no address with so many rating keys.
+TOO_MANY = {400, 413, 414, 431}
 #: Read timeout of an upload in seconds; some uploads take more than 10 s and succeed.
 IMAGE_READ_TIMEOUT = 60.0
 
@@ -89,6 +91,7 @@ class PlexClient:
         self._client_id = client_id
         self._server: Any = None
         self._identity: Identity | None = None
+        self._items_at_once = ITEMS_AT_ONCE
 
     @property
     def identity(self) -> Identity:
@@ -127,19 +130,39 @@ class PlexClient:
         sections = (section_of(directory) for directory in root.iter("Directory"))
         return tuple(section for section in sections if section is not None)
 
-    def probe(self, section_key: int | None) -> None:
-        """Check that Plex's database answers: read one row of the section, or the list of libraries for None."""
+    def probe(self, section_key: int | None) -> bool:
+        """Check that Plex's database answers: read one row of the section, or the list of libraries for None.
+
+        Return whether the reply names a row.
+        """
         if section_key is None:
-            self._read("/library/sections", "server")
+            root = self._read("/library/sections", "server")
         else:
-            self._read(f"/library/sections/{section_key}/all?type=1", "section", _container(1))
+            root = self._read(f"/library/sections/{section_key}/all?type=1", "section", _container(1))
+        return len(root) > 0
 
     def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
-        """Return the full items by rating key, without those that Plex does not have. One request for up to 400."""
+        """Return the full items by rating key, without those that Plex does not name. One request for up to 400."""
         items: dict[int, Item] = {}
-        for chunk in _chunks(sorted(set(rating_keys))):
-            items.update(self._some_items(chunk))
+        keys = sorted(set(rating_keys))
+        while keys:
+            chunk = _first(keys, self._items_at_once)
+            found = self._some_items(chunk)
+            items.update(found)
+            keys = keys[len(chunk) :]
+            rest = [key for key in chunk if key not in found]
+            if found and len(rest) > 1 and rest[0] > max(found):
+                keys = self._beyond(rest, len(found), items) + keys
         return items
+
+    def _beyond(self, rest: list[int], named: int, items: dict[int, Item]) -> list[int]:
+        """Ask for the ``rest`` of a request again: a server may name only the first ``named``. Return what is left."""
+        found = self._some_items(rest)
+        items.update(found)
+        if not found:
+            return []
+        self._items_at_once = min(self._items_at_once, named)
+        return [key for key in rest if key > max(found)]
 
     @contextmanager
     def whole(self) -> Iterator[PlexClient]:
@@ -193,6 +216,8 @@ class PlexClient:
         text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
         sent = {**self._headers(), **headers}
         content, received = self._guard("section", lambda: self._raw(f"{self._url}{path}?{text}", sent))
+        if not self.session.is_own:
+            raise PlexBusy("Something between PlexSync and Plex, a proxy perhaps, answered for it.", status=200)
         return Body(content, received.get("Content-Type", "").partition(";")[0].strip().lower(), received)
 
     def close(self) -> None:
@@ -239,6 +264,8 @@ class PlexClient:
         last = self.session.last
         if last is None:
             return classify(exc, None, {}, context)
+        if last.status == 404 and not self.session.is_own:
+            return PlexBusy("Something between PlexSync and Plex, a proxy perhaps, answered (404).", status=404)
         return classify(exc, last.status, last.headers, context, body=last.excerpt)
 
     def _query(self, path: str, context: Context, **kwargs: Any) -> ElementTree.Element | None:
@@ -249,7 +276,7 @@ class PlexClient:
 
     def _read(self, path: str, context: Context, headers: Mapping[str, str] | None = None) -> ElementTree.Element:
         root = self._query(path, context, headers=dict(headers or {}))
-        if root is None or root.tag != "MediaContainer":
+        if root is None or root.tag != "MediaContainer" or not self.session.is_own:
             raise PlexBusy("The reply did not come from Plex: another server or a proxy may have answered.", status=200)
         return root
 
@@ -269,14 +296,21 @@ class PlexClient:
         try:
             root = self._item_root(path, len(keys))
         except ItemGone:
-            if len(keys) == 1:
-                return {}
-            middle = len(keys) // 2
-            return self._some_items(keys[:middle]) | self._some_items(keys[middle:])
+            return {} if len(keys) == 1 else self._halves(keys)
+        except PlexBusy as error:
+            if error.status not in TOO_MANY or len(keys) == 1:
+                raise
+            found = self._halves(keys)  # raises if it was not their number
+            self._items_at_once = min(self._items_at_once, (len(keys) + 1) // 2)
+            return found
         requested = set(keys)
         section = as_int(root.get("librarySectionID"))
         items = (item_of(video, section) for video in root.iter("Video"))
         return {item.rating_key: item for item in items if item.rating_key in requested}
+
+    def _halves(self, keys: Sequence[int]) -> dict[int, Item]:
+        middle = (len(keys) + 1) // 2
+        return self._some_items(keys[:middle]) | self._some_items(keys[middle:])
 
     def _item_root(self, path: str, number: int) -> ElementTree.Element:
         try:
@@ -307,6 +341,7 @@ def load_plexapi(client_id: str) -> Any:
     # Updated in place, because plexapi.server refers to this dict.
     plexapi.BASE_HEADERS.update(
         {
+            "Accept": "application/xml",  # a server may send JSON to those who ask for nothing
             "X-Plex-Client-Identifier": client_id,
             "X-Plex-Product": "PlexSync",
             "X-Plex-Version": __version__,
@@ -327,12 +362,11 @@ def _positive(number: int) -> int:
     return number
 
 
-def _chunks(keys: Sequence[int]) -> Iterable[Sequence[int]]:
-    start, length = 0, 0
-    for position, key in enumerate(keys):
+def _first(keys: list[int], most: int) -> list[int]:
+    """Return as many of the first keys as one request may name: ``most``, and none beyond ``LINE_LIMIT``."""
+    length = 0
+    for number, key in enumerate(keys[:most]):
         length += len(str(key)) + 1
-        if position - start >= ITEMS_AT_ONCE or length > LINE_LIMIT:
-            yield keys[start:position]
-            start, length = position, len(str(key)) + 1
-    if start < len(keys):
-        yield keys[start:]
+        if length > LINE_LIMIT:
+            return keys[: max(1, number)]
+    return keys[:most]

@@ -5,7 +5,6 @@ Knows nothing of Stash or jobs. It answers the look-ups of matching, and does no
 
 from __future__ import annotations
 
-import email.utils
 import gc
 import sqlite3
 import time
@@ -14,8 +13,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from plexsync.core import environment
 from plexsync.core.db import portions, transaction
-from plexsync.model.item import IndexPart, Section
+from plexsync.model.errors import PlexBusy
+from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
 from plexsync.plex.client import Identity
 from plexsync.plex.listing import Listing, Page, Streams
@@ -28,8 +29,14 @@ SWEEP = 86_400
 SWEEP_AGAIN = 3_600
 #: Seconds by which a delta overlaps the one before: Plex sets a row's time before it shows the row.
 OVERLAP = 60
-#: Minimum seconds between two deltas that are read for a missing file although no section's clock changed.
-MISSING_PAUSE = 5
+#: Minimum seconds between two listings of one section, full or delta, whatever Plex answers: no work wakes itself.
+#: Less where ``PLEXSYNC_CATCHUP`` or ``PLEXSYNC_MISSING_BASE`` is less, but never less than a second.
+PAUSE = 30.0
+#: Listings that may come sooner, one after the other, if the last one was complete and the section's clock moved since:
+#: Plex itself announces news. Over time there is no more than one listing in ``PAUSE`` seconds.
+SOONER = 3
+#: Rows that may be missing from one full listing, and the share of all rows, before a second one must agree.
+FEW, SHARE = 10, 0.1
 #: Seconds per item of a library between two full listings for a file that the delta did not show: a file that moves or
 #: returns from the trash may leave the item's times unchanged.
 RELIST_PER_ITEM = 0.02
@@ -45,6 +52,13 @@ TABLES = (
         section INTEGER NOT NULL, rating_key INTEGER NOT NULL, part_id INTEGER NOT NULL, path TEXT NOT NULL,
         name_key TEXT NOT NULL, size INTEGER NOT NULL, duration REAL NOT NULL, trashed INTEGER NOT NULL,
         optimised INTEGER NOT NULL)""",
+    # Our times, of each section: of the newest listing, of the newest full one, until when listings are used up, and
+    # since when Plex does not name the section.
+    """CREATE TABLE IF NOT EXISTS listing (
+        section INTEGER PRIMARY KEY, at REAL NOT NULL DEFAULT 0, full REAL NOT NULL DEFAULT 0,
+        used REAL NOT NULL DEFAULT 0, agreed INTEGER NOT NULL DEFAULT 0, unnamed REAL)""",
+    # The items that many others were missing with from the newest full listing.
+    "CREATE TABLE IF NOT EXISTS unlisted (section INTEGER, rating_key INTEGER, PRIMARY KEY (section, rating_key))",
 )
 INDEXES = {"part_name": "name_key", "part_size": "size", "part_item": "rating_key, section"}
 _COLUMNS = "p.rating_key, s.key, p.part_id, p.path, p.size, p.duration, p.trashed, p.optimised"
@@ -68,13 +82,18 @@ class Plex(Streams, Protocol):
         """Return the libraries of the type Movies."""
         ...
 
+    def items(self, rating_keys: Iterable[int]) -> Mapping[int, Item]:
+        """Return the full items by rating key, without those that Plex does not name."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
     """The result of a refresh.
 
     ``complete``: every chosen section has been listed completely. ``gained``: (name key, size in bytes) of the files
-    that are new in the index. ``filled``: a section was listed for the first time; its files are not in ``gained``.
+    that are new in the index. ``filled``: a section has rows, or is complete, for the first time; the files of a first
+    listing are not in ``gained``. ``swept``: a section was listed in full.
     """
 
     complete: bool
@@ -82,6 +101,7 @@ class Refresh:
     sections: tuple[Section, ...] = ()
     filled: bool = False
     warnings: tuple[str, ...] = ()
+    swept: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +109,9 @@ class _SectionRow:
     """A row of the table ``section``.
 
     ``listed``: Plex's time at the start of the newest listing, ``swept``: our time of the last full one, both in
-    seconds since the epoch. ``listed_clock``: the section's clock at the last full listing.
+    seconds since the epoch. ``listed_clock``: the section's clock at the last full listing. ``at``, ``full``: our times
+    of the newest listing and the newest full one, complete or not. ``used``: our time until which listings are used up.
+    ``agreed``: the newest listing was complete.
     """
 
     id: int
@@ -99,6 +121,10 @@ class _SectionRow:
     listed: int
     swept: float
     listed_clock: str
+    at: float
+    full: float
+    used: float
+    agreed: bool
 
 
 @dataclass(slots=True)
@@ -107,14 +133,36 @@ class _Changes:
 
     gained: Gained = field(default_factory=set)
     filled: bool = False
+    swept: bool = False
     warnings: list[str] = field(default_factory=list)
+
+
+class Watch(Protocol):
+    """Whoever wants to know what a listing shows. ``changed`` and ``gained`` are called within a transaction."""
+
+    def listed(self, times: Mapping[int, int]) -> None:
+        """Take the ``updatedAt`` of listed items by rating key, 0 where a row has none."""
+        ...
+
+    def changed(self, rating_keys: Iterable[int]) -> None:
+        """Take the items whose rows changed, or are gone."""
+        ...
+
+    def gained(self, rating_keys: Iterable[int]) -> None:
+        """Take the items that are new, or have a new file."""
+        ...
 
 
 class Library:
     """The index of one Plex server. ``conn``: in autocommit mode; a transaction lasts for one page."""
 
     def __init__(
-        self, conn: sqlite3.Connection, client: Plex, machine: str, clock: Callable[[], float] = time.time
+        self,
+        conn: sqlite3.Connection,
+        client: Plex,
+        machine: str,
+        clock: Callable[[], float] = time.time,
+        watch: Watch | None = None,
     ) -> None:
         self.complete = False
         self._conn = conn
@@ -122,8 +170,7 @@ class Library:
         self._machine = machine
         self._clock = clock
         self._chosen: tuple[int, ...] | None = None
-        self._asked_missing = float("-inf")
-        self._relisted: dict[int, float] = {}
+        self._watch = watch
         self._added = 0
         for statement in TABLES:
             conn.execute(statement)
@@ -138,34 +185,36 @@ class Library:
         """Bring the index of the chosen libraries (none: all of the type Movies) up to date.
 
         One request if nothing changed. ``missing``: a file was not found, so read new rows even if no section's clock
-        changed. Raise ``SetupError`` for an unknown library, and the errors of the client.
+        changed. No section is listed twice within ``PAUSE`` seconds. Raise ``SetupError`` for an unknown library,
+        ``PlexBusy`` if Plex names no library any more, and the errors of the client.
         """
-        sections = choose(self._client.sections(), chosen)
+        named = self._client.sections()
+        self._drop_unnamed(named)
+        sections = choose(named, chosen)
         known = [self._row(section) for section in sections]
         self._chosen = tuple(row.id for row in known)
         self.complete = bool(known) and all(row.complete for row in known)
-        ask = missing and abs(self._clock() - self._asked_missing) >= MISSING_PAUSE
-        if ask:
-            self._asked_missing = self._clock()
         changes = _Changes()
         filled = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
         first = not filled and any(not row.complete for row in known)
         with self._unindexed() if first else nullcontext():
             for row in known:
-                self._update(row, ask, changes)
+                self._update(row, missing, changes)
         self.complete = bool(known) and all(row.complete for row in known)
-        return Refresh(self.complete, frozenset(changes.gained), sections, changes.filled, tuple(changes.warnings))
-
-    def expect_more(self) -> None:
-        """Let the next refresh for a missing file read new rows at once, however recent the last one was."""
-        self._asked_missing = float("-inf")
+        gained, warnings = frozenset(changes.gained), tuple(changes.warnings)
+        return Refresh(self.complete, gained, sections, changes.filled, warnings, changes.swept)
 
     def forget(self, rating_key: int) -> None:
-        """Drop an item that Plex no longer has; if it is still there, a later listing adds it again."""
-        self._conn.execute(
-            "DELETE FROM part WHERE rating_key = ? AND section IN (SELECT id FROM section WHERE machine = ?)",
-            (rating_key, self._machine),
-        )
+        """Drop an item that Plex no longer has, or that holds another file; a later listing adds what is there.
+
+        Deltas show neither, so the next search for a missing file may list the section in full.
+        """
+        sections = "(SELECT id FROM section WHERE machine = ?)"
+        item = (rating_key, self._machine)
+        with transaction(self._conn):
+            of_item = f"SELECT section FROM part WHERE rating_key = ? AND section IN {sections}"
+            self._conn.execute(f"UPDATE section SET listed_clock = '' WHERE id IN ({of_item})", item)
+            self._conn.execute(f"DELETE FROM part WHERE rating_key = ? AND section IN {sections}", item)
 
     def by_name(self, keys: Collection[str]) -> dict[str, list[IndexPart]]:
         """Return the files with these names, by ``name_key``; a name without a file is absent."""
@@ -225,66 +274,112 @@ class Library:
             "ON CONFLICT (machine, key) DO UPDATE SET title = excluded.title WHERE title <> excluded.title",
             (self._machine, section.key, section.title),
         )
-        row_id, clock, complete, listed, swept, listed_clock = self._conn.execute(
-            "SELECT id, clock, complete, listed, swept, listed_clock FROM section WHERE machine = ? AND key = ?",
+        row_id, clock, complete, *rest = self._conn.execute(
+            "SELECT s.id, clock, complete, listed, swept, listed_clock, COALESCE(l.at, 0), COALESCE(l.full, 0),"
+            " COALESCE(l.used, 0), COALESCE(l.agreed, 0) FROM section s LEFT JOIN listing l ON l.section = s.id"
+            " WHERE machine = ? AND key = ?",
             (self._machine, section.key),
         ).fetchone()
-        return _SectionRow(row_id, section, clock, bool(complete), listed, swept, listed_clock)
+        return _SectionRow(row_id, section, clock, bool(complete), *rest)
 
-    def _update(self, row: _SectionRow, ask: bool, changes: _Changes) -> None:
+    def _drop_unnamed(self, named: Sequence[Section]) -> None:
+        """Drop the rows of libraries that Plex does not name, the second time that it does not. Suspect their items."""
+        keys, now = {section.key for section in named}, self._clock()
+        sql = "SELECT s.id, s.key, l.unnamed FROM section s LEFT JOIN listing l ON l.section = s.id WHERE machine = ?"
+        known = self._conn.execute(sql, (self._machine,)).fetchall()
+        if known and not named:
+            raise PlexBusy("Plex names none of its libraries. It may be starting.", status=200)
+        for row_id, key, unnamed in known:
+            if key not in keys and unnamed is not None and not 0 <= now - unnamed < pause():
+                self._drop_section(row_id)
+            elif (key in keys) != (unnamed is None):
+                since = None if key in keys else now
+                sql = "INSERT INTO listing (section, unnamed) VALUES (?, ?) ON CONFLICT DO UPDATE SET unnamed = ?"
+                self._conn.execute(sql, (row_id, since, since))
+
+    def _drop_section(self, section: int) -> None:
+        with transaction(self._conn):
+            self._drop_items(section, self._items_of(section))
+            for table, column in (("section", "id"), ("listing", "section"), ("unlisted", "section")):
+                self._conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (section,))
+
+    def _items_of(self, section: int) -> list[int]:
+        return [
+            row[0] for row in self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (section,))
+        ]
+
+    def _drop_items(self, section: int, rating_keys: Sequence[int]) -> None:
+        self._conn.executemany(
+            "DELETE FROM part WHERE rating_key = ? AND section = ?", [(key, section) for key in rating_keys]
+        )
+        if self._watch is not None:
+            self._watch.changed(rating_keys)
+
+    def _update(self, row: _SectionRow, missing: bool, changes: _Changes) -> None:
         now = self._clock()
-        if not row.complete:
+        if not _may_list(row, now):
+            return
+        if not row.complete or not 0 <= now - row.swept < SWEEP:
             self._list_all(row, changes)
-            changes.filled = True
-        elif not 0 <= now - row.swept < SWEEP:
-            self._list_all(row, changes)
-        elif ask or row.clock != row.section.clock:
+        elif missing or row.clock != row.section.clock:
             before = len(changes.gained)
             self._list_changes(row, changes)
-            if ask and len(changes.gained) == before and self._may_hold_more(row, now):
+            if missing and len(changes.gained) == before and self._may_hold_more(row, now):
                 self._list_all(row, changes)
 
     def _may_hold_more(self, row: _SectionRow, now: float) -> bool:
         """Return whether the section may have files that a delta does not show, and a full listing is due."""
         if row.section.clock.strip("|") and row.section.clock == row.listed_clock:
             return False
-        sql = "SELECT COUNT(DISTINCT rating_key) FROM part WHERE section = ?"
-        pause = RELIST_PER_ITEM * self._conn.execute(sql, (row.id,)).fetchone()[0]
-        last = max(row.swept, self._relisted.get(row.id, float("-inf")))
-        if 0 <= now - last < pause:
-            return False
-        self._relisted[row.id] = now
-        return True
+        return not 0 <= now - row.full < RELIST_PER_ITEM * self._count(row.id)
 
     def _list_all(self, row: _SectionRow, changes: _Changes) -> None:
         """List every row, then drop what Plex no longer has; after an incomplete listing drop nothing, repeat soon."""
-        gained = changes.gained if row.complete else None
+        had_rows = bool(self._count(row.id))
         listing = Listing(self._client, row.section.key)
-        has_rows = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
-        server_time = self._take(row, listing, gained, has_rows=bool(has_rows))
+        server_time = self._take(row, listing, changes.gained if had_rows else None, has_rows=had_rows)
         changes.warnings += listing.warnings
-        if listing.complete and has_rows:
-            self._drop_others(row, listing.keys)
-        swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
+        # Many missing rows are listed once more, and a library without any is looked at again soon.
+        sure = listing.complete and self._drop_others(row, listing.keys) and bool(listing.keys)
+        swept = self._clock() if sure else self._clock() - SWEEP + SWEEP_AGAIN
+        was_complete = row.complete
         # An unreadable row stays unreadable, and must not keep the index incomplete for ever.
         row.complete = row.complete or listing.complete or bool(listing.warnings)
-        row.listed_clock = row.section.clock
+        changes.filled = changes.filled or row.complete > was_complete or (not had_rows and bool(listing.keys))
+        changes.swept = True
+        row.listed_clock, row.full = row.section.clock if listing.keys or was_complete else "", self._clock()
         self._save(row, server_time, swept)
+        self._note_listing(row, agreed=listing.complete)
 
     def _list_changes(self, row: _SectionRow, changes: _Changes) -> None:
         since = max(0, row.listed - OVERLAP)
         updated = Listing(self._client, row.section.key, since_updated=since)
         server_time = self._take(row, updated, changes.gained)
-        complete = updated.complete
+        complete, seen = updated.complete, bool(updated.keys)
         if updated.honoured:
             added = Listing(self._client, row.section.key, since_added=since)
             self._take(row, added, changes.gained)
-            complete = complete and added.complete
+            complete, seen = complete and added.complete, seen or bool(added.keys)
         elif updated.complete:
             self._drop_others(row, updated.keys)
         changes.warnings += updated.warnings
         if complete or updated.warnings:
-            self._save(row, server_time, row.swept)
+            # Something moved the clock: if no row shows what, the next delta begins where this one did.
+            self._save(row, server_time if seen else row.listed, row.swept)
+        self._note_listing(row, agreed=complete)
+
+    def _note_listing(self, row: _SectionRow, *, agreed: bool) -> None:
+        row.at, row.agreed = self._clock(), agreed
+        row.used = min(max(row.used, row.at), row.at + SOONER * pause()) + pause()
+        self._conn.execute(
+            "INSERT INTO listing (section, at, full, used, agreed) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " at = excluded.at, full = excluded.full, used = excluded.used, agreed = excluded.agreed",
+            (row.id, row.at, row.full, row.used, row.agreed),
+        )
+
+    def _count(self, section: int) -> int:
+        sql = "SELECT COUNT(DISTINCT rating_key) FROM part WHERE section = ?"
+        return int(self._conn.execute(sql, (section,)).fetchone()[0])
 
     def _take(self, row: _SectionRow, listing: Listing, gained: Gained | None, *, has_rows: bool = True) -> int:
         """Store every page; return Plex's time (seconds since the epoch) at the first page.
@@ -296,14 +391,12 @@ class Library:
             for page in listing:
                 server_time = server_time or self._server_time()
                 self._store(row.id, page, self._stored(row.id, page.keys) if has_rows else {}, gained)
+                if self._watch is not None:
+                    self._watch.listed(page.times)
         return server_time or self._server_time()
 
     def _server_time(self) -> int:
-        last = self._client.session.last
-        try:
-            return int(email.utils.parsedate_to_datetime(last.headers["Date"] if last else "").timestamp())
-        except (KeyError, ValueError, TypeError):
-            return int(self._clock())
+        return self._client.session.time(self._clock())
 
     def _store(self, section: int, page: Page, before: Mapping[int, set[Line]], gained: Gained | None) -> None:
         """Replace the files of the page's items that differ from the rows stored ``before``."""
@@ -320,14 +413,15 @@ class Library:
                 [(key, section) for key in changed if key in before],
             )
             self._conn.executemany("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
+            fresh = [
+                line for key in changed for line in after[key] - before.get(key, set()) if not line[7] and not line[8]
+            ]
+            if self._watch is not None:
+                self._watch.changed(changed)
+                self._watch.gained({line[1] for line in fresh})
         self._added += len(lines)
         if gained is not None:
-            gained.update(
-                (str(line[4]), int(str(line[5])))
-                for key in changed
-                for line in after[key] - before.get(key, set())
-                if not line[7] and not line[8]
-            )
+            gained.update((line[4], line[5]) for line in fresh)
 
     def _stored(self, section: int, keys: Sequence[int]) -> dict[int, set[Line]]:
         stored: dict[int, set[Line]] = {}
@@ -337,12 +431,27 @@ class Library:
                 stored.setdefault(line[1], set()).add(line)
         return stored
 
-    def _drop_others(self, row: _SectionRow, keys: set[int]) -> None:
-        stored = self._conn.execute("SELECT DISTINCT rating_key FROM part WHERE section = ?", (row.id,))
-        gone = [(key, row.id) for (key,) in stored if key not in keys]
-        for portion, _ in portions(gone):
+    def _drop_others(self, row: _SectionRow, keys: set[int]) -> bool:
+        """Drop the items that a full listing did not name and that, asked for one by one, Plex does not name either.
+
+        Return False if a second listing must agree first: if all are missing, or more than ``FEW`` and ``SHARE``, the
+        answer may be a fault of Plex's.
+        """
+        stored = self._items_of(row.id)
+        missing = gone = [key for key in stored if key not in keys]
+        if len(missing) > max(FEW, SHARE * len(stored)) or (missing and len(missing) == len(stored)):
+            sql = "SELECT rating_key FROM unlisted WHERE section = ?"
+            before = {key for (key,) in self._conn.execute(sql, (row.id,))}
+            gone = [key for key in missing if key in before]
+        unsure = set(missing).difference(gone)
+        with transaction(self._conn):
+            self._conn.execute("DELETE FROM unlisted WHERE section = ?", (row.id,))
+            self._conn.executemany("INSERT INTO unlisted VALUES (?, ?)", [(row.id, key) for key in unsure])
+        there = self._client.items(gone) if gone else {}
+        for portion, _ in portions([key for key in gone if key not in there]):
             with transaction(self._conn):
-                self._conn.executemany("DELETE FROM part WHERE rating_key = ? AND section = ?", portion)
+                self._drop_items(row.id, portion)
+        return not unsure
 
     def _index(self) -> None:
         for name, columns in INDEXES.items():
@@ -371,6 +480,19 @@ class Library:
             "UPDATE section SET clock = ?, complete = ?, listed = ?, swept = ?, listed_clock = ? WHERE id = ?",
             (row.clock, int(row.complete), server_time, swept, row.listed_clock, row.id),
         )
+
+
+def _may_list(row: _SectionRow, now: float) -> bool:
+    """Return whether the section may be listed: its last listing is old enough, or Plex announces news."""
+    if not 0 <= now - row.at < pause():
+        return True
+    news = row.agreed and row.clock != row.section.clock
+    return news and row.used - now <= SOONER * pause()
+
+
+def pause() -> float:
+    """Return the seconds that lie between two listings of one section."""
+    return max(1.0, min(PAUSE, *(environment.seconds(f"PLEXSYNC_{name}") for name in ("CATCHUP", "MISSING_BASE"))))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from plexsync.model.errors import PlexBusy
@@ -38,10 +38,11 @@ class Streams(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: the rating keys that no earlier page had, and those items' files."""
+    """One page: the rating keys that no earlier page had, those items' files, and their ``updatedAt`` (0: not told)."""
 
     keys: tuple[int, ...]
     parts: tuple[IndexPart, ...]
+    times: Mapping[int, int] = field(default_factory=dict)
 
 
 class Listing:
@@ -76,7 +77,7 @@ class Listing:
         self._total: int | None = None
 
     def __iter__(self) -> Iterator[Page]:
-        start, size, trouble_ends = 0, self._page, 0
+        start, size, trouble_ends, longest = 0, self._page, 0, 0
         while True:
             try:
                 rows, total = self._rows(start, size)
@@ -96,9 +97,12 @@ class Listing:
                 break
             yield page
             start += len(rows)
+            is_last = len(rows) < (min(longest, size) if longest else size)
+            longest = max(longest, len(rows))
             if start >= trouble_ends:
                 size = self._page
-            if self._total is not None and start >= self._total:
+            # The total alone proves nothing: it may be too low.
+            if is_last and self._total is not None and start >= self._total:
                 break
         self.complete = self._agrees()
 
@@ -122,6 +126,7 @@ class Listing:
         """Return the rows not seen before, None if there are none: a server may send the same page for ever."""
         keys: list[int] = []
         parts: list[IndexPart] = []
+        times: dict[int, int] = {}
         nameless = 0
         for row in rows:
             key = as_int(row.get("ratingKey"))
@@ -132,11 +137,12 @@ class Listing:
                 continue
             self.keys.add(key)
             keys.append(key)
+            times[key] = as_int(row.get("updatedAt"))
             parts.extend(parts_of(row, self._section))
             if self._since:
                 self._check(row)
         self._nameless += nameless
-        return Page(tuple(keys), tuple(parts)) if keys else None
+        return Page(tuple(keys), tuple(parts), times) if keys else None
 
     def _check(self, row: Mapping[str, Any]) -> None:
         for name, seconds in self._since.items():

@@ -53,6 +53,9 @@ def item_of(video: ElementTree.Element, section: int = 0) -> Item:
         locked=locked,
         parts=tuple(parts_of(row, own)),
         trashed=bool(row.get("deletedAt")),
+        updated=as_int(video.get("updatedAt")),
+        thumb=video.get("thumb", ""),
+        art=video.get("art", ""),
     )
 
 

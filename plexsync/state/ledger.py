@@ -10,23 +10,33 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 from plexsync.core import db, environment
 from plexsync.core.db import portions, transaction
 from plexsync.model.written import Written
+from plexsync.state import plex_side
 from plexsync.state.meta import Meta
+from plexsync.state.plex_side import PlexSide
 
 #: ``PRAGMA user_version`` of the schema below.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Seconds for which a record stays set aside: 90 days.
+ASIDE = 90 * 86400.0
 
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS written (
   machine TEXT, rating_key INTEGER, scene_id INTEGER, path TEXT, stash_path TEXT, record TEXT, desired TEXT,
   cover TEXT, cover_stamp TEXT, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS written_scene ON written (scene_id);
+CREATE INDEX IF NOT EXISTS written_path ON written (path);
+CREATE TABLE IF NOT EXISTS aside (
+  machine TEXT, rating_key INTEGER, scene_id INTEGER, path TEXT, stash_path TEXT, record TEXT, desired TEXT,
+  cover TEXT, cover_stamp TEXT, at REAL, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS aside_path ON aside (path);
+CREATE INDEX IF NOT EXISTS aside_scene ON aside (scene_id);
 CREATE TABLE IF NOT EXISTS seen (kind TEXT, id INTEGER, signature TEXT, name TEXT, synced REAL,
   PRIMARY KEY (kind, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS awaited (scene_id INTEGER, name_key TEXT, size INTEGER,
@@ -35,7 +45,7 @@ CREATE INDEX IF NOT EXISTS awaited_name ON awaited (name_key);
 CREATE INDEX IF NOT EXISTS awaited_size ON awaited (size);
 CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix TEXT, seen TEXT,
   PRIMARY KEY (machine, stash_prefix, plex_prefix)) WITHOUT ROWID;
-"""
+{plex_side.SCHEMA}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +87,15 @@ def open_state(folder: str) -> sqlite3.Connection:
 
 
 class State:
-    """The tables of ``state.db``; every method that writes is one transaction. ``meta``: the single values."""
+    """The tables of ``state.db``; every method that writes is one transaction.
+
+    ``meta``: the single values. ``plex``: what was last seen on Plex's side.
+    """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn
         self.meta = Meta(conn)
+        self.plex = PlexSide(conn)
 
     def records(self, machine: str, rating_keys: Iterable[int]) -> dict[int, Record]:
         """Return what was written to these items: rating key -> record; items never written are absent."""
@@ -99,8 +113,7 @@ class State:
             # "+": SQLite thinks that a machine is rarer than a scene, and would scan all that was ever written.
             server = "+machine" if column == "scene_id" else "machine"
             yield from self.conn.execute(
-                "SELECT rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp FROM written"
-                f" WHERE {server} = ? AND {column} IN ({placeholders})",
+                f"SELECT {_COLUMNS} FROM written WHERE {server} = ? AND {column} IN ({placeholders})",
                 (machine, *part),
             )
 
@@ -112,22 +125,88 @@ class State:
                 [(machine, *_row(record)) for record in records],
             )
 
-    def drop_item(self, machine: str, rating_key: int) -> None:
-        """Delete the record of an item that is gone from Plex."""
-        self.conn.execute("DELETE FROM written WHERE machine = ? AND rating_key = ?", (machine, rating_key))
+    def set_aside(self, machine: str, rating_key: int, now: float) -> None:
+        """Set the record of an item aside that is gone from Plex or in its trash. Forget what it showed."""
+        item = (machine, rating_key)
+        with transaction(self.conn):
+            self.conn.execute(
+                f"INSERT OR REPLACE INTO aside SELECT machine, {_COLUMNS}, ? FROM written"
+                " WHERE machine = ? AND rating_key = ?",
+                (now, *item),
+            )
+            self.conn.execute("DELETE FROM written WHERE machine = ? AND rating_key = ?", item)
+        self.plex.forget(machine, [rating_key])
+
+    def forget_aside(self, now: float) -> None:
+        """Delete the records that have been set aside for 90 days."""
+        self.conn.execute("DELETE FROM aside WHERE at NOT BETWEEN ? AND ?", (now - ASIDE, now + ASIDE))
+
+    def scenes_by_path(self, machine: str, paths: Iterable[str]) -> set[int]:
+        """Return the scenes that were written to items by these files of Plex, also those of records set aside."""
+        scenes: set[int] = set()
+        for table in ("written", "aside"):
+            for part, placeholders in portions(sorted(set(paths) - {""})):
+                # "+": by path, as there are few machines and many paths.
+                sql = f"SELECT scene_id FROM {table} WHERE +machine = ? AND scene_id > 0 AND path IN ({placeholders})"
+                scenes.update(row[0] for row in self.conn.execute(sql, (machine, *part)))
+        return scenes
+
+    def has_aside(self, machine: str) -> bool:
+        """Return whether any record is set aside."""
+        return self.conn.execute("SELECT 1 FROM aside WHERE machine = ? LIMIT 1", (machine,)).fetchone() is not None
+
+    def aside(self, machine: str, rating_key: int, path: str, scene_id: int, stash_path: str) -> Record | None:
+        """Return the record set aside for an item, None if there is none.
+
+        That is the record of the same item, if it held the file ``path`` (Plex's) or no scene claims it; else of
+        another item that held this file, or that was written for this scene by its file ``stash_path``.
+        """
+        wanted = {"machine": machine, "key": rating_key, "path": path, "scene": scene_id, "file": stash_path}
+        row = self.conn.execute(
+            f"SELECT {_COLUMNS} FROM aside WHERE machine = :machine AND ((rating_key = :key AND path IN (:path, ''))"
+            " OR (path = :path AND path > '') OR (scene_id = :scene AND stash_path = :file AND scene_id > 0))"
+            " ORDER BY rating_key = :key DESC, path = :path DESC, at DESC LIMIT 1",
+            wanted,
+        ).fetchone()
+        return None if row is None else _record(row)
+
+    def take_up(self, machine: str, aside: Record, rating_key: int) -> None:
+        """Make a record that was set aside that of an item again: the same one, or another, as the first may come back.
+
+        Whether the item still shows our images is unknown.
+        """
+        unknown = ",".join(f"{part.partition('=')[0]}=" for part in aside.cover.split(",") if part)
+        record = replace(aside, rating_key=rating_key, cover=unknown, cover_stamp="")
+        with transaction(self.conn):
+            self.conn.execute(
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (machine, *_row(record))
+            )
+            self.conn.execute("DELETE FROM aside WHERE machine = ? AND rating_key = ?", (machine, rating_key))
 
     def drop_scenes(self, scene_ids: Sequence[int]) -> None:
         """Release the items of scenes that are gone from Stash, on every server, and forget the scenes."""
         with transaction(self.conn):
             for scene_id in scene_ids:
-                self.conn.execute("UPDATE written SET scene_id = 0, path = '' WHERE scene_id = ?", (scene_id,))
+                for table in ("written", "aside"):
+                    self.conn.execute(f"UPDATE {table} SET scene_id = 0, path = '' WHERE scene_id = ?", (scene_id,))
                 self.conn.execute("DELETE FROM seen WHERE kind = 'scene' AND id = ?", (scene_id,))
                 self.conn.execute("DELETE FROM awaited WHERE scene_id = ?", (scene_id,))
 
     def written_scenes(self, machine: str | None = None) -> set[int]:
-        """Return the ids of all scenes that were written to an item, of ``machine`` or of any server."""
-        where, values = ("", ()) if machine is None else (" AND machine = ?", (machine,))
-        return {row[0] for row in self.conn.execute(f"SELECT scene_id FROM written WHERE scene_id > 0{where}", values)}
+        """Return the ids of all scenes written to an item of ``machine``; None: of any server, or set aside."""
+        sql = "SELECT scene_id FROM written WHERE scene_id > 0"
+        if machine is not None:
+            return {row[0] for row in self.conn.execute(f"{sql} AND machine = ?", (machine,))}
+        sql += " UNION SELECT scene_id FROM aside WHERE scene_id > 0"
+        return {row[0] for row in self.conn.execute(sql)}
+
+    def synced_at(self, scene_ids: Iterable[int]) -> dict[int, float]:
+        """Return scene id -> time of its last success; scenes that never had one are absent."""
+        found: dict[int, float] = {}
+        for part, placeholders in portions(sorted(set(scene_ids))):
+            sql = f"SELECT id, synced FROM seen WHERE kind = 'scene' AND synced IS NOT NULL AND id IN ({placeholders})"
+            found.update(self.conn.execute(sql, part).fetchall())
+        return found
 
     def see(self, rows: Iterable[Seen]) -> None:
         """Store what finished jobs saw, whatever their outcome; the time of an earlier success stays."""
@@ -194,6 +273,9 @@ class State:
                 "INSERT INTO tally VALUES (?, ?, ?, ?)",
                 [(machine, stash, plex, json.dumps(seen)) for stash, plex, seen in rows],
             )
+
+
+_COLUMNS = "rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp"
 
 
 def _record(row: tuple[Any, ...]) -> Record:

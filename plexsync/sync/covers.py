@@ -5,7 +5,7 @@ A record keeps, for each image, the SHA-1s of our uploads and what is known of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.model.scene import epoch
@@ -101,14 +101,14 @@ def is_known_unfit(record: Record, sha1: str) -> bool:
     return images(record).get(UNFIT, Image()).newest == sha1
 
 
-def look_again(record: Record) -> Record:
-    """Return ``record`` such that the next sync of its scene asks Plex which pictures it shows.
+def look_again(record: Record, elements: Collection[str] = tuple(LOCKS)) -> Record:
+    """Return ``record`` such that the next sync of its scene asks Plex which of these pictures it shows.
 
     One that Plex no longer shows is uploaded again, though not where a person chose another and ``keepPlexEdits`` is
     on. Without uploads there is nothing to look for.
     """
     for element, image in images(record).items():
-        if element in LOCKS and image.uploads:
+        if element in elements and image.uploads:
             stamp = "" if image.mark == CHOSEN else record.cover_stamp  # the cover may have changed meanwhile
             record = replace(with_image(record, element, replace(image, mark=UNKNOWN)), cover_stamp=stamp)
     return record
@@ -151,6 +151,13 @@ def lost_locks(target: Target, record: Record) -> tuple[str, ...]:
     return tuple(
         LOCKS[element] for element, image in _known(target, record) if _lost_lock(target, record, element, image)
     )
+
+
+def is_lost(record: Record, element: Element, look: Look) -> bool:
+    """Return whether Plex shows another picture than our last upload; False where it does not say."""
+    image = images(record).get(element, Image())
+    pictures = look(element) if image.uploads and image.mark != CHOSEN else None
+    return pictures is not None and not any(one.selected and image.newest in one.name for one in pictures)
 
 
 def _known(target: Target, record: Record) -> list[tuple[Element, Image]]:

@@ -18,11 +18,11 @@ from plexsync.model.errors import ItemGone, PlexBusy, Rejected
 from plexsync.model.fields import Desired
 from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
-from plexsync.model.scene import Scene
+from plexsync.model.scene import Scene, SceneFile
 from plexsync.model.settings import Settings
 from plexsync.plex.client import Element, PlexClient
 from plexsync.plex.images import Picture
-from plexsync.plex.index import Library, Refresh
+from plexsync.plex.index import Library, Refresh, pause
 from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
@@ -129,7 +129,7 @@ class Planner:
         before each write lists the item's files.
         """
         now = self.clock()
-        if not missing and self.library.complete and 0 <= now - self._refreshed < FRESH:
+        if not missing and 0 <= now - self._refreshed < (FRESH if self.library.complete else pause()):
             return None
         refresh = self.library.refresh(self.settings.libraries, missing=missing)
         self._refreshed, self.sections = now, refresh.sections
@@ -137,10 +137,13 @@ class Planner:
         self.path_map = path_map.as_plex_spells(self.settings.path_map, locations, fold_case=self.library.fold_case)
         return refresh
 
+    def plex_time(self) -> int:
+        """Return Plex's time at its last reply, in seconds since the epoch; ours, if it does not tell."""
+        return self.client.session.time(self.clock())
+
     def stale(self) -> None:
         """Note that an item was not as the index has it: the next refresh asks Plex whatever its age."""
         self._refreshed = float("-inf")
-        self.library.expect_more()
 
     def scan_once(self, section: int, folder: str) -> None:
         """Ask Plex to scan a folder, unless it was asked less than ``SCAN_PAUSE`` seconds ago."""
@@ -154,6 +157,9 @@ class Planner:
         view = _BatchView(self.library)
         known = self._known(scenes)
         first = matching.match(scenes, view, known)
+        if self._take_up(first):
+            known = self._known(scenes)
+            first = matching.match(scenes, view, known)
         names = matching.names_to_ask(scenes, first, view)
         alike = matching.sizes_to_ask(first.values())
         if not names and not alike:
@@ -166,6 +172,28 @@ class Planner:
             matches = matching.match(scenes, view, _claiming(known, claims | new_claims))
         self._learn(matches)
         return matches
+
+    def _take_up(self, matches: Mapping[int, Match]) -> bool:
+        """Take up the records that were set aside and belong to these candidates; return whether there were any.
+
+        Before it is decided who owns an item: who wrote it counts.
+        """
+        state, machine = self.state, self.machine
+        if not state.has_aside(machine):
+            return False
+        candidates = [candidate for match in matches.values() for candidate in match.items]
+        known = state.records(machine, [candidate.rating_key for candidate in candidates])
+        taken: set[int] = set()
+        for scene_id, match in matches.items():
+            for candidate in match.items:
+                key, sure = candidate.rating_key, match.verdict == "high"
+                if key in known or key in taken:
+                    continue
+                record = state.aside(machine, key, candidate.part.path, scene_id if sure else 0, candidate.file.path)
+                if record is not None:
+                    state.take_up(machine, record, key)
+                    taken.add(key)
+        return bool(taken)
 
     def _claims(self, matches: Mapping[int, Match]) -> dict[int, Record]:
         """Return what was written before to the items of these matches: rating key -> record."""
@@ -206,10 +234,16 @@ class Planner:
             rivals.setdefault(name_key(file.path), []).append(Rival(scene_id, file))
         return {key: tuple(of_name) for key, of_name in rivals.items()}
 
+    def files_named(self, names: Collection[str]) -> list[tuple[int, SceneFile]]:
+        """Return every (scene id, file) in Stash with one of these base names, in any letter case."""
+        return self._stash_files.with_names(self.stash, names, ())
+
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
-        """Return rating key -> full item, in one request; items that Plex no longer has are absent."""
-        keys = {candidate.rating_key for candidate in candidates}
-        return self.client.items(keys) if keys else {}
+        """Return rating key -> full item, in one request; items that Plex does not name are absent."""
+        sections = {candidate.rating_key: candidate.section for candidate in candidates}
+        items = self.client.items(sections) if sections else {}
+        # Some servers do not say in which library an item is; an edit has to.
+        return {key: item if item.section else replace(item, section=sections[key]) for key, item in items.items()}
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
         """Return what to change on ``item`` for ``scene``; ``record``: what was written to it before, if anything."""

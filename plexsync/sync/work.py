@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from plexsync.log import Private
 from plexsync.model.errors import PlexSyncError
+from plexsync.model.item import Item
 from plexsync.model.paths import base_name
 from plexsync.model.scene import Scene
 from plexsync.plex.client import Element
@@ -37,7 +38,8 @@ class Work:
 
     ``record``: what will be stored about the item. ``edit``: what is sent, in the end what was sent; ``short``: the
     fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
-    Plex may have rejected fields of it (``rejected``). ``uploaded``: an image was sent. ``held_back``: something
+    Plex may have rejected fields of it (``rejected``). ``after``: the item as read back at ``after_at`` (Plex's time,
+    seconds since the epoch), None if nothing was sent. ``uploaded``: an image was sent. ``held_back``: something
     differs, but ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time, so it is
     to be looked at once more. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
     """
@@ -49,6 +51,8 @@ class Work:
     cover: Cover | None = None
     sent: bool = False
     whole: bool = False
+    after: Item | None = None
+    after_at: int = 0
     uploaded: bool = False
     held_back: bool = False
     again: bool = False

@@ -247,12 +247,14 @@ class Writer:
         if not works:
             return
         after = self._planner.client.items([work.target.item.rating_key for work in works])
+        read_at = self._planner.plex_time()
         for work in works:
             item = after.get(work.target.item.rating_key)
             if item is None:
                 scene_id = work.target.scene.id
-                work.error = ItemGone(f"The item of scene {scene_id} disappeared from Plex during the write")
+                work.error = ItemGone(f"Plex did not name the item of scene {scene_id} after the write")
             else:
+                work.after, work.after_at = item, read_at
                 self._compare(work, item)
 
     def _compare(self, work: Work, after: Item) -> None:

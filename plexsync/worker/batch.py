@@ -20,7 +20,8 @@ from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
 from plexsync.state.ledger import Record, Seen
-from plexsync.sync import scan
+from plexsync.sync import absence, scan
+from plexsync.sync.as_seen import note_readbacks, seen_pictures
 from plexsync.sync.planner import SCAN_PAUSE, Planner
 from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Work, named
@@ -48,6 +49,7 @@ class Batch:
         self._settings = Settings()
         self._scenes: dict[int, Scene] = {}
         self._to_scan: list[Scene] = []
+        self._items_at = 0
         self._now = self._read_at = app.world.clock()
         self._again: set[int] = set()
 
@@ -169,6 +171,8 @@ class Batch:
             else Writer(planner, self._app.log, self._throttle, is_wanted=self._queue.is_wanted)
         )
         writer.write([work for works in planned for work in works])
+        if not self._settings.dry_run:
+            note_readbacks(planner, [work for works in planned for work in works], self._items_at)
         for works in planned:
             if all(work.ended for work in works):
                 self._judge(planner, works)
@@ -222,23 +226,38 @@ class Batch:
 
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
         """Read all items in full and return the works of each job; a job of which an item moved is retried."""
+        wanted = {candidate.rating_key: candidate.section for _, candidates in chosen for candidate in candidates}
         items = planner.read(candidate for _, candidates in chosen for candidate in candidates)
-        self.read = bool(chosen)
-        records = self._app.state.records(planner.machine, items)
+        self.read, self._items_at = bool(chosen), planner.plex_time()
+        absent = {key: section for key, section in wanted.items() if key not in items}
+        gone = absence.gone(planner, absent, items, self._app.world.clock())
+        for key in gone:
+            self._forget(planner, key, gone=True)
+        records = seen_pictures(planner, items, self._app.state.records(planner.machine, items))
         planned: list[list[Work]] = []
         for job, candidates in chosen:
+            unnamed = absent.keys() & {candidate.rating_key for candidate in candidates}
             moved = [
                 candidate
                 for candidate in candidates
-                if not matching.confirm(candidate, items.get(candidate.rating_key))
+                if candidate.rating_key in items and not matching.confirm(candidate, items[candidate.rating_key])
             ]
             for candidate in moved:
-                self._forget(planner, candidate.rating_key, gone=candidate.rating_key not in items)
-            if moved:
+                self._forget(planner, candidate.rating_key, gone=items[candidate.rating_key].trashed)
+            if moved or unnamed & gone:
                 self._fail(job, ItemGone(f"The item of scene {job.id} is gone from Plex, or holds another file now"))
+            elif unnamed:
+                self._look_again(planner, job, unnamed)
             else:
                 planned.append(self._works(planner, job, candidates, items, records))
         return planned
+
+    def _look_again(self, planner: Planner, job: Job, unnamed: Collection[int]) -> None:
+        """Settle a job of which Plex did not name an item: one answer does not count, and costs no attempt."""
+        due = absence.look_again(planner, unnamed, self._app.world.clock())
+        why = f"Plex did not name the item of scene {job.id}. It counts as gone if a second look agrees"
+        self._app.log.info("retrying scene", **named(self._scenes[job.id]), why=why)
+        self.settled.append(Settlement.snooze(job, "retried", due, why, waiting=job.waiting))
 
     def _works(
         self,
@@ -273,8 +292,6 @@ class Batch:
         for work in works:
             if work.error is None:
                 outcomes.succeeded(self._app.log, work)
-            elif isinstance(work.error, ItemGone):
-                self._forget(planner, work.target.item.rating_key, gone=True)
         ended = {work.outcome for work in works}
         if errors:
             self._fail(job, errors[0])
@@ -294,7 +311,7 @@ class Batch:
         planner.library.forget(rating_key)
         planner.stale()
         if gone:
-            self._app.state.drop_item(planner.machine, rating_key)
+            self._app.state.set_aside(planner.machine, rating_key, self._now)
 
     def _fail(self, job: Job, error: Exception) -> None:
         scene = self._scenes.get(job.id) if job.kind == "scene" else None

@@ -21,7 +21,7 @@ from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.state import pause
 from plexsync.state.pause import Pause
 from plexsync.sync.throttle import Throttle
-from plexsync.worker import outcomes, reconcile, requeue
+from plexsync.worker import outcomes, plex_changes, reconcile, requeue
 from plexsync.worker.batch import Batch
 from plexsync.worker.pauses import SHORT, Pauses, local_problem
 
@@ -46,6 +46,7 @@ class Worker:
         self._sink = sink
         self._files = files
         self._fresh = fresh
+        self._looked_at_plex = True
         self._stats = app.state.meta.stats
         self._before = self._base()
         self._throttle = Throttle(app.world.clock, self._rest, lambda: app.listing_seconds)
@@ -123,6 +124,8 @@ class Worker:
             return Next.WORK
         if self._fresh or queue.meta.is_catchup_due(now, interval):
             return self._catch_up()
+        if not self._looked_at_plex:
+            return self._look_at_plex()
         self._nothing_due()
         return Next.IDLE
 
@@ -138,8 +141,14 @@ class Worker:
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)
         require_setup(settings)
-        if queue.has_dead("low_confidence"):  # only a refresh shows that Plex has gained the right file
-            self._refresh()
+        return self._look_at_plex()
+
+    def _look_at_plex(self) -> Next:
+        """Make jobs for what Plex lost, in portions: edits that become due go first."""
+        jobs, done = plex_changes.run(self._app, self._queue)
+        self._looked_at_plex = done
+        if jobs:
+            self._app.log.summary("found changes in Plex", jobs=jobs)
         return Next.WORK
 
     def _work(self, leased: Sequence[Job]) -> None:

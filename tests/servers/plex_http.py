@@ -26,7 +26,8 @@ _KEEP_BODY = 1_000_000
 class Request:
     """One request as it arrived. ``query`` holds decoded pairs in order, ``target`` the request line's address as sent;
     ``body`` is kept up to 1 MB. ``status`` is 0 until answered, and stays 0 when the connection was broken instead.
-    ``time``: epoch seconds of arrival. ``line_length``: bytes of the request line."""
+    ``time``: epoch seconds of arrival. ``line_length``: bytes of the request line. ``nth``: its number on its
+    connection."""
 
     method: str
     path: str
@@ -38,6 +39,7 @@ class Request:
     line_length: int
     time: float
     status: int = 0
+    nth: int = 1
 
     def header(self, name: str) -> str | None:
         """A header's value by its name in any letter case."""
@@ -51,7 +53,8 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What to send back. ``ending``: ``whole``; ``cut`` (half of the body, then closed); ``close`` (nothing at all);
-    ``reset`` (RST, nothing sent). ``by_proxy``: without the header that marks each reply of Plex."""
+    ``reset`` (RST, nothing sent); ``by_proxy``: without the header that marks
+    each reply of Plex."""
 
     status: int = 200
     body: bytes = b""
@@ -68,6 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Listener
     raw_requestline: bytes
+    served = 0
 
     def setup(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -76,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, raw_query = self.path.partition("?")
+        self.served += 1
         request = Request(
             method=self.command,
             path=unquote(path),
@@ -86,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             body_length=len(body),
             line_length=len(self.raw_requestline.rstrip(b"\r\n")),
             time=time.time(),
+            nth=self.served,
         )
         self._send(request, self.server.answer(request, body))
 

@@ -35,6 +35,9 @@ class Modes:
     locks_stick: locks are kept (False: accepted and forgotten).
     lose_rows: so many of the last rows are missing from every listing, and from its total. max_ids: a read that names
     more items gets 414. section_ids: replies about items name their section. json_default: JSON unless asked for XML.
+    max_named: a reply names no more items than this. close_kept: a kept connection is closed without a reply when the
+    next request has come.
+    ignore_filters: listings are never filtered. marked: Plex's own replies have the header that marks them.
     """
 
     tags_append: bool = True
@@ -71,6 +74,10 @@ class Modes:
     max_ids: int | None = None
     section_ids: bool = True
     json_default: bool = False
+    max_named: int | None = None
+    close_kept: bool = False
+    ignore_filters: bool = False
+    marked: bool = True
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tests.servers import plex_edits, plex_query, plex_render
 from tests.servers.plex_http import Reply, Request
@@ -46,6 +47,12 @@ class Router:
 
     def answer(self, request: Request, body: bytes) -> Reply:
         """The reply to a request, delays and faults included."""
+        if self.modes.close_kept and request.nth > 1:
+            return Reply(ending="close")
+        reply = self._reply(request, body)
+        return reply if self.modes.marked else replace(reply, by_proxy=True)
+
+    def _reply(self, request: Request, body: bytes) -> Reply:
         if self.modes.max_request_line is not None and request.line_length > self.modes.max_request_line:
             return html(414)
         words = "&".join(f"{key}={value}" for key, value in request.query)
@@ -207,7 +214,8 @@ class Router:
         order = plex_query.first(request.query, "sort") or ("titleSort" if self.modes.title_sort_default else "id")
         with self.model.lock:
             self.scans.tick()
-            items = plex_query.select(self.model, section.key, plex_query.parse(raw), order)
+            pairs = [("type", "1")] if self.modes.ignore_filters else plex_query.parse(raw)
+            items = plex_query.select(self.model, section.key, pairs, order)
             limit = request.param("limit")
             if limit and limit.isdigit():
                 items = items[: int(limit)]
@@ -315,7 +323,7 @@ class Router:
             if not items or (self.modes.list_404 and len(items) < len(keys)):
                 return html(404)
             start, size = plex_query.paging(request.header, request.param)
-            page = items[start : None if size is None else start + size]
+            page = items[start : None if size is None else start + size][: self.modes.max_named]
             entries = [(item.kind, plex_render.full(item, self.model)) for item in page]
             section = self.model.sections[items[0].section]
         element: Element = {"size": len(entries), "allowSync": True}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 
 import pytest
+import urllib3.connection
 
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
 from plexsync.model.fields import Desired, Value, fingerprint
@@ -118,6 +120,89 @@ def test_one_missing_item_spoils_no_list(server: PlexServer, client: PlexClient)
     assert set(client.items(range(99, 141))) == set(range(100, 140))
     assert client.items([7]) == {}
     assert client.items([]) == {}
+
+
+@pytest.mark.parametrize("mode", ["max_ids", "max_named"])
+def test_a_server_that_reads_few_items_at_once(server: PlexServer, client: PlexClient, mode: str) -> None:
+    """Where a read may name only so many items, or a reply names only the first, all are read; it is remembered."""
+    for key in range(100, 140):
+        server.add_item(5, f"/media/{key}.mp4", rating_key=key)
+    setattr(server.modes, mode, 7)
+    assert set(client.items(range(100, 140))) == set(range(100, 140))
+    server.clear_log()
+    assert set(client.items(range(100, 140))) == set(range(100, 140))
+    assert server.count() <= 9
+    assert all(request.status == 200 for request in server.log)
+
+
+def test_a_404_of_a_proxy_is_no_absence(server: PlexServer, client: PlexClient) -> None:
+    """A 404 without the mark of Plex's replies is a busy server; where no reply is marked, it is Plex's word."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    for call in (lambda: client.items([101]), client.sections, lambda: client.put(5, 101, TITLE)):
+        server.fault("404_proxy", count=1)
+        with pytest.raises(PlexBusy, match="between"):
+            call()
+    server.modes.marked = False
+    bare = PlexClient(server.url, TOKEN, client_id="c")
+    bare.connect()
+    server.fault("404_proxy", count=1)
+    assert bare.items([101]) == {}
+    bare.close()
+
+
+def test_xml_is_asked_for(server: PlexServer) -> None:
+    """A server that sends JSON unless asked for XML is understood."""
+    server.modes.json_default = True
+    server.add_item(5, "/m/1.mp4", rating_key=101, title="T")
+    client = PlexClient(server.url, TOKEN, client_id="c")
+    assert [section.title for section in client.sections()] == ["Scenes", "Series"]
+    client.put(5, 101, TITLE)
+    assert client.items([101])[101].title == "New"
+    client.upload(101, "posters", b"picture", "image/jpeg")
+    assert client.has_image(101, "posters", image_digest(b"picture"))
+    client.close()
+
+
+def test_a_read_on_a_connection_that_was_closed_is_repeated(server: PlexServer, client: PlexClient) -> None:
+    """A kept connection that ends as the next request arrives costs a read nothing, and an edit is not sent twice."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    server.modes.close_kept = True
+    for _ in range(3):
+        assert set(client.items([101])) == {101}
+    server.clear_log()
+    with pytest.raises(PlexBusy):
+        client.put(5, 101, TITLE)
+    assert server.count("PUT") == 1
+    server.modes.close_kept = False
+    server.fault("reset", count=1)
+    with pytest.raises(PlexBusy):
+        client.items([101])
+
+
+def test_an_edit_that_no_connection_took_is_sent_again(
+    server: PlexServer, client: PlexClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kept connection that takes no byte of an edit: the edit goes over a new one. A new one fails for good."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    client.items([101])
+    refused: list[object] = []
+
+    def refuse(connection: HTTPConnection, data: bytes) -> None:
+        if len(refused) < limit:
+            refused.append(data)
+            raise ConnectionResetError
+        HTTPConnection.send(connection, data)
+
+    monkeypatch.setattr(urllib3.connection.HTTPConnection, "send", refuse, raising=False)
+    server.clear_log()
+    for limit in (1, 3):
+        refused.clear()
+        if limit == 1:
+            client.put(5, 101, TITLE)
+        else:
+            with pytest.raises(PlexBusy):
+                client.put(5, 101, TITLE)
+    assert (server.items[101].title, server.count("PUT"), len(refused)) == ("New", 1, 2)
 
 
 def test_control_character_in_an_item_is_survived(server: PlexServer, client: PlexClient) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from plexsync.model.errors import PlexBusy, SetupError
 from plexsync.plex.client import Body, PlexClient
-from plexsync.plex.index import INDEXES, SWEEP, Library
+from plexsync.plex.index import INDEXES, PAUSE, SOONER, SWEEP, SWEEP_AGAIN, Library
 from tests.servers.plex import PlexServer
 
 START = 1_700_000_000
@@ -156,16 +156,18 @@ def test_a_clock_set_back_sweeps_rather_than_waits(server: PlexServer, library: 
 
 
 def test_missing_asks_for_a_delta_without_a_listing(server: PlexServer, library: Library, clock: Clock) -> None:
-    """A missing file makes the index read new rows without a changed clock, but not at once again."""
+    """A missing file makes the index read new rows without a changed clock, but not within half a minute again."""
     library.refresh()
     clock.now += 600
     item = server.add_item(5, "/m/late.mp4", size=5, rating_key=60)
     library.refresh()
     library.forget(item.rating_key)
+    clock.now += PAUSE
     server.clear_log()
     assert library.refresh(("Scenes",), missing=True).gained == {("late.mp4", 5)}
     assert server.count() == 3
     server.clear_log()
+    clock.now += PAUSE - 1
     library.refresh(("Scenes",), missing=True)
     assert server.count() == 1
 
@@ -300,7 +302,7 @@ def test_a_delta_that_shifted_is_repeated(server: PlexServer, library: Library, 
     assert len(library.by_item(range(101, 1200))) == 1099
 
 
-def test_a_first_listing_that_shifted_is_not_complete(server: PlexServer, library: Library) -> None:
+def test_a_first_listing_that_shifted_is_not_complete(server: PlexServer, library: Library, clock: Clock) -> None:
     """A first listing that lost rows is complete only after one without a gap."""
     for key in range(100, 1200):
         server.add_item(5, f"/m/{key}.mp4", rating_key=key)
@@ -315,6 +317,7 @@ def test_a_first_listing_that_shifted_is_not_complete(server: PlexServer, librar
     library._client.stream = stream  # type: ignore[method-assign, assignment]
     assert not library.refresh(("Scenes",)).complete
     library._client.stream = original  # type: ignore[method-assign]
+    clock.now += PAUSE
     assert library.refresh(("Scenes",)).complete
     assert len(library.by_item(range(101, 1200))) == 1099
     assert library.by_item([100]) == {}
@@ -346,6 +349,7 @@ def test_a_file_that_no_time_tells_of(
     server.items[3].rows.clear()
     server.bump(5)
     assert library.refresh().gained == frozenset()
+    clock.now += PAUSE
     found = library.refresh(missing=True)
     assert {name for name, _ in found.gained} == ({"file 3.mp4"} if change is back_from_the_trash else {"new.mp4"})
     clock.now += 600
@@ -360,11 +364,11 @@ def test_a_large_library_is_not_listed_for_every_missing_file(
     """Between such listings lies a time that grows with the library."""
     monkeypatch.setattr("plexsync.plex.index.RELIST_PER_ITEM", 100.0)
     library.refresh()
-    for seconds, listings in ((200, 4), (110, 5), (200, 4), (110, 5)):
+    for seconds, listings in ((200, 2), (110, 3), (200, 2), (110, 3)):
         clock.now += seconds
         server.bump(5)
         server.clear_log()
-        library.refresh(missing=True)
+        library.refresh(("Scenes",), missing=True)
         assert server.count("GET", "/all$") == listings
 
 
@@ -410,3 +414,94 @@ def test_an_empty_library_costs_nothing_each_time(conn: sqlite3.Connection, cloc
         before = conn.execute("PRAGMA schema_version").fetchone()
         library.refresh()
         assert conn.execute("PRAGMA schema_version").fetchone() == before
+
+
+def test_listings_within_half_a_minute(server: PlexServer, library: Library, clock: Clock) -> None:
+    """Only a moved clock brings a listing forward, a few times; over an hour there is one in 30 s at most."""
+    library.refresh(("Scenes",))
+    server.clear_log()
+    for _ in range(30):
+        clock.now += 0.5
+        library.refresh(("Scenes",), missing=True)
+    assert server.count("GET", "/all$") == 0
+    for _ in range(3600):
+        clock.now += 1
+        server.bump(5)
+        library.refresh(("Scenes",), missing=True)
+    assert server.count("GET", "/all$") <= 2 * (3600 / PAUSE + SOONER + 2) + 3600 / PAUSE
+    assert library.counts() == {"Scenes": 3}
+
+
+@pytest.mark.parametrize("lost", [3, 2, 11, 300])
+def test_many_rows_are_missed_twice_before_they_go(
+    server: PlexServer, library: Library, clock: Clock, lost: int
+) -> None:
+    """All rows, or many: a second full listing must agree. Few rows go at once, if Plex does not name them alone."""
+    if lost > 3:
+        for key in range(100, 500):
+            server.add_item(5, f"/m/{key}.mp4", rating_key=key)
+    library.refresh(("Scenes",))
+    rows = library.counts()["Scenes"]
+    server.modes.lose_rows = lost
+    for _ in range(2):
+        clock.now += SWEEP
+        library.refresh(("Scenes",))
+        assert library.counts()["Scenes"] == rows
+    server.modes.lose_rows = 0
+    clock.now += SWEEP
+    library.refresh(("Scenes",))
+    for key in sorted(key for key, item in server.items.items() if item.section == 5)[-lost:]:
+        server.remove_item(key)
+    many = lost in (3, 300)
+    for expected in (rows if many else rows - lost, rows - lost):
+        clock.now += SWEEP
+        library.refresh(("Scenes",))
+        assert library.counts()["Scenes"] == expected
+
+
+def test_rows_that_only_one_of_two_listings_missed_stay(server: PlexServer, library: Library, clock: Clock) -> None:
+    """An empty listing between two good ones changes nothing."""
+    library.refresh(("Scenes",))
+    clock.now += SWEEP
+    server.fault("empty_container", count=1, path="/all$")
+    assert library.refresh(("Scenes",)).complete
+    clock.now += SWEEP_AGAIN
+    assert library.refresh(("Scenes",)).gained == frozenset()
+    assert library.counts() == {"Scenes": 3}
+
+
+def test_no_library_at_all_is_no_news(server: PlexServer, library: Library) -> None:
+    """A list without a library, where there were some, is a busy Plex."""
+    library.refresh()
+    server.fault("empty_container", path="/library/sections$")
+    with pytest.raises(PlexBusy, match="none of its libraries"):
+        library.refresh()
+    server.clear_faults()
+    assert library.refresh().complete
+
+
+def test_a_library_that_is_gone_takes_its_rows_along(server: PlexServer, library: Library, clock: Clock) -> None:
+    """The second time that Plex does not name a library, its rows go."""
+    server.add_item(7, "/n/File 9.mp4", rating_key=70)
+    library.refresh()
+    gone = server.sections.pop(7)
+    library.refresh()
+    server.sections[7] = gone
+    clock.now += 600
+    library.refresh()
+    assert set(library.by_item([70])) == {70}
+    del server.sections[7]
+    for _ in range(2):
+        clock.now += 600
+        library.refresh()
+    assert library._conn.execute("SELECT count(*) FROM part WHERE rating_key = 70").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("count", "off"), [(1000, -1), (1001, -1), (1003, -3), (20, -1)])
+def test_a_total_that_is_too_low_hides_no_row(server: PlexServer, library: Library, count: int, off: int) -> None:
+    """Rows are read until a page ends early, whatever the total says."""
+    for key in range(100, 100 + count - 3):
+        server.add_item(5, f"/m/{key}.mp4", rating_key=key)
+    server.modes.total_off = off
+    library.refresh(("Scenes",))
+    assert library.counts() == {"Scenes": count}

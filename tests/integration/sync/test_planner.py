@@ -38,21 +38,23 @@ def test_a_missing_file_refreshes_the_index_at_once(bench: WritingBench) -> None
     bench.planner.refresh()
     bench.plex.modes.edits_move_clocks = False
     listed = bench.plex.count("GET", LISTING)
+    bench.now += FRESH - 1
     assert bench.planner.refresh() is None
+    bench.now += 1
     bench.planner.refresh(missing=True)
     assert bench.plex.count("GET", LISTING) == listed + 2
     bench.planner.refresh(missing=True)
     assert bench.plex.count("GET", LISTING) == listed + 2
-    bench.planner.stale()
+    bench.now += FRESH
     bench.planner.refresh(missing=True)
     assert bench.plex.count("GET", LISTING) == listed + 4
 
 
-def test_an_incomplete_index_is_never_fresh(bench: WritingBench) -> None:
-    """While a library is not listed completely, every batch tries again."""
+def test_an_item_that_is_not_as_in_the_index_makes_it_stale(bench: WritingBench) -> None:
+    """The next refresh asks for the section clocks at once."""
     bench.scene()
-    assert bench.planner.refresh() is not None
-    bench.planner.library.complete = False
+    bench.planner.refresh()
+    bench.planner.stale()
     assert bench.planner.refresh() is not None
 
 

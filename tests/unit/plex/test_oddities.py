@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 import requests
@@ -13,7 +14,7 @@ import responses
 from plexapi.exceptions import BadRequest
 
 from plexsync.model.errors import ItemGone, PlexBusy, SetupError
-from plexsync.model.item import Section
+from plexsync.model.item import Item, Section
 from plexsync.plex.client import Body, Identity, PlexClient
 from plexsync.plex.errors import classify
 from plexsync.plex.index import Library
@@ -87,6 +88,10 @@ class Pages:
         """One library."""
         return (Section(5, "Films", clock=self.clock),)
 
+    def items(self, rating_keys: Iterable[int]) -> dict[int, Item]:
+        """None of them."""
+        return {}
+
     def stream(self, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Body:
         """The next page; the last one for ever."""
         self.asked.append(query)
@@ -142,7 +147,8 @@ def test_an_ignored_filter_makes_a_sweep() -> None:
 def test_an_ignored_filter_on_a_torn_listing_drops_nothing() -> None:
     """An incomplete listing with old rows drops nothing, and the delta is repeated."""
     pages = Pages(page(row(1, 5), row(2, 5)))
-    library = Library(sqlite3.connect(":memory:", isolation_level=None), pages, "m", lambda: 1_000_000.0)
+    times = itertools.count(1_000_000.0, 60)
+    library = Library(sqlite3.connect(":memory:", isolation_level=None), pages, "m", lambda: next(times))
     library.refresh()
     library._conn.execute("UPDATE section SET listed = 900000")
     pages.clock, pages.contents = "2", [page(row(2, 5)).replace('"totalSize": 1', '"totalSize": 9')]

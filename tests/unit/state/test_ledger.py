@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ RECORD = Record(
         kept={"studio": ("desired", "kept")},
     ),
     {"title": "f2"},
-    "sha",
+    "sha=1",
     "2024-05-06T07:08:09Z",
 )
 
@@ -70,7 +71,7 @@ def test_another_server_inherits_nothing(db: State) -> None:
     assert (db.records("other", [101]), db.records_of("other", [7]), db.tallies("other")) == ({}, {}, [])
     assert (db.written_scenes("other"), db.written_scenes("m"), db.written_scenes()) == (set(), {7}, {7})
     db.store("other", [Record(101, 9)])
-    db.drop_item("other", 101)
+    db.set_aside("other", 101, 1.0)
     assert db.records("m", [101]) == {101: RECORD}
 
 
@@ -85,11 +86,67 @@ def test_many_ids_at_once(db: State) -> None:
     assert db.records("m", []) == {}
 
 
-def test_a_vanished_item_is_forgotten(db: State) -> None:
-    """An item gone from Plex leaves no record; other items stay."""
+def test_a_vanished_item_is_set_aside(db: State) -> None:
+    """An item gone from Plex has no record, but what was written comes back with it, for 90 days; others stay."""
     db.store("m", [RECORD, Record(102, 7)])
-    db.drop_item("m", 101)
+    db.set_aside("m", 101, 1000.0)
     assert set(db.records("m", [101, 102])) == {102}
+    assert not db.has_aside("other")
+    again(db).forget_aside(1000.0 + ledger.ASIDE)
+    kept = db.aside("m", 101, RECORD.path, 0, "")
+    assert kept == RECORD
+    db.take_up("m", kept, 101)
+    assert db.records("m", [101])[101] == replace(RECORD, cover="sha=", cover_stamp="")
+    assert not db.has_aside("m")
+    db.set_aside("m", 101, 1000.0)
+    db.forget_aside(1001.0 + ledger.ASIDE)
+    assert not db.has_aside("m")
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "scene", "file", "found"),
+    [
+        (101, "/p/a.mp4", 0, "", True),  # the same item with the same file
+        (101, "/p/b.mp4", 9, "/s/b.mp4", False),  # the same key, another file
+        (500, "/p/a.mp4", 9, "/s/b.mp4", True),  # the same file in another item
+        (500, "/p/b.mp4", 7, "/s/a.mp4", True),  # the same scene and file of Stash
+        (500, "/p/b.mp4", 7, "/s/b.mp4", False),
+        (500, "/p/b.mp4", 8, "/s/a.mp4", False),
+    ],
+)
+def test_what_was_set_aside_is_found(db: State, key: int, path: str, scene: int, file: str, found: bool) -> None:
+    """By the item while it holds that file, by the file in Plex, or by the scene's file."""
+    db.store("m", [RECORD])
+    db.set_aside("m", 101, 1000.0)
+    assert (db.aside("m", key, path, scene, file) is not None) == found
+
+
+def test_a_vanished_scene_gives_up_what_was_set_aside(db: State) -> None:
+    """A record set aside is listed among the written scenes of all servers, and loses its scene with the scene."""
+    db.store("m", [RECORD])
+    db.set_aside("m", 101, 1000.0)
+    assert (db.written_scenes(), db.written_scenes("m")) == ({7}, set())
+    db.drop_scenes([7])
+    assert db.written_scenes() == set()
+    kept = db.aside("m", 101, "/p/other.mp4", 0, "")
+    assert kept is not None
+    assert (kept.scene_id, kept.path, kept.written) == (0, "", RECORD.written)
+
+
+def test_a_file_of_the_version_before_gets_the_new_tables(tmp_path: Path) -> None:
+    """A ``state.db`` of version 1 keeps what it has and can set records aside."""
+    conn = ledger.open_state(str(tmp_path))
+    State(conn).store("m", [RECORD])
+    for table in ("aside", "readback", "gained", "absent"):
+        conn.execute(f"DROP TABLE {table}")
+    conn.execute("DROP INDEX written_path")
+    conn.execute("PRAGMA user_version = 1")
+    conn.close()
+    db = State(ledger.open_state(str(tmp_path)))
+    assert db.records("m", [101]) == {101: RECORD}
+    db.set_aside("m", 101, 1.0)
+    assert db.has_aside("m")
+    db.conn.close()
 
 
 def test_a_vanished_scene_gives_up_its_claims(db: State) -> None:
