@@ -66,7 +66,7 @@ def token(text: str) -> str:
 
 def address(text: str) -> Address:
     """Return the base of an address: without query, fragment, and the path of a page of Plex."""
-    base = re.split(r"[?#]", unquoted(text).replace("\\", "/"), maxsplit=1)[0].rstrip("/")
+    base = re.split(r"[?#]", unquoted(text).replace("\\", "/"))[0]
     if base.startswith("//"):
         base = f"http:{base}"
     base = "".join(char for char in base if not _is_invisible(char))

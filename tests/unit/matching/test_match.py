@@ -59,6 +59,7 @@ CASES = [
     Case("no equal path by another map", (part(1, "/q/d/x.mp4"),), "low", E.NAME_FOLDERS, MAP),
     Case("learned path", (part(1, "/p/d/x.mp4"),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, other size", (part(1, "/p/d/x.mp4", 99, 60),), "high", E.LEARNED_PATH, TAUGHT),
+    Case("learned path, other size, 3 s more", (part(1, "/p/d/x.mp4", 99, 63),), "low", E.LEARNED_PATH, TAUGHT),
     Case("learned path, a second more", (part(1, "/p/d/x.mp4", 0, 63),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, other duration", (part(1, "/p/d/x.mp4", 100, 90),), "high", E.LEARNED_PATH, TAUGHT),
     Case("learned path, no size, another film", (part(1, "/p/d/x.mp4", 0, 90),), "low", E.LEARNED_PATH, TAUGHT),

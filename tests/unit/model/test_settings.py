@@ -222,7 +222,7 @@ def test_path_map_pairs() -> None:
         '"/s" => "/p"; "/t" => "/q"', "\u201c/s\u201d => \u201c/p\u201d\n\u2018/t\u2019 => /q", '"/s => /p; /t => /q"',
         '"/s => /p"; "/t => /q"', "/s -> /p; /t --> /q", "/s \u2192 /p; /t \u21d2 /q", "/s = /p; /t > /q",
         "/s => /p, /t => /q", "/s ==> /p\n/t \uff1d\uff1e /q\n", "/s/* => /p/*; /t/ => /q/", "/s:/p;/t:/q",
-        '"/s => /p; /t => /q',
+        '"/s => /p; /t => /q', '/s" => /p"; /t => /q',
     ],
 )  # fmt: skip
 def test_the_path_map_as_people_write_it(text: str) -> None:
@@ -254,7 +254,16 @@ def test_a_side_that_is_no_whole_path_is_told(text: str, side: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["/private/folder", "/private =>", "=> /private", "/private => /b => /c", "private = /c"]
+    "part",
+    [
+        "/private/folder",
+        "/private =>",
+        "=> /private",
+        "/private => /b => /c",
+        "private = /c",
+        "/private => /b, => /c",
+        "/private -> /b =>",
+    ],
 )
 def test_a_part_of_the_path_map_that_is_none_is_left_out(part: str) -> None:
     """The other pairs still count; the warning gives the part's number and no path, which may be secret."""
