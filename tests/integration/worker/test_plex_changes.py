@@ -54,9 +54,13 @@ def is_right(bench: Bench) -> bool:
 
 
 def renamed(bench: Bench) -> None:
-    """The file is renamed on disk: Stash's scene follows, its hook finds the old item, then Plex has a bare new one."""
+    """Rename the file: the job of the scene, which follows in Stash, finds the old item; then Plex has a bare one."""
     file = bench.stash.scenes[1].files[0]
     file.path = "/films/1/other.mp4"
+    bench.edit(1)
+    bench.now += 60
+    bench.turn()
+    assert bench.keys() == []
     bench.plex.rename_file(100, file.path)
 
 
