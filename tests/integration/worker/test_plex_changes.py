@@ -137,6 +137,22 @@ def test_a_disk_that_was_away(bench: Bench) -> None:
     assert bench.plex.items[100].summary == ""
 
 
+def test_a_disk_that_was_away_for_long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes that were given up meanwhile are tried again when their files are back, under whatever keys."""
+    monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "3600")
+    old = list(bench.plex.items.values())
+    for item in old:
+        bench.plex.edit_item(item.rating_key, deleted_at=int(bench.now))
+    hours(bench, 4)
+    assert bench.count("dead") == 3
+    for item in old:
+        bench.plex.remove_item(item.rating_key)
+        bench.plex.add_item(1, item.parts[0].file, item.parts[0].size, 60_000)
+    hours(bench, 1)
+    assert is_right(bench)
+    assert bench.keys() == []
+
+
 def test_the_jobs_go_behind_edits_and_cost_no_attempt(bench: Bench) -> None:
     """A scene that is due again has the priority of catch-up's, and an existing row stays as it is."""
     bench.plex.edit_item(100, summary="")
