@@ -88,8 +88,17 @@ def retry_all(
 
 def retry_invalid(conn: sqlite3.Connection, keys: Iterable[JobKey], now: float) -> int:
     """Retry those of ``keys`` that are dead-lettered as ``invalid``, because they changed; return how many."""
-    sql = "SELECT _id FROM ack_queue_default WHERE key = ? AND status = 9 AND reason = 'invalid'"
-    ids = [row[0] for key in keys for row in conn.execute(sql, (str(key),))]
+    return _retry_dead_of(conn, keys, "invalid", now)
+
+
+def retry_missing(conn: sqlite3.Connection, keys: Iterable[JobKey], now: float) -> int:
+    """Retry those of ``keys`` that are dead-lettered as ``not_in_plex``, because Plex has the file; return how many."""
+    return _retry_dead_of(conn, keys, "not_in_plex", now)
+
+
+def _retry_dead_of(conn: sqlite3.Connection, keys: Iterable[JobKey], reason: str, now: float) -> int:
+    sql = "SELECT _id FROM ack_queue_default WHERE key = ? AND status = 9 AND reason = ?"
+    ids = [row[0] for key in keys for row in conn.execute(sql, (str(key), reason))]
     return retry(conn, ids, now)
 
 

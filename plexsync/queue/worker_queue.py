@@ -260,6 +260,10 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         """Retry those of ``keys`` that are dead-lettered as ``invalid``, because they changed; return how many."""
         return dead_letters.retry_invalid(self.conn, keys, self.clock())
 
+    def retry_missing(self, keys: Iterable[JobKey]) -> int:
+        """Retry those of ``keys`` that are dead-lettered as ``not_in_plex``: Plex has the file; return how many."""
+        return dead_letters.retry_missing(self.conn, keys, self.clock())
+
     # -- tasks
 
     def drop_stopped(self) -> int:

@@ -160,7 +160,8 @@ class _Changes:
         rows = self._planner.library.by_item(rating_keys)
         parts = [part for of_item in rows.values() for part in of_item if not part.trashed and not part.optimised]
         scenes = self._state.scenes_by_path(self._machine, {part.path for part in parts})
-        jobs = self._make_due(scenes | self._named(parts))
+        scenes |= self._named(parts)
+        jobs = self._make_due(scenes) + self._queue.retry_missing([JobKey.scene(scene_id) for scene_id in scenes])
         self._state.plex.handled(self._machine, rating_keys)
         self._moved = True
         return jobs

@@ -54,9 +54,13 @@ def is_right(bench: Bench) -> bool:
 
 
 def renamed(bench: Bench) -> None:
-    """The file is renamed on disk: Stash's scene follows, its hook finds the old item, then Plex has a bare new one."""
+    """Rename the file: the job of the scene, which follows in Stash, finds the old item; then Plex has a bare one."""
     file = bench.stash.scenes[1].files[0]
     file.path = "/films/1/other.mp4"
+    bench.edit(1)
+    bench.now += 60
+    bench.turn()
+    assert bench.keys() == []
     bench.plex.rename_file(100, file.path)
 
 
@@ -131,6 +135,22 @@ def test_a_disk_that_was_away(bench: Bench) -> None:
     bench.edit(1, details="")
     bench.turn()
     assert bench.plex.items[100].summary == ""
+
+
+def test_a_disk_that_was_away_for_long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes that were given up meanwhile are tried again when their files are back, under whatever keys."""
+    monkeypatch.setenv("PLEXSYNC_MISSING_GIVE_UP", "3600")
+    old = list(bench.plex.items.values())
+    for item in old:
+        bench.plex.edit_item(item.rating_key, deleted_at=int(bench.now))
+    hours(bench, 4)
+    assert bench.count("dead") == 3
+    for item in old:
+        bench.plex.remove_item(item.rating_key)
+        bench.plex.add_item(1, item.parts[0].file, item.parts[0].size, 60_000)
+    hours(bench, 1)
+    assert is_right(bench)
+    assert bench.keys() == []
 
 
 def test_the_jobs_go_behind_edits_and_cost_no_attempt(bench: Bench) -> None:
