@@ -14,13 +14,18 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from plexsync.core import environment
 from plexsync.core.db import portions, transaction
+from plexsync.model.errors import PlexBusy, PlexSyncError, PlexUnavailable, Refused
 from plexsync.model.item import IndexPart, Section
 from plexsync.model.paths import name_key
 from plexsync.plex.client import Identity
 from plexsync.plex.listing import Listing, Page, Streams
 from plexsync.plex.sections import choose
 from plexsync.plex.session import PlexSession
+from plexsync.state import gates
+from plexsync.state.gates import LIST, Gate
+from plexsync.state.meta import Meta
 
 #: Seconds between two full listings (sweeps): a delta never shows deletions.
 SWEEP = 86_400
@@ -117,6 +122,8 @@ class Library:
         self, conn: sqlite3.Connection, client: Plex, machine: str, clock: Callable[[], float] = time.time
     ) -> None:
         self.complete = False
+        self.unlisted: dict[int, str] = {}
+        self._meta = Meta(conn)
         self._conn = conn
         self._client = client
         self._machine = machine
@@ -138,7 +145,8 @@ class Library:
         """Bring the index of the chosen libraries (none: all of the type Movies) up to date.
 
         One request if nothing changed. ``missing``: a file was not found, so read new rows even if no section's clock
-        changed. Raise ``SetupError`` for an unknown library, and the errors of the client.
+        changed. A section that cannot be listed is paused alone (``unlisted``), and its older rows stay. Raise
+        ``SetupError`` for an unknown library, and the errors of the client.
         """
         sections = choose(self._client.sections(), chosen)
         known = [self._row(section) for section in sections]
@@ -152,8 +160,9 @@ class Library:
         first = not filled and any(not row.complete for row in known)
         with self._unindexed() if first else nullcontext():
             for row in known:
-                self._update(row, ask, changes)
-        self.complete = bool(known) and all(row.complete for row in known)
+                self._update_gated(row, ask, changes)
+        self._forget_gates({section.key for section in sections})
+        self.complete = bool(known) and all(row.complete for row in known) and not self.unlisted
         return Refresh(self.complete, frozenset(changes.gained), sections, changes.filled, tuple(changes.warnings))
 
     def expect_more(self) -> None:
@@ -178,6 +187,15 @@ class Library:
     def by_item(self, rating_keys: Collection[int]) -> dict[int, list[IndexPart]]:
         """Return the files of these items, by rating key."""
         return self._grouped("rating_key", rating_keys, int)
+
+    def other_item(self, without: Collection[int]) -> int | None:
+        """Return the rating key of an item that is not among these, None if there is none."""
+        keys = self._conn.execute(
+            f"SELECT p.rating_key FROM part p JOIN section s ON s.id = p.section WHERE {self._where()}"
+            " AND p.trashed = 0 LIMIT ?",
+            (*self._scope(), len(without) * 8 + 1),
+        )
+        return next((key for (key,) in keys if key not in without), None)
 
     def counts(self) -> dict[str, int]:
         """Return the number of items with a file, by library title."""
@@ -222,6 +240,42 @@ class Library:
             (self._machine, section.key),
         ).fetchone()
         return _SectionRow(row_id, section, clock, bool(complete), listed, swept, listed_clock)
+
+    def _update_gated(self, row: _SectionRow, ask: bool, changes: _Changes) -> None:
+        """Bring one section up to date unless it is paused; if it cannot be listed, pause it alone."""
+        kind, now = f"{LIST}{row.section.key}", self._clock()
+        gate, cap = self._meta.gates.get(kind, Gate()), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
+        if gate.is_paused and not gate.is_trial_due(now, cap):
+            self.unlisted[row.section.key] = row.section.title
+            return
+        try:
+            self._update(row, ask, changes)
+        except PlexUnavailable:
+            raise
+        except (PlexBusy, Refused) as error:
+            self.unlisted[row.section.key] = row.section.title
+            self._store_gate(kind, self._paused(gate, row.section.title, error))
+            return
+        self.unlisted.pop(row.section.key, None)
+        if gate.is_paused:
+            self._store_gate(kind, gates.succeeded(gate, now))
+
+    def _paused(self, gate: Gate, title: str, error: PlexSyncError) -> Gate:
+        reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
+        status = getattr(error, "status", None)
+        why = str(status) if status and status != 200 else "no usable answer"
+        return gates.paused(gate._replace(title=title), self._clock(), reset, cap, failures=1, why=why)
+
+    def _store_gate(self, kind: str, gate: Gate) -> None:
+        self._meta.gates = {**self._meta.gates, kind: gate}
+
+    def _forget_gates(self, keys: set[int]) -> None:
+        """Drop what is known of sections that are not chosen any more."""
+        kept = {f"{LIST}{key}" for key in keys}
+        self._meta.gates = {
+            kind: gate for kind, gate in self._meta.gates.items() if kind in kept or not kind.startswith(LIST)
+        }
+        self.unlisted = {key: title for key, title in self.unlisted.items() if key in keys}
 
     def _update(self, row: _SectionRow, ask: bool, changes: _Changes) -> None:
         now = self._clock()

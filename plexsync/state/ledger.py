@@ -112,6 +112,16 @@ class State:
                 [(machine, *_row(record)) for record in records],
             )
 
+    def others(self, machine: str, rating_key: int, limit: int, *, covered: bool = False) -> list[Record]:
+        """Return up to ``limit`` records of other items that scenes hold; ``covered``: only with an uploaded poster."""
+        poster = " AND cover LIKE '%posters=_%'" if covered else ""
+        rows = self.conn.execute(
+            "SELECT rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp FROM written"
+            f" WHERE machine = ? AND rating_key <> ? AND scene_id > 0{poster} LIMIT ?",
+            (machine, rating_key, limit),
+        )
+        return [_record(row) for row in rows]
+
     def drop_item(self, machine: str, rating_key: int) -> None:
         """Delete the record of an item that is gone from Plex."""
         self.conn.execute("DELETE FROM written WHERE machine = ? AND rating_key = ?", (machine, rating_key))

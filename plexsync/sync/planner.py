@@ -25,6 +25,7 @@ from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
 from plexsync.sync.edit import EditPlan, plan
+from plexsync.sync.kinds import Kinds
 
 K = TypeVar("K", str, int)
 
@@ -103,6 +104,7 @@ class Planner:
         self.library = library
         self.state = state
         self.settings = settings
+        self.kinds = Kinds(state.meta, clock)
 
     @property
     def listing_seconds(self) -> float:
@@ -135,6 +137,21 @@ class Planner:
         """Note that an item was not as the index has it: the next refresh asks Plex whatever its age."""
         self._refreshed = float("-inf")
         self.library.expect_more()
+
+    @property
+    def is_unlistable(self) -> bool:
+        """True if no chosen library can be listed."""
+        return bool(self.sections) and len(self.library.unlisted) == len(self.sections)
+
+    @property
+    def probe_section(self) -> int | None:
+        """The library whose first row a probe reads: one that can be listed, None for the list of libraries."""
+        return next((section.key for section in self.sections if section.key not in self.library.unlisted), None)
+
+    def probe(self) -> None:
+        """Find out whether Plex as a whole answers. Raise ``PlexUnavailable`` or ``SetupError`` if it does not."""
+        with self.client.whole() as client:
+            client.probe(self.probe_section)
 
     def scan_once(self, section: int, folder: str) -> None:
         """Ask Plex to scan a folder, unless it was asked less than ``SCAN_PAUSE`` seconds ago."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from plexsync.log import Private
-from plexsync.model.errors import PlexSyncError
+from plexsync.model.errors import ItemGone, PlexSyncError, Rejected
 from plexsync.model.paths import base_name
 from plexsync.model.scene import Scene
 from plexsync.plex.client import Element
@@ -17,12 +17,18 @@ from plexsync.sync.planner import Target
 
 @dataclass(slots=True)
 class Cover:
-    """An image to upload to ``elements`` (``posters``, ``arts``); ``data``: None if it has to be fetched again."""
+    """An image to upload to ``elements`` (``posters``, ``arts``); ``data``: None if it has to be fetched again.
+
+    ``size``: bytes. ``arrived``: where Plex has it now; ``failures``: element -> why it was not uploaded.
+    """
 
     elements: tuple[Element, ...]
     sha1: str
     kind: str
     data: bytes | None
+    size: int = 0
+    arrived: set[Element] = field(default_factory=set)
+    failures: dict[Element, PlexSyncError] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -31,7 +37,9 @@ class Work:
 
     ``record``: what will be stored about the item. ``edit``: what is sent, in the end what was sent; ``short``: the
     fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
-    Plex may have rejected fields of it (``rejected``). ``uploaded``: an image was sent. ``held_back``: something
+    Plex may have rejected fields of it (``rejected``). ``locked``: the locks that went with it. ``failure``: why the
+    edit as a whole failed, until it is judged. ``known_refused``: fields and images that were not sent, because Plex
+    refused the same before. ``uploaded``: an image was sent. ``held_back``: something
     differs, but ``dryRun`` is on. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
     """
 
@@ -47,11 +55,21 @@ class Work:
     ended: bool = False
     error: PlexSyncError | None = None
     rejected: tuple[str, ...] = ()
+    locked: set[str] = field(default_factory=set)
+    failure: PlexSyncError | None = None
+    known_refused: tuple[str, ...] = ()
     short: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.record = self.target.record
         self.edit = self.target.edit
+
+    def fail(self, error: PlexSyncError) -> None:
+        """Note an error. What may pass outweighs what was refused, which must not end the job before the rest."""
+        if isinstance(self.error, Rejected) and isinstance(error, Rejected):
+            self.error = Rejected(f"{self.error} {error}", status=error.status)
+        elif self.error is None or isinstance(error, ItemGone) or isinstance(self.error, Rejected):
+            self.error = error
 
     @property
     def outcome(self) -> str:

@@ -5,21 +5,33 @@ Raises what concerns Plex as a whole or the setup; what concerns one item become
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from plexsync.log import Log, Private
-from plexsync.model.errors import ItemGone, PlexBusy, Rejected, StashUnavailable
-from plexsync.model.fields import field_names, fingerprint, skip_switches
+from plexsync.model.errors import (
+    ItemGone,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    Refused,
+    Rejected,
+    StashUnavailable,
+)
+from plexsync.model.fields import field_names, fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Change, confirmed, intended
-from plexsync.plex.client import Element
 from plexsync.plex.images import check_cover, image_digest
+from plexsync.queue.jobs import RETRY
 from plexsync.queue.worker_queue import Job
-from plexsync.sync import covers, edit
-from plexsync.sync.edit import EditPlan, Params
+from plexsync.state.gates import EDIT, UPLOAD
+from plexsync.sync import covers, edit, refused
+from plexsync.sync.opinions import Opinions, as_busy
 from plexsync.sync.planner import Planner
+from plexsync.sync.reading import Reader, impatient
+from plexsync.sync.singles import Singles
 from plexsync.sync.throttle import Throttle
+from plexsync.sync.uploads import Uploads, no_cover
 from plexsync.sync.work import Cover, Work, named
 
 #: Bytes of covers kept in memory between the edits and the uploads of a batch; covers beyond it are fetched again.
@@ -27,9 +39,6 @@ COVER_BYTES = 32_000_000
 
 #: Attempts after which an edit that keeps failing with status 500, while others succeed, is sent field by field.
 PATIENCE = 2
-
-#: Lengths of a request line tried one after the other for a field that was rejected for its length.
-SHORTER = (3072, 2048, 1024, 512)
 
 
 class DryWriter:
@@ -51,7 +60,9 @@ class Writer:
         self._throttle = throttle
         self._is_wanted = is_wanted
         self._cover_bytes = 0
-        self._written: set[int] = set()
+        self._kinds = planner.kinds
+        self._opinions = Opinions(planner)
+        self._singles = Singles(planner, log, throttle, self._opinions, self._intend)
 
     def write(self, works: Sequence[Work]) -> None:
         """Write the works and note how each ended. A work for which the batch has no time left stays as it was.
@@ -60,6 +71,8 @@ class Writer:
         """
         for work in works:
             self._prepare(work)
+            refused.recall(work)
+            self._spare_images(work)
         self._intend([work for work in works if work.cover or not work.edit.empty])
         started: list[Work] = []
         for work in works:
@@ -68,15 +81,35 @@ class Writer:
             started.append(work)
             if not work.edit.empty:
                 self._send(work)
+        for work in started:
+            if work.failure is not None:
+                self._judge_edit(work, work.failure)
         self._read_back([work for work in started if work.sent])
         try:
-            for work in started:
-                if work.cover and work.error is None:
-                    self._upload(work)
+            Uploads(self._planner, self._log, self._opinions).send(started)
         finally:
             self._store(started)
         for work in started:
+            rejection = refused.known(work) if work.error is None else None
+            if rejection is not None:
+                work.fail(rejection)
             work.ended = True
+
+    def _spare_images(self, work: Work) -> None:
+        """Leave out what Plex refused before; while Plex takes no image, lock none before it arrived."""
+        cover = work.cover
+        if cover is None:
+            return
+        known = work.record.written.refused
+        elements = tuple(one for one in cover.elements if known.get(covers.LOCKS[one]) != cover.sha1)
+        again = {covers.LOCKS[one] for one in cover.elements if one in elements}
+        work.known_refused = tuple(name for name in work.known_refused if name not in again)
+        spared = set(covers.LOCKS.values()) - (set() if self._kinds.is_paused(UPLOAD) else again)
+        if set(elements) != set(cover.elements):
+            work.cover = replace(cover, elements=elements) if elements else None
+            if not elements:
+                work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
+        work.edit = replace(work.edit, locks=tuple(lock for lock in work.edit.locks if lock not in spared))
 
     def _prepare(self, work: Work) -> None:
         """Fetch the cover if it may have changed, because the locks of the images go with the item's only PUT."""
@@ -90,11 +123,11 @@ class Writer:
         try:
             data, kind = self._planner.stash.cover(scene.id)
         except StashUnavailable as error:
-            work.error = _no_cover(scene.id, error)
+            work.error = no_cover(scene.id, error)
             return
         problem = check_cover(data, kind)
         if problem and problem.retry:
-            work.error = _no_cover(scene.id, problem.reason)
+            work.error = no_cover(scene.id, problem.reason)
         elif problem:
             work.record = replace(record, cover_stamp=covers.stamp(work.target))
             if not problem.placeholder:
@@ -111,7 +144,7 @@ class Writer:
             return
         keep = self._cover_bytes + len(data) <= COVER_BYTES
         self._cover_bytes += len(data) if keep else 0
-        work.cover = Cover(elements, sha1, kind, data if keep else None)
+        work.cover = Cover(elements, sha1, kind, data if keep else None, len(data))
         locks = (covers.LOCKS[element] for element in elements)
         work.edit = replace(work.edit, locks=tuple(lock for lock in locks if lock not in work.target.item.locked))
         # Noted before the PUT: a lock whose upload never came must not look like a person's choice, and an upload whose
@@ -127,114 +160,47 @@ class Writer:
             self._planner.state.store(self._planner.machine, [work.record for work in works])
 
     def _send(self, work: Work) -> None:
+        """Send the edit as a whole. A failure is judged once all works were tried."""
+        if not self._kinds.admits(EDIT, work.job):
+            work.fail(self._kinds.held(EDIT, work.target.scene.id))
+            return
         try:
-            for params in edit.requests_for(work.edit, work.target.item).edits:
-                self._put(work, params)
+            with impatient(self._planner.client.session, when=work.job.priority == RETRY):
+                for params in edit.requests_for(work.edit, work.target.item).edits:
+                    self._singles.put(work, params)
             work.whole = True
-        except Rejected as error:
-            self._throttle.answered()
-            self._field_by_field(work, error)
-        except PlexBusy as error:
-            if error.status == 500 and work.job.attempts >= PATIENCE:
-                self._field_by_field(work, error)
-            else:
-                work.error = error
-                self._busy(work)
+            work.locked |= set(work.edit.locks)
         except ItemGone as error:
-            work.error = error
+            work.fail(error)
+        except (PlexBusy, Rejected, Refused, PlexUnavailable) as error:
+            work.failure = as_busy(error)
+            self._opinions.probe_if_first(EDIT, work.job, error)
+            if self._kinds.is_in_doubt(EDIT):
+                self._opinions.ask(EDIT, work, error)
 
-    def _put(self, work: Work, params: Params) -> None:
-        item, client = work.target.item, self._planner.client
-        client.put(item.section, item.rating_key, params)
-        work.sent = True
-        self._written.add(item.rating_key)
-        self._throttle.wrote(client.session.last.seconds if client.session.last else 0.0)
-
-    def _field_by_field(self, work: Work, first: Rejected | PlexBusy) -> None:
-        """Send each field alone: accepted fields count, rejected ones are named in the dead letter."""
-        rejected: dict[str, Rejected | PlexBusy] = {}
-        accepted = False
-        for single in _singles(work.edit):
-            name = single.changes[0].field if single.changes else single.locks[0]
-            try:
-                self._put_single(work, single)
-                accepted = True
-            except (Rejected, PlexBusy) as error:
-                if isinstance(error, PlexBusy) and error.status != 500:
-                    work.error = error
-                    self._busy(work)
-                    return
-                rejected[name] = error
-            except ItemGone as gone:
-                work.error = gone
-                return
-        work.rejected, work.whole = tuple(rejected), True
-        busy = all(isinstance(error, PlexBusy) for error in rejected.values())
-        if rejected and busy and not accepted and self._written <= {work.target.item.rating_key}:
-            # Nothing was written, so nothing shows that this edit is at fault: Plex's database may be busy.
-            work.error = first
-            self._busy(work)
-        elif rejected:
-            work.error = _rejection(work.target.scene.id, rejected, accepted=accepted)
-
-    def _put_single(self, work: Work, single: EditPlan) -> None:
-        """Send one field; if it is rejected for its length, send it again, shorter each time."""
-        requests = edit.requests_for(single, work.target.item).edits
-        try:
-            for params in requests:
-                self._put(work, params)
-        except Rejected as error:
-            if error.status not in (413, 414) or not single.changes:
-                raise
-            self._put_shorter(work, single.changes[0], requests, error)
-
-    def _put_shorter(self, work: Work, change: Change, tried: tuple[Params, ...], rejected: Rejected) -> None:
-        for limit in SHORTER:
-            part = edit.fitted(change, limit)
-            if part is None:
-                break
-            requests = edit.requests_for(EditPlan((part,)), work.target.item, hard_limit=limit).edits
-            if requests == tried:
-                continue
-            tried = requests
-            self._shorten(work, part)
-            try:
-                for params in requests:
-                    self._put(work, params)
-            except Rejected as error:
-                if error.status not in (413, 414):
-                    raise
-                continue
-            if part.new != change.new:
-                why = f"{field_names([change.field])}: cut, as Plex rejected a longer request ({_status(rejected)})"
-                self._log.warning("shortened a field of scene", **named(work.target.scene), why=why)
-            return
-        raise rejected
-
-    def _shorten(self, work: Work, part: Change) -> None:
-        """Commit the shorter value as intended too: if the worker is killed now, it still counts as ours."""
-        whole = next(change for change in work.edit.changes if change.field == part.field)
-        if whole.new == part.new:
-            return
-        work.short.add(part.field)
-        changes = tuple(part if change.field == part.field else change for change in work.edit.changes)
-        work.edit = replace(work.edit, changes=changes)
-        self._intend([work])
-
-    def _busy(self, work: Work) -> None:
-        """Raise ``PlexUnavailable`` if Plex as a whole fails: by the failures in a row, or by a probe."""
-        self._throttle.busy(work)
-        with self._planner.client.whole() as client:
-            client.probe(work.target.item.section)
+    def _judge_edit(self, work: Work, error: PlexSyncError) -> None:
+        """Decide what a failed edit means: a part of it is refused, it is worth a retry, or Plex takes no edit."""
+        if isinstance(error, Rejected) and not self._kinds.is_paused(EDIT):
+            self._singles.send(work, error)
+        elif not self._opinions.is_items_fault(EDIT, work, error):
+            work.fail(self._singles.held(work))
+        elif isinstance(error, Refused) or (
+            isinstance(error, PlexBusy) and error.status == 500 and work.job.attempts >= PATIENCE
+        ):
+            self._singles.send(work, error)
+        else:
+            work.fail(error)
 
     def _read_back(self, works: Sequence[Work]) -> None:
         """Read all written items in one request: a job is done only if each field arrived as it was sent."""
         if not works:
             return
-        after = self._planner.client.items([work.target.item.rating_key for work in works])
+        after = Reader(self._planner).read({work.target.item.rating_key: work.job for work in works})
         for work in works:
-            item = after.get(work.target.item.rating_key)
-            if item is None:
+            item = after.items.get(work.target.item.rating_key)
+            if work.target.item.rating_key in after.failed:
+                work.fail(after.failed[work.target.item.rating_key])
+            elif item is None:
                 scene_id = work.target.scene.id
                 work.error = ItemGone(f"The item of scene {scene_id} disappeared from Plex during the write")
             else:
@@ -273,47 +239,6 @@ class Writer:
             return "kept"
         return outcome
 
-    def _upload(self, work: Work) -> None:
-        cover, scene = work.cover, work.target.scene
-        assert cover is not None
-        try:
-            data = cover.data if cover.data is not None else self._fetch_again(scene.id, cover)
-            for element in cover.elements:
-                self._upload_to(work, element, data, cover)
-                uploads = {**covers.uploads(work.record), element: cover.sha1}
-                work.record = replace(work.record, cover=covers.text(uploads))
-                self._throttle.answered()
-            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
-        except StashUnavailable as error:
-            work.error = _no_cover(scene.id, error)
-        except ItemGone as error:
-            work.error = error
-        except PlexBusy as error:
-            work.error = error
-            self._busy(work)
-        except Rejected as error:
-            work.error = Rejected(
-                f"Plex rejected the cover of scene {scene.id} ({_status(error)}). Replace it in Stash,"
-                f" or turn on {skip_switches(('thumb', 'art'))}.",
-                status=error.status,
-            )
-        finally:
-            cover.data = None
-
-    def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
-        client, key = self._planner.client, work.target.item.rating_key
-        unanswered = covers.uploads(work.target.record).get(element) == ""
-        if unanswered and client.has_image(key, element, cover.sha1):
-            return
-        client.upload(key, element, data, cover.kind)
-        work.uploaded = True
-
-    def _fetch_again(self, scene_id: int, cover: Cover) -> bytes:
-        data, _ = self._planner.stash.cover(scene_id)
-        if image_digest(data) != cover.sha1:
-            raise StashUnavailable("it changed while the batch was being written")
-        return data
-
     def _store(self, works: Sequence[Work]) -> None:
         """Commit what was written, before the jobs are settled: after a crash a job is repeated, never lost."""
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
@@ -325,28 +250,3 @@ class Writer:
         if changed:
             self._planner.state.store(self._planner.machine, changed)
 
-
-def _singles(edit: EditPlan) -> list[EditPlan]:
-    """Return one plan for each change and each lock."""
-    return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
-
-
-def _rejection(scene_id: int, rejected: Mapping[str, Rejected | PlexBusy], *, accepted: bool) -> Rejected:
-    """Return the error that names the rejected fields; ``accepted``: Plex took at least one other field."""
-    error = list(rejected.values())[-1]
-    rest = " The other fields were written." if accepted else ""
-    them = "them" if len(rejected) > 1 else "it"
-    return Rejected(
-        f"Plex rejected the {field_names(rejected)} of scene {scene_id} ({_status(error)}).{rest}"
-        f" Correct {them} in Stash, or turn on {skip_switches(rejected)}.",
-        status=error.status or 500,
-    )
-
-
-def _status(error: Rejected | PlexBusy) -> str:
-    return f"status {error.status}" if error.status else str(error).rstrip(".")
-
-
-def _no_cover(scene_id: int, why: object) -> PlexBusy:
-    """Return the error of a cover that could not be fetched for now: like a busy Plex, it is worth a retry."""
-    return PlexBusy(f"The cover of scene {scene_id} could not be fetched: {why}")

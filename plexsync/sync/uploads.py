@@ -1,0 +1,192 @@
+"""Upload the images of a batch, after its fields: each image is judged alone, and locked only where it arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plexsync.log import Log
+from plexsync.model.errors import (
+    ItemGone,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    Refused,
+    Rejected,
+    StashUnavailable,
+)
+from plexsync.model.fields import field_names, skip_switches
+from plexsync.plex.client import Element
+from plexsync.plex.images import image_digest
+from plexsync.queue.jobs import RETRY
+from plexsync.state.gates import EDIT, UPLOAD
+from plexsync.sync import covers, refused
+from plexsync.sync.opinions import Opinions, as_busy
+from plexsync.sync.planner import Planner
+from plexsync.sync.reading import impatient
+from plexsync.sync.work import Cover, Work
+
+#: Attempts after which an image that keeps failing with status 500, while others succeed, counts as refused.
+PATIENCE = 2
+
+
+class Uploads:
+    """Uploads the covers of one batch."""
+
+    def __init__(self, planner: Planner, log: Log, opinions: Opinions) -> None:
+        self._planner = planner
+        self._log = log
+        self._kinds = planner.kinds
+        self._opinions = opinions
+
+    def send(self, works: Sequence[Work]) -> None:
+        """Upload the covers of these works. Raise ``PlexUnavailable`` or ``SetupError``."""
+        tried: list[tuple[Work, Cover]] = []
+        for work in works:
+            cover = work.cover
+            if cover is None or isinstance(work.error, ItemGone):
+                continue
+            if self._kinds.is_paused(EDIT) or not self._kinds.admits(UPLOAD, work.job):
+                kind = EDIT if self._kinds.is_paused(EDIT) else UPLOAD
+                work.fail(self._kinds.held(kind, work.target.scene.id))
+            else:
+                self._upload(work, cover)
+                tried.append((work, cover))
+            cover.data = None
+        for work, cover in tried:
+            self._judge(work, cover)
+        for work in works:
+            if work.cover is not None:
+                self._match_locks(work, work.cover)
+
+    def _upload(self, work: Work, cover: Cover) -> None:
+        scene_id = work.target.scene.id
+        try:
+            data = cover.data if cover.data is not None else self._fetch_again(scene_id, cover)
+        except StashUnavailable as error:
+            work.fail(no_cover(scene_id, error))
+            return
+        for element in cover.elements:
+            if not self._kinds.admits(UPLOAD, work.job):
+                cover.failures[element] = self._kinds.held(UPLOAD, scene_id)
+                continue
+            try:
+                with impatient(self._planner.client.session, when=work.job.priority == RETRY):
+                    self._upload_to(work, element, data, cover)
+            except ItemGone as error:
+                work.fail(error)
+                return
+            except (PlexBusy, Rejected, Refused, PlexUnavailable) as error:
+                cover.failures[element] = as_busy(error)
+                self._opinions.probe_if_first(UPLOAD, work.job, error)
+                if self._kinds.is_in_doubt(UPLOAD):
+                    self._opinions.ask(UPLOAD, work, error)
+                continue
+            self._kinds.succeeded(UPLOAD)
+            cover.arrived.add(element)
+            self._note(work, {element: cover.sha1})
+
+    def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
+        client, key = self._planner.client, work.target.item.rating_key
+        unanswered = covers.uploads(work.target.record).get(element) == ""
+        if unanswered and client.has_image(key, element, cover.sha1):
+            return
+        client.upload(key, element, data, cover.kind)
+        work.uploaded = True
+
+    def _fetch_again(self, scene_id: int, cover: Cover) -> bytes:
+        data, _ = self._planner.stash.cover(scene_id)
+        if image_digest(data) != cover.sha1:
+            raise StashUnavailable("it changed while the batch was being written")
+        cover.size = len(data)
+        return data
+
+    @staticmethod
+    def _note(work: Work, uploads: dict[Element, str]) -> None:
+        work.record = replace(work.record, cover=covers.text({**covers.uploads(work.record), **uploads}))
+
+    # -- judging
+
+    def _judge(self, work: Work, cover: Cover) -> None:
+        """Note how the upload ended: done, refused, to be tried again, or waiting for Plex to take images at all."""
+        refusals: dict[Element, PlexSyncError] = {}
+        for element, error in cover.failures.items():
+            if getattr(error, "kind", None) == UPLOAD:
+                work.fail(error)
+            elif not self._opinions.is_items_fault(UPLOAD, work, error):
+                held = self._kinds.held(UPLOAD, work.target.scene.id)
+                held.tried = True
+                work.fail(held)
+            elif self._is_refusal(work, error):
+                refusals[element] = error
+            else:
+                work.fail(error)
+        refused.forget(work, [covers.LOCKS[element] for element in cover.arrived])
+        if refusals:
+            refused.remember(work, [(covers.LOCKS[element], cover.sha1) for element in refusals])
+            work.fail(_rejection(work.target.scene.id, cover, refusals))
+        if cover.arrived | refusals.keys() == set(cover.elements):
+            work.record = replace(work.record, cover_stamp=covers.stamp(work.target))
+
+    @staticmethod
+    def _is_refusal(work: Work, error: PlexSyncError) -> bool:
+        if isinstance(error, PlexBusy):
+            return error.status == 500 and work.job.attempts >= PATIENCE
+        return True
+
+    # -- locks
+
+    def _match_locks(self, work: Work, cover: Cover) -> None:
+        """Lock what arrived and is not locked yet; release a lock that went with the edit of an image that did not."""
+        item = work.target.item
+        mine = {covers.LOCKS[element]: element for element in cover.elements}
+        locked = (item.locked | work.locked) & mine.keys()
+        arrived = {covers.LOCKS[element] for element in cover.arrived}
+        wrong = {name: "1" for name in arrived - locked - set(work.rejected)}
+        wrong |= {name: "0" for name in (work.locked & mine.keys()) - arrived}
+        if not wrong or isinstance(work.error, ItemGone):
+            return
+        try:
+            params = tuple((f"{name}.locked", value) for name, value in sorted(wrong.items()))
+            self._planner.client.put(item.section, item.rating_key, params)
+        except (PlexBusy, Rejected, Refused, PlexUnavailable, ItemGone) as error:
+            self._log.debug("failed to lock the images of scene", scene=work.target.scene.id, why=str(error))
+            # Looked for and locked again the next time.
+            self._note(work, {element: "" for name, element in mine.items() if wrong.get(name) == "1"})
+            work.record = replace(work.record, cover_stamp="")
+            work.fail(PlexBusy(f"The images of scene {work.target.scene.id} could not be locked: {error}"))
+        else:
+            work.sent = True
+            self._kinds.succeeded(EDIT)
+
+
+def no_cover(scene_id: int, why: object) -> PlexBusy:
+    """Return the error of a cover that could not be fetched for now: like a busy Plex, it is worth a retry."""
+    return PlexBusy(f"The cover of scene {scene_id} could not be fetched: {why}")
+
+
+def _rejection(scene_id: int, cover: Cover, refusals: dict[Element, PlexSyncError]) -> Rejected:
+    """Return the error that names the refused images, their type and size, and the status."""
+    error = next(iter(refusals.values()))
+    names = [covers.LOCKS[element] for element in refusals]
+    status = int(getattr(error, "status", None) or 0)
+    return Rejected(
+        f"Plex rejected the cover of scene {scene_id} as {field_names(names)} ({cover.kind}, {size(cover.size)};"
+        f" status {status}), though it takes other images.{_cause(error, status)} Replace it in Stash, or turn on"
+        f" {skip_switches(names)}.",
+        status=status or 500,
+    )
+
+
+def _cause(error: PlexSyncError, status: int) -> str:
+    if status == 413:
+        who = "Plex" if isinstance(error, Rejected) and error.by_plex else "A proxy in front of Plex"
+        return f" {who} limits the size of a request (nginx: client_max_body_size)."
+    if isinstance(error, Refused):
+        return " Something between PlexSync and Plex, a proxy or firewall, refused it."
+    return ""
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"
