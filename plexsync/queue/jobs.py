@@ -193,7 +193,8 @@ def wake_trial(conn: sqlite3.Connection, reason: str, now: float, last: int) -> 
     The one that was not tried for longest; not the row ``last`` unless it is the only one.
     """
     row = conn.execute(
-        "SELECT _id FROM ack_queue_default WHERE status = 1 AND reason = ? ORDER BY _id = ?, priority, last_seen LIMIT 1",
+        "SELECT _id FROM ack_queue_default WHERE status = 1 AND reason = ?"
+        " ORDER BY _id = ?, priority, last_seen LIMIT 1",
         (reason, last),
     ).fetchone()
     if row is not None:
@@ -265,4 +266,3 @@ def wake_all_waiting(conn: sqlite3.Connection, now: float, sleep: Callable[[floa
         (now,),
     ).fetchall()
     return sum(in_chunks(conn, _WAKE_ROW, [{"id": row[0], "now": now} for row in rows], sleep, WAKE_CHUNK))
-

@@ -27,7 +27,7 @@ class Job:
     """One leased row. ``kind`` is ``scene``, ``performer``, ``studio`` or ``tag``; times are seconds since the epoch.
 
     ``rescues``: how often a worker died while it had the job leased. ``waiting``: since when Plex has lacked the file,
-    or None. ``task_id``: the task that follows it, or None. ``reason``: why it was last snoozed, or ``retry`` for a dead
+    or None. ``task_id``: the task that follows it, or None. ``reason``: why it was last snoozed, ``retry`` for a dead
     letter that was put back, or None. ``last_seen``: when it was last edited or settled.
     """
 
@@ -73,8 +73,8 @@ class Settlement:
     waiting: float | None = None
     reason: str | None = None
     message: str | None = None
-    priority: int = enqueue.BY_HAND
     candidates: Sequence[Mapping[str, Any]] = ()
+    priority: int = enqueue.BY_HAND
 
     @classmethod
     def done(cls, job: Job, outcome: str = "") -> Settlement:
@@ -84,7 +84,7 @@ class Settlement:
     @classmethod
     def later(cls, job: Job, due: float, message: str) -> Settlement:
         """Try again at ``due``, after everything that was not tried since; this attempt counts."""
-        return cls(job, "later", "retried", due, job.attempts + 1, job.waiting, None, message, jobs.RETRY)
+        return cls(job, "later", "retried", due, job.attempts + 1, job.waiting, None, message, priority=jobs.RETRY)
 
     @classmethod
     def snooze(
@@ -103,7 +103,7 @@ class Settlement:
         ``tried``: after everything that was not tried since.
         """
         priority = jobs.RETRY if tried else enqueue.BY_HAND
-        return cls(job, "later", outcome, due, job.attempts, waiting, reason, message, priority)
+        return cls(job, "later", outcome, due, job.attempts, waiting, reason, message, priority=priority)
 
     @classmethod
     def dead(
@@ -287,4 +287,6 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
 
 def _job(row: tuple[Any, ...]) -> Job:
     key = JobKey.of_row(row[1])
-    return Job(row[0], *key, row[2], row[3], row[4], row[5], row[6], bool(row[7]), row[8], row[9] or 0.0, row[10], row[11] or 0.0)
+    row_id, _, generation, priority, attempts, rescues, waiting, is_bulk, task, first_seen, reason, last_seen = row[:12]
+    counts = (generation, priority, attempts, rescues)
+    return Job(row_id, *key, *counts, waiting, bool(is_bulk), task, first_seen or 0.0, reason, last_seen or 0.0)

@@ -81,7 +81,9 @@ class Kinds:
 
     def held(self, kind: str, scene_id: int) -> KindPaused:
         """Return the error of a job whose request was not sent."""
-        return KindPaused(f"Scene {scene_id} waits. {gates.sentence(kind, self._meta.gates.get(kind, Gate()))}", kind=kind)
+        return KindPaused(
+            f"Scene {scene_id} waits. {gates.sentence(kind, self._meta.gates.get(kind, Gate()))}", kind=kind
+        )
 
     # -- after a request
 
@@ -110,7 +112,12 @@ class Kinds:
         """Return whether so many requests failed in a row that a second opinion must decide about the kind."""
         span = self._span(kind)
         many = len(span.failed) >= FAILED_IN_A_ROW or span.timed_out >= TIMED_OUT_IN_A_ROW
-        return many and not span.paused
+        return many and self.may_ask(kind)
+
+    def may_ask(self, kind: str) -> bool:
+        """Return whether a second opinion may be asked for: not again and again while the kind is paused."""
+        span = self._span(kind)
+        return not span.paused and (span.trial is not None or not self.is_paused(kind))
 
     def is_witnessed(self, kind: str, job: Job) -> bool:
         """Return whether a request of that kind succeeded in this batch, or since the job was last tried."""
@@ -123,9 +130,9 @@ class Kinds:
         return job.tried_at is not None and job.tried_at < last <= self._clock()
 
     def pause(self, kind: str, error: PlexSyncError) -> None:
-        """Pause the kind, or prolong its pause: not even the second opinion passed."""
+        """Pause the kind, or prolong its pause after a trial: not even the second opinion passed."""
         span, gate = self._span(kind), self._meta.gates.get(kind, Gate())
-        if not span.paused:
+        if self.may_ask(kind):
             span.paused = True
             self._store(kind, _paused(gate, self._clock(), error, span.failures, span.timed_out > 0))
 

@@ -17,10 +17,10 @@ from plexsync.model.errors import (
 from plexsync.model.item import Item
 from plexsync.plex.images import image_digest
 from plexsync.queue.worker_queue import Job
-from plexsync.state.gates import EDIT, UPLOAD
+from plexsync.state.gates import EDIT
 from plexsync.sync import covers
 from plexsync.sync.planner import Planner
-from plexsync.sync.reading import impatient
+from plexsync.sync.reading import IMPATIENT, impatient
 from plexsync.sync.work import Work
 
 #: What a single request may raise without saying anything of Plex as a whole.
@@ -48,10 +48,7 @@ class Opinions:
         """
         if self._kinds.is_witnessed(kind, work.job):
             return True
-        if self._kinds.is_paused(kind):
-            self._kinds.pause(kind, error)  # a trial that failed prolongs the pause
-            return False
-        return self.ask(kind, work, error)
+        return self._kinds.may_ask(kind) and self.ask(kind, work, error)
 
     def ask(self, kind: str, work: Work, error: PlexSyncError) -> bool:
         """Ask for a second opinion, and note what it says of the kind."""
@@ -101,7 +98,7 @@ class Opinions:
                     continue
                 data, kind = planner.stash.cover(record.scene_id)
                 if image_digest(data) == sha1:
-                    planner.client.upload(record.rating_key, "posters", data, kind)
+                    planner.client.upload(record.rating_key, "posters", data, kind, seconds=IMPATIENT)
                     return True
         return False
 
@@ -109,6 +106,3 @@ class Opinions:
 def as_busy(error: PlexSyncError) -> PlexSyncError:
     """Return the error of one request; what sounded like Plex as a whole was of this one, as the probe passed."""
     return PlexBusy(str(error), status=503) if isinstance(error, PlexUnavailable) else error
-
-
-__all__ = ["EDIT", "OF_ONE_REQUEST", "UPLOAD", "Opinions", "as_busy"]

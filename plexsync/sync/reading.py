@@ -1,4 +1,4 @@
-"""Read the items of a batch in full: one request, and if it fails, ever smaller ones until each culprit stands alone."""
+"""Read the items of a batch in full: one request, and if that fails, ever smaller ones until each culprit is alone."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ class Reader:
 
     def _judged(self, job: Job, error: PlexSyncError) -> PlexSyncError:
         """Return the error of one item, or that of the kind if no other read passes."""
-        if not self._kinds.is_witnessed(READ, job) and (self._kinds.is_paused(READ) or not self._ask([], error)):
+        witnessed = self._kinds.is_witnessed(READ, job)
+        if not witnessed and not (self._kinds.may_ask(READ) and self._ask([], error)):
             held = self._kinds.held(READ, job.id)
             held.tried = True
             return held

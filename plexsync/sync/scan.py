@@ -6,7 +6,7 @@ import posixpath
 
 from plexsync.log import Log, Private
 from plexsync.matching.path_map import apply_map
-from plexsync.model.errors import PlexBusy, Rejected
+from plexsync.model.errors import PlexBusy, Refused, Rejected
 from plexsync.model.scene import Scene
 from plexsync.sync.planner import Planner
 from plexsync.sync.work import named
@@ -28,7 +28,7 @@ def ask(planner: Planner, scene: Scene, log: Log) -> None:
 def _scan(planner: Planner, section: int, folder: str, scene: Scene, log: Log) -> None:
     try:
         planner.scan_once(section, folder)
-    except (PlexBusy, Rejected) as error:
+    except (PlexBusy, Refused, Rejected) as error:
         log.info("failed to ask Plex for a scan", **named(scene), folder=Private(folder), why=str(error))
 
 

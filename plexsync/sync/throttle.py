@@ -105,4 +105,3 @@ class BatchSize:
             return
         fitting = min(MOST, jobs * BATCH_SECONDS / seconds)
         self.limit = max(LEAST, min(int(fitting), self.limit * 2))
-

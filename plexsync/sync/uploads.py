@@ -23,7 +23,7 @@ from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, refused
 from plexsync.sync.opinions import Opinions, as_busy
 from plexsync.sync.planner import Planner
-from plexsync.sync.reading import impatient
+from plexsync.sync.reading import IMPATIENT
 from plexsync.sync.work import Cover, Work
 
 #: Attempts after which an image that keeps failing with status 500, while others succeed, counts as refused.
@@ -38,6 +38,7 @@ class Uploads:
         self._log = log
         self._kinds = planner.kinds
         self._opinions = opinions
+        self._timed_out = False
 
     def send(self, works: Sequence[Work]) -> None:
         """Upload the covers of these works. Raise ``PlexUnavailable`` or ``SetupError``."""
@@ -71,13 +72,13 @@ class Uploads:
                 cover.failures[element] = self._kinds.held(UPLOAD, scene_id)
                 continue
             try:
-                with impatient(self._planner.client.session, when=work.job.priority == RETRY):
-                    self._upload_to(work, element, data, cover)
+                self._upload_to(work, element, data, cover)
             except ItemGone as error:
                 work.fail(error)
                 return
             except (PlexBusy, Rejected, Refused, PlexUnavailable) as error:
                 cover.failures[element] = as_busy(error)
+                self._timed_out |= isinstance(error, PlexBusy) and error.timed_out
                 self._opinions.probe_if_first(UPLOAD, work.job, error)
                 if self._kinds.is_in_doubt(UPLOAD):
                     self._opinions.ask(UPLOAD, work, error)
@@ -91,7 +92,8 @@ class Uploads:
         unanswered = covers.uploads(work.target.record).get(element) == ""
         if unanswered and client.has_image(key, element, cover.sha1):
             return
-        client.upload(key, element, data, cover.kind)
+        patience = IMPATIENT if self._timed_out or work.job.priority == RETRY else None
+        client.upload(key, element, data, cover.kind, seconds=patience)
         work.uploaded = True
 
     def _fetch_again(self, scene_id: int, cover: Cover) -> bytes:
@@ -103,7 +105,7 @@ class Uploads:
 
     @staticmethod
     def _note(work: Work, uploads: dict[Element, str]) -> None:
-        work.record = replace(work.record, cover=covers.text({**covers.uploads(work.record), **uploads}))
+        work.record = replace(work.record, cover=covers.text(covers.uploads(work.record) | dict(uploads)))
 
     # -- judging
 
@@ -142,8 +144,8 @@ class Uploads:
         mine = {covers.LOCKS[element]: element for element in cover.elements}
         locked = (item.locked | work.locked) & mine.keys()
         arrived = {covers.LOCKS[element] for element in cover.arrived}
-        wrong = {name: "1" for name in arrived - locked - set(work.rejected)}
-        wrong |= {name: "0" for name in (work.locked & mine.keys()) - arrived}
+        wrong = dict.fromkeys(arrived - locked - set(work.rejected), "1")
+        wrong |= dict.fromkeys((work.locked & mine.keys()) - arrived, "0")
         if not wrong or isinstance(work.error, ItemGone):
             return
         try:

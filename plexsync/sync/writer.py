@@ -99,6 +99,9 @@ class Writer:
         """Leave out what Plex refused before; while Plex takes no image, lock none before it arrived."""
         cover = work.cover
         if cover is None:
+            if work.error is None and covers.is_due(work.target, work.target.record):  # there is no image to send now
+                refused.forget(work, covers.LOCKS.values())
+                work.known_refused = tuple(name for name in work.known_refused if name not in covers.LOCKS.values())
             return
         known = work.record.written.refused
         elements = tuple(one for one in cover.elements if known.get(covers.LOCKS[one]) != cover.sha1)
@@ -249,4 +252,3 @@ class Writer:
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:
             self._planner.state.store(self._planner.machine, changed)
-

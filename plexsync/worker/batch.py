@@ -11,7 +11,7 @@ from plexsync import matching
 from plexsync.app import App, settings_from
 from plexsync.core import environment
 from plexsync.matching import Candidate, Match
-from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexSyncError
+from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexSyncError, Rejected
 from plexsync.model.item import Item
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, epoch, signature
@@ -22,10 +22,11 @@ from plexsync.stash.api import StashRefused
 from plexsync.state.ledger import Record, Seen
 from plexsync.sync import scan
 from plexsync.sync.planner import SCAN_PAUSE, Planner
+from plexsync.sync.reading import Reader, Reading
 from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Work, named
 from plexsync.sync.writer import DryWriter, Writer
-from plexsync.worker import outcomes, requeue
+from plexsync.worker import outcomes, requeue, retry
 from plexsync.worker.fan_out import fan_out
 
 #: Seconds after which an edit that ``dryRun`` holds back is compared again; switching it off makes it due at once.
@@ -33,14 +34,10 @@ DRY_PAUSE = 3600.0
 
 
 class Batch:
-    """One batch. ``settled`` grows while it runs, and is valid even if ``run`` raises.
-
-    ``read``: True once items were read from Plex.
-    """
+    """One batch. ``settled`` grows while it runs, and is valid even if ``run`` raises."""
 
     def __init__(self, app: App, queue: JobQueue, throttle: Throttle, leased: Sequence[Job]) -> None:
         self.settled: list[Settlement] = []
-        self.read = False
         self._app = app
         self._queue = queue
         self._throttle = throttle
@@ -155,6 +152,7 @@ class Batch:
     def _sync(self, jobs: Sequence[Job]) -> None:
         with self._app.client.whole():
             planner = self._app.connect_plex()
+            planner.kinds.begin()
             refresh = planner.refresh()
         requeue.after_refresh(self._app, self._queue, refresh)
         matches = self._match(planner, [self._scenes[job.id] for job in jobs])
@@ -194,12 +192,22 @@ class Batch:
             awaited[job.id] = [] if candidates else [(name_key(file.path), file.size) for file in scene.files]
             if candidates:
                 chosen.append((job, candidates))
+            elif planner.library.unlisted and scene.files:
+                self._await_listing(job, list(planner.library.unlisted.values()))
             elif match.verdict == "low":
                 self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
             else:
                 self._missing(planner, job, match)
         self._app.state.await_files(awaited)
         return chosen
+
+    def _await_listing(self, job: Job, titles: Sequence[str]) -> None:
+        """Have a job wait, without an attempt, because no item is certain while a library cannot be listed."""
+        names = " and ".join(f'"{title}"' for title in titles)
+        libraries = "libraries" if len(titles) > 1 else "library"
+        sentence = f"Scene {job.id} waits: Plex cannot list the {libraries} {names}, where its file may be"
+        self._app.log.debug("held back scene", **named(self._scenes[job.id]), why=sentence)
+        self.settled.append(retry.await_listing(job, f"{sentence}.", self._app.world.clock()))
 
     def _missing(self, planner: Planner, job: Job, match: Match) -> None:
         settings, scene = self._settings, self._scenes[job.id]
@@ -217,11 +225,16 @@ class Batch:
 
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
         """Read all items in full and return the works of each job; a job of which an item moved is retried."""
-        items = planner.read(candidate for _, candidates in chosen for candidate in candidates)
-        self.read = bool(chosen)
+        keys = {candidate.rating_key: job for job, candidates in chosen for candidate in candidates}
+        reading = Reader(planner).read(keys) if keys else Reading()
+        items = reading.items
         records = self._app.state.records(planner.machine, items)
         planned: list[list[Work]] = []
         for job, candidates in chosen:
+            unread = [candidate.rating_key for candidate in candidates if candidate.rating_key in reading.failed]
+            if unread:
+                self._fail(job, reading.failed[unread[0]])
+                continue
             moved = [
                 candidate
                 for candidate in candidates
@@ -271,7 +284,8 @@ class Batch:
                 self._forget(planner, work.target.item.rating_key, gone=True)
         ended = {work.outcome for work in works}
         if errors:
-            self._fail(job, errors[0])
+            # What may pass outweighs what was refused, which must not end the job before the rest.
+            self._fail(job, min(errors, key=lambda error: isinstance(error, Rejected)))
         elif "dry_run" in ended:
             self.settled.append(self._hold_back(job))
         else:
