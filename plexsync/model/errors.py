@@ -48,13 +48,15 @@ class Rejected(PlexSyncError):
 class KindPaused(PlexSyncError):
     """Plex takes no request of this ``kind`` at present (``read``, ``edit``, ``upload``): no fault of the job's.
 
-    ``tried``: the job's own request failed; otherwise it was not sent.
+    ``tried``: the job's own request failed; otherwise it was not sent. ``cause``: Plex only asked to wait, and the kind
+    is not paused.
     """
 
-    def __init__(self, message: str, *, kind: str, tried: bool = False) -> None:
+    def __init__(self, message: str, *, kind: str, tried: bool = False, cause: PlexBusy | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.tried = tried
+        self.cause = cause
 
 
 class ItemGone(PlexSyncError):

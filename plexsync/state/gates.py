@@ -104,4 +104,6 @@ def _image_hint(why: str) -> str:
         return "a proxy in front of Plex limits the size of a request. Raise its limit (nginx: client_max_body_size)."
     if why in ("401", "403"):
         return "a proxy or firewall in front of Plex may refuse uploads. Let POST requests pass."
+    if not why.isdigit():
+        return "it may be too slow or its disk too full for them. See Plex's log, and restart Plex if it stays so."
     return "the disk or folder of its metadata may be full or not writable. Free space, or correct its permissions."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from plexsync.core import environment
 from plexsync.core.enqueue import BY_HAND
-from plexsync.model.errors import KindPaused, PlexBusy, PlexSyncError
+from plexsync.model.errors import KindPaused, PlexBusy, PlexSyncError, Rejected
 from plexsync.queue.worker_queue import Job
 from plexsync.state import gates
 from plexsync.state.gates import Gate
@@ -25,13 +25,15 @@ FAILED_IN_A_ROW, TIMED_OUT_IN_A_ROW = 5, 2
 class _Span:
     """One kind within one batch.
 
-    ``succeeded_at``: the last success, None without one. ``failed``: what failed in a row. ``timed_out``: of these, how
+    ``succeeded_at``: the last success, None without one. ``failed``: what failed in a row, ``rejected``: of
+    these, what was for its content. ``timed_out``: of these, how
     many were not answered. ``failures``: requests that failed since the last success. ``trial``: the row that may try
     the paused kind, None until one does. ``paused``: True once the kind was paused in this batch.
     """
 
     succeeded_at: float | None = None
     failed: set[Hashable] = field(default_factory=set)
+    rejected: set[Hashable] = field(default_factory=set)
     timed_out: int = 0
     failures: int = 0
     trial: int | None = None
@@ -92,6 +94,7 @@ class Kinds:
         span, now = self._span(kind), self._clock()
         span.succeeded_at = now
         span.failed.clear()
+        span.rejected.clear()
         span.timed_out = span.failures = 0
         span.paused = False
         gate = self._meta.gates.get(kind, Gate())
@@ -104,6 +107,8 @@ class Kinds:
         first = not span.failed
         span.failed.add(unit)
         span.failures += 1
+        if isinstance(error, Rejected):
+            span.rejected.add(unit)
         if isinstance(error, PlexBusy) and error.timed_out:
             span.timed_out += 1
         return first
@@ -113,6 +118,10 @@ class Kinds:
         span = self._span(kind)
         many = len(span.failed) >= FAILED_IN_A_ROW or span.timed_out >= TIMED_OUT_IN_A_ROW
         return many and self.may_ask(kind)
+
+    def is_alone(self, kind: str) -> bool:
+        """Return whether no more than one item was rejected for its content."""
+        return len(self._span(kind).rejected) <= 1 and not self.is_paused(kind)
 
     def may_ask(self, kind: str) -> bool:
         """Return whether a second opinion may be asked for: not again and again while the kind is paused."""

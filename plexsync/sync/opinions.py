@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from plexsync.model.errors import (
     ItemGone,
+    KindPaused,
     PlexBusy,
     PlexSyncError,
     PlexUnavailable,
@@ -25,8 +26,8 @@ from plexsync.sync.work import Work
 
 #: What a single request may raise without saying anything of Plex as a whole.
 OF_ONE_REQUEST = (PlexBusy, Rejected, Refused, ItemGone, PlexUnavailable)
-#: Images of earlier scenes that are tried to find one that both servers still have.
-IMAGES_TRIED = 3
+#: Items that were written before and are tried, and images, to find one that both servers still have.
+ITEMS_TRIED, IMAGES_TRIED = 2, 3
 
 
 class Opinions:
@@ -44,9 +45,10 @@ class Opinions:
     def is_items_fault(self, kind: str, work: Work, error: PlexSyncError) -> bool:
         """Return whether requests of that kind pass for others, so that this one's failure is its own.
 
-        Raise ``SetupError`` if even an edit that changes nothing is refused as this one was.
+        A rejection speaks of the content, and is believed as long as it is the only one. Raise ``SetupError`` if even
+        an edit that changes nothing is refused as this one was.
         """
-        if self._kinds.is_witnessed(kind, work.job):
+        if self._kinds.is_witnessed(kind, work.job) or (isinstance(error, Rejected) and self._kinds.is_alone(kind)):
             return True
         return self._kinds.may_ask(kind) and self.ask(kind, work, error)
 
@@ -61,11 +63,9 @@ class Opinions:
         return passed
 
     def _takes_edits(self, work: Work, first: PlexSyncError) -> bool:
-        """Send an edit that changes nothing: of the same item, then of another that PlexSync wrote before."""
+        """Send an edit that changes nothing: of another item that PlexSync wrote before, then of the same."""
         refused: list[Refused] = []
-        for item in (work.target.item, self._other(work)):
-            if item is None:
-                continue
+        for item in (*self._others(work), work.target.item):
             try:
                 locked = "1" if "title" in item.locked else "0"
                 self._planner.client.put(item.section, item.rating_key, (("title.locked", locked),))
@@ -77,14 +77,12 @@ class Opinions:
             raise SetupError(str(refused[0]))
         return False
 
-    def _other(self, work: Work) -> Item | None:
+    def _others(self, work: Work) -> list[Item]:
         planner, key = self._planner, work.target.item.rating_key
-        record = next(iter(planner.state.others(planner.machine, key, 1)), None)
-        if record is None:
-            return None
+        keys = [record.rating_key for record in planner.state.others(planner.machine, key, ITEMS_TRIED)]
         with suppress(*OF_ONE_REQUEST):
-            return planner.client.items([record.rating_key]).get(record.rating_key)
-        return None
+            return list(planner.client.items(keys).values())
+        return []
 
     def _takes_images(self, work: Work) -> bool:
         """Upload an image once more that an item has already: Plex keeps images by content, so nothing changes."""
@@ -101,6 +99,13 @@ class Opinions:
                     planner.client.upload(record.rating_key, "posters", data, kind, seconds=IMPATIENT)
                     return True
         return False
+
+
+def asks_to_wait(error: PlexSyncError, job: Job) -> KindPaused | None:
+    """Return the error of a job that Plex asked to wait (429, 408) for the first time: no attempt, and no question."""
+    if isinstance(error, PlexBusy) and error.status in (408, 429) and job.tried_at is None:
+        return KindPaused(f"Scene {job.id} waits, as Plex asked for it. {error}", kind="", tried=True, cause=error)
+    return None
 
 
 def as_busy(error: PlexSyncError) -> PlexSyncError:

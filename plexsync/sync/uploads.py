@@ -8,6 +8,7 @@ from dataclasses import replace
 from plexsync.log import Log
 from plexsync.model.errors import (
     ItemGone,
+    KindPaused,
     PlexBusy,
     PlexSyncError,
     PlexUnavailable,
@@ -21,7 +22,7 @@ from plexsync.plex.images import image_digest
 from plexsync.queue.jobs import RETRY
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, refused
-from plexsync.sync.opinions import Opinions, as_busy
+from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import IMPATIENT
 from plexsync.sync.work import Cover, Work
@@ -113,8 +114,11 @@ class Uploads:
         """Note how the upload ended: done, refused, to be tried again, or waiting for Plex to take images at all."""
         refusals: dict[Element, PlexSyncError] = {}
         for element, error in cover.failures.items():
-            if getattr(error, "kind", None) == UPLOAD:
+            asked = None if self._kinds.is_witnessed(UPLOAD, work.job) else asks_to_wait(error, work.job)
+            if isinstance(error, KindPaused):
                 work.fail(error)
+            elif asked is not None:
+                work.fail(asked)
             elif not self._opinions.is_items_fault(UPLOAD, work, error):
                 held = self._kinds.held(UPLOAD, work.target.scene.id)
                 held.tried = True

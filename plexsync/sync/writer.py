@@ -26,7 +26,7 @@ from plexsync.queue.jobs import RETRY
 from plexsync.queue.worker_queue import Job
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, edit, refused
-from plexsync.sync.opinions import Opinions, as_busy
+from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import Reader, impatient
 from plexsync.sync.singles import Singles
@@ -81,7 +81,7 @@ class Writer:
             started.append(work)
             if not work.edit.empty:
                 self._send(work)
-        for work in started:
+        for work in sorted(started, key=lambda one: not isinstance(one.failure, Rejected)):
             if work.failure is not None:
                 self._judge_edit(work, work.failure)
         self._read_back([work for work in started if work.sent])
@@ -183,7 +183,10 @@ class Writer:
 
     def _judge_edit(self, work: Work, error: PlexSyncError) -> None:
         """Decide what a failed edit means: a part of it is refused, it is worth a retry, or Plex takes no edit."""
-        if isinstance(error, Rejected) and not self._kinds.is_paused(EDIT):
+        asked = None if self._kinds.is_witnessed(EDIT, work.job) else asks_to_wait(error, work.job)
+        if asked is not None:
+            work.fail(asked)
+        elif isinstance(error, Rejected) and not self._kinds.is_paused(EDIT):
             self._singles.send(work, error)
         elif not self._opinions.is_items_fault(EDIT, work, error):
             work.fail(self._singles.held(work))

@@ -206,7 +206,7 @@ class Batch:
         names = " and ".join(f'"{title}"' for title in titles)
         libraries = "libraries" if len(titles) > 1 else "library"
         sentence = f"Scene {job.id} waits: Plex cannot list the {libraries} {names}, where its file may be"
-        self._app.log.debug("held back scene", **named(self._scenes[job.id]), why=sentence)
+        self._app.log.debug("waiting for Plex to list its libraries", **named(self._scenes[job.id]), why=sentence)
         self.settled.append(retry.await_listing(job, f"{sentence}.", self._app.world.clock()))
 
     def _missing(self, planner: Planner, job: Job, match: Match) -> None:

@@ -21,7 +21,7 @@ def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> 
     settlement = retry.decide(error, job, now=now, rng=app.world.rng, delays=delays, max_retries=max_retries)
     who: dict[str, object] = named(scene) if scene is not None else {job.kind: job.id}
     if isinstance(error, KindPaused) or (isinstance(error, Rejected) and error.known):
-        app.log.debug(f"held back {job.kind}", **who, why=str(error))
+        app.log.debug(f"left {job.kind} as it is", **who, why=str(error))
         return settlement
     if settlement.to == "dead":
         app.log.warning(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))

@@ -48,9 +48,10 @@ def decide(
     message = str(error)
     if isinstance(error, KindPaused):
         due = now + min(HOLD, environment.horizon() - 1)  # a later time would be taken for a wrong clock's
-        return Settlement.snooze(
-            job, "retried", due, message, waiting=job.waiting, reason=error.kind, tried=error.tried
-        )
+        if error.cause is not None:
+            due = now + _delay(error.cause, job.attempts + 1, rng, delays)
+        reason = error.kind if error.cause is None else None
+        return Settlement.snooze(job, "retried", due, message, waiting=job.waiting, reason=reason, tried=error.tried)
     if isinstance(error, NotInPlex):
         return _missing(message, job, now, rng, delays)
     if isinstance(error, LowConfidence):
