@@ -114,7 +114,7 @@ class State:
 
     def others(self, machine: str, rating_key: int, limit: int, *, covered: bool = False) -> list[Record]:
         """Return up to ``limit`` records of other written items; ``covered``: only of those with an uploaded poster."""
-        poster = " AND cover LIKE '%posters=_%'" if covered else " AND desired > '{}'"
+        poster = " AND cover LIKE '%posters=_%'" if covered else " AND desired <> '{}'"
         rows = self.conn.execute(
             "SELECT rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp FROM written"
             f" WHERE machine = ? AND rating_key <> ? AND scene_id > 0{poster} LIMIT ?",
