@@ -118,6 +118,8 @@ class Worker:
                 return Next.IDLE
             self._pauses.probe()
         if self._trials.make_due(now):
+            if not app.saved_digest:
+                app.load_settings()
             self._refresh()
             self._trials.drop_stale(now)
         interval = environment.seconds("PLEXSYNC_CATCHUP")
