@@ -187,6 +187,12 @@ def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
     return now if row[1] > far else float(row[0])
 
 
+def has_edit_due(conn: sqlite3.Connection, now: float) -> bool:
+    """Return whether an edit by hand is due."""
+    sql = "SELECT 1 FROM ack_queue_default WHERE status = 1 AND priority = 0 AND due <= ? LIMIT 1"
+    return conn.execute(sql, (now,)).fetchone() is not None
+
+
 def wake_trial(conn: sqlite3.Connection, reason: str, now: float, last: int) -> bool:
     """Make one of the rows due that are held back for ``reason``; return whether there is one.
 

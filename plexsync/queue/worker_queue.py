@@ -246,6 +246,10 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         jobs.wake_held(self.conn, "dry_run", self.clock(), self._sleep)
         dead_letters.retry_all(self.conn, self.clock(), keep=("retries_exhausted",), sleep=self._sleep)
 
+    def has_edit_due(self) -> bool:
+        """Return whether an edit by hand is due: a batch of bulk work then makes way for it."""
+        return jobs.has_edit_due(self.conn, self.clock())
+
     def wake_held(self, reason: str) -> None:
         """Make the rows due that are held back for ``reason``."""
         jobs.wake_held(self.conn, reason, self.clock(), self._sleep)

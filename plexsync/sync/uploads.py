@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from plexsync.log import Log
@@ -20,6 +20,7 @@ from plexsync.model.fields import field_names, skip_switches
 from plexsync.plex.client import Element
 from plexsync.plex.images import image_digest
 from plexsync.queue.jobs import RETRY
+from plexsync.queue.worker_queue import Job
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, refused
 from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
@@ -32,13 +33,14 @@ PATIENCE = 2
 
 
 class Uploads:
-    """Uploads the covers of one batch."""
+    """Uploads the covers of one batch. ``makes_way``: see ``Writer``."""
 
-    def __init__(self, planner: Planner, log: Log, opinions: Opinions) -> None:
+    def __init__(self, planner: Planner, log: Log, opinions: Opinions, makes_way: Callable[[Job, int], bool]) -> None:
         self._planner = planner
         self._log = log
         self._kinds = planner.kinds
         self._opinions = opinions
+        self._makes_way = makes_way
         self._timed_out = False
 
     def send(self, works: Sequence[Work]) -> None:
@@ -48,7 +50,9 @@ class Uploads:
             cover = work.cover
             if cover is None or isinstance(work.error, ItemGone):
                 continue
-            if self._kinds.is_paused(EDIT) or not self._kinds.admits(UPLOAD, work.job):
+            if self._makes_way(work.job, len(tried)):
+                work.postponed = True
+            elif self._kinds.is_paused(EDIT) or not self._kinds.admits(UPLOAD, work.job):
                 kind = EDIT if self._kinds.is_paused(EDIT) else UPLOAD
                 work.fail(self._kinds.held(kind, work.target.scene.id))
             else:
@@ -58,7 +62,7 @@ class Uploads:
         for work, cover in tried:
             self._judge(work, cover)
         for work in works:
-            if work.cover is not None:
+            if work.cover is not None and not work.postponed:
                 self._match_locks(work, work.cover)
 
     def _upload(self, work: Work, cover: Cover) -> None:

@@ -40,7 +40,7 @@ class Work:
     Plex may have rejected fields of it (``rejected``). ``locked``: the locks that went with it. ``failure``: why the
     edit as a whole failed, until it is judged. ``known_refused``: fields and images that were not sent, because Plex
     refused the same before. ``uploaded``: an image was sent. ``held_back``: something
-    differs, but ``dryRun`` is on. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
+    differs, but ``dryRun`` is on. ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
     """
 
     job: Job
@@ -52,6 +52,7 @@ class Work:
     whole: bool = False
     uploaded: bool = False
     held_back: bool = False
+    postponed: bool = False
     ended: bool = False
     error: PlexSyncError | None = None
     rejected: tuple[str, ...] = ()

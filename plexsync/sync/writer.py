@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from plexsync.core.enqueue import BY_HAND
 from plexsync.log import Log, Private
 from plexsync.model.errors import (
     ItemGone,
@@ -30,7 +31,7 @@ from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import Reader, impatient
 from plexsync.sync.singles import Singles
-from plexsync.sync.throttle import Throttle
+from plexsync.sync.throttle import LEAST, Throttle
 from plexsync.sync.uploads import Uploads, no_cover
 from plexsync.sync.work import Cover, Work, named
 
@@ -52,13 +53,24 @@ class DryWriter:
 
 
 class Writer:
-    """Writes one batch. ``is_wanted`` is asked before each edit, so Stop takes effect within a batch too."""
+    """Writes one batch. ``is_wanted`` is asked before each edit, so Stop takes effect within a batch too.
 
-    def __init__(self, planner: Planner, log: Log, throttle: Throttle, is_wanted: Callable[[Job], bool]) -> None:
+    ``is_edit_due``: an edit by hand waits for the batch to end.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        log: Log,
+        throttle: Throttle,
+        is_wanted: Callable[[Job], bool],
+        is_edit_due: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._planner = planner
         self._log = log
         self._throttle = throttle
         self._is_wanted = is_wanted
+        self._is_edit_due = is_edit_due
         self._cover_bytes = 0
         self._kinds = planner.kinds
         self._opinions = Opinions(planner)
@@ -69,13 +81,18 @@ class Writer:
 
         Raise ``PlexUnavailable`` or ``SetupError``.
         """
+        prepared: list[Work] = []
         for work in works:
-            self._prepare(work)
-            refused.recall(work)
-            self._spare_images(work)
-        self._intend([work for work in works if work.cover or not work.edit.empty])
+            if not self.makes_way(work.job, len(prepared)):
+                self._prepare(work)
+                refused.recall(work)
+                self._spare_images(work)
+                prepared.append(work)
+        self._intend([work for work in prepared if work.cover or not work.edit.empty])
         started: list[Work] = []
-        for work in works:
+        for work in prepared:
+            if self.makes_way(work.job, len(started)):
+                continue
             if not (self._throttle.lets_through(work.job) and self._is_wanted(work.job)):
                 continue
             started.append(work)
@@ -86,14 +103,21 @@ class Writer:
                 self._judge_edit(work, work.failure)
         self._read_back([work for work in started if work.sent])
         try:
-            Uploads(self._planner, self._log, self._opinions).send(started)
+            Uploads(self._planner, self._log, self._opinions, self.makes_way).send(started)
         finally:
             self._store(started)
         for work in started:
             rejection = refused.known(work) if work.error is None else None
             if rejection is not None:
                 work.fail(rejection)
-            work.ended = True
+            work.ended = not work.postponed
+
+    def makes_way(self, job: Job, done: int) -> bool:
+        """Return whether a job is left for the next batch, because an edit by hand is due. The first ones never are.
+
+        ``done``: how many jobs of this batch came so far.
+        """
+        return job.priority != BY_HAND and done >= LEAST and self._is_edit_due()
 
     def _spare_images(self, work: Work) -> None:
         """Leave out what Plex refused before; while Plex takes no image, lock none before it arrived."""

@@ -161,7 +161,7 @@ class Batch:
         writer = (
             DryWriter()
             if self._settings.dry_run
-            else Writer(planner, self._app.log, self._throttle, is_wanted=self._queue.is_wanted)
+            else Writer(planner, self._app.log, self._throttle, self._queue.is_wanted, self._queue.has_edit_due)
         )
         writer.write([work for works in planned for work in works])
         for works in planned:
