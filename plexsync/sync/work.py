@@ -39,8 +39,9 @@ class Work:
     fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
     Plex may have rejected fields of it (``rejected``). ``locked``: the locks that went with it. ``failure``: why the
     edit as a whole failed, until it is judged. ``known_refused``: fields and images that were not sent, because Plex
-    refused the same before. ``uploaded``: an image was sent. ``held_back``: something
-    differs, but ``dryRun`` is on. ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
+    refused the same before. ``uploaded``: an image was sent. ``held_back``: something differs, but ``dryRun`` is on.
+    ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``: why it
+    failed, or None.
     """
 
     job: Job
