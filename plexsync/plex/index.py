@@ -116,13 +116,18 @@ class _Changes:
 
 
 class Library:
-    """The index of one Plex server. ``conn``: in autocommit mode; a transaction lasts for one page."""
+    """The index of one Plex server. ``conn``: in autocommit mode; a transaction lasts for one page.
+
+    ``unlisted``: key -> title of the sections that cannot be listed at present. ``strict``: raise the error of such a
+    section instead of pausing it alone, for the tasks that tell a person; only the worker stores pauses.
+    """
 
     def __init__(
         self, conn: sqlite3.Connection, client: Plex, machine: str, clock: Callable[[], float] = time.time
     ) -> None:
         self.complete = False
         self.unlisted: dict[int, str] = {}
+        self.strict = False
         self._meta = Meta(conn)
         self._conn = conn
         self._client = client
@@ -161,7 +166,8 @@ class Library:
         with self._unindexed() if first else nullcontext():
             for row in known:
                 self._update_gated(row, ask, changes)
-        self._forget_gates({section.key for section in sections})
+        if not self.strict:
+            self._forget_gates({section.key for section in sections})
         self.complete = bool(known) and all(row.complete for row in known) and not self.unlisted
         return Refresh(self.complete, frozenset(changes.gained), sections, changes.filled, tuple(changes.warnings))
 
@@ -243,6 +249,9 @@ class Library:
 
     def _update_gated(self, row: _SectionRow, ask: bool, changes: _Changes) -> None:
         """Bring one section up to date unless it is paused; if it cannot be listed, pause it alone."""
+        if self.strict:
+            self._update(row, ask, changes)
+            return
         kind, now = f"{LIST}{row.section.key}", self._clock()
         gate, cap = self._meta.gates.get(kind, Gate()), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         if gate.is_paused and not gate.is_trial_due(now, cap):

@@ -52,6 +52,13 @@ class Opinions:
             return True
         return self._kinds.may_ask(kind) and self.ask(kind, work, error)
 
+    def is_gone(self, work: Work) -> bool:
+        """Return whether a second look confirms that Plex no longer has the item."""
+        key = work.target.item.rating_key
+        with suppress(*OF_ONE_REQUEST):
+            return key not in self._planner.client.items([key])
+        return False
+
     def ask(self, kind: str, work: Work, error: PlexSyncError) -> bool:
         """Ask for a second opinion, and note what it says of the kind."""
         with impatient(self._planner.client.session):

@@ -79,18 +79,23 @@ class Uploads:
             try:
                 self._upload_to(work, element, data, cover)
             except ItemGone as error:
-                work.fail(error)
-                return
+                if self._opinions.is_gone(work):
+                    work.fail(error)
+                    return
+                self._failed(work, cover, element, PlexBusy("Plex answered 404, though it has the item.", status=404))
             except (PlexBusy, Rejected, Refused, PlexUnavailable) as error:
-                cover.failures[element] = as_busy(error)
-                self._timed_out |= isinstance(error, PlexBusy) and error.timed_out
-                self._opinions.probe_if_first(UPLOAD, work.job, error)
-                if self._kinds.is_in_doubt(UPLOAD):
-                    self._opinions.ask(UPLOAD, work, error)
-                continue
-            self._kinds.succeeded(UPLOAD)
-            cover.arrived.add(element)
-            self._note(work, {element: cover.sha1})
+                self._failed(work, cover, element, error)
+            else:
+                self._kinds.succeeded(UPLOAD)
+                cover.arrived.add(element)
+                self._note(work, {element: cover.sha1})
+
+    def _failed(self, work: Work, cover: Cover, element: Element, error: PlexSyncError) -> None:
+        cover.failures[element] = as_busy(error)
+        self._timed_out |= isinstance(error, PlexBusy) and error.timed_out
+        self._opinions.probe_if_first(UPLOAD, work.job, error)
+        if self._kinds.is_in_doubt(UPLOAD):
+            self._opinions.ask(UPLOAD, work, error)
 
     def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
         client, key = self._planner.client, work.target.item.rating_key

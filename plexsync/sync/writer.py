@@ -98,9 +98,7 @@ class Writer:
             started.append(work)
             if not work.edit.empty:
                 self._send(work)
-        for work in sorted(started, key=lambda one: not isinstance(one.failure, Rejected)):
-            if work.failure is not None:
-                self._judge_edit(work, work.failure)
+        started = self._judged_edits(started)
         self._read_back([work for work in started if work.sent])
         try:
             Uploads(self._planner, self._log, self._opinions, self.makes_way).send(started)
@@ -111,6 +109,17 @@ class Writer:
             if rejection is not None:
                 work.fail(rejection)
             work.ended = not work.postponed
+
+    def _judged_edits(self, started: Sequence[Work]) -> list[Work]:
+        """Judge the edits that failed, rejections first; return the works but for those that made way for an edit."""
+        judged = 0
+        for work in sorted(started, key=lambda one: not isinstance(one.failure, Rejected)):
+            if work.failure is not None:
+                work.postponed = self.makes_way(work.job, judged)
+                if not work.postponed:
+                    self._judge_edit(work, work.failure)
+                    judged += 1
+        return [work for work in started if not work.postponed]
 
     def makes_way(self, job: Job, done: int) -> bool:
         """Return whether a job is left for the next batch, because an edit by hand is due. The first ones never are.

@@ -226,11 +226,13 @@ class Batch:
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
         """Read all items in full and return the works of each job; a job of which an item moved is retried."""
         keys = {candidate.rating_key: job for job, candidates in chosen for candidate in candidates}
-        reading = Reader(planner).read(keys) if keys else Reading()
+        reading = Reader(planner, self._queue.has_edit_due).read(keys) if keys else Reading()
         items = reading.items
         records = self._app.state.records(planner.machine, items)
         planned: list[list[Work]] = []
         for job, candidates in chosen:
+            if any(candidate.rating_key in reading.left for candidate in candidates):
+                continue
             unread = [candidate.rating_key for candidate in candidates if candidate.rating_key in reading.failed]
             if unread:
                 self._fail(job, reading.failed[unread[0]])
