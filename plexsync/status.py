@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -17,8 +17,11 @@ from plexsync import __version__
 from plexsync.core import db, environment, locks, wake
 from plexsync.queue import dead_letters, jobs
 from plexsync.queue.meta import QueueMeta
+from plexsync.state import gates
+from plexsync.state.gates import Gate
 from plexsync.state.ledger import State
 from plexsync.state.meta import Meta
+from plexsync.state.pause import PLEX, Pause
 
 _EMPTY = {"pending": 0, "waiting": 0, "in_progress": 0, "dead": 0, "oldest": 0}
 
@@ -28,6 +31,7 @@ def status(folder: str, now: float) -> dict[str, Any]:
     queue, dead, catchup = _queue(folder)
     with closing(Meta.open(folder)) as meta:
         breaker, pause, stats = meta.breaker, meta.pause, meta.stats
+        paused = {kind: gate for kind, gate in meta.gates.items() if gate.is_paused}
     pid, lacking = _worker(folder)
     oldest = max(0, int(now - queue["oldest"])) if queue["oldest"] else 0
     return {
@@ -46,7 +50,11 @@ def status(folder: str, now: float) -> dict[str, Any]:
         "worker": {"running": pid is not None, "pid": pid},
         "totals": stats.totals,
         "requests": stats.requests,
-        "problem": lacking or (pause.problem if pause is not None else "") or None,
+        "problem": lacking or _problem(pause, paused),
+        "paused_kinds": [
+            {"kind": kind, "why": gate.why, "since": moment(gate.paused_at), "retry_at": moment(gate.retry_at)}
+            for kind, gate in sorted(paused.items())
+        ],
         "last_catchup": moment(catchup or None),
     }
 
@@ -60,6 +68,13 @@ def _worker(folder: str) -> tuple[int | None, str]:
         if not lacking:
             raise
         return None, f"PlexSync is paused: {lacking}"
+
+
+def _problem(pause: Pause | None, paused: Mapping[str, Gate]) -> str | None:
+    """Return the most important sentence: about all of syncing, then about one kind of request."""
+    if pause is not None and (pause.problem or pause.kind == PLEX):
+        return pause.problem or None
+    return gates.problem(paused) or None
 
 
 def _queue(folder: str) -> tuple[dict[str, float], dict[str, int], float]:

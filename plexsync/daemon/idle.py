@@ -32,7 +32,8 @@ class Observed(NamedTuple):
 
     ``files``: see ``PluginFiles.state``. ``newer``: a later PlexSync made the queue. ``wake_requested``: a task or the
     page wants the worker now. ``edited``: an edit came since the pause began. ``due``: when the next pending row is
-    due, None without one. ``idle_until``: when the process ends if the queue stays empty.
+    due, None without one. ``idle_until``: when the process ends if the queue stays empty. ``trial_at``: when the next
+    request of a paused kind is tried.
     """
 
     files: str = "same"
@@ -43,6 +44,7 @@ class Observed(NamedTuple):
     due: float | None = None
     catchup_at: float = float("inf")
     idle_until: float = float("inf")
+    trial_at: float = float("inf")
 
 
 def decide(observed: Observed, now: float) -> tuple[Next, float]:
@@ -58,13 +60,14 @@ def decide(observed: Observed, now: float) -> tuple[Next, float]:
     if pause is not None and pause.is_ended_by_edits and observed.edited and not is_dry:
         return Next.WORK, now
     is_free = pause is None or is_dry
-    if is_free and (now >= observed.catchup_at or (observed.due is not None and observed.due <= now)):
+    wakes = [observed.catchup_at, observed.trial_at, *([] if observed.due is None else [observed.due])]
+    if is_free and now >= min(wakes):
         return Next.WORK, now
     if observed.due is None and now >= observed.idle_until:
         return Next.STOP, now
     if pause is not None and is_probe_due(pause, now):
         return Next.PROBE, now
-    times = [observed.idle_until if observed.due is None else observed.due, observed.catchup_at] if is_free else []
+    times = [*wakes, *([observed.idle_until] if observed.due is None else [])] if is_free else []
     if pause is not None:
         times += [pause.until, pause.settings_check_at] if pause.settings_check_at else [pause.until]
     return Next.IDLE, min(times)
@@ -151,6 +154,9 @@ class Idle:
             due=self._due,
             catchup_at=self._catchup + max(environment.seconds("PLEXSYNC_CATCHUP"), TICK),
             idle_until=self._empty + environment.seconds("PLEXSYNC_IDLE_EXIT"),
+            trial_at=min(
+                (gate.retry_at for gate in self._state.gates.values() if gate.is_paused), default=float("inf")
+            ),
         )
 
     def _read(self, now: float) -> None:

@@ -26,21 +26,43 @@ class PlexUnavailable(PlexSyncError):
 class PlexBusy(PlexSyncError):
     """One request failed, perhaps temporarily: 500, 502-504, 429, 408, reset, read timeout, cut or unreadable body.
 
-    ``retry_after``: the seconds that Plex asked to wait, or None.
+    ``retry_after``: the seconds that Plex asked to wait, or None. ``timed_out``: no answer came in time.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None, timed_out: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+        self.timed_out = timed_out
 
 
 class Rejected(PlexSyncError):
-    """Plex rejected the content of an edit: 400, 413, 414, 422."""
+    """Plex rejected the content of an edit or image: 400, 413, 414, 422, or another status again and again.
 
-    def __init__(self, message: str, *, status: int) -> None:
+    ``by_plex``: the reply was Plex's own, not that of a proxy. ``known``: it was rejected before, and not sent again.
+    """
+
+    def __init__(self, message: str, *, status: int, by_plex: bool = True, known: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.by_plex = by_plex
+        self.known = known
+
+
+class KindPaused(PlexSyncError):
+    """Plex takes no request of this ``kind`` at present (``read``, ``edit``, ``upload``): no fault of the job's.
+
+    ``tried``: the job's own request failed; otherwise it was not sent. ``cause``: Plex only asked to wait, and the kind
+    is not paused.
+    """
+
+    def __init__(self, message: str, *, kind: str, tried: bool = False, cause: PlexBusy | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.tried = tried
+        self.cause = cause
 
 
 class ItemGone(PlexSyncError):
@@ -65,6 +87,17 @@ class LowConfidence(PlexSyncError):
 
 class SetupError(PlexSyncError):
     """The user has to correct a setting or install something; until then everything is paused."""
+
+
+class Refused(SetupError):
+    """One request was refused (401, 403, 498) or redirected, or its library is gone (404).
+
+    An error of the setup only if a probe, or another request of that kind, is refused as well.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class StashUnavailable(PlexSyncError):

@@ -177,10 +177,15 @@ class PlexClient:
         url = url_for_edit(section, rating_key, params)
         self._write(url, "edit", self.session.put)
 
-    def upload(self, rating_key: int, element: Element, data: bytes, content_type: str) -> None:
-        """Upload and select an image. Where no answer comes, check whether Plex has the image before raising."""
+    def upload(
+        self, rating_key: int, element: Element, data: bytes, content_type: str, *, seconds: float | None = None
+    ) -> None:
+        """Upload and select an image. Where no answer comes, check whether Plex has the image before raising.
+
+        ``seconds``: read timeout, by default ``IMAGE_READ_TIMEOUT``.
+        """
         path = f"/library/metadata/{_positive(rating_key)}/{element}"
-        timeout = (self.session.connect_timeout, max(IMAGE_READ_TIMEOUT, self.session.read_timeout))
+        timeout = (self.session.connect_timeout, seconds or max(IMAGE_READ_TIMEOUT, self.session.read_timeout))
         try:
             self._write(
                 path, "image", self.session.post, data=data, headers={"Content-Type": content_type}, timeout=timeout

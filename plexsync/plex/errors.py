@@ -26,6 +26,7 @@ from plexsync.model.errors import (
     PlexBusy,
     PlexSyncError,
     PlexUnavailable,
+    Refused,
     Rejected,
     SetupError,
 )
@@ -99,11 +100,12 @@ def _by_status(
     status: int, headers: Mapping[str, str], context: Context, body: str, now: Callable[[], float]
 ) -> PlexSyncError:
     if status in REFUSED_TOKEN:
-        return SetupError(_token_sentence(status))
+        return Refused(_token_sentence(status), status=status)
     if 300 <= status < 400:
-        return SetupError(
+        return Refused(
             f"The Plex server answered with a redirect ({status}), and PlexSync does not follow redirects."
-            ' Set "Plex address" to the address that it leads to.'
+            ' Set "Plex address" to the address that it leads to.',
+            status=status,
         )
     if status == 503 and "maintenance" in body.lower():
         return PlexUnavailable("Plex is starting or in maintenance (503).")
@@ -114,7 +116,7 @@ def _by_status(
     if status == 404:
         return _not_found(context)
     if context in ("edit", "image"):
-        return Rejected(f"Plex rejected the request ({status}).", status=status)
+        return Rejected(f"Plex rejected the request ({status}).", status=status, by_plex=is_from_plex(headers))
     # A read carries no data of a scene, so it must not become a scene's dead letter.
     return PlexBusy(f"Plex rejected a read request ({status}).", status=status)
 
@@ -131,8 +133,13 @@ def _not_found(context: Context) -> PlexSyncError:
     if context in ("item", "edit", "image"):
         return ItemGone("Plex no longer has this item (404).")
     if context == "section":
-        return SetupError('Plex no longer has this library (404). Check "Plex libraries".')
+        return Refused('Plex no longer has this library (404). Check "Plex libraries".', status=404)
     return SetupError('The server at "Plex address" is not Plex (404). Check the host, port and path of the address.')
+
+
+def is_from_plex(headers: Mapping[str, str]) -> bool:
+    """Return whether a reply is Plex's own: a proxy's lacks the header that marks each of Plex's replies."""
+    return any(name.lower() == "x-plex-protocol" for name in headers)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
@@ -193,7 +200,7 @@ def _by_network(exc: BaseException) -> PlexSyncError | None:
     if any(_is_unreachable(link) for link in links):
         return PlexUnavailable('Nothing answers at "Plex address". Check that Plex is running there.')
     if isinstance(exc, requests.exceptions.Timeout | TimeoutError | urllib3_errors.TimeoutError):
-        return PlexBusy("Plex took too long to answer.")
+        return PlexBusy("Plex took too long to answer.", timed_out=True)
     if network or isinstance(exc, ConnectionError):
         return PlexBusy("The connection to Plex broke.")
     return LocalError("A file or device of this machine failed.")

@@ -15,13 +15,16 @@ from typing import Any, Protocol, TypeVar
 
 from plexsync.core import environment
 from plexsync.core.db import portions, transaction
-from plexsync.model.errors import PlexBusy
+from plexsync.model.errors import PlexBusy, PlexSyncError, PlexUnavailable, Refused
 from plexsync.model.item import IndexPart, Item, Section
 from plexsync.model.paths import name_key
 from plexsync.plex.client import Identity
 from plexsync.plex.listing import Listing, Page, Streams
 from plexsync.plex.sections import choose
 from plexsync.plex.session import PlexSession
+from plexsync.state import gates
+from plexsync.state.gates import LIST, Gate
+from plexsync.state.meta import Meta
 
 #: Seconds between two full listings (sweeps): a delta never shows deletions.
 SWEEP = 86_400
@@ -154,7 +157,11 @@ class Watch(Protocol):
 
 
 class Library:
-    """The index of one Plex server. ``conn``: in autocommit mode; a transaction lasts for one page."""
+    """The index of one Plex server. ``conn``: in autocommit mode; a transaction lasts for one page.
+
+    ``unlisted``: key -> title of the sections that cannot be listed at present. ``strict``: raise the error of such a
+    section instead of pausing it alone, for the tasks that tell a person; only the worker stores pauses.
+    """
 
     def __init__(
         self,
@@ -165,6 +172,9 @@ class Library:
         watch: Watch | None = None,
     ) -> None:
         self.complete = False
+        self.unlisted: dict[int, str] = {}
+        self.strict = False
+        self._meta = Meta(conn)
         self._conn = conn
         self._client = client
         self._machine = machine
@@ -185,8 +195,9 @@ class Library:
         """Bring the index of the chosen libraries (none: all of the type Movies) up to date.
 
         One request if nothing changed. ``missing``: a file was not found, so read new rows even if no section's clock
-        changed. No section is listed twice within ``PAUSE`` seconds. Raise ``SetupError`` for an unknown library,
-        ``PlexBusy`` if Plex names no library any more, and the errors of the client.
+        changed. No section is listed twice within ``PAUSE`` seconds. A section that cannot be listed is paused alone
+        (``unlisted``), and its older rows stay. Raise ``SetupError`` for an unknown library, ``PlexBusy`` if Plex names
+        no library any more, and the errors of the client.
         """
         named = self._client.sections()
         self._drop_unnamed(named)
@@ -199,8 +210,10 @@ class Library:
         first = not filled and any(not row.complete for row in known)
         with self._unindexed() if first else nullcontext():
             for row in known:
-                self._update(row, missing, changes)
-        self.complete = bool(known) and all(row.complete for row in known)
+                self._update_gated(row, missing, changes)
+        if not self.strict:
+            self._forget_gates({section.key for section in sections})
+        self.complete = bool(known) and all(row.complete for row in known) and not self.unlisted
         gained, warnings = frozenset(changes.gained), tuple(changes.warnings)
         return Refresh(self.complete, gained, sections, changes.filled, warnings, changes.swept)
 
@@ -235,6 +248,15 @@ class Library:
             f"WHERE {self._where()} AND NOT p.trashed AND NOT p.optimised",
             self._scope(),
         )
+
+    def other_item(self, without: Collection[int]) -> int | None:
+        """Return the rating key of an item that is not among these, None if there is none."""
+        keys = self._conn.execute(
+            f"SELECT p.rating_key FROM part p JOIN section s ON s.id = p.section WHERE {self._where()}"
+            " AND p.trashed = 0 LIMIT ?",
+            (*self._scope(), len(without) * 8 + 1),
+        )
+        return next((key for (key,) in keys if key not in without), None)
 
     def counts(self) -> dict[str, int]:
         """Return the number of items with a file, by library title."""
@@ -314,6 +336,46 @@ class Library:
         )
         if self._watch is not None:
             self._watch.changed(rating_keys)
+
+    def _update_gated(self, row: _SectionRow, missing: bool, changes: _Changes) -> None:
+        """Bring one section up to date unless it is paused; if it cannot be listed, pause it alone."""
+        if self.strict:
+            self._update(row, missing, changes)
+            return
+        kind, now = f"{LIST}{row.section.key}", self._clock()
+        gate, cap = self._meta.gates.get(kind, Gate()), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
+        if gate.is_paused and not gate.is_trial_due(now, cap):
+            self.unlisted[row.section.key] = row.section.title
+            return
+        try:
+            self._update(row, missing or gate.is_paused, changes)
+        except PlexUnavailable:
+            raise
+        except (PlexBusy, Refused) as error:
+            self.unlisted[row.section.key] = row.section.title
+            self._store_gate(kind, self._paused(gate, row.section.title, error))
+            return
+        self.unlisted.pop(row.section.key, None)
+        if gate.is_paused:
+            self._store_gate(kind, gates.succeeded(gate, now))
+
+    def _paused(self, gate: Gate, title: str, error: PlexSyncError) -> Gate:
+        reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
+        status, now = getattr(error, "status", None), self._clock()
+        why = str(status) if status and status != 200 else "no usable answer"
+        paused = gates.paused(gate._replace(title=title), now, reset, cap, failures=1, why=why)
+        return paused._replace(retry_at=max(paused.retry_at, now + pause()))  # the trial may not come sooner
+
+    def _store_gate(self, kind: str, gate: Gate) -> None:
+        self._meta.gates = {**self._meta.gates, kind: gate}
+
+    def _forget_gates(self, keys: set[int]) -> None:
+        """Drop what is known of sections that are not chosen any more."""
+        kept = {f"{LIST}{key}" for key in keys}
+        self._meta.gates = {
+            kind: gate for kind, gate in self._meta.gates.items() if kind in kept or not kind.startswith(LIST)
+        }
+        self.unlisted = {key: title for key, title in self.unlisted.items() if key in keys}
 
     def _update(self, row: _SectionRow, missing: bool, changes: _Changes) -> None:
         now = self._clock()

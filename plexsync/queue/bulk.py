@@ -23,7 +23,7 @@ ON CONFLICT (key) DO UPDATE SET
   generation = generation + 1, task = excluded.task, last_seen = excluded.last_seen,
   due = CASE WHEN status = 2 THEN due WHEN status < 5 THEN min(due, excluded.due) ELSE excluded.due END,
   first_seen = CASE WHEN status < 5 THEN first_seen ELSE excluded.first_seen END,
-  priority = CASE WHEN status < 5 THEN priority ELSE excluded.priority END,
+  priority = CASE WHEN status < 5 THEN min(priority, excluded.priority) ELSE excluded.priority END,
   bulk = CASE WHEN status < 5 THEN bulk ELSE 0 END,
   attempts = 0, rescues = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL, counted = NULL,
   status = CASE WHEN status = 2 THEN 2 ELSE 1 END

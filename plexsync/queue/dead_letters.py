@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 REASONS = ("low_confidence", "not_in_plex", "rejected", "retries_exhausted", "invalid")
 
+#: Reason of a dead letter that was put back, until it is tried: what Plex refused is then sent once more.
+RETRIED = "retry"
+
 # A clean slate, and never bulk: Stop must not drop a dead letter that was retried.
 _REVIVE = (
     "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, rescues = 0, waiting = NULL, bulk = 0,"
-    " priority = 1, task = :task, reason = NULL, message = NULL, candidates = NULL, first_seen = :now,"
+    " priority = 1, task = :task, reason = 'retry', message = NULL, candidates = NULL, first_seen = :now,"
     " generation = generation + 1"
     " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
 )

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 #: Priority of the scenes of a changed performer, studio or tag: after edits by hand (``BY_HAND``), before bulk (2).
 FAN_OUT = 1
 
+#: Priority of what was tried and failed: after everything that was not tried since.
+RETRY = 3
+
+#: Jobs of that priority in one batch: each may take long, and edits wait for the batch.
+RETRIES_AT_ONCE = 20
+
+#: Seconds after which one of them is due beside untried work that fills the batch, and how many are then taken.
+OVERDUE, OVERDUE_AT_ONCE = 60.0, 2
+
 #: A job rescued this often is leased alone, and this often dead-lettered: it may be what crashes the worker.
 ALONE_AFTER, DEAD_AFTER = 2, 5
 
@@ -66,7 +75,7 @@ def add_missing(
     return in_chunks(conn, (_ADD,), values, sleep)[0]
 
 
-_COLUMNS = "_id, key, generation, priority, attempts, rescues, waiting, bulk, task, first_seen, reason"
+_COLUMNS = "_id, key, generation, priority, attempts, rescues, waiting, bulk, task, first_seen, reason, last_seen"
 
 # Each half is one range of the index job_due: a single OR would read all rows that are not due yet.
 _DUE = f"""
@@ -76,17 +85,23 @@ LEASE = (
     f"SELECT * FROM ({_DUE.format(when='due <= :now')}) UNION ALL SELECT * FROM ({_DUE.format(when='due > :far')})"
     " ORDER BY priority, due LIMIT :limit"
 )
+LEASE_RETRIES = LEASE.replace("IN (0, 1, 2)", f"= {RETRY}")
 
 
 def lease(conn: sqlite3.Connection, now: float, far: float, limit: int) -> list[tuple[object, ...]]:
     """Lease up to ``limit`` due jobs, by priority and then by due time; return rows of ``_COLUMNS`` and ``due``.
 
+    What was tried and failed comes last, up to ``RETRIES_AT_ONCE`` jobs; if untried ones fill the batch, only what has
+    been due for ``OVERDUE`` seconds, a few at a time.
     ``far`` (not before ``now``): a due time beyond it was set by a wrong clock and counts as due. A job that was
     rescued ``ALONE_AFTER`` times is leased alone, after the others: if it crashes the worker, they are done.
     """
     adopt(conn, now)
     with transaction(conn):
         rows = conn.execute(LEASE, {"now": now, "far": far, "limit": limit}).fetchall()
+        left = min(limit - len(rows), RETRIES_AT_ONCE)
+        retried = {"now": now if left else now - OVERDUE, "far": far, "limit": left or OVERDUE_AT_ONCE}
+        rows += conn.execute(LEASE_RETRIES, retried).fetchall()
         alone = [row for row in rows if row[5] >= ALONE_AFTER]
         if alone:
             others = [row for row in rows if row[5] < ALONE_AFTER]
@@ -102,6 +117,7 @@ _STILL = "WHERE _id = :id AND status = 2 AND generation = :generation"
 _SETTLE = {
     "done": f"DELETE FROM ack_queue_default {_STILL}",
     "later": "UPDATE ack_queue_default SET status = 1, leased = NULL, due = :due, attempts = :attempts,"
+    " priority = max(priority, :priority),"
     " waiting = :waiting, rescues = 0, reason = :reason, message = :message, candidates = :candidates,"
     f" last_seen = :now, counted = CASE WHEN task IS NULL THEN NULL ELSE :outcome END {_STILL}",
     "dead": "UPDATE ack_queue_default SET status = 9, leased = NULL, attempts = :attempts, waiting = NULL,"
@@ -171,6 +187,27 @@ def next_due(conn: sqlite3.Connection, now: float, far: float) -> float | None:
     return now if row[1] > far else float(row[0])
 
 
+def has_edit_due(conn: sqlite3.Connection, now: float) -> bool:
+    """Return whether an edit by hand is due."""
+    sql = "SELECT 1 FROM ack_queue_default WHERE status = 1 AND priority = 0 AND due <= ? LIMIT 1"
+    return conn.execute(sql, (now,)).fetchone() is not None
+
+
+def wake_trial(conn: sqlite3.Connection, reason: str, now: float, last: int) -> bool:
+    """Make one of the rows due that are held back for ``reason``; return whether there is one.
+
+    The one that was not tried for longest; not the row ``last`` unless it is the only one.
+    """
+    row = conn.execute(
+        "SELECT _id FROM ack_queue_default WHERE status = 1 AND reason = ?"
+        " ORDER BY _id = ?, priority, last_seen LIMIT 1",
+        (reason, last),
+    ).fetchone()
+    if row is not None:
+        conn.execute("UPDATE ack_queue_default SET due = ? WHERE _id = ? AND status = 1", (now, row[0]))
+    return row is not None
+
+
 def wake_held(conn: sqlite3.Connection, reason: str, now: float, sleep: Callable[[float], None] = time.sleep) -> None:
     """Make the rows that are held back for ``reason`` (``dry_run``) due now, and drop the reason."""
     held = "status = 1 AND reason = :reason"
@@ -235,15 +272,3 @@ def wake_all_waiting(conn: sqlite3.Connection, now: float, sleep: Callable[[floa
         (now,),
     ).fetchall()
     return sum(in_chunks(conn, _WAKE_ROW, [{"id": row[0], "now": now} for row in rows], sleep, WAKE_CHUNK))
-
-
-def refund_attempts(conn: sqlite3.Connection, row_ids: list[int], now: float) -> None:
-    """Give an attempt back to those of these rows that are pending: an outage must not cost any.
-
-    They become due as of their edit, so the task that follows them still counts them as left.
-    """
-    refund = (
-        "UPDATE ack_queue_default SET attempts = attempts - 1, due = min(:now, timestamp), reason = NULL,"
-        " message = NULL WHERE _id = :id AND status = 1 AND attempts > 0"
-    )
-    in_chunks(conn, (refund,), [{"id": row_id, "now": now} for row_id in row_ids])

@@ -27,7 +27,8 @@ class Job:
     """One leased row. ``kind`` is ``scene``, ``performer``, ``studio`` or ``tag``; times are seconds since the epoch.
 
     ``rescues``: how often a worker died while it had the job leased. ``waiting``: since when Plex has lacked the file,
-    or None. ``task_id``: the task that follows it, or None. ``reason``: why it was last snoozed, or None.
+    or None. ``task_id``: the task that follows it, or None. ``reason``: why it was last snoozed, ``retry`` for a dead
+    letter that was put back, or None. ``last_seen``: when it was last edited or settled.
     """
 
     row: int
@@ -42,6 +43,12 @@ class Job:
     task_id: str | None = None
     first_seen: float = 0.0
     reason: str | None = None
+    last_seen: float = 0.0
+
+    @property
+    def tried_at(self) -> float | None:
+        """When the job was last tried and failed; None if it was not tried since the edit."""
+        return self.last_seen if self.priority == jobs.RETRY else None
 
     @property
     def key(self) -> JobKey:
@@ -54,7 +61,8 @@ class Settlement:
     """What becomes of a leased job. Made by ``done``, ``later``, ``snooze``, ``dead`` and ``release``.
 
     ``to``: the name of that method, but ``later`` for ``snooze``. ``outcome``: what the following task counts
-    (``synced``, ``unchanged``, ...), ``""`` for nothing. The other fields are the row's columns.
+    (``synced``, ``unchanged``, ...), ``""`` for nothing. The other fields are the row's columns; a ``priority`` only
+    moves a row back.
     """
 
     job: Job
@@ -66,6 +74,7 @@ class Settlement:
     reason: str | None = None
     message: str | None = None
     candidates: Sequence[Mapping[str, Any]] = ()
+    priority: int = enqueue.BY_HAND
 
     @classmethod
     def done(cls, job: Job, outcome: str = "") -> Settlement:
@@ -74,8 +83,8 @@ class Settlement:
 
     @classmethod
     def later(cls, job: Job, due: float, message: str) -> Settlement:
-        """Try again at ``due``; this attempt counts."""
-        return cls(job, "later", "retried", due, job.attempts + 1, job.waiting, None, message)
+        """Try again at ``due``, after everything that was not tried since; this attempt counts."""
+        return cls(job, "later", "retried", due, job.attempts + 1, job.waiting, None, message, priority=jobs.RETRY)
 
     @classmethod
     def snooze(
@@ -87,9 +96,14 @@ class Settlement:
         *,
         waiting: float | None = None,
         reason: str | None = None,
+        tried: bool = False,
     ) -> Settlement:
-        """Try again at ``due`` without counting an attempt; ``waiting``: since when Plex has lacked the file."""
-        return cls(job, "later", outcome, due, job.attempts, waiting, reason, message)
+        """Try again at ``due`` without counting an attempt; ``waiting``: since when Plex has lacked the file.
+
+        ``tried``: after everything that was not tried since.
+        """
+        priority = jobs.RETRY if tried else enqueue.BY_HAND
+        return cls(job, "later", outcome, due, job.attempts, waiting, reason, message, priority=priority)
 
     @classmethod
     def dead(
@@ -103,7 +117,7 @@ class Settlement:
     ) -> Settlement:
         """Dead-letter the job; ``attempts``: how many to show, by default those of the job."""
         shown = job.attempts if attempts is None else attempts
-        return cls(job, "dead", "dead", 0.0, shown, None, reason, message, candidates)
+        return cls(job, "dead", "dead", 0.0, shown, None, reason, message, candidates=candidates)
 
     @classmethod
     def release(cls, job: Job) -> Settlement:
@@ -200,13 +214,6 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         now = self.clock()
         return jobs.next_due(self.conn, now, now + environment.horizon())
 
-    def refund_attempts(self, rows: Sequence[int]) -> None:
-        """Undo what an outage did to these rows: refund their attempts, and revive those that ran out of them."""
-        jobs.refund_attempts(self.conn, list(rows), self.clock())
-        exhausted = {dead.row for dead in self.dead_letters() if dead.reason == "retries_exhausted"}
-        revived = [row for row in dict.fromkeys(rows) if row in exhausted]
-        dead_letters.retry(self.conn, revived, self.clock(), self._sleep)
-
     # -- new jobs
 
     def enqueue_many(self, keys: Iterable[JobKey], reason: str, priority: int = jobs.FAN_OUT) -> None:
@@ -243,6 +250,18 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         self.wake_all_waiting()
         jobs.wake_held(self.conn, "dry_run", self.clock(), self._sleep)
         dead_letters.retry_all(self.conn, self.clock(), keep=("retries_exhausted",), sleep=self._sleep)
+
+    def has_edit_due(self) -> bool:
+        """Return whether an edit by hand is due: a batch of bulk work then makes way for it."""
+        return jobs.has_edit_due(self.conn, self.clock())
+
+    def wake_held(self, reason: str) -> None:
+        """Make the rows due that are held back for ``reason``."""
+        jobs.wake_held(self.conn, reason, self.clock(), self._sleep)
+
+    def wake_trial(self, reason: str, last: int) -> bool:
+        """Make one of them due, another than the row ``last`` if there is one; return whether any row is held back."""
+        return jobs.wake_trial(self.conn, reason, self.clock(), last)
 
     def is_held(self, reason: str) -> bool:
         """Return whether a pending row is held back for ``reason``."""
@@ -281,4 +300,6 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
 
 def _job(row: tuple[Any, ...]) -> Job:
     key = JobKey.of_row(row[1])
-    return Job(row[0], *key, row[2], row[3], row[4], row[5], row[6], bool(row[7]), row[8], row[9] or 0.0, row[10])
+    row_id, _, generation, priority, attempts, rescues, waiting, is_bulk, task, first_seen, reason, last_seen = row[:12]
+    counts = (generation, priority, attempts, rescues)
+    return Job(row_id, *key, *counts, waiting, bool(is_bulk), task, first_seen or 0.0, reason, last_seen or 0.0)

@@ -183,6 +183,16 @@ class State:
             )
             self.conn.execute("DELETE FROM aside WHERE machine = ? AND rating_key = ?", (machine, rating_key))
 
+    def others(self, machine: str, rating_key: int, limit: int, *, covered: bool = False) -> list[Record]:
+        """Return up to ``limit`` records of other written items; ``covered``: only of those with an uploaded poster."""
+        poster = " AND cover LIKE '%posters=_%'" if covered else " AND desired <> '{}'"
+        rows = self.conn.execute(
+            "SELECT rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp FROM written"
+            f" WHERE machine = ? AND rating_key <> ? AND scene_id > 0{poster} LIMIT ?",
+            (machine, rating_key, limit),
+        )
+        return [_record(row) for row in rows]
+
     def drop_scenes(self, scene_ids: Sequence[int]) -> None:
         """Release the items of scenes that are gone from Stash, on every server, and forget the scenes."""
         with transaction(self.conn):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from plexsync.core import db, environment
 from plexsync.state.breaker import Breaker
 from plexsync.state.counters import Stats
+from plexsync.state.gates import Gate
 from plexsync.state.pause import PLEX, Pause
 
 T = TypeVar("T")
@@ -81,6 +83,19 @@ class Meta:
     @breaker.setter
     def breaker(self, breaker: Breaker) -> None:
         self.write("breaker", breaker._asdict())
+
+    @property
+    def gates(self) -> dict[str, Gate]:
+        """The stored gates by kind of request; a kind that never failed or succeeded is absent."""
+        raw = self.read("gates")
+        known = raw.items() if isinstance(raw, dict) else ()
+        return {kind: Gate(**gate) for kind, gate in known if isinstance(gate, dict)}
+
+    @gates.setter
+    def gates(self, gates: Mapping[str, Gate]) -> None:
+        raw = {kind: gate._asdict() for kind, gate in gates.items()}
+        if raw != (self.read("gates") or {}):
+            self.write("gates", raw)
 
     @property
     def pause(self) -> Pause | None:

@@ -83,6 +83,14 @@ def intended(record: Record, elements: Iterable[Element], sha1: str) -> Record:
     return record
 
 
+def withdrawn(record: Record, elements: Iterable[Element]) -> Record:
+    """Return ``record`` where the upload of these images is not tried, as Plex refused the same before."""
+    for element in elements:
+        image = images(record).get(element, Image())
+        record = with_image(record, element, Image(image.uploads[:-1]))
+    return record
+
+
 def uploaded(record: Record, element: Element, sha1: str) -> Record:
     """Return ``record`` after the upload of the image ``sha1``."""
     return with_image(record, element, Image((sha1,)))

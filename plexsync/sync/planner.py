@@ -27,6 +27,7 @@ from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
 from plexsync.sync.edit import EditPlan, plan
+from plexsync.sync.kinds import Kinds
 
 K = TypeVar("K", str, int)
 
@@ -107,6 +108,7 @@ class Planner:
         self.library = library
         self.state = state
         self.settings = settings
+        self.kinds = Kinds(state.meta, clock)
 
     @property
     def listing_seconds(self) -> float:
@@ -144,6 +146,21 @@ class Planner:
     def stale(self) -> None:
         """Note that an item was not as the index has it: the next refresh asks Plex whatever its age."""
         self._refreshed = float("-inf")
+
+    @property
+    def is_unlistable(self) -> bool:
+        """True if no chosen library can be listed."""
+        return bool(self.sections) and len(self.library.unlisted) == len(self.sections)
+
+    @property
+    def probe_section(self) -> int | None:
+        """The library whose first row a probe reads: one that can be listed, None for the list of libraries."""
+        return next((section.key for section in self.sections if section.key not in self.library.unlisted), None)
+
+    def probe(self) -> None:
+        """Find out whether Plex as a whole answers. Raise ``PlexUnavailable`` or ``SetupError`` if it does not."""
+        with self.client.whole() as client:
+            client.probe(self.probe_section)
 
     def scan_once(self, section: int, folder: str) -> None:
         """Ask Plex to scan a folder, unless it was asked less than ``SCAN_PAUSE`` seconds ago."""
@@ -241,9 +258,7 @@ class Planner:
     def read(self, candidates: Iterable[Candidate]) -> dict[int, Item]:
         """Return rating key -> full item, in one request; items that Plex does not name are absent."""
         sections = {candidate.rating_key: candidate.section for candidate in candidates}
-        items = self.client.items(sections) if sections else {}
-        # Some servers do not say in which library an item is; an edit has to.
-        return {key: item if item.section else replace(item, section=sections[key]) for key, item in items.items()}
+        return placed(self.client.items(sections), sections) if sections else {}
 
     def plan(self, scene: Scene, candidate: Candidate, item: Item, record: Record | None) -> Target:
         """Return what to change on ``item`` for ``scene``; ``record``: what was written to it before, if anything."""
@@ -266,6 +281,11 @@ class Planner:
                 return None
 
         return pictures
+
+
+def placed(items: Mapping[int, Item], sections: Mapping[int, int]) -> dict[int, Item]:
+    """Return the items with their sections (rating key -> section): some servers do not name it, and an edit has to."""
+    return {key: item if item.section else replace(item, section=sections[key]) for key, item in items.items()}
 
 
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:

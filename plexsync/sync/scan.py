@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from plexsync.log import Log, Private
 from plexsync.matching.path_map import apply_map
-from plexsync.model.errors import PlexBusy, Rejected
+from plexsync.model.errors import PlexBusy, Refused, Rejected
 from plexsync.model.item import Section
 from plexsync.model.paths import ignores_case, key_of, leading
 from plexsync.model.scene import Scene
@@ -102,5 +102,5 @@ def _folds_case(planner: Planner) -> bool:
 def _scan(planner: Planner, section: int, folder: str, scene: Scene, log: Log) -> None:
     try:
         planner.scan_once(section, folder)
-    except (PlexBusy, Rejected) as error:
+    except (PlexBusy, Refused, Rejected) as error:
         log.info("failed to ask Plex for a scan", **named(scene), folder=Private(folder), why=str(error))

@@ -1,13 +1,12 @@
-"""How hard Plex is pushed: jobs per batch, the pause after a write, and when failures in a row are an outage."""
+"""How hard Plex is pushed: jobs per batch, and the pause after a write."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from plexsync.core.enqueue import BY_HAND
-from plexsync.model.errors import PlexUnavailable
+from plexsync.queue.jobs import RETRY
 from plexsync.queue.worker_queue import Job
-from plexsync.sync.work import Work
 
 #: Seconds within which an idle Plex answers an edit; a slower answer means that its only database writer is busy.
 QUICK = 0.25
@@ -17,14 +16,14 @@ LONGEST = 2.0
 WEIGHT = 0.3
 #: Seconds that a batch should take at most: so long may an edit by hand wait behind bulk work.
 BATCH_SECONDS = 8.0
+#: Seconds of a batch after which what failed before is left for a later one: so long may an edit wait behind it.
+RETRY_SECONDS = 2.0
 #: Jobs per batch: at first, at least, at most. A full read of this many items fits one request line.
 FIRST, LEAST, MOST = 200, 10, 250
-#: Number of different items failing as busy in a row at which Plex as a whole counts as unreachable.
-BUSY_IN_A_ROW = 5
 
 
 class Throttle:
-    """Controls pace and batch size over all batches of one worker, and recognises outages.
+    """Controls pace and batch size over all batches of one worker.
 
     ``listed`` returns the seconds spent so far on listings that serve many batches; no batch is charged for them.
     """
@@ -36,7 +35,6 @@ class Throttle:
         self._listed = listed
         self._pace = Pace(sleep)
         self._size = BatchSize()
-        self._streak = Streak()
         self._began = (clock(), 0.0)
         self._let_through = 0
 
@@ -62,8 +60,9 @@ class Throttle:
 
         So do the first ``LEAST`` jobs, however slow reading was: a batch that wrote nothing would only be read again.
         """
-        slow = self._since(self._began) > 2 * BATCH_SECONDS
-        if slow and job.priority != BY_HAND and self._let_through >= LEAST:
+        passed = self._since(self._began)
+        retries = job.priority == RETRY and passed > RETRY_SECONDS and self._let_through >= 1
+        if retries or (passed > 2 * BATCH_SECONDS and job.priority != BY_HAND and self._let_through >= LEAST):
             return False
         self._let_through += 1
         return True
@@ -76,42 +75,7 @@ class Throttle:
 
     def wrote(self, seconds: float) -> None:
         """Note that Plex took ``seconds`` for an edit, and pause if it is slow."""
-        self.answered()
         self._pace.after_write(seconds)
-
-    def answered(self) -> None:
-        """Note that a write was accepted, or rejected for its content: the failures before it were no outage."""
-        self._streak.ended()
-
-    def read(self) -> None:
-        """Note that a batch's items were read."""
-        self._streak.ended(reading=True)
-
-    def busy(self, work: Work) -> None:
-        """Note a write that failed as busy. Raise ``PlexUnavailable`` at ``BUSY_IN_A_ROW`` different items in a row."""
-        failed = self._streak.failed(work.target.item.rating_key, work.job.row)
-        if failed >= BUSY_IN_A_ROW:
-            raise PlexUnavailable(f"Plex answers, but {failed} different items failed in a row: {work.error}")
-
-    def busy_reading(self, job: Job, error: Exception) -> None:
-        """Note a job whose items could not be read. Raise ``PlexUnavailable`` at ``BUSY_IN_A_ROW`` in a row."""
-        failed = self._streak.failed(job.row, job.row, reading=True)
-        if failed >= BUSY_IN_A_ROW:
-            raise PlexUnavailable(f"Plex answers, but {failed} different items could not be read in a row: {error}")
-
-    @property
-    def failing(self) -> int:
-        """Number of different items that failed since the last success."""
-        return len(self._streak)
-
-    @property
-    def is_outage(self) -> bool:
-        """True if so many items failed in a row that Plex as a whole counts as unreachable."""
-        return self.failing >= BUSY_IN_A_ROW
-
-    def refund(self) -> list[int]:
-        """Return the rows of the jobs that an outage cost attempts, once per attempt, and forget them."""
-        return self._streak.refund()
 
 
 class Pace:
@@ -141,32 +105,3 @@ class BatchSize:
             return
         fitting = min(MOST, jobs * BATCH_SECONDS / seconds)
         self.limit = max(LEAST, min(int(fitting), self.limit * 2))
-
-
-class Streak:
-    """Failures in a row, across batches; separate for writes and reads: Plex may read while its database is stuck."""
-
-    def __init__(self) -> None:
-        self._items: dict[bool, set[int]] = {False: set(), True: set()}
-        self._rows: dict[bool, list[int]] = {False: [], True: []}
-
-    def ended(self, *, reading: bool = False) -> None:
-        """Note a write (``reading``: a read) that succeeded."""
-        self._items[reading].clear()
-        self._rows[reading].clear()
-
-    def failed(self, item: int, row: int, *, reading: bool = False) -> int:
-        """Note a failure that costs the job ``row`` an attempt; return how many different items failed in a row."""
-        self._items[reading].add(item)
-        self._rows[reading].append(row)
-        return len(self._items[reading])
-
-    def refund(self) -> list[int]:
-        """Return the rows that lost attempts, once per attempt, and forget them."""
-        rows = sorted(self._rows[False] + self._rows[True])
-        for paid in self._rows.values():
-            paid.clear()
-        return rows
-
-    def __len__(self) -> int:
-        return max(map(len, self._items.values()))

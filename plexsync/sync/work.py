@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from plexsync.log import Private
-from plexsync.model.errors import PlexSyncError
+from plexsync.model.errors import ItemGone, PlexSyncError, Rejected
 from plexsync.model.item import Item
 from plexsync.model.paths import base_name
 from plexsync.model.scene import Scene
@@ -21,7 +21,8 @@ class Cover:
     """An image to upload to ``elements`` (``posters``, ``arts``); ``data``: None if it has to be fetched again.
 
     ``stamp``: what is stored when it arrived, see ``covers.stamp``. ``unknown``: the elements of which Plex has not
-    said yet whether it shows the image.
+    said yet whether it shows the image. ``size``: bytes. ``arrived``: where Plex has it now; ``chosen``: where a person
+    chose another; ``failures``: element -> why it was not uploaded.
     """
 
     elements: tuple[Element, ...]
@@ -30,6 +31,10 @@ class Cover:
     data: bytes | None
     stamp: str = ""
     unknown: tuple[Element, ...] = ()
+    size: int = 0
+    arrived: set[Element] = field(default_factory=set)
+    chosen: set[Element] = field(default_factory=set)
+    failures: dict[Element, PlexSyncError] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -39,9 +44,12 @@ class Work:
     ``record``: what will be stored about the item. ``edit``: what is sent, in the end what was sent; ``short``: the
     fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
     Plex may have rejected fields of it (``rejected``). ``after``: the item as read back at ``after_at`` (Plex's time,
-    seconds since the epoch), None if nothing was sent. ``uploaded``: an image was sent. ``held_back``: something
-    differs, but ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time, so it is
-    to be looked at once more. ``ended``: the writer has finished with it; ``error``: why it failed, or None.
+    seconds since the epoch), None if nothing was sent. ``locked``: the locks that went with it. ``failure``: why the
+    edit as a whole failed, until it is judged. ``known_refused``: fields and images that were not sent, because Plex
+    refused the same before. ``uploaded``: an image was sent. ``held_back``: something differs, but ``dryRun`` is on.
+    ``again``: the cover may be replaced within the second of the scene's time, so it is to be looked at once more.
+    ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``: why it
+    failed, or None.
     """
 
     job: Job
@@ -56,14 +64,25 @@ class Work:
     uploaded: bool = False
     held_back: bool = False
     again: bool = False
+    postponed: bool = False
     ended: bool = False
     error: PlexSyncError | None = None
     rejected: tuple[str, ...] = ()
+    locked: set[str] = field(default_factory=set)
+    failure: PlexSyncError | None = None
+    known_refused: tuple[str, ...] = ()
     short: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.record = self.target.record
         self.edit = self.target.edit
+
+    def fail(self, error: PlexSyncError) -> None:
+        """Note an error. What may pass outweighs what was refused, which must not end the job before the rest."""
+        if isinstance(self.error, Rejected) and isinstance(error, Rejected):
+            self.error = Rejected(f"{self.error} {error}", status=error.status)
+        elif self.error is None or isinstance(error, ItemGone) or isinstance(self.error, Rejected):
+            self.error = error
 
     @property
     def outcome(self) -> str:

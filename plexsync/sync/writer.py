@@ -5,22 +5,35 @@ Raises what concerns Plex as a whole or the setup; what concerns one item become
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from plexsync.core.enqueue import BY_HAND
 from plexsync.log import Log, Private
-from plexsync.model.errors import ItemGone, PlexBusy, Rejected, StashUnavailable
-from plexsync.model.fields import field_names, fingerprint, skip_switches
+from plexsync.model.errors import (
+    ItemGone,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    Refused,
+    Rejected,
+    StashUnavailable,
+)
+from plexsync.model.fields import field_names, fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Change, confirmed, intended, locks_kept, owned
-from plexsync.plex.client import Element
 from plexsync.plex.images import check_cover, image_digest, media_type
+from plexsync.queue.jobs import RETRY
 from plexsync.queue.worker_queue import Job
 from plexsync.stash.transport import CoverReply
-from plexsync.sync import covers, edit
-from plexsync.sync.edit import EditPlan, Params
+from plexsync.state.gates import EDIT, UPLOAD
+from plexsync.sync import covers, edit, refused
+from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
 from plexsync.sync.planner import Planner
-from plexsync.sync.throttle import Throttle
+from plexsync.sync.reading import Reader, impatient
+from plexsync.sync.singles import Singles
+from plexsync.sync.throttle import LEAST, Throttle
+from plexsync.sync.uploads import Uploads, no_cover
 from plexsync.sync.work import Cover, Work, named
 
 #: Bytes of covers kept in memory between the edits and the uploads of a batch; covers beyond it are fetched again.
@@ -28,9 +41,6 @@ COVER_BYTES = 32_000_000
 
 #: Attempts after which an edit that keeps failing with status 500, while others succeed, is sent field by field.
 PATIENCE = 2
-
-#: Lengths of a request line tried one after the other for a field that was rejected for its length.
-SHORTER = (3072, 2048, 1024, 512)
 
 
 class DryWriter:
@@ -46,40 +56,100 @@ class DryWriter:
 
 
 class Writer:
-    """Writes one batch. ``is_wanted`` is asked before each edit, so Stop takes effect within a batch too."""
+    """Writes one batch. ``is_wanted`` is asked before each edit, so Stop takes effect within a batch too.
 
-    def __init__(self, planner: Planner, log: Log, throttle: Throttle, is_wanted: Callable[[Job], bool]) -> None:
+    ``is_edit_due``: an edit by hand waits for the batch to end.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        log: Log,
+        throttle: Throttle,
+        is_wanted: Callable[[Job], bool],
+        is_edit_due: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._planner = planner
         self._log = log
         self._throttle = throttle
         self._is_wanted = is_wanted
+        self._is_edit_due = is_edit_due
         self._cover_bytes = 0
-        self._written: set[int] = set()
+        self._kinds = planner.kinds
+        self._opinions = Opinions(planner)
+        self._singles = Singles(planner, log, throttle, self._opinions, self._intend)
 
     def write(self, works: Sequence[Work]) -> None:
         """Write the works and note how each ended. A work for which the batch has no time left stays as it was.
 
         Raise ``PlexUnavailable`` or ``SetupError``.
         """
+        prepared: list[Work] = []
         for work in works:
-            self._prepare(work)
-        self._intend([work for work in works if work.cover or not work.edit.empty])
+            if not self.makes_way(work.job, len(prepared)):
+                self._prepare(work)
+                refused.recall(work)
+                self._spare_images(work)
+                prepared.append(work)
+        self._intend([work for work in prepared if work.cover or not work.edit.empty])
         started: list[Work] = []
-        for work in works:
+        for work in prepared:
+            if self.makes_way(work.job, len(started)):
+                continue
             if not (self._throttle.lets_through(work.job) and self._is_wanted(work.job)):
                 continue
             started.append(work)
             if not work.edit.empty:
                 self._send(work)
+        started = self._judged_edits(started)
         self._read_back([work for work in started if work.sent])
         try:
-            for work in started:
-                if work.cover and work.error is None:
-                    self._upload(work)
+            Uploads(self._planner, self._log, self._opinions, self.makes_way).send(started)
         finally:
             self._store(started)
         for work in started:
-            work.ended = True
+            rejection = refused.known(work) if work.error is None else None
+            if rejection is not None:
+                work.fail(rejection)
+            work.ended = not work.postponed
+
+    def _judged_edits(self, started: Sequence[Work]) -> list[Work]:
+        """Judge the edits that failed, rejections first; return the works but for those that made way for an edit."""
+        judged = 0
+        for work in sorted(started, key=lambda one: not isinstance(one.failure, Rejected)):
+            if work.failure is not None:
+                work.postponed = self.makes_way(work.job, judged)
+                if not work.postponed:
+                    self._judge_edit(work, work.failure)
+                    judged += 1
+        return [work for work in started if not work.postponed]
+
+    def makes_way(self, job: Job, done: int) -> bool:
+        """Return whether a job is left for the next batch, because an edit by hand is due. The first ones never are.
+
+        ``done``: how many jobs of this batch came so far.
+        """
+        return job.priority != BY_HAND and done >= LEAST and self._is_edit_due()
+
+    def _spare_images(self, work: Work) -> None:
+        """Leave out what Plex refused before; while Plex takes no image, lock none before it arrived."""
+        cover = work.cover
+        if cover is None:
+            if work.error is None and covers.is_due(work.target, work.target.record):  # there is no image to send now
+                refused.forget(work, covers.LOCKS.values())
+                work.known_refused = tuple(name for name in work.known_refused if name not in covers.LOCKS.values())
+            return
+        known = work.record.written.refused
+        elements = tuple(one for one in cover.elements if known.get(covers.LOCKS[one]) != cover.sha1)
+        again = {covers.LOCKS[one] for one in cover.elements if one in elements}
+        work.known_refused = tuple(name for name in work.known_refused if name not in again)
+        spared = {covers.LOCKS[one] for one in cover.elements} - (set() if self._kinds.is_paused(UPLOAD) else again)
+        if set(elements) != set(cover.elements):
+            work.record = covers.withdrawn(work.record, set(cover.elements).difference(elements))
+            work.cover = replace(cover, elements=elements) if elements else None
+            if not elements:
+                work.record = replace(work.record, cover_stamp=cover.stamp)
+        work.edit = replace(work.edit, locks=tuple(lock for lock in work.edit.locks if lock not in spared))
 
     def _prepare(self, work: Work) -> None:
         """Fetch the cover if it may have changed, because the locks of the images go with the item's only PUT."""
@@ -96,7 +166,7 @@ class Writer:
         try:
             reply = self._planner.stash.cover(scene.id)
         except StashUnavailable as error:
-            work.error = _no_cover(scene.id, error)
+            work.error = no_cover(scene.id, error)
             return
         work.again = not covers.is_final(work.target, asked_at, reply.at)
         stamp = "" if work.again else covers.stamp(work.target)
@@ -104,7 +174,7 @@ class Writer:
         if problem is None:
             self._choose(work, reply, stamp)
         elif problem.retry:
-            work.error = _no_cover(scene.id, problem.reason)
+            work.error = no_cover(scene.id, problem.reason)
         else:
             sha1, told = image_digest(reply.data), not problem.placeholder
             if told and not covers.is_known_unfit(work.record, sha1):
@@ -126,7 +196,7 @@ class Writer:
         self._cover_bytes += len(data) if keep else 0
         unknown = tuple(element for element in elements if before.get(element, covers.Image()).mark == covers.UNKNOWN)
         kind = media_type(data, reply.kind)
-        work.cover = Cover(elements, sha1, kind, data if keep else None, stamp, unknown)
+        work.cover = Cover(elements, sha1, kind, data if keep else None, stamp, unknown, len(data))
         self._lock(work, (covers.LOCKS[element] for element in elements))
         # Noted before the PUT: a lock whose upload never came must not look like a person's choice, and an upload whose
         # answer never came is looked for before it is repeated.
@@ -142,115 +212,51 @@ class Writer:
             self._planner.state.store(self._planner.machine, [work.record for work in works])
 
     def _send(self, work: Work) -> None:
+        """Send the edit as a whole. A failure is judged once all works were tried."""
+        if not self._kinds.admits(EDIT, work.job):
+            work.fail(self._kinds.held(EDIT, work.target.scene.id))
+            return
         try:
-            for params in edit.requests_for(work.edit, work.target.item).edits:
-                self._put(work, params)
+            with impatient(self._planner.client.session, when=work.job.priority == RETRY):
+                for params in edit.requests_for(work.edit, work.target.item).edits:
+                    self._singles.put(work, params)
             work.whole = True
-        except Rejected as error:
-            self._throttle.answered()
-            self._field_by_field(work, error)
-        except PlexBusy as error:
-            if error.status == 500 and work.job.attempts >= PATIENCE:
-                self._field_by_field(work, error)
-            else:
-                work.error = error
-                self._busy(work)
+            work.locked |= set(work.edit.locks)
         except ItemGone as error:
-            work.error = error
+            work.fail(error)
+        except (PlexBusy, Rejected, Refused, PlexUnavailable) as error:
+            work.failure = as_busy(error)
+            self._opinions.probe_if_first(EDIT, work.job, error)
+            if self._kinds.is_in_doubt(EDIT):
+                self._opinions.ask(EDIT, work, error)
 
-    def _put(self, work: Work, params: Params) -> None:
-        item, client = work.target.item, self._planner.client
-        client.put(item.section, item.rating_key, params)
-        work.sent = True
-        self._written.add(item.rating_key)
-        self._throttle.wrote(client.session.last.seconds if client.session.last else 0.0)
-
-    def _field_by_field(self, work: Work, first: Rejected | PlexBusy) -> None:
-        """Send each field alone: accepted fields count, rejected ones are named in the dead letter."""
-        rejected: dict[str, Rejected | PlexBusy] = {}
-        accepted = False
-        for single in _singles(work.edit):
-            name = single.changes[0].field if single.changes else single.locks[0]
-            try:
-                self._put_single(work, single)
-                accepted = True
-            except (Rejected, PlexBusy) as error:
-                if isinstance(error, PlexBusy) and error.status != 500:
-                    work.error = error
-                    self._busy(work)
-                    return
-                rejected[name] = error
-            except ItemGone as gone:
-                work.error = gone
-                return
-        work.rejected, work.whole = tuple(rejected), True
-        busy = all(isinstance(error, PlexBusy) for error in rejected.values())
-        if rejected and busy and not accepted and self._written <= {work.target.item.rating_key}:
-            # Nothing was written, so nothing shows that this edit is at fault: Plex's database may be busy.
-            work.error = first
-            self._busy(work)
-        elif rejected:
-            work.error = _rejection(work.target.scene.id, rejected, accepted=accepted)
-
-    def _put_single(self, work: Work, single: EditPlan) -> None:
-        """Send one field; if it is rejected for its length, send it again, shorter each time."""
-        requests = edit.requests_for(single, work.target.item).edits
-        try:
-            for params in requests:
-                self._put(work, params)
-        except Rejected as error:
-            if error.status not in (413, 414) or not single.changes:
-                raise
-            self._put_shorter(work, single.changes[0], requests, error)
-
-    def _put_shorter(self, work: Work, change: Change, tried: tuple[Params, ...], rejected: Rejected) -> None:
-        for limit in SHORTER:
-            part = edit.fitted(change, limit)
-            if part is None:
-                break
-            requests = edit.requests_for(EditPlan((part,)), work.target.item, hard_limit=limit).edits
-            if requests == tried:
-                continue
-            tried = requests
-            self._shorten(work, part)
-            try:
-                for params in requests:
-                    self._put(work, params)
-            except Rejected as error:
-                if error.status not in (413, 414):
-                    raise
-                continue
-            if part.new != change.new:
-                why = f"{field_names([change.field])}: cut, as Plex rejected a longer request ({_status(rejected)})"
-                self._log.warning("shortened a field of scene", **named(work.target.scene), why=why)
-            return
-        raise rejected
-
-    def _shorten(self, work: Work, part: Change) -> None:
-        """Commit the shorter value as intended too: if the worker is killed now, it still counts as ours."""
-        whole = next(change for change in work.edit.changes if change.field == part.field)
-        if whole.new == part.new:
-            return
-        work.short.add(part.field)
-        changes = tuple(part if change.field == part.field else change for change in work.edit.changes)
-        work.edit = replace(work.edit, changes=changes)
-        self._intend([work])
-
-    def _busy(self, work: Work) -> None:
-        """Raise ``PlexUnavailable`` if Plex as a whole fails: by the failures in a row, or by a probe."""
-        self._throttle.busy(work)
-        with self._planner.client.whole() as client:
-            client.probe(work.target.item.section)
+    def _judge_edit(self, work: Work, error: PlexSyncError) -> None:
+        """Decide what a failed edit means: a part of it is refused, it is worth a retry, or Plex takes no edit."""
+        asked = None if self._kinds.is_witnessed(EDIT, work.job) else asks_to_wait(error, work.job)
+        if asked is not None:
+            work.fail(asked)
+        elif isinstance(error, Rejected) and not self._kinds.is_paused(EDIT):
+            self._singles.send(work, error)
+        elif not self._opinions.is_items_fault(EDIT, work, error):
+            work.fail(self._singles.held(work))
+        elif isinstance(error, Refused) or (
+            isinstance(error, PlexBusy) and error.status == 500 and work.job.attempts >= PATIENCE
+        ):
+            self._singles.send(work, error)
+        else:
+            work.fail(error)
 
     def _read_back(self, works: Sequence[Work]) -> None:
         """Read all written items in one request: a job is done only if each field arrived as it was sent."""
         if not works:
             return
-        after = self._planner.client.items([work.target.item.rating_key for work in works])
+        after = Reader(self._planner).read({work.target.item.rating_key: work.job for work in works})
         read_at = self._planner.plex_time()
         for work in works:
-            item = after.get(work.target.item.rating_key)
-            if item is None:
+            item = after.items.get(work.target.item.rating_key)
+            if work.target.item.rating_key in after.failed:
+                work.fail(after.failed[work.target.item.rating_key])
+            elif item is None:
                 scene_id = work.target.scene.id
                 work.error = ItemGone(f"Plex did not name the item of scene {scene_id} after the write")
             else:
@@ -292,49 +298,6 @@ class Writer:
             return "kept"
         return outcome
 
-    def _upload(self, work: Work) -> None:
-        cover, scene = work.cover, work.target.scene
-        assert cover is not None
-        try:
-            data = cover.data if cover.data is not None else self._fetch_again(scene.id, cover)
-            for element in cover.elements:
-                self._upload_to(work, element, data, cover)
-                self._throttle.answered()
-            work.record = replace(work.record, cover_stamp=cover.stamp)
-        except StashUnavailable as error:
-            work.error = _no_cover(scene.id, error)
-        except ItemGone as error:
-            work.error = error
-        except PlexBusy as error:
-            work.error = error
-            self._busy(work)
-        except Rejected as error:
-            work.error = Rejected(
-                f"Plex rejected the cover of scene {scene.id} ({_status(error)}). Replace it in Stash,"
-                f" or turn on {skip_switches(('thumb', 'art'))}.",
-                status=error.status,
-            )
-        finally:
-            cover.data = None
-
-    def _upload_to(self, work: Work, element: Element, data: bytes, cover: Cover) -> None:
-        client, key = self._planner.client, work.target.item.rating_key
-        if element in cover.unknown:
-            image = covers.images(work.record)[element]
-            shown = covers.mark(work.target, image, cover.sha1, client.pictures(key, element))
-            if shown != covers.LOST:
-                work.record = covers.with_image(work.record, element, replace(image, mark=shown))
-                return
-        client.upload(key, element, data, cover.kind)
-        work.record = covers.uploaded(work.record, element, cover.sha1)
-        work.uploaded = True
-
-    def _fetch_again(self, scene_id: int, cover: Cover) -> bytes:
-        data = self._planner.stash.cover(scene_id).data
-        if image_digest(data) != cover.sha1:
-            raise StashUnavailable("it changed while the batch was being written")
-        return data
-
     def _store(self, works: Sequence[Work]) -> None:
         """Commit what was written, before the jobs are settled: after a crash a job is repeated, never lost."""
         before = self._planner.state.records(self._planner.machine, [work.record.rating_key for work in works])
@@ -346,29 +309,3 @@ class Writer:
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
         if changed:
             self._planner.state.store(self._planner.machine, changed)
-
-
-def _singles(edit: EditPlan) -> list[EditPlan]:
-    """Return one plan for each change and each lock."""
-    return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
-
-
-def _rejection(scene_id: int, rejected: Mapping[str, Rejected | PlexBusy], *, accepted: bool) -> Rejected:
-    """Return the error that names the rejected fields; ``accepted``: Plex took at least one other field."""
-    error = list(rejected.values())[-1]
-    rest = " The other fields were written." if accepted else ""
-    them = "them" if len(rejected) > 1 else "it"
-    return Rejected(
-        f"Plex rejected the {field_names(rejected)} of scene {scene_id} ({_status(error)}).{rest}"
-        f" Correct {them} in Stash, or turn on {skip_switches(rejected)}.",
-        status=error.status or 500,
-    )
-
-
-def _status(error: Rejected | PlexBusy) -> str:
-    return f"status {error.status}" if error.status else str(error).rstrip(".")
-
-
-def _no_cover(scene_id: int, why: object) -> PlexBusy:
-    """Return the error of a cover that could not be fetched for now: like a busy Plex, it is worth a retry."""
-    return PlexBusy(f"The cover of scene {scene_id} could not be fetched: {why}")

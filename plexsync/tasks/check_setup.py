@@ -109,6 +109,7 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     used = ", ".join(section.title for section in choose(sections, settings.libraries))
     findings.good(f"Libraries of the type Movies: {names}. Used: {used}.")
     planner = app.connect_plex()
+    planner.library.strict = True
     refresh = planner.refresh(missing=True)
     for sentence in refresh.warnings if refresh else ():
         findings.warn(f"Unexpected data in Plex: {sentence}")

@@ -47,6 +47,7 @@ def run(app: App, bar: ProgressBar) -> dict[str, Any]:
     require_setup(settings)
     with app.client.whole():
         planner = app.connect_plex()
+        planner.library.strict = True
         planner.refresh(missing=True)
         counts, names = _Preview(planner, settings, bar).write(app.folder, app.stash)
     folder = "PlexSync's data folder" if settings.log_hide_paths else app.folder

@@ -11,7 +11,7 @@ from plexsync import matching
 from plexsync.app import App, settings_from
 from plexsync.core import environment
 from plexsync.matching import Candidate, Match
-from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexSyncError
+from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexSyncError, Rejected
 from plexsync.model.item import Item
 from plexsync.model.paths import name_key
 from plexsync.model.scene import Scene, epoch, signature
@@ -22,11 +22,12 @@ from plexsync.stash.api import StashRefused
 from plexsync.state.ledger import Record, Seen
 from plexsync.sync import absence, scan
 from plexsync.sync.as_seen import note_readbacks, seen_pictures
-from plexsync.sync.planner import SCAN_PAUSE, Planner
+from plexsync.sync.planner import SCAN_PAUSE, Planner, placed
+from plexsync.sync.reading import Reader, Reading
 from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Work, named
 from plexsync.sync.writer import DryWriter, Writer
-from plexsync.worker import outcomes, requeue
+from plexsync.worker import outcomes, requeue, retry
 from plexsync.worker.fan_out import fan_out
 
 #: Seconds after which an edit that ``dryRun`` holds back is compared again; switching it off makes it due at once.
@@ -34,14 +35,10 @@ DRY_PAUSE = 3600.0
 
 
 class Batch:
-    """One batch. ``settled`` grows while it runs, and is valid even if ``run`` raises.
-
-    ``read``: True once items were read from Plex.
-    """
+    """One batch. ``settled`` grows while it runs, and is valid even if ``run`` raises."""
 
     def __init__(self, app: App, queue: JobQueue, throttle: Throttle, leased: Sequence[Job]) -> None:
         self.settled: list[Settlement] = []
-        self.read = False
         self._app = app
         self._queue = queue
         self._throttle = throttle
@@ -160,6 +157,7 @@ class Batch:
     def _sync(self, jobs: Sequence[Job]) -> None:
         with self._app.client.whole():
             planner = self._app.connect_plex()
+            planner.kinds.begin()
             refresh = planner.refresh()
         requeue.after_refresh(self._app, self._queue, refresh)
         matches = self._match(planner, [self._scenes[job.id] for job in jobs])
@@ -168,7 +166,7 @@ class Batch:
         writer = (
             DryWriter()
             if self._settings.dry_run
-            else Writer(planner, self._app.log, self._throttle, is_wanted=self._queue.is_wanted)
+            else Writer(planner, self._app.log, self._throttle, self._queue.is_wanted, self._queue.has_edit_due)
         )
         writer.write([work for works in planned for work in works])
         if not self._settings.dry_run:
@@ -201,6 +199,8 @@ class Batch:
             awaited[job.id] = [] if candidates else [(name_key(file.path), file.size) for file in scene.files]
             if candidates:
                 chosen.append((job, candidates))
+            elif planner.library.unlisted and scene.files:
+                self._await_listing(job, list(planner.library.unlisted.values()))
             elif match.verdict == "low":
                 self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
             else:
@@ -208,6 +208,14 @@ class Batch:
         self._app.state.await_files(awaited)
         scan.ask(planner, self._to_scan, self._app.log)
         return chosen
+
+    def _await_listing(self, job: Job, titles: Sequence[str]) -> None:
+        """Have a job wait, without an attempt, because no item is certain while a library cannot be listed."""
+        names = " and ".join(f'"{title}"' for title in titles)
+        libraries = "libraries" if len(titles) > 1 else "library"
+        sentence = f"Scene {job.id} waits: Plex cannot list the {libraries} {names}, where its file may be"
+        self._app.log.debug("waiting for Plex to list its libraries", **named(self._scenes[job.id]), why=sentence)
+        self.settled.append(retry.await_listing(job, f"{sentence}.", self._app.world.clock()))
 
     def _missing(self, job: Job, match: Match, *, in_doubt: bool) -> None:
         """Settle a scene without an item. ``in_doubt``: Plex may have it, not every library was listed completely."""
@@ -227,16 +235,19 @@ class Batch:
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
         """Read all items in full and return the works of each job; a job of which an item moved is retried."""
         wanted = {candidate.rating_key: candidate.section for _, candidates in chosen for candidate in candidates}
-        items = planner.read(candidate for _, candidates in chosen for candidate in candidates)
-        self.read, self._items_at = bool(chosen), planner.plex_time()
-        absent = {key: section for key, section in wanted.items() if key not in items}
-        gone = absence.gone(planner, absent, items, self._app.world.clock())
-        for key in gone:
+        reading = self._read(planner, chosen)
+        items, unread = placed(reading.items, wanted), reading.failed.keys() | reading.left
+        absent = {key: section for key, section in wanted.items() if key not in items and key not in unread}
+        for key in (gone := absence.gone(planner, absent, items, self._app.world.clock())):
             self._forget(planner, key, gone=True)
         records = seen_pictures(planner, items, self._app.state.records(planner.machine, items))
         planned: list[list[Work]] = []
         for job, candidates in chosen:
-            unnamed = absent.keys() & {candidate.rating_key for candidate in candidates}
+            keys = {candidate.rating_key for candidate in candidates}
+            if keys & unread:
+                self._fail_unread(job, reading, keys)
+                continue
+            unnamed = absent.keys() & keys
             moved = [
                 candidate
                 for candidate in candidates
@@ -251,6 +262,18 @@ class Batch:
             else:
                 planned.append(self._works(planner, job, candidates, items, records))
         return planned
+
+    def _read(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> Reading:
+        keys = {candidate.rating_key: job for job, candidates in chosen for candidate in candidates}
+        reading = Reader(planner, self._queue.has_edit_due).read(keys) if keys else Reading()
+        self._items_at = planner.plex_time()
+        return reading
+
+    def _fail_unread(self, job: Job, reading: Reading, keys: Collection[int]) -> None:
+        """Settle a job of which an item could not be read, unless it was left for the next batch."""
+        failed = [reading.failed[key] for key in keys if key in reading.failed]
+        if failed and not reading.left.intersection(keys):
+            self._fail(job, failed[0])
 
     def _look_again(self, planner: Planner, job: Job, unnamed: Collection[int]) -> None:
         """Settle a job of which Plex did not name an item: one answer does not count, and costs no attempt."""
@@ -294,7 +317,8 @@ class Batch:
                 outcomes.succeeded(self._app.log, work)
         ended = {work.outcome for work in works}
         if errors:
-            self._fail(job, errors[0])
+            # What may pass outweighs what was refused, which must not end the job before the rest.
+            self._fail(job, min(errors, key=lambda error: isinstance(error, Rejected)))
         elif "dry_run" in ended:
             self.settled.append(self._hold_back(job))
         else:

@@ -24,6 +24,7 @@ from plexsync.sync.throttle import Throttle
 from plexsync.worker import outcomes, plex_changes, reconcile, requeue
 from plexsync.worker.batch import Batch
 from plexsync.worker.pauses import SHORT, Pauses, local_problem
+from plexsync.worker.trials import Trials
 
 #: Seconds between two reads of the queue while the full worker waits.
 LINGER_TICK = 0.1
@@ -50,7 +51,8 @@ class Worker:
         self._stats = app.state.meta.stats
         self._before = self._base()
         self._throttle = Throttle(app.world.clock, self._rest, lambda: app.listing_seconds)
-        self._pauses = Pauses(app, queue, self._throttle)
+        self._trials = Trials(app, queue)
+        self._pauses = Pauses(app, queue)
         app.heard = self._tick
         self._totals = {"jobs": 0}
         self._exported = app.world.clock()
@@ -116,6 +118,11 @@ class Worker:
             if self._pauses.is_waiting_out(now):
                 return Next.IDLE
             self._pauses.probe()
+        if self._trials.make_due(now):
+            if not app.saved_digest:
+                app.load_settings()
+            self._refresh()
+            self._trials.drop_stale(now)
         interval = environment.seconds("PLEXSYNC_CATCHUP")
         if interval < OFTEN or not queue.meta.is_catchup_due(now, 2 * interval):
             self._leased = queue.lease(self._throttle.batch_size)
@@ -171,8 +178,6 @@ class Worker:
                 self._work([job])
             return
         job, app = leased[0], self._app
-        if isinstance(error, PlexBusy):
-            self._throttle.busy_reading(job, error)
         if not isinstance(error, PlexSyncError):
             app.log.error("failed: internal error", job=job.key, kind=type(error).__name__)
             app.log.trace(error)
@@ -186,12 +191,13 @@ class Worker:
         before = self._app.requests
         try:
             batch.run()
-            if batch.read:
-                self._throttle.read()
             self._pauses.resume(plex=self._app.requests[:2] != before[:2])
         finally:
+            if self._app.planner is not None:
+                self._app.planner.kinds.end()
             self._app.state.see(batch.seen())
             self._settle(batch.settled)
+            self._trials.note_changes()
         self._note_key()
         self._note_server()
 
@@ -232,6 +238,7 @@ class Worker:
         with self._app.client.whole():
             refresh = self._app.connect_plex().refresh()
         requeue.after_refresh(self._app, self._queue, refresh)
+        self._trials.note_changes()
 
     def _rest(self, seconds: float) -> None:
         """Sleep for ``seconds`` between two writes to a busy Plex."""
@@ -261,8 +268,8 @@ class Worker:
         """Store which Plex server this is, and the library that a probe reads."""
         planner, meta = self._app.planner, self._app.state.meta
         if planner is not None:
-            if planner.sections and meta.section is None:
-                meta.section = planner.sections[0].key
+            if planner.sections and (meta.section is None or meta.section in planner.library.unlisted):
+                meta.section = planner.probe_section
             meta.machine = planner.machine
 
     def _base(self) -> tuple[int, int, int]:

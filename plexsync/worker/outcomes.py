@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plexsync.app import App
 from plexsync.log import Log, Private
+from plexsync.model.errors import KindPaused, Rejected
 from plexsync.model.scene import Scene
 from plexsync.queue.worker_queue import Job, Settlement
 from plexsync.sync.work import Work, named
@@ -19,6 +20,9 @@ def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> 
     delays, max_retries = retry.Delays.from_environment(), app.settings.max_retries
     settlement = retry.decide(error, job, now=now, rng=app.world.rng, delays=delays, max_retries=max_retries)
     who: dict[str, object] = named(scene) if scene is not None else {job.kind: job.id}
+    if isinstance(error, KindPaused) or (isinstance(error, Rejected) and error.known):
+        app.log.debug(f"left {job.kind} as it is", **who, why=str(error))
+        return settlement
     if settlement.to == "dead":
         app.log.warning(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))
         return settlement

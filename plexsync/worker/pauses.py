@@ -12,7 +12,6 @@ from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
 from plexsync.state import breaker, pause
 from plexsync.state.pause import Pause
-from plexsync.sync.throttle import Throttle
 from plexsync.worker import requeue, tagging_pass
 
 #: Longest wait in seconds that the full worker sleeps through; a longer one is stored for the idle worker.
@@ -25,10 +24,9 @@ class Pauses:
     ``edits``: the queue's counter of edits, read before the request that failed.
     """
 
-    def __init__(self, app: App, queue: JobQueue, throttle: Throttle) -> None:
+    def __init__(self, app: App, queue: JobQueue) -> None:
         self._app = app
         self._queue = queue
-        self._throttle = throttle
 
     def stash_unavailable(self, error: StashUnavailable, edits: float) -> bool:
         """Pause because Stash does not answer or rejects the login; try the cookie first if it was the API key."""
@@ -52,15 +50,11 @@ class Pauses:
         return self._pause(pause.STASH, problem, str(error), edits)
 
     def plex_unavailable(self, error: PlexUnavailable, edits: float) -> bool:
-        """Count a failure of Plex as a whole, refund the attempts that it cost, and pause once the breaker is open."""
+        """Count a failure of Plex as a whole, and pause once the breaker is open."""
         app, meta, now = self._app, self._app.state.meta, self._app.world.clock()
-        at_once = self._throttle.is_outage
-        rows = self._throttle.refund()
-        if rows:  # the outage may leave neither a spent attempt nor a dead letter
-            self._queue.refund_attempts(rows)
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         was_open = meta.breaker.is_open
-        meta.breaker = after = breaker.failed(meta.breaker, now, reset, cap, at_once=at_once)
+        meta.breaker = after = breaker.failed(meta.breaker, now, reset, cap)
         if not after.is_open:
             app.world.sleep(min(after.wait(now, cap), SHORT))
             return False
@@ -144,10 +138,9 @@ class Pauses:
         """End the pause after a batch that succeeded; ``plex``: Plex answered in it, which also closes the breaker."""
         app, meta = self._app, self._app.state.meta
         before = meta.breaker
-        after = breaker.probed(before) if self._throttle.failing else breaker.succeeded()
-        if plex and before != after:
-            meta.breaker = after
-            if before.reset and not after.reset:
+        if plex and before != breaker.succeeded():
+            meta.breaker = breaker.succeeded()
+            if before.reset:
                 app.log.summary("resumed: Plex is reachable again")
         current = meta.pause
         if current is not None and (plex or current.kind in (pause.STASH, pause.LOCAL)):

@@ -6,6 +6,10 @@ from plexsync.app import App
 from plexsync.plex.index import Refresh
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.state import breaker
+from plexsync.state.gates import EDIT, READ, UPLOAD
+
+#: Reasons for which rows are held back until Plex takes requests of that kind.
+HELD = (EDIT, READ, UPLOAD)
 
 
 def after_refresh(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
@@ -21,11 +25,14 @@ def after_refresh(app: App, queue: JobQueue, refresh: Refresh | None) -> None:
 
 
 def after_settings(app: App, queue: JobQueue) -> None:
-    """If the saved settings changed, close the breaker and make waiting jobs and dead letters due."""
+    """If the saved settings changed, end Plex's pauses, and make waiting jobs and dead letters due."""
     meta = app.state.meta
     before, meta.settings = meta.settings, app.saved_digest
     if before in ("", meta.settings):
         return
     app.log.info("using changed settings")
     meta.breaker = breaker.succeeded()
+    meta.gates = {}
+    for reason in HELD:
+        queue.wake_held(reason)
     queue.wake_after_settings_change()

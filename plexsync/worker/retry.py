@@ -9,8 +9,11 @@ import random
 from dataclasses import dataclass
 
 from plexsync.core import environment
-from plexsync.model.errors import Invalid, ItemGone, LowConfidence, NotInPlex, PlexBusy, Rejected
+from plexsync.model.errors import Invalid, ItemGone, KindPaused, LowConfidence, NotInPlex, PlexBusy, Rejected
 from plexsync.queue.worker_queue import Job, Settlement
+
+#: Longest time in seconds for which a job waits until Plex takes requests of a kind: it becomes due as soon as it does.
+HOLD = 3600.0
 
 #: The exponent beyond which doubling no longer matters: base * 2**30 exceeds every cap.
 MAX_DOUBLINGS = 30
@@ -38,10 +41,17 @@ def decide(
 ) -> Settlement:
     """Return what becomes of ``job`` after ``error``.
 
-    A missing file is waited for, what only a person can fix is dead-lettered at once, anything else costs an attempt.
+    A missing file is waited for, and so is a kind of request that Plex does not take; what only a person can fix is
+    dead-lettered at once, anything else costs an attempt.
     ``now``: seconds since the epoch. ``max_retries``: attempts before the job is dead-lettered.
     """
     message = str(error)
+    if isinstance(error, KindPaused):
+        due = now + min(HOLD, environment.horizon() - 1)  # a later time would be taken for a wrong clock's
+        if error.cause is not None:
+            due = now + _delay(error.cause, job.attempts + 1, rng, delays)
+        reason = error.kind if error.cause is None else None
+        return Settlement.snooze(job, "retried", due, message, waiting=job.waiting, reason=reason, tried=error.tried)
     if isinstance(error, NotInPlex):
         return _missing(message, job, now, rng, delays)
     if isinstance(error, LowConfidence):
@@ -49,7 +59,7 @@ def decide(
     if isinstance(error, Invalid):
         return Settlement.dead(job, "invalid", message)
     if isinstance(error, Rejected):
-        return Settlement.dead(job, "rejected", message, attempts=job.attempts + 1)
+        return Settlement.dead(job, "rejected", message, attempts=job.attempts + (0 if error.known else 1))
     attempts = job.attempts + 1
     if attempts >= max_retries:
         sentence = message.rstrip(". ") or type(error).__name__
@@ -71,6 +81,13 @@ def backoff(attempts: int, rng: random.Random, delays: Delays) -> float:
     """Return a delay in seconds with full jitter: uniform in 0 .. ``min(cap, base * 2**(attempts - 1))``."""
     top = min(delays.cap, delays.base * 2.0 ** min(attempts - 1, MAX_DOUBLINGS))
     return rng.uniform(0.0, top)
+
+
+def await_listing(job: Job, message: str, now: float) -> Settlement:
+    """Return what becomes of a job while a library cannot be listed: it waits, on no account for the last time."""
+    since = now if job.waiting is None or job.waiting > now else job.waiting
+    due = now + min(HOLD, environment.horizon() - 1)
+    return Settlement.snooze(job, "waiting", due, message, waiting=since)
 
 
 def _missing(message: str, job: Job, now: float, rng: random.Random, delays: Delays) -> Settlement:

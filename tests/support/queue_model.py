@@ -71,9 +71,9 @@ class Model:
             row.ready(now)
             row.priority, row.bulk = 2, False
         elif row.state == PENDING:
-            row.due = min(row.due, now)
+            row.due, row.priority = min(row.due, now), min(row.priority, 2)
         else:
-            row.edited = True
+            row.edited, row.priority = True, min(row.priority, 2)
         row.anew()
         row.task_id = name
 
@@ -98,6 +98,7 @@ class Model:
         else:
             row.ready(due)
             row.attempts, row.rescues, row.reason = attempts, 0, reason
+            row.priority = max(row.priority, 3 if to == "later" else 0)
             row.waiting = now if to == "waiting" else None
 
     def rescue(self) -> None:
@@ -115,7 +116,7 @@ class Model:
             row = self.rows[key]
             row.ready(now)
             row.anew()
-            row.priority, row.task_id, row.bulk = 1, task_id, False
+            row.priority, row.task_id, row.bulk, row.reason = 1, task_id, False, "retry"
 
     def wake(self, keys: Iterable[str], now: float) -> int:
         """Plex gained a file: make waiting rows due and unsure ones pending; return how many rows changed."""

@@ -53,7 +53,7 @@ def settle(conn: sqlite3.Connection, key: str, to: str, now: float = NOW, **valu
     """Settle the leased row of ``key`` at the generation that it was leased with."""
     row = job(conn, key)
     known: dict[str, object] = dict.fromkeys(("waiting", "reason", "message", "candidates", "task", "outcome"))
-    known |= {"id": row["_id"], "generation": row["leased"], "to": to, "due": now, "attempts": 0}
+    known |= {"id": row["_id"], "generation": row["leased"], "to": to, "due": now, "attempts": 0, "priority": 0}
     jobs.settle(conn, [known | values], now)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,19 +30,6 @@ class Killed(BaseException):
     """The worker ends here, as by SIGKILL: nothing may catch it."""
 
 
-class NotingThrottle(Throttle):
-    """Notes for which items Plex was busy."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__(clock, sleep=lambda seconds: None)
-        self.busy_items: list[int] = []
-
-    def busy(self, work: Work) -> None:
-        """An item failed in a way that may pass."""
-        self.busy_items.append(work.target.item.rating_key)
-        super().busy(work)
-
-
 class WritingBench(Stage):
     """The first item gets rating key 100. ``link`` and ``client`` are the ways to Stash and Plex."""
 
@@ -51,7 +37,7 @@ class WritingBench(Stage):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.throttle = NotingThrottle(self.clock)
+        self.throttle = Throttle(self.clock, sleep=lambda seconds: None)
         self.unwanted: set[int] = set()
 
     def __enter__(self) -> Self:
@@ -129,7 +115,9 @@ class WritingBench(Stage):
     def send(self, works: list[Work]) -> list[Work]:
         """Write what was planned; the works that were written."""
         writer = Writer(self.planner, self.writer_log, self.throttle, is_wanted=lambda job: job.id not in self.unwanted)
+        self.planner.kinds.begin()
         writer.write(works)
+        self.planner.kinds.end()
         return [work for work in works if work.ended]
 
     def one(self, scene: int, attempts: int = 0) -> Work:

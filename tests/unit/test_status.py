@@ -29,6 +29,7 @@ EMPTY: dict[str, Any] = {
     "totals": {"synced": 0, "unchanged": 0, "retried": 0, "dead": 0, "skipped": 0},
     "requests": {"plex_reads": 0, "plex_writes": 0, "stash": 0},
     "problem": None,
+    "paused_kinds": [],
     "last_catchup": None,
 }
 

@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 import pytest
 import urllib3.connection
 
-from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Rejected, SetupError
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Refused, Rejected, SetupError
 from plexsync.model.fields import Desired, Value, fingerprint
 from plexsync.model.written import Written
 from plexsync.plex.client import PlexClient
@@ -229,8 +229,8 @@ def test_control_character_in_an_item_is_survived(server: PlexServer, client: Pl
         ("404", ItemGone),
         ("reset", PlexBusy),
         ("html_200", PlexBusy),
-        ("redirect_302", SetupError),
-        ("redirect_301", SetupError),
+        ("redirect_302", Refused),
+        ("redirect_301", Refused),
     ],
 )
 def test_each_fault_of_an_edit(server: PlexServer, client: PlexClient, fault: str, wanted: type[PlexSyncError]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.model.errors import PlexBusy, PlexUnavailable, Rejected, StashUnavailable
+from plexsync.model.errors import KindPaused, PlexBusy, PlexUnavailable, Rejected, StashUnavailable
 from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
 from plexsync.sync import covers, writer
 from tests.support.writing_bench import JPEG, WritingBench
@@ -232,7 +232,8 @@ def test_an_upload_that_outlasts_its_timeout_is_not_repeated(
     monkeypatch.setattr("plexsync.plex.client.IMAGE_READ_TIMEOUT", 0.5)
     monkeypatch.setattr(bench.client.session, "read_timeout", 0.5)
     (work,) = bench.send(works)
-    assert isinstance(work.error, PlexBusy)
+    assert isinstance(work.error, KindPaused)
+    bench.now += 5
     monkeypatch.setattr(bench.client.session, "read_timeout", 20.0)
     end = time.monotonic() + 120
     while bench.plex.items[100].selected_poster is None and time.monotonic() < end:
@@ -393,7 +394,7 @@ def test_a_lock_that_went_is_set_again(bench: WritingBench) -> None:
 
 
 def test_a_plex_that_does_not_tell_its_pictures(bench: WritingBench) -> None:
-    """If it cannot be asked what Plex shows, the fields are written, and the picture is tried like any upload."""
+    """If it cannot be asked what Plex shows, the fields are written, and the picture waits like any upload."""
     bench.new_planner(skip=frozenset({"background"}))
     scene = bench.scene(cover=JPEG)
     bench.one(scene)
@@ -401,7 +402,7 @@ def test_a_plex_that_does_not_tell_its_pictures(bench: WritingBench) -> None:
     seen(bench)
     bench.stash.change_scene(scene, title="New")
     bench.plex.fault("500", method="GET", path="posters")
-    assert isinstance(bench.one(scene).error, PlexBusy)
+    assert isinstance(bench.one(scene).error, KindPaused)
     assert bench.plex.items[100].title == "New"
     bench.plex.clear_faults()
     assert bench.one(scene).uploaded

@@ -160,8 +160,8 @@ def test_the_jobs_go_behind_edits_and_cost_no_attempt(bench: Bench) -> None:
     bench.now += HOUR
     bench.hook("scene:2")
     bench.conn.execute("UPDATE ack_queue_default SET due = due + 500, attempts = 3")
-    bench.plex.fault("500", method="PUT")
-    bench.turn()
+    bench.app.load_settings()
+    plex_changes.run(bench.app, bench.queue)
     rows = bench.rows()
     assert rows["scene:1"] == (stock.READY, jobs.FAN_OUT)
     assert rows["scene:2"] == (stock.READY, 0)

@@ -34,7 +34,7 @@ def test_waiting_scenes_and_dead_letters_become_due(bench: Bench) -> None:
     missing, rejected, busy, other = bench.film(in_plex=False), bench.film(), bench.film(), bench.film()
     bench.plex.fault("400", method="PUT", query=f"id={rejected.item}&")
     bench.plex.fault("504", method="PUT", query=f"id={busy.item}&")
-    bench.edit(missing.scene, rejected.scene, busy.scene)
+    bench.edit(missing.scene, rejected.scene, busy.scene, other.scene)
     bench.live(2000)
     assert bench.dead_letter(rejected.scene)[0] == "rejected"
     assert bench.dead_letter(busy.scene)[0] == "retries_exhausted"
@@ -42,10 +42,10 @@ def test_waiting_scenes_and_dead_letters_become_due(bench: Bench) -> None:
     before = bench.job(busy.scene)
     bench.stash.configure(plexPathMap="/films/1 => /films/new", maxRetries=5)
     item = bench.plex.add_item(1, file="/films/new/film1.mp4", size=9, duration_ms=60_000)
-    bench.edit(other.scene)
+    bench.edit(other.scene, title="Other")
     bench.live(1)
     assert bench.plex.items[item.rating_key].title == "Film 1"
-    assert bench.titles([rejected, other]) == ["Film 2", "Film 4"]
+    assert bench.titles([rejected, other]) == ["Film 2", "Other"]
     assert bench.job(busy.scene) == before
     assert len(bench.said("using changed settings")) == 1
 

@@ -51,7 +51,7 @@ def test_retry(conn: sqlite3.Connection) -> None:
     row = job(conn, "scene:1")
     assert (row["status"], row["due"], row["attempts"], row["rescues"]) == (stock.READY, NOW + 50, 0, 0)
     assert (row["bulk"], row["task"], row["priority"], row["waiting"]) == (0, None, jobs.FAN_OUT, None)
-    assert (row["reason"], row["message"], row["candidates"]) == (None, None, None)
+    assert (row["reason"], row["message"], row["candidates"]) == (dead_letters.RETRIED, None, None)
     assert (row["first_seen"], row["generation"]) == (NOW + 50, 2)
     assert [job(conn, "scene:6"), job(conn, "scene:7")] == before
     assert keys(conn, "status = 9") == ["scene:2", "scene:4", "scene:5"]

@@ -89,9 +89,6 @@ def test_a_task_keeps_following_what_was_released(conn: sqlite3.Connection) -> N
     bulk.mark_many(conn, job_keys(["scene:1"]), "Sync all", "task", NOW + 2, lambda seconds: None)
     settle(conn, "scene:1", "release", now=NOW + 9, task=None)
     assert bulk.left(conn, "task", NOW + 3) == 1
-    change(conn, "scene:1", attempts=1, due=NOW + 300)
-    jobs.refund_attempts(conn, [1], NOW + 20)
-    assert bulk.left(conn, "task", NOW + 3) == 1
 
 
 @pytest.mark.parametrize("status", [stock.READY, stock.DEAD])
@@ -235,18 +232,26 @@ def test_wake_all_waiting(tmp_path: Path) -> None:
     assert states(conn) == wanted
 
 
-def test_refund_attempts(tmp_path: Path) -> None:
-    """After an outage each pending row has its attempt back, due since its edit; other rows are not touched."""
+def test_a_trial_takes_another_row_than_the_last(tmp_path: Path) -> None:
+    """Of the rows held back for a reason, the one not tried for longest becomes due, the last one only if alone."""
     conn = made(tmp_path)
-    put(conn, *(f"scene:{n}" for n in range(1, 6)))
-    for n in (1, 3, 4, 5):
-        change(conn, f"scene:{n}", attempts=2, due=NOW + 300, reason="busy", message="m")
-    change(conn, "scene:3", status=stock.LEASED)
-    change(conn, "scene:4", status=stock.DEAD)
-    wanted = states(conn)
-    wanted["scene:1"] |= {"attempts": 1, "due": NOW, "reason": None, "message": None}
-    jobs.refund_attempts(conn, [int(str(wanted[f"scene:{n}"]["_id"])) for n in (1, 2, 3, 4)] + [999], NOW + 7)
-    assert states(conn) == wanted
+    put(conn, *(f"scene:{n}" for n in range(1, 5)))
+    for n in (1, 2, 3):
+        change(conn, f"scene:{n}", reason="edit", due=NOW + 900, priority=jobs.RETRY, last_seen=NOW + n)
+    change(conn, "scene:3", priority=jobs.FAN_OUT)
+    ids = {n: int(str(states(conn)[f"scene:{n}"]["_id"])) for n in range(1, 5)}
+
+    def woken(last: int) -> list[int]:
+        assert jobs.wake_trial(conn, "edit", NOW + 5, last)
+        found = [n for n in ids if states(conn).get(f"scene:{n}", {}).get("due") == NOW + 5]
+        conn.execute("UPDATE ack_queue_default SET due = ? WHERE reason = 'edit'", (NOW + 900,))
+        return found
+
+    assert woken(0) == [3]
+    assert woken(ids[3]) == [1]
+    conn.execute("DELETE FROM ack_queue_default WHERE _id <> ?", (ids[2],))
+    assert woken(ids[2]) == [2]
+    assert not jobs.wake_trial(conn, "upload", NOW, 0)
 
 
 def test_held(tmp_path: Path) -> None:

@@ -136,21 +136,23 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 4))
     def lease(self, limit: int) -> None:
         """Only due rows are leased, in order of priority, and one that may kill the worker alone."""
-        due = [key for key in self.model.rows if self.model.is_due(key, self.now, HORIZON)]
         rows = self.model.rows
+        due = [key for key in rows if self.model.is_due(key, self.now, HORIZON)]
         leased = self.queue.lease(limit)
         taken = [str(job.key) for job in leased]
         right = {key: (rows[key].priority, rows[key].due) for key in due}
         suspects = {key for key in due if rows[key].rescues >= 2}
+        retries = {key for key in due if rows[key].priority == jobs.RETRY}
         assert set(taken) <= set(due)
         assert [right[key] for key in taken] == sorted(right[key] for key in taken)
         assert bool(taken) == bool(due)
         if set(taken) & suspects:
             assert len(taken) == 1
         else:
-            passed_over = [right[key] for key in due if key not in taken and key not in suspects]
-            assert len(taken) == min(limit, len(due)) or suspects
-            assert all(right[key] <= other for key in taken for other in passed_over)
+            passed_over = [right[key] for key in due if key not in taken and key not in suspects | retries]
+            assert len(set(taken) - retries) == min(limit, len(set(due) - retries)) or suspects
+            assert all(right[key] <= other for key in set(taken) - retries for other in passed_over)
+            assert len(taken) <= limit or len(retries.intersection(taken)) <= jobs.OVERDUE_AT_ONCE
         for job in leased:
             row = rows[str(job.key)]
             assert (job.attempts, job.rescues, job.bulk, job.task_id) == (
@@ -180,6 +182,7 @@ class QueueMachine(RuleBasedStateMachine):
                     attempts=attempts,
                     waiting=self.now if to == "waiting" else None,
                     reason=reason,
+                    priority=jobs.RETRY if to == "later" else 0,
                 )
             ]
         )
@@ -232,17 +235,6 @@ class QueueMachine(RuleBasedStateMachine):
     def filled(self) -> None:
         """The index was filled."""
         assert jobs.wake_all_waiting(self.queue.conn, self.now, no_pause) == self.model.wake(KEYS, self.now)
-
-    @rule(keys=SOME)
-    def outage(self, keys: list[str]) -> None:
-        """Plex as a whole turns out to be unreachable: these rows get an attempt back."""
-        ids = [row for row, key in self.queue.conn.execute("SELECT _id, key FROM ack_queue_default") if key in keys]
-        jobs.refund_attempts(self.queue.conn, ids, self.now)
-        for key in set(keys) & set(self.model.where(PENDING)):
-            row = self.model.rows[key]
-            if row.attempts:
-                stamps = dict(self.hook.execute("SELECT key, timestamp FROM ack_queue_default"))
-                row.attempts, row.due, row.reason = row.attempts - 1, min(self.now, stamps[key]), None
 
     # -- people
 

@@ -54,7 +54,7 @@ def test_job(queue: JobQueue) -> None:
         generation=4, first_seen=NOW - 60,
     )  # fmt: skip
     (leased,) = queue.lease(10)
-    assert leased == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy")
+    assert leased == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy", NOW)
     assert leased.key == JobKey("performer", 7)
 
 
@@ -117,7 +117,10 @@ def test_ways_to_settle() -> None:
     assert [Settlement.done(leased), Settlement.done(leased, "synced"), Settlement.release(leased)] == [
         Settlement(leased, "done", ""), Settlement(leased, "done", "synced"), Settlement(leased, "release"),
     ]  # fmt: skip
-    assert Settlement.later(leased, NOW, "m") == Settlement(leased, "later", "retried", NOW, 4, NOW - 9, None, "m")
+    assert Settlement.later(leased, NOW, "m") == Settlement(
+        leased, "later", "retried", NOW, 4, NOW - 9, None, "m", (), 3
+    )
+    assert Settlement.snooze(leased, "retried", NOW, "m", tried=True).priority == jobs.RETRY
     assert Settlement.snooze(leased, "waiting", NOW, "m") == Settlement(
         leased, "later", "waiting", NOW, 3, None, None, "m"
     )
@@ -196,7 +199,7 @@ def test_what_the_stock_class_puts(queue: JobQueue, clock: Clock) -> None:
     """A plain ``put`` of persist-queue is JSON, and becomes a job when jobs are leased, due at the clock's time."""
     clock.now += 5
     queue.put({"key": "scene:3"})
-    assert queue.lease(1) == [Job(2, "scene", 3, 1, first_seen=NOW + 5)]
+    assert queue.lease(1) == [Job(2, "scene", 3, 1, first_seen=NOW + 5, last_seen=NOW + 5)]
     assert job(queue.conn, "scene:3")["due"] == NOW + 5
 
 
@@ -277,19 +280,6 @@ def test_waking_after_a_change_of_settings(queue: JobQueue, clock: Clock) -> Non
     assert queue.has_dead("retries_exhausted")
 
 
-def test_refund(queue: JobQueue, clock: Clock) -> None:
-    """What an outage did to these rows is undone: the attempt, and the dead letter of too many; no others."""
-    zoo(queue)
-    put(queue.conn, "scene:7")
-    change(queue.conn, "scene:7", status=9, reason="retries_exhausted")
-    clock.now += 5
-    queue.refund_attempts([3, 5, 5, 6, 999])
-    assert (job(queue.conn, "scene:3")["attempts"], job(queue.conn, "scene:3")["due"]) == (0, NOW)
-    assert due_now(queue) == ["scene:3", "scene:5"]
-    assert job(queue.conn, "scene:5")["due"] == NOW + 5
-    assert [letter.key for letter in queue.dead_letters()] == ["scene:7", "scene:6", "scene:4"]
-
-
 def test_changed_scene_is_tried_again(queue: JobQueue, clock: Clock) -> None:
     """A scene that could not be sent as it was gets another chance once it has changed, at the clock's time."""
     zoo(queue)
@@ -358,7 +348,6 @@ MANY: dict[str, tuple[str, Callable[[JobQueue], object]]] = {
     "wake_all_waiting": ("waiting = 1, due = due + 900", lambda queue: queue.wake_all_waiting()),
     "wake_held": ("reason = 'dry_run'", lambda queue: queue.wake_after_settings_change()),
     "retry_all": ("status = 9, reason = 'invalid'", lambda queue: queue.wake_after_settings_change()),
-    "refund": ("status = 9, reason = 'retries_exhausted'", lambda queue: queue.refund_attempts(range(1, 1101))),
     "drop_stopped": ("bulk = 1, task = 't0'", lambda queue: queue.drop_stopped()),
 }
 

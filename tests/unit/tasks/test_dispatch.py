@@ -224,7 +224,7 @@ def test_retry(folder: Path, woken: list[str]) -> None:
         "output": {"retried": 1}
     }
     row = job(conn, "scene:3")
-    assert (row["status"], row["attempts"], row["reason"], row["bulk"]) == (stock.READY, 0, None, 0)
+    assert (row["status"], row["attempts"], row["reason"], row["bulk"]) == (stock.READY, 0, "retry", 0)
     assert keys(conn, "status = 9") == ["scene:4"]
     assert keys(conn, "status = 2") == ["scene:2"]
     assert woken == [str(folder)]

@@ -304,8 +304,8 @@ def test_every_error_is_ours_and_its_message_a_sentence(error: PlexSyncError) ->
     assert str(error) == "a"
     known = {name: value for name, value in vars(error).items() if value is not None}
     expected: dict[type, dict[str, object]] = {
-        PlexBusy: {"status": 503, "retry_after": 2.0},
-        Rejected: {"status": 400},
+        PlexBusy: {"status": 503, "retry_after": 2.0, "timed_out": False},
+        Rejected: {"status": 400, "by_plex": True, "known": False},
         LowConfidence: {"candidates": ({"rating_key": 1},)},
         StashUnavailable: {"refused": True},
     }
