@@ -38,6 +38,8 @@ MISSING_PAUSE = 5
 #: Seconds per item of a library between two full listings for a file that the delta did not show: a file that moves or
 #: returns from the trash may leave the item's times unchanged.
 RELIST_PER_ITEM = 0.02
+#: Looks, each later than the last, that must find a library empty which had items, before its rows go.
+EMPTY_LOOKS = 4
 #: Platforms, as Plex names them, whose file systems ignore case.
 FOLDING = {"Windows", "MacOSX"}
 
@@ -272,7 +274,8 @@ class Library:
     def _paused(self, gate: Gate, title: str, error: PlexSyncError) -> Gate:
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         status = getattr(error, "status", None)
-        why = str(status) if status and status != 200 else "no usable answer"
+        empty = "no item of a library" in str(error)
+        why = str(status) if status and status != 200 else "it seems empty" if empty else "no usable answer"
         return gates.paused(gate._replace(title=title), self._clock(), reset, cap, failures=1, why=why)
 
     def _store_gate(self, kind: str, gate: Gate) -> None:
@@ -318,6 +321,8 @@ class Library:
         has_rows = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part WHERE section = ?)", (row.id,)).fetchone()[0]
         server_time = self._take(row, listing, gained, has_rows=bool(has_rows))
         changes.warnings += listing.warnings
+        if listing.complete and has_rows and not listing.keys and not self._is_believed_empty(row):
+            raise PlexBusy("Plex lists no item of a library that had some.")
         if listing.complete and has_rows:
             self._drop_others(row, listing.keys)
         swept = self._clock() if listing.complete else self._clock() - SWEEP + SWEEP_AGAIN
@@ -325,6 +330,10 @@ class Library:
         row.complete = row.complete or listing.complete or bool(listing.warnings)
         row.listed_clock = row.section.clock
         self._save(row, server_time, swept)
+
+    def _is_believed_empty(self, row: _SectionRow) -> bool:
+        gate = self._meta.gates.get(f"{LIST}{row.section.key}", Gate())
+        return gate.failures >= EMPTY_LOOKS - 1
 
     def _list_changes(self, row: _SectionRow, changes: _Changes) -> None:
         since = max(0, row.listed - OVERLAP)

@@ -216,6 +216,7 @@ def test_interrupted_filling_is_not_complete(server: PlexServer, conn: sqlite3.C
     library.refresh()
     conn.set_trace_callback(None)
     server.clear_faults()
+    clock.now += 60
     second = again(server, conn, clock)
     assert not second.complete
     assert sum(second.counts().values()) == 1000
