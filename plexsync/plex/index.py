@@ -140,6 +140,10 @@ class _Changes:
     warnings: list[str] = field(default_factory=list)
 
 
+class _SeemsEmpty(PlexBusy):
+    """A library that had items was listed without any."""
+
+
 class Watch(Protocol):
     """Whoever wants to know what a listing shows. ``changed`` and ``gained`` are called within a transaction."""
 
@@ -362,7 +366,8 @@ class Library:
     def _paused(self, gate: Gate, title: str, error: PlexSyncError) -> Gate:
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         status, now = getattr(error, "status", None), self._clock()
-        why = str(status) if status and status != 200 else "no usable answer"
+        words = "it seems empty" if isinstance(error, _SeemsEmpty) else "no usable answer"
+        why = str(status) if status and status != 200 else words
         paused = gates.paused(gate._replace(title=title), now, reset, cap, failures=1, why=why)
         return paused._replace(retry_at=max(paused.retry_at, now + pause()))  # the trial may not come sooner
 
@@ -402,7 +407,10 @@ class Library:
         server_time = self._take(row, listing, changes.gained if had_rows else None, has_rows=had_rows)
         changes.warnings += listing.warnings
         # Many missing rows are listed once more, and a library without any is looked at again soon.
-        sure = listing.complete and self._drop_others(row, listing.keys) and bool(listing.keys)
+        sure = listing.complete and self._drop_others(row, listing.keys)
+        if listing.complete and had_rows and not listing.keys and not sure:
+            raise _SeemsEmpty("Plex lists no item of a library that had some.")
+        sure = sure and bool(listing.keys)
         swept = self._clock() if sure else self._clock() - SWEEP + SWEEP_AGAIN
         was_complete = row.complete
         # An unreadable row stays unreadable, and must not keep the index incomplete for ever.
@@ -496,8 +504,8 @@ class Library:
     def _drop_others(self, row: _SectionRow, keys: set[int]) -> bool:
         """Drop the items that a full listing did not name and that, asked for one by one, Plex does not name either.
 
-        Return False if a second listing must agree first: if all are missing, or more than ``FEW`` and ``SHARE``, the
-        answer may be a fault of Plex's.
+        Return False if that is not certain: if all are missing, or more than ``FEW`` and ``SHARE``, a second listing
+        must agree first, and one that leaves out what Plex names alone is a fault of Plex's.
         """
         stored = self._items_of(row.id)
         missing = gone = [key for key in stored if key not in keys]
@@ -513,7 +521,7 @@ class Library:
         for portion, _ in portions([key for key in gone if key not in there]):
             with transaction(self._conn):
                 self._drop_items(row.id, portion)
-        return not unsure
+        return not unsure and not there
 
     def _index(self) -> None:
         for name, columns in INDEXES.items():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from plexsync.queue import jobs
+from plexsync.queue.meta import QueueMeta
 from plexsync.state.breaker import Breaker
 from plexsync.state.gates import Gate
 from plexsync.state.meta import Meta
@@ -341,3 +342,25 @@ def test_an_innocent_edit_arrives_in_time(bench: Bench, culprits: str) -> None:
         bench.live(5)
         assert bench.titles([innocent]) == [f"Innocent {number}"]
         bench.live(37 * number)
+
+
+def test_a_library_that_seems_empty(bench: Bench) -> None:
+    """One that had items and is listed as empty pauses alone, and keeps its rows while Plex names its items alone."""
+    bench.plex.add_section("Clips", key=2, locations=("/clips",))
+    film, other = bench.film(), bench.stash.add_scene("Clip", files=[("/clips/c.mp4", 77, 60.0)])
+    item = bench.plex.add_item(2, file="/clips/c.mp4", size=77, duration_ms=60_000).rating_key
+    bench.edit(film.scene, other)
+    bench.turn()
+    bench.plex.fault("empty_container", path="/sections/2/all", method="GET")
+    bench.now += 90_000
+    QueueMeta(bench.conn).empty_since = bench.now
+    bench.edit(film.scene, title="Second")
+    bench.edit(other, title="Second clip")
+    bench.live(20)
+    assert (bench.titles([film]), bench.title(item)) == (["Second"], "Second clip")
+    assert '"Clips" (it seems empty)' in bench.status()["problem"]
+    bench.live(1800)
+    assert '"Clips" (it seems empty)' in bench.status()["problem"]
+    bench.plex.clear_faults()
+    bench.live(600)
+    assert bench.status()["problem"] is None
