@@ -26,7 +26,7 @@ class Readback(NamedTuple):
     """A written item as it was last read in full.
 
     ``updated``: the item's ``updatedAt``, ``read``: Plex's time of that read, both in seconds since the epoch.
-    ``shown``: what the item showed, see ``sync/readback.py``.
+    ``shown``: what the item showed, see ``sync/readback.py``; ``""``: it was written, but not read back yet.
     """
 
     rating_key: int
@@ -69,6 +69,14 @@ class PlexSide:
         keys = [row[0] for row in self._conn.execute(sql, (machine, before, limit)).fetchall()]
         with transaction(self._conn):
             Watch(self._conn, machine).changed(keys)
+
+    def suspect_unread(self, machine: str, limit: int) -> None:
+        """Suspect up to ``limit`` items that were written, but never read back: by an earlier version."""
+        self._conn.execute(
+            "INSERT INTO readback SELECT machine, rating_key, 0, 0, '', 1 FROM written WHERE machine = ? AND rating_key"
+            " NOT IN (SELECT rating_key FROM readback WHERE machine = ?) LIMIT ?",
+            (machine, machine, limit),
+        )
 
     def count(self, machine: str) -> int:
         """Return the number of items that were read back."""

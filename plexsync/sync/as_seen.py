@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from plexsync.model.errors import PlexBusy
+from plexsync.model.errors import ItemGone, PlexBusy, PlexUnavailable, Refused, Rejected
 from plexsync.model.item import Item
 from plexsync.plex.client import Element
 from plexsync.state.ledger import Record
@@ -28,7 +28,7 @@ def note_readbacks(planner: Planner, works: Sequence[Work], planned_at: int) -> 
     try:
         latest = planner.client.items(uploaded)
         items |= {key: (item, planner.plex_time()) for key, item in latest.items()}
-    except PlexBusy:
+    except (PlexBusy, Refused, PlexUnavailable):
         pass  # then the items are compared once more when they are listed
     planner.state.plex.note(
         planner.machine,
@@ -40,19 +40,38 @@ def note_readbacks(planner: Planner, works: Sequence[Work], planned_at: int) -> 
 
 
 def seen_pictures(planner: Planner, items: Mapping[int, Item], records: Mapping[int, Record]) -> dict[int, Record]:
-    """Return the records of these items; of a picture whose address changed it is unknown whether it is ours."""
+    """Return the records of these items, such that Plex is asked which pictures it shows where addresses changed."""
     before = planner.state.plex.readbacks(planner.machine, records)
     return {
-        key: covers.look_again(record, readback.pictures(before[key].shown, items[key])) if key in before else record
+        key: covers.look_again(record, _in_doubt(items[key], record, before.get(key)))
         for key, record in records.items()
     }
 
 
-def lost_pictures(planner: Planner, item: Item, record: Record, before: str) -> bool:
-    """Return whether the item shows another picture than the one uploaded to it.
+def has_lost_picture(planner: Planner, item: Item, record: Record, before: Readback) -> bool:
+    """Return whether the item does not show a picture that was uploaded to it.
 
-    ``before``: what the item showed, see ``readback``. Plex is asked only where the picture's address changed.
+    Plex is asked only where the picture's address changed since ``before``.
     """
-    switches: dict[Element, str] = {"posters": "poster", "arts": "background"}
-    changed = (one for one in readback.pictures(before, item) if switches[one] not in planner.settings.skip)
-    return any(covers.is_lost(record, element, planner.look(item)) for element in changed)
+    return any(
+        not _is_shown(planner, item.rating_key, element, covers.images(record)[element].newest)
+        for element in _in_doubt(item, record, before)
+    )
+
+
+def _in_doubt(item: Item, record: Record, before: Readback | None) -> list[Element]:
+    """Return the pictures that PlexSync uploaded, if no person chose another, and whose address changed."""
+    known = covers.images(record)
+    changed = readback.pictures(before.shown, item) if before is not None and before.shown else ()
+    return [
+        element
+        for element in changed
+        if element in known and known[element].uploads and known[element].mark != covers.CHOSEN
+    ]
+
+
+def _is_shown(planner: Planner, rating_key: int, element: Element, sha1: str) -> bool:
+    try:
+        return planner.client.has_image(rating_key, element, sha1)
+    except (PlexBusy, Refused, Rejected, ItemGone):
+        return True  # the fields do not wait for a picture

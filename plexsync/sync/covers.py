@@ -161,13 +161,6 @@ def lost_locks(target: Target, record: Record) -> tuple[str, ...]:
     )
 
 
-def is_lost(record: Record, element: Element, look: Look) -> bool:
-    """Return whether Plex shows another picture than our last upload; False where it does not say."""
-    image = images(record).get(element, Image())
-    pictures = look(element) if image.uploads and image.mark != CHOSEN else None
-    return pictures is not None and not any(one.selected and image.newest in one.name for one in pictures)
-
-
 def _known(target: Target, record: Record) -> list[tuple[Element, Image]]:
     known = images(record)
     return [(element, known[element]) for element in wanted(target) if element in known]

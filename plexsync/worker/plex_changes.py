@@ -15,6 +15,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.model.paths import base_name, name_key
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
+from plexsync.state.ledger import Record
 from plexsync.state.plex_side import Readback
 from plexsync.sync import absence, readback
 from plexsync.sync.as_seen import lost_pictures
@@ -47,8 +48,9 @@ def run(app: App, queue: JobQueue) -> tuple[int, bool]:
     if planner.settings.dry_run:
         return 0, True
     if refresh is not None and refresh.swept:
-        count = state.plex.count(planner.machine)
-        state.plex.suspect_oldest(planner.machine, planner.plex_time() - WEEK, max(ITEMS, count // DAYS))
+        share = max(ITEMS, state.plex.count(planner.machine) // DAYS)
+        state.plex.suspect_oldest(planner.machine, planner.plex_time() - WEEK, share)
+        state.plex.suspect_unread(planner.machine, share)
     return _Changes(app, queue, planner).find()
 
 
@@ -117,8 +119,9 @@ class _Changes:
         self._absent |= absent.keys() - gone
         self._moved = self._moved or bool(items or gone)
         before = state.plex.readbacks(self._machine, items)
+        records = state.records(self._machine, items)
         trashed = {key for key, item in items.items() if item.trashed}
-        different = self._different({key: item for key, item in items.items() if key not in trashed}, before)
+        different = self._different({key: items[key] for key in records if key not in trashed}, records, before)
         jobs = self._lost(gone | trashed) + self._make_due(different.values())
         state.plex.note(
             self._machine,
@@ -126,21 +129,22 @@ class _Changes:
                 # What is different stays as it was, until the job has judged it.
                 earlier._replace(updated=item.updated or earlier.updated, read=read_at)
                 if key in different
-                else _renewed(earlier, item, read_at)
+                else _renewed(earlier, item, records[key], read_at)
                 for key, item in items.items()
-                if key not in trashed and (earlier := before.get(key))
+                if key in records and key not in trashed and (earlier := before.get(key))
             ],
         )
         return jobs
 
-    def _different(self, items: Mapping[int, Item], before: Mapping[int, Readback]) -> dict[int, int]:
+    def _different(
+        self, items: Mapping[int, Item], records: Mapping[int, Record], before: Mapping[int, Readback]
+    ) -> dict[int, int]:
         """Return rating key -> scene of the items that differ from what was read back."""
-        records = self._state.records(self._machine, items)
         return {
             key: records[key].scene_id
             for key, item in items.items()
-            if key in records
-            and key in before
+            if key in before
+            and before[key].shown
             and (
                 readback.differs(before[key].shown, item)
                 or lost_pictures(self._planner, item, records[key], before[key].shown)
@@ -205,6 +209,6 @@ def _section(parts: Sequence[IndexPart]) -> int:
     return parts[0].section if parts else 0
 
 
-def _renewed(earlier: Readback, item: Item, read_at: int) -> Readback:
-    shown = readback.renewed(earlier.shown, item)
+def _renewed(earlier: Readback, item: Item, record: Record, read_at: int) -> Readback:
+    shown = readback.renewed(earlier.shown, item) if earlier.shown else readback.shown(item, record.desired)
     return Readback(item.rating_key, item.updated or earlier.updated, read_at, shown)

@@ -253,6 +253,17 @@ def test_a_loss_that_no_clock_tells_is_found_within_a_week(bench: Bench) -> None
     assert is_right(bench)
 
 
+def test_items_written_by_an_earlier_version_are_read_back(bench: Bench) -> None:
+    """Nothing is known of how they looked, so nothing is due at first; from the daily listing on they are watched."""
+    bench.app.state.conn.execute("DELETE FROM readback")
+    bench.plex.edit_item(100, summary="A person's words.")
+    hours(bench, 30)
+    assert bench.plex.items[100].summary == "A person's words."
+    bench.plex.edit_item(101, summary="")
+    hours(bench, 1)
+    assert bench.plex.items[101].summary == "Words 1."
+
+
 def test_items_that_plexsync_never_wrote_are_left_alone(bench: Bench) -> None:
     """A scene that was never synced makes no job, whatever Plex gains or changes."""
     bench.stash.add_scene("Old", files=[("/films/9/old.mp4", 999, 60.0)])
