@@ -164,6 +164,10 @@ class PlexClient:
         self._items_at_once = min(self._items_at_once, named)
         return [key for key in rest if key > max(found)]
 
+    def read_fewer(self, number: int) -> None:
+        """Read at most ``number`` items in one request from now on: the server seems to name no more."""
+        self._items_at_once = min(self._items_at_once, max(1, number))
+
     @contextmanager
     def whole(self) -> Iterator[PlexClient]:
         """Turn ``PlexBusy`` into ``PlexUnavailable``, for requests that concern no single scene."""

@@ -39,6 +39,8 @@ def gone(planner: Planner, absent: Mapping[int, int], present: Collection[int], 
         rows = {key: client.probe(key if key in known else None) for key in {absent[key] for key in suspects}}
         sure = [key for key in suspects if rows[absent[key]] or now - first[key] >= EMPTY]
         back = client.items(sure)  # alone: a reply may name fewer items than were asked for
+    if back and present:
+        planner.client.read_fewer(len(present))
     side.note_present(machine, back)
     lost = set(sure).difference(back)
     side.forget(machine, lost)
