@@ -175,7 +175,9 @@ class State:
 
         Whether the item still shows our images is unknown.
         """
-        unknown = ",".join(f"{part.partition('=')[0]}=" for part in aside.cover.split(",") if part)
+        # As ``sync/covers.py`` marks what is to be asked; a cover that was unfit is none of the item's.
+        entries = (part.partition("=") for part in aside.cover.split(",") if part and not part.startswith("unfit="))
+        unknown = ",".join(f"{element}=?{text.lstrip('?-!')}" for element, _, text in entries)
         record = replace(aside, rating_key=rating_key, cover=unknown, cover_stamp="")
         with transaction(self.conn):
             self.conn.execute(

@@ -18,7 +18,7 @@ from plexsync.stash.api import StashRefused
 from plexsync.state.ledger import Record
 from plexsync.state.plex_side import Readback
 from plexsync.sync import absence, readback
-from plexsync.sync.as_seen import lost_pictures
+from plexsync.sync.as_seen import has_lost_picture
 from plexsync.sync.planner import Planner
 from plexsync.worker import requeue
 
@@ -147,7 +147,7 @@ class _Changes:
             and before[key].shown
             and (
                 readback.differs(before[key].shown, item)
-                or lost_pictures(self._planner, item, records[key], before[key].shown)
+                or has_lost_picture(self._planner, item, records[key], before[key])
             )
         }
 

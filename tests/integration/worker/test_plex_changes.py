@@ -80,6 +80,8 @@ CHANGES: dict[str, Callable[[Bench], object]] = {
     "poster dropped": lambda bench: bench.plex.lose_image(100),
     "background dropped": lambda bench: bench.plex.lose_image(100, "arts"),
     "title replaced by Plex": unlocked,
+    "a lock gone": lambda bench: bench.plex.edit_item(100, locked=bench.plex.items[100].locked - {"summary"}),
+    "all locks gone": lambda bench: bench.plex.edit_item(100, locked=set()),
     "summary emptied": lambda bench: bench.plex.edit_item(100, summary=""),
 }
 
@@ -95,15 +97,6 @@ def test_what_plex_loses_is_right_after_one_catch_up(bench: Bench, change: Calla
     writes, uploads = len(bench.plex.writes()), len(bench.plex.uploads())
     hours(bench, 3)
     assert (len(bench.plex.writes()), len(bench.plex.uploads())) == (writes, uploads)
-
-
-def test_a_lock_that_is_gone_makes_the_scene_due(bench: Bench) -> None:
-    """A field that keeps its value but lost its lock would be replaced by Plex's next refresh."""
-    bench.plex.edit_item(100, locked=bench.plex.items[100].locked - {"summary"})
-    hours(bench, 1)
-    assert len(bench.said("found changes in Plex", "jobs=1")) == 1
-    hours(bench, 2)
-    assert len(bench.said("found changes in Plex")) == 1
 
 
 def test_a_library_made_anew_is_written_again(bench: Bench) -> None:

@@ -29,7 +29,7 @@ RECORD = Record(
         kept={"studio": ("desired", "kept")},
     ),
     {"title": "f2"},
-    "sha=1",
+    "posters=-one+two,unfit=three",
     "2024-05-06T07:08:09Z",
 )
 
@@ -96,7 +96,7 @@ def test_a_vanished_item_is_set_aside(db: State) -> None:
     kept = db.aside("m", 101, RECORD.path, 0, "")
     assert kept == RECORD
     db.take_up("m", kept, 101)
-    assert db.records("m", [101])[101] == replace(RECORD, cover="sha=", cover_stamp="")
+    assert db.records("m", [101])[101] == replace(RECORD, cover="posters=?one+two", cover_stamp="")
     assert not db.has_aside("m")
     db.set_aside("m", 101, 1000.0)
     db.forget_aside(1001.0 + ledger.ASIDE)
