@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from plexsync.core import db, enqueue, environment, locks
-from plexsync.queue import jobs, schema, stock
+from plexsync.queue import bulk, jobs, schema, stock
 from plexsync.queue.meta import QueueMeta
 from tests.support.queue_tools import NOW, change, job, job_keys, keys, leased, made, put, settle
 
@@ -312,3 +312,31 @@ print(sorted(module for module in sys.modules if module not in before and not mo
         [sys.executable, "-c", code], cwd=environment.PLUGIN_DIR, capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[]"
+
+
+def test_what_failed_comes_after_everything_untried(tmp_path: Path) -> None:
+    """Bulk work goes before it, however long it has been due; beside a full batch only what is overdue comes along."""
+    conn = made(tmp_path)
+    put(conn, *(f"scene:{n}" for n in range(1, 30)))
+    put(conn, *(f"scene:{n}" for n in range(30, 60)), priority=2)
+    for n in range(1, 30):
+        change(conn, f"scene:{n}", priority=jobs.RETRY, due=NOW - 10)
+    assert {row[3] for row in jobs.lease(conn, NOW, NOW + FAR, 20)} == {2}
+    rows = jobs.lease(conn, NOW, NOW + FAR, 40)
+    assert [row[3] for row in rows] == [2] * 10 + [jobs.RETRY] * jobs.RETRIES_AT_ONCE
+    put(conn, *(f"scene:{n}" for n in range(60, 70)), priority=2)
+    rows = jobs.lease(conn, NOW + 60, NOW + FAR, 10)
+    assert [row[3] for row in rows] == [2] * 10 + [jobs.RETRY] * jobs.OVERDUE_AT_ONCE
+
+
+def test_an_edit_of_what_failed_is_an_edit_again(tmp_path: Path) -> None:
+    """It comes first; a task that marks it brings it before other retries."""
+    conn = made(tmp_path)
+    put(conn, "scene:1", "scene:2")
+    for key in ("scene:1", "scene:2"):
+        change(conn, key, priority=jobs.RETRY, due=NOW + 900)
+    put(conn, "scene:1")
+    bulk.mark_many(conn, job_keys(["scene:2"]), "Sync all", "t1", NOW, lambda _: None)
+    assert (job(conn, "scene:1")["priority"], job(conn, "scene:2")["priority"]) == (0, 2)
+    assert jobs.has_edit_due(conn, NOW)
+    assert not jobs.has_edit_due(conn, NOW - 1)
