@@ -517,11 +517,18 @@ class Library:
         with transaction(self._conn):
             self._conn.execute("DELETE FROM unlisted WHERE section = ?", (row.id,))
             self._conn.executemany("INSERT INTO unlisted VALUES (?, ?)", [(row.id, key) for key in unsure])
-        there = self._client.items(gone) if gone else {}
+        there = self._named_alone(gone)
         for portion, _ in portions([key for key in gone if key not in there]):
             with transaction(self._conn):
                 self._drop_items(row.id, portion)
         return not unsure and not there
+
+    def _named_alone(self, rating_keys: Sequence[int]) -> Collection[int]:
+        """Return which of these items Plex names when it is asked for them, all of them if it does not answer."""
+        try:
+            return self._client.items(rating_keys) if rating_keys else ()
+        except (PlexBusy, Refused):
+            return rating_keys
 
     def _index(self) -> None:
         for name, columns in INDEXES.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from plexsync.model.errors import PlexBusy, Refused
 from plexsync.sync.planner import Planner
 
 #: Seconds between the two looks.
@@ -38,7 +39,10 @@ def gone(planner: Planner, absent: Mapping[int, int], present: Collection[int], 
     with planner.client.whole() as client:
         rows = {key: client.probe(key if key in known else None) for key in {absent[key] for key in suspects}}
         sure = [key for key in suspects if rows[absent[key]] or now - first[key] >= EMPTY]
-        back = client.items(sure)  # alone: a reply may name fewer items than were asked for
+    try:
+        back = planner.client.items(sure)  # alone: a reply may name fewer items than were asked for
+    except (PlexBusy, Refused):
+        return set()  # these will be looked at again
     if back and present:
         planner.client.read_fewer(len(present))
     side.note_present(machine, back)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync.app import App
-from plexsync.model.errors import PlexBusy
+from plexsync.model.errors import PlexBusy, Refused
 from plexsync.model.item import IndexPart, Item
 from plexsync.model.job_key import JobKey
 from plexsync.model.paths import base_name, name_key
@@ -99,7 +99,7 @@ class _Changes:
         client = self._planner.client
         try:
             return client.items(rating_keys)
-        except PlexBusy:
+        except (PlexBusy, Refused):
             with client.whole():
                 client.probe(None)
             if len(rating_keys) == 1 or len(self._failed) > FAILURES:
