@@ -81,7 +81,9 @@ def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None
     conn = ledger.open_state(folder)
     try:
         meta = Meta(conn)
-        before, meta.pause = meta.pause, begun
+        before = meta.pause
+        begun.continues(before, now)
+        meta.pause = begun
     finally:
         conn.close()
     if before is not None and before.problem == sentence:

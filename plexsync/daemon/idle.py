@@ -51,13 +51,11 @@ def decide(observed: Observed, now: float) -> tuple[Next, float]:
         return Next.STOP, now
     if observed.files == "moving":
         return Next.IDLE, now + TICK
-    if observed.files == "changed" or observed.wake_requested:
-        return Next.WORK, now
     pause = observed.pause
-    is_dry = pause is not None and pause.kind == DRY
-    if pause is not None and pause.is_ended_by_edits and observed.edited and not is_dry:
+    is_free = pause is None or pause.kind == DRY
+    asked_at = _asked_at(observed, now)
+    if observed.files == "changed" or asked_at <= now:
         return Next.WORK, now
-    is_free = pause is None or is_dry
     if is_free and (now >= observed.catchup_at or (observed.due is not None and observed.due <= now)):
         return Next.WORK, now
     if observed.due is None and now >= observed.idle_until:
@@ -65,9 +63,19 @@ def decide(observed: Observed, now: float) -> tuple[Next, float]:
     if pause is not None and is_probe_due(pause, now):
         return Next.PROBE, now
     times = [observed.idle_until if observed.due is None else observed.due, observed.catchup_at] if is_free else []
+    times.append(asked_at)
     if pause is not None:
         times += [pause.until, pause.settings_check_at] if pause.settings_check_at else [pause.until]
     return Next.IDLE, min(times)
+
+
+def _asked_at(observed: Observed, now: float) -> float:
+    """Return when an edit, a task or a page that asks for the worker gets it, infinity if none asks."""
+    pause = observed.pause
+    edited = pause is not None and pause.kind != DRY and pause.is_ended_by_edits and observed.edited
+    if not (observed.wake_requested or edited):
+        return float("inf")
+    return now if pause is None else pause.next_look(now)
 
 
 def is_probe_due(pause: Pause, now: float) -> bool:
@@ -122,8 +130,9 @@ class Idle:
         pause = self._state.pause
         now = self._clock()
         if pause is not None and is_probe_due(pause, now):
-            pause.until = now + max(pause.interval, TICK)
-            pause.settings_check_at = 0.0
+            if not pause.is_early(now):
+                pause.until = now + max(pause.interval, TICK)
+            pause.plan_settings_check(now)
             self._state.pause = pause
 
     def _observe(self) -> Observed:

@@ -88,8 +88,8 @@ class Pauses:
             section=meta.section,
             tagging=settings.tag_stash_ids and not settings.dry_run,
         )
-        if kind == pause.PLEX:
-            after.check_settings_within(reset, now)
+        after.continues(before, now)
+        after.plan_settings_check(now)
         meta.pause = after
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
@@ -116,7 +116,7 @@ class Pauses:
             return False
         if current.tagging:
             tagging_pass.run(self._app, self._queue, current)
-            current.edits = edits
+            current.edits, current.looked_at = edits, now
         meta.pause = current
         return True
 
@@ -126,7 +126,7 @@ class Pauses:
         app.load_settings()
         requeue.after_settings(app, self._queue)
         current.settings = app.saved_digest
-        current.settings_check_at = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
+        current.plan_settings_check(now)
         return not app.state.meta.breaker.is_open
 
     def probe(self) -> None:
