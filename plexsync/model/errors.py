@@ -61,6 +61,10 @@ class SetupError(PlexSyncError):
     """The user has to correct a setting or install something; until then everything is paused."""
 
 
+class PluginDisabled(PlexSyncError):
+    """The user has disabled PlexSync in Stash: the worker ends, and its jobs stay."""
+
+
 class StashUnavailable(PlexSyncError):
     """Stash does not answer, or not with GraphQL. ``refused``: it answered 401 or 403, or redirected to its login."""
 

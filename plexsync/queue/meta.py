@@ -23,9 +23,9 @@ class QueueMeta:
     """The numbers of one queue, as they are now. Times are seconds since the epoch, 0 for never.
 
     ``started_at``: the first contact of any PlexSync process; catch-up begins there. ``cleared_at``: the last Clear
-    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the queue ran empty. ``edits``: how many edits
-    hooks have queued. ``wake_requested``: how often a paused or waiting worker was asked to act now; ``wake_seen``: the
-    last of these requests on which it acted.
+    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the last run left the queue empty.
+    ``edits``: how many edits hooks have queued. ``wake_requested``: how often a paused or waiting worker was asked to
+    act now; ``wake_seen``: the last of these requests on which it acted.
     """
 
     started_at = _Number()

@@ -9,6 +9,9 @@ from typing import Any
 #: The settings that the user saved for PlexSync; ``reading.plugin_settings`` unpacks the answer.
 SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
+#: Whether Stash runs its plugins; ``reading.plugin_enabled`` finds PlexSync among them.
+ENABLED = "plugins { id enabled }"
+
 #: Everything that PlexSync reads of a scene; ``reading.read_scene`` parses it.
 SCENE = (
     "{ id title details date organized updated_at urls studio { id name } performers { id name } tags { id name }"

@@ -55,6 +55,7 @@ class Batch:
         jobs = [job for job in self._leased if job.kind == "scene"]
         answer = app.stash.batch([job.id for job in jobs])
         self._scenes, self._read_at = answer.scenes, app.world.clock()
+        app.require_enabled()
         self._settings = app.apply(settings_from(answer.saved))
         requeue.after_settings(app, self._queue)
         try:

@@ -14,7 +14,15 @@ from plexsync import status
 from plexsync.app import App
 from plexsync.core import db, environment
 from plexsync.log import StashSink
-from plexsync.model.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
+from plexsync.model.errors import (
+    LocalError,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    PluginDisabled,
+    SetupError,
+    StashUnavailable,
+)
 from plexsync.model.lifecycle import Next
 from plexsync.model.settings import require_setup
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
@@ -29,6 +37,8 @@ from plexsync.worker.pauses import SHORT, Pauses, local_problem
 LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0
+#: Outcomes of jobs that changed something; of a run without them there is nothing to say.
+CHANGES = ("synced", "dead", "gone")
 #: With a catch-up interval below this many seconds (tests, tuning), a late catch-up never delays jobs.
 OFTEN = 60.0
 
@@ -45,7 +55,7 @@ class Worker:
         self._queue = queue
         self._sink = sink
         self._files = files
-        self._fresh = fresh
+        self._fresh = self._is_new_process = fresh
         self._stats = app.state.meta.stats
         self._before = self._base()
         self._throttle = Throttle(app.world.clock, self._rest, lambda: app.listing_seconds)
@@ -93,6 +103,9 @@ class Worker:
         """Do one round; a failure of a whole server, the setup or this machine becomes a pause."""
         try:
             return self._round()
+        except PluginDisabled as error:
+            self._app.log.summary(f"ended: {error}")
+            return Next.STOP
         except StashUnavailable as error:
             paused = self._pauses.stash_unavailable(error, edits)
         except PlexUnavailable as error:
@@ -131,9 +144,7 @@ class Worker:
         self._fresh = False
         settings = app.load_settings()
         requeue.after_settings(app, queue)
-        if app.stash.plugin_enabled() is False:
-            app.log.summary("ended: PlexSync is disabled in Stash")
-            return Next.STOP
+        app.require_enabled()
         jobs = reconcile.run(app, queue)
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)
@@ -147,7 +158,7 @@ class Worker:
         began = self._throttle.begin()
         try:
             self._batch(leased)
-        except (StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
+        except (PluginDisabled, StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
             raise
         except Exception as error:
             self._blame(leased, error)
@@ -210,6 +221,7 @@ class Worker:
         app = self._app
         if app.state.meta.pause is not None:
             settings = app.load_settings()
+            app.require_enabled()
             requeue.after_settings(app, self._queue)
             require_setup(settings)
             self._refresh()
@@ -277,17 +289,20 @@ class Worker:
             return
 
     def _finish(self) -> None:
-        """Write the summary line and the exports, and note since when the queue is empty."""
+        """Write the exports, the summary line if anything changed, and note since when the queue is empty."""
         queue, app = self._queue, self._app
-        if self._totals["jobs"]:
-            app.log.summary("finished a run", **self._totals)
+        has_worked = self._totals["jobs"] > 0
+        if has_worked:
+            if any(self._totals.get(outcome) for outcome in CHANGES):
+                app.log.summary("finished a run", **self._totals)
             self._totals = {"jobs": 0}
             queue.forget_ended_tasks()
             self._export_timestamps()
         if queue.size:
             queue.meta.empty_since = 0
-        elif not queue.meta.empty_since:
+        elif has_worked or self._is_new_process or not queue.meta.empty_since:
             queue.meta.empty_since = app.world.clock()
+        self._is_new_process = False
         self._count_requests()
         self._export()
 

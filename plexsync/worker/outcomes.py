@@ -24,7 +24,8 @@ def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> 
         return settlement
     next_try: dict[str, object] = {"in": f"{settlement.due - now:.0f}s"}
     if settlement.outcome == "waiting":
-        app.log.info("waiting for Plex to have the file", **who, **next_try, why=str(error))
+        say = app.log.info if job.waiting is None else app.log.debug  # the rest of the wait is no news
+        say("waiting for Plex to have the file", **who, **next_try, why=str(error))
     else:
         app.log.info(f"retrying {job.kind}", **who, **next_try, attempt=settlement.attempts, why=str(error))
     return settlement

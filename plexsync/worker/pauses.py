@@ -124,6 +124,7 @@ class Pauses:
         """Re-read the settings; return whether they changed: the address of Plex may have been corrected."""
         app = self._app
         app.load_settings()
+        app.require_enabled()
         requeue.after_settings(app, self._queue)
         current.settings = app.saved_digest
         current.plan_settings_check(now)
@@ -134,6 +135,7 @@ class Pauses:
         app = self._app
         if not app.saved_digest:
             app.load_settings()
+            app.require_enabled()
         with app.client.whole() as client:
             client.probe(app.state.meta.section)
         app.state.meta.breaker = breaker.probed(app.state.meta.breaker)

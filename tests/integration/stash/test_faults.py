@@ -33,7 +33,6 @@ QUESTIONS: dict[str, Callable[[Stash], object]] = {
     "ask": lambda stash: stash.ask("query { version { hash } }"),
     "settings": lambda stash: stash.settings(),
     "api_key": lambda stash: stash.api_key(),
-    "plugin_enabled": lambda stash: stash.plugin_enabled(),
     "batch": lambda stash: stash.batch([1, 2]),
     "ids": lambda stash: list(stash.ids({})),
     "changed": lambda stash: list(stash.changed("studio", "2026")),

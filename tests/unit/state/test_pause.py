@@ -15,6 +15,7 @@ RESET, CAP = 60.0, 600.0
 
 def values(pause: Pause) -> dict[str, Any]:
     """Return everything that a pause stores."""
+    names: tuple[str, ...]
     names = ("kind", "problem", "until", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
     names += ("began", "looked_at")
     return {name: getattr(pause, name) for name in names}
