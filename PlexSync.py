@@ -3,11 +3,17 @@
 import sys
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        from plexsync.cli import main
-    else:
-        import gc
+    try:
+        if len(sys.argv) > 1:
+            from plexsync.cli import main
+        else:
+            import gc
 
-        gc.disable()  # a hook lives for some 15 ms, and one collection would take 1 of them
-        from plexsync.entry import main
-    main()
+            gc.disable()  # a hook lives for some 15 ms, and one collection would take 1 of them
+            from plexsync.entry import main
+        main()
+    except BaseException as error:
+        from plexsync.guard import end
+
+        end(error)
+        raise

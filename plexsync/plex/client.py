@@ -295,11 +295,9 @@ def load_plexapi(client_id: str) -> Any:
     os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
     os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"
     os.environ["PLEXAPI_CONFIG_PATH"] = os.devnull
-    try:
-        import plexapi
-        import plexapi.server
-    except ImportError as exc:
-        raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
+    import plexapi
+    import plexapi.server
+
     # Updated in place, because plexapi.server refers to this dict.
     plexapi.BASE_HEADERS.update(
         {
