@@ -38,8 +38,9 @@ def sentence(error: BaseException) -> str:
             " Reinstall PlexSync under Settings > Plugins; syncing then resumes automatically."
         )
     file = next(_files(error), "")
-    if _is_import(error) and not file.startswith(_own_folder()):
-        where = f"the Python module in {file}" if file else "a Python module"
+    is_own = file.startswith(_own_folder())
+    if isinstance(error, ImportError) or (_is_import(error) and not is_own):
+        where = f"the Python module in {file}" if file and not is_own else "a Python module"
         return (
             f"PlexSync is paused: {where} cannot be loaded ({_why(error)})."
             " Repair or remove it; syncing then resumes within a minute."
