@@ -17,8 +17,11 @@ KINDS = {
     "Scene.Update.Post": "scene",
     "Scene.Destroy.Post": "scene",
     "Performer.Update.Post": "performer",
+    "Performer.Destroy.Post": "performer",
     "Studio.Update.Post": "studio",
+    "Studio.Destroy.Post": "studio",
     "Tag.Update.Post": "tag",
+    "Tag.Destroy.Post": "tag",
     "Tag.Merge.Post": "tag",
 }
 

@@ -107,7 +107,7 @@ class Idle:
         self._now = 0.0
         self._due: float | None = None
         self._wake_requested = self._newer = False
-        self._edits = self._catchup = self._empty = 0.0
+        self._edits = self._catchup_at = self._compare_at = self._idle_until = 0.0
 
     def run(self) -> Next:
         """Wait; return ``WORK`` when the full worker is needed, ``STOP`` when the process may end."""
@@ -154,8 +154,8 @@ class Idle:
             edited=pause is not None and self._edits != pause.edits,
             pause=pause,
             due=self._due,
-            catchup_at=self._catchup + max(environment.seconds("PLEXSYNC_CATCHUP"), TICK),
-            idle_until=self._empty + environment.seconds("PLEXSYNC_IDLE_EXIT"),
+            catchup_at=min(self._catchup_at, self._compare_at),
+            idle_until=float("inf") if self._compare_at < float("inf") else self._idle_until,
         )
 
     def _read(self, now: float) -> None:
@@ -164,12 +164,14 @@ class Idle:
         self._due = jobs.next_due(self._conn, now, now + environment.horizon())
         self._wake_requested = meta.is_wake_pending
         self._edits = meta.edits
-        self._catchup = min(meta.caught_up_at, now)
-        self._empty = meta.empty_since
-        if not 0 < self._empty <= now:
-            self._empty = now
+        self._catchup_at = min(meta.caught_up_at, now) + max(environment.seconds("PLEXSYNC_CATCHUP"), TICK)
+        self._compare_at = meta.compare_due(now)
+        empty = meta.empty_since
+        if not 0 < empty <= now:
+            empty = now
             if self._due is None:
                 meta.empty_since = now
+        self._idle_until = empty + environment.seconds("PLEXSYNC_IDLE_EXIT")
 
 
 def probe_apart(folder: str, api_key: str) -> bool:

@@ -13,7 +13,7 @@ from plexsync.core.connection import Connection
 from plexsync.model.paths import base_name, name_key, spellings
 from plexsync.model.scene import Scene, SceneFile, epoch
 from plexsync.stash.listing import Listings
-from plexsync.stash.queries import ENABLED, FILES, NAMED, RUN_OPERATION, SCENE, SETTINGS, log_arguments, name_pattern
+from plexsync.stash.queries import ENABLED, FILES, RUN_OPERATION, SCENE, SETTINGS, entities, log_arguments, name_pattern
 from plexsync.stash.reading import part, plugin_enabled, plugin_settings, read_scene, scene_files
 from plexsync.stash.transport import StashRefused
 
@@ -114,11 +114,17 @@ class Stash(Listings):
                 refused.add(scene_id)
         return Scenes(saved, _by_id(rows), frozenset(refused))
 
-    def entity(self, kind: str, id: int) -> tuple[str, str] | None:
-        """Return name and ``updated_at`` of a performer, studio or tag (``kind``), None if it has been deleted."""
-        query = f"find{kind.capitalize()}"
-        entity = self.ask(f"query($id: ID!) {{ {query}(id: $id) {NAMED} }}", {"id": str(id)}).get(query)
-        return (str(entity.get("name") or ""), str(entity.get("updated_at") or "")) if entity else None
+    def entities(self, kind: str, ids: Collection[int]) -> dict[int, tuple[str, str]]:
+        """Return id -> (name, ``updated_at``) of performers, studios or tags (``kind``), in one request.
+
+        Those that have been deleted are absent.
+        """
+        data = self.ask(entities(kind, sorted(set(ids)))) if ids else {}
+        return {
+            int(entity["id"]): (str(entity.get("name") or ""), str(entity.get("updated_at") or ""))
+            for entity in data.values()
+            if entity
+        }
 
     def count(self, scene_filter: Mapping[str, Any]) -> int:
         """Return the number of scenes that match ``scene_filter``."""

@@ -59,6 +59,13 @@ def updated_after(since: str) -> dict[str, Any]:
     return {"updated_at": {"value": since, "modifier": "GREATER_THAN"}}
 
 
+def entities(kind: str, ids: Sequence[int]) -> str:
+    """Return the query for performers, studios or tags by id: one field each, so that a deleted one is only null."""
+    title = kind.capitalize()
+    fields = " ".join(f'e{number}: find{title}(id: "{number}") {NAMED}' for number in ids)
+    return f"query {{ {fields} }}"
+
+
 def log_arguments(lines: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """Return the variables of ``RUN_OPERATION`` for ``lines``: each has ``level`` (d, i, w, e) and ``message``."""
     return {"args": {"mode": "log", "lines": list(lines)}}

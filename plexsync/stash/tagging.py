@@ -88,7 +88,7 @@ def _add(stash: Stash, scene_ids: Sequence[int], tag_id: int) -> int:
         stash.add_tag(scene_ids, tag_id)
         return len(scene_ids)
     except StashRefused:
-        if stash.entity("tag", tag_id) is None:
+        if not stash.entities("tag", [tag_id]):
             raise StashRefused(f"Stash has no tag with id {tag_id}") from None
     number = 0
     for scene_id in scene_ids:

@@ -65,10 +65,11 @@ class Batch:
                 raise
             # Stash is reachable, so one scene is at fault: each job is repeated alone, and only the culprit pays.
             raise PlexSyncError(str(error)) from None
-        for job in self._leased:
-            if job.kind != "scene":
-                require_setup(self._settings)
-                self._fan_out(job)
+        others = [job for job in self._leased if job.kind != "scene"]
+        if others:
+            require_setup(self._settings)
+        for kind in sorted({job.kind for job in others}):
+            self._fan_out(kind, [job for job in others if job.kind == kind])
 
     def seen(self) -> list[Seen]:
         """Return what the finished jobs saw of their scenes.
@@ -137,19 +138,24 @@ class Batch:
                 self.settled.append(Settlement.done(job, "skipped"))
         return organized
 
-    def _fan_out(self, job: Job) -> None:
+    def _fan_out(self, kind: str, jobs: Sequence[Job]) -> None:
+        """Fan out all jobs of one kind at once; where Stash refuses that, each alone, and only the culprit pays."""
         app = self._app
         try:
             with app.client.whole() as client:
                 machine = client.identity.machine
-            count = fan_out(job, app.stash, app.state, self._queue, machine)
+            count = fan_out(kind, [job.id for job in jobs], app.stash, app.state, self._queue, machine)
         except StashRefused as error:
             if error.invalid:
                 raise
-            self._fail(job, PlexSyncError(str(error)))
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._fan_out(kind, [job])
+            else:
+                self._fail(jobs[0], PlexSyncError(str(error)))
             return
-        app.log.debug("queued scenes", of=job.key, count=count)
-        self.settled.append(Settlement.done(job))
+        app.log.debug("queued scenes", of=jobs[0].key if len(jobs) == 1 else f"{len(jobs)} {kind}s", count=count)
+        self.settled += [Settlement.done(job) for job in jobs]
 
     # -- with Plex
 

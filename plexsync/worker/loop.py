@@ -133,9 +133,12 @@ class Worker:
             self._leased = queue.lease(self._throttle.batch_size)
         if self._leased:
             self._work(self._leased)
+            reconcile.compare_deleted(app, queue, busy=True)
             return Next.WORK
         if self._fresh or queue.meta.is_catchup_due(now, interval):
             return self._catch_up()
+        if reconcile.compare_deleted(app, queue, busy=False):
+            return Next.WORK
         self._nothing_due()
         return Next.IDLE
 
