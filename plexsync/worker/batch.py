@@ -115,7 +115,7 @@ class Batch:
             return
         if settings.tag_stash_ids and not settings.dry_run:
             scenes = [self._scenes[job.id] for job in todo]
-            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state.meta)
+            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state, self._now)
         require_setup(settings)
         self._sync(todo)
 

@@ -24,5 +24,5 @@ def run(app: App, queue: JobQueue, pause: Pause) -> None:
             pause.tagging = False
             return
         chosen = [scene for scene in answer.scenes.values() if scene.organized or not settings.skip_unorganized]
-        tagging.tag(app.stash, chosen, settings, app.log, app.state.meta)
+        tagging.tag(app.stash, chosen, settings, app.log, app.state, now)
     app.state.meta.tagged_at = now
