@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from plexsync.app import App
 from plexsync.log import Log, Private
 from plexsync.model.scene import Scene
@@ -19,6 +21,9 @@ def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> 
     delays, max_retries = retry.Delays.from_environment(), app.settings.max_retries
     settlement = retry.decide(error, job, now=now, rng=app.world.rng, delays=delays, max_retries=max_retries)
     who: dict[str, object] = named(scene) if scene is not None else {job.kind: job.id}
+    if settlement.reason == job.reason == "invalid":  # told before, and nothing has changed since
+        app.log.debug(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))
+        return dataclasses.replace(settlement, outcome="skipped")
     if settlement.to == "dead":
         app.log.warning(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))
         return settlement

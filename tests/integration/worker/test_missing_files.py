@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from plexsync.model.job_key import JobKey
+from plexsync.queue import bulk, dead_letters
 from plexsync.queue.meta import QueueMeta
 from tests.support.in_process import Bench
 
@@ -242,3 +244,55 @@ def test_with_missing_ignore_a_scene_without_a_file_is_done(bench: Bench) -> Non
     bench.edit(scene)
     bench.live(30)
     assert bench.job(scene) == {}
+
+
+def sync_all(bench: Bench, *scenes: int) -> None:
+    """Mark the scenes as Sync all does, and let the worker do them."""
+    bench.now += 60
+    bulk.mark_many(bench.conn, [JobKey.scene(scene) for scene in scenes], "Sync all", "", bench.now, bench.sleep)
+    bench.turn()
+
+
+def test_a_scene_without_files_is_told_once(bench: Bench) -> None:
+    """However often Sync all comes by or settings change, it is one dead letter, told once, until the scene changes."""
+    scene = bench.stash.add_scene("Nothing", files=[])
+    bench.edit(scene)
+    bench.turn()
+    first = bench.job(scene)["first_seen"]
+    for number in range(3):
+        sync_all(bench, scene)
+        bench.stash.configure(maxTags=10 + number)
+        bench.edit(bench.film().scene)
+        bench.turn()
+    assert len(bench.said("dead-lettered scene")) == 1
+    assert (bench.count("dead"), bench.job(scene)["first_seen"]) == (1, first)
+    assert bench.status()["totals"]["dead"] == 1
+    bench.edit(scene, title="Still nothing")
+    bench.turn()
+    assert len(bench.said("dead-lettered scene")) == 2
+    sync_all(bench, scene)
+    assert len(bench.said("dead-lettered scene")) == 2
+
+
+def test_a_scene_that_gains_a_file_is_found_by_sync_all(bench: Bench) -> None:
+    """A dead letter told before is looked at again all the same: with a file the scene is written."""
+    film = bench.film()
+    files, bench.stash.scenes[film.scene].files = bench.stash.scenes[film.scene].files, []
+    bench.edit(film.scene)
+    bench.turn()
+    assert bench.dead_letter(film.scene)[0] == "invalid"
+    bench.stash.scenes[film.scene].files = files
+    sync_all(bench, film.scene)
+    assert (bench.titles([film]), bench.count("dead")) == (["Film 1"], 0)
+
+
+def test_a_person_who_retries_it_is_told_again(bench: Bench) -> None:
+    """Whoever runs Process DLQ or retries it wants to know: it is told again."""
+    scene = bench.stash.add_scene("Nothing", files=[])
+    bench.edit(scene)
+    bench.turn()
+    dead_letters.retry_all(bench.conn, bench.now, "task")
+    bench.turn()
+    dead_letters.retry(bench.conn, [bench.job(scene)["_id"]], bench.now)
+    bench.turn()
+    assert len(bench.said("dead-lettered scene")) == 3
