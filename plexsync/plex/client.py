@@ -295,9 +295,13 @@ def load_plexapi(client_id: str) -> Any:
     os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
     os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"
     os.environ["PLEXAPI_CONFIG_PATH"] = os.devnull
-    import plexapi
-    import plexapi.server
-
+    try:
+        import plexapi
+        import plexapi.server
+    except ModuleNotFoundError as exc:
+        if exc.name != "plexapi":  # it is there, but broken
+            raise
+        raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
     # Updated in place, because plexapi.server refers to this dict.
     plexapi.BASE_HEADERS.update(
         {
