@@ -17,7 +17,13 @@ if __name__ == "__main__":
             gc.disable()  # a hook lives for some 15 ms, and one collection would take 1 of them
             from plexsync.entry import main
         main()
-    except ImportError as error:
+    except BaseException as error:
         from plexsync.core import unfit
 
-        unfit.tell(error)
+        if unfit.is_at_fault(error):
+            unfit.tell()
+        else:
+            from plexsync.guard import end
+
+            end(error)
+            raise

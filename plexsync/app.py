@@ -18,6 +18,7 @@ from plexsync.core import environment
 from plexsync.core.connection import Connection, client_id, read_connection
 from plexsync.core.db import creation_lock
 from plexsync.log import FileSink, Log, StashSink
+from plexsync.model.errors import PluginDisabled
 from plexsync.model.settings import Settings, digest, read_settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
@@ -125,6 +126,11 @@ class App:
     def load_settings(self) -> Settings:
         """Read the settings from Stash and apply them; return those in use. Raise ``StashUnavailable``."""
         return self.apply(settings_from(self.stash.settings()))
+
+    def require_enabled(self) -> None:
+        """Raise ``PluginDisabled`` if PlexSync was disabled in Stash when the settings were last read."""
+        if self.stash.enabled is False:
+            raise PluginDisabled("PlexSync is disabled in Stash")
 
     def apply(self, saved: Saved) -> Settings:
         """Use these settings from now on: set up the log, and reconnect to Plex if they changed.

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 
-from plexsync.core import environment, locks
+from plexsync.core import environment, fault, locks
 
 USAGE = """\
 PlexSync carries scene metadata from Stash to Plex. Without arguments it speaks Stash's plugin protocol on stdin.
@@ -61,6 +61,7 @@ def run(words: list[str]) -> int:
         return _status(folder, as_json="json" in options)
     if command == "check-setup":
         return _check_setup(folder)
+    fault.hush(folder)
     if command == "probe":
         from plexsync.daemon import probe, process
 

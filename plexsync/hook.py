@@ -17,8 +17,11 @@ KINDS = {
     "Scene.Update.Post": "scene",
     "Scene.Destroy.Post": "scene",
     "Performer.Update.Post": "performer",
+    "Performer.Destroy.Post": "performer",
     "Studio.Update.Post": "studio",
+    "Studio.Destroy.Post": "studio",
     "Tag.Update.Post": "tag",
+    "Tag.Destroy.Post": "tag",
     "Tag.Merge.Post": "tag",
 }
 
@@ -32,6 +35,16 @@ def handle(event: Event) -> str:
         return to_json("error", f"PlexSync queued nothing: {event.type} has no valid {kind} id.")
     key, name = f"{kind}:{event.id}", f"{kind} {event.id}"
     folder = environment.data_dir(event.stash_dir)
+    answer = _queue(event, key, name, folder)
+    if folder and environment.has_errors(folder):
+        from plexsync.core import fault
+
+        fault.tell(folder)
+    return answer
+
+
+def _queue(event: Event, key: str, name: str, folder: str) -> str:
+    """Queue ``key``, save the connection, wake the worker; return the JSON document."""
     if not folder:
         return to_json("error", f"PlexSync did not queue {name}: Stash did not name its folder.")
     try:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from plexsync import status
-from plexsync.core import db, enqueue, environment
+from plexsync.core import db, enqueue, environment, locks
 from plexsync.log import Log
 from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, schema, stock
@@ -218,16 +218,32 @@ def set_aside(path: str, now: float) -> str:
     return kept
 
 
-#: Names of temporary files that were to replace ours (they end in the writer's pid); seconds after which one is stale.
-_PART = re.compile(rf"(?:[a-z_]+\.(?:json|csv)|{re.escape(environment.METRICS)}|{environment.CLIENT_ID})\.\d+")
-PART_SECONDS = 60.0
+#: Names of temporary files that were to replace ours; they end in the writer's pid.
+_PART = re.compile(rf"(?:[a-z_]+\.(?:json|csv)|{re.escape(environment.METRICS)}|{environment.CLIENT_ID})\.(\d+)")
+#: Seconds without a change after which a temporary file is stale: if its writer is dead, and in any case. Another
+#: process may have the pid by then, and a writer in another container seems dead.
+PART_SECONDS, LONGEST_PART_SECONDS = 60.0, 3600.0
 
 
 def sweep(folder: str, now: float) -> None:
-    """Remove temporary files left by killed processes: a hook's holds a cookie."""
+    """Remove temporary files left by killed processes (a hook's holds a cookie), and none that is in use."""
     with os.scandir(folder) as entries:
-        parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
-    for part in parts:
+        parts = [(entry.path, int(found[1])) for entry in entries if (found := _PART.fullmatch(entry.name))]
+    for part, pid in parts:
         with contextlib.suppress(OSError):  # its writer has just renamed it
-            if not 0 <= now - os.stat(part).st_mtime < PART_SECONDS:
+            age = abs(now - os.stat(part).st_mtime)  # a file written meanwhile, or by a wrong clock, is from the future
+            if age >= (LONGEST_PART_SECONDS if _lives(pid) else PART_SECONDS):
                 os.unlink(part)
+
+
+def _lives(pid: int) -> bool:
+    """Return whether there is such a process; where that cannot be asked (on Windows), True."""
+    if locks.WINDOWS:
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return pid > 0

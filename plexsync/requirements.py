@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import importlib.util
 import os
 import sys
 import time
 from collections.abc import Sequence
 
-from plexsync.core import environment
+from plexsync.core import environment, fault
 from plexsync.log import LEVELS, FileSink
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import schema
@@ -34,6 +34,16 @@ def missing() -> list[str]:
     return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
+def load() -> None:
+    """Load the required modules, also those needed only now and then: no scene may fail because of them.
+
+    ``plexapi`` is left to ``load_plexapi``, which prepares it. Raise whatever a module raises.
+    """
+    for name in PACKAGES:
+        if name != "plexapi":
+            importlib.import_module(name)
+
+
 def missing_sentence(modules: Sequence[str], *, managed: bool | None = None) -> str:
     """Return the sentence for missing modules, with the command that installs them.
 
@@ -44,15 +54,32 @@ def missing_sentence(modules: Sequence[str], *, managed: bool | None = None) -> 
     return f"PlexSync is paused: the Python {noun} {', '.join(modules)} {verb} missing. Run: {command}"
 
 
-def broken_sentence(error: Exception) -> str:
-    """Return the sentence for modules that are installed but cannot be loaded: PlexSync's own, or the required ones."""
-    if isinstance(error, SyntaxError) or str(getattr(error, "name", "")).startswith("plexsync"):
-        return (
-            f"PlexSync is paused: the plugin's files are incomplete or mixed ({error})."
-            " Reinstall PlexSync under Settings > Plugins; syncing then resumes automatically."
-        )
-    command = _pip(list(PACKAGES), managed=is_managed(), force=True)
-    return f"PlexSync is paused: its Python modules cannot be loaded ({error}). Run: {command}"
+def cannot_load_sentence(error: BaseException) -> str:
+    """Return the sentence for an error while modules were loaded; pip is named only where a module is missing."""
+    absent = missing()
+    return missing_sentence(absent) if absent else broken_sentence(error)
+
+
+def broken_sentence(error: BaseException) -> str:
+    """Return the sentence for modules that are installed but cannot be loaded, with the file that is at fault.
+
+    Only for a module that a package needs and that cannot be found, there is a command: it installs all packages anew.
+    """
+    name = str(getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and name != "plexsync" and not _is_found(name):
+        command = _pip(list(PACKAGES), managed=is_managed(), force=True)
+        return f"PlexSync is paused: its Python modules cannot be loaded ({error}). Run: {command}"
+    return fault.sentence(error)
+
+
+def _is_found(module: str) -> bool:
+    """Return whether Python has or finds the module, however broken it is."""
+    if not module or module in sys.modules or module in sys.stdlib_module_names:
+        return bool(module)
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return True
 
 
 def is_managed() -> bool:
@@ -81,7 +108,9 @@ def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None
     conn = ledger.open_state(folder)
     try:
         meta = Meta(conn)
-        before, meta.pause = meta.pause, begun
+        before = meta.pause
+        begun.continues(before, now)
+        meta.pause = begun
     finally:
         conn.close()
     if before is not None and before.problem == sentence:
@@ -89,8 +118,10 @@ def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None
     file = FileSink(folder, lambda _: None, time.time)
     file.write("error", sentence)
     file.close()
-    with contextlib.suppress(StashUnavailable):
+    try:
         LiteStash(folder, api_key).tell([{"level": LEVELS["error"], "message": sentence}])
+    except StashUnavailable:
+        fault.leave_untold(folder, sentence)
 
 
 def _counters(folder: str, now: float) -> float:

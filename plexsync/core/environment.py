@@ -74,6 +74,19 @@ def data_dir(stash_dir: str) -> str:
     return os.path.join(os.path.abspath(stash_dir), "plugin_data", "PlexSync") if stash_dir else ""
 
 
+def worker_errors(folder: str) -> str:
+    """Return the path of the background process's stderr, whose lines the next call writes to Stash's log."""
+    return os.path.join(folder, "worker.err")
+
+
+def has_errors(folder: str) -> bool:
+    """Return whether the background process left something for Stash's log (``fault.tell``)."""
+    try:
+        return os.stat(worker_errors(folder)).st_size > 0
+    except (OSError, ValueError):
+        return False
+
+
 def seconds(name: str) -> float:
     """Return the duration ``name`` (a key of ``DEFAULTS``) in seconds; 0 means zero."""
     default = DEFAULTS[name]

@@ -6,6 +6,7 @@ without the hook's ``-S``, because it needs the packages.
 
 import os
 import sys
+import time
 
 from plexsync.core import environment, locks
 
@@ -21,17 +22,28 @@ def start_worker(fd: int, folder: str) -> None:
         locks.unlock(fd)
         detached(command)
         return
-    pid = spawn([*command, "--lock-fd", str(fd)], fd)
+    command += ["--lock-fd", str(fd)]
+    if environment.has_errors(folder):
+        from plexsync.core import fault
+
+        fault.adopt(folder, time.time())
+    try:
+        pid = spawn(command, fd, environment.worker_errors(folder))
+    except OSError:  # a full disk creates no file, but the worker may still have work to do
+        pid = spawn(command, fd)
     locks.write_text(fd, str(pid))
 
 
-def spawn(command: list[str], keep: int) -> int:
-    """Start ``command`` in a new session and return the pid. It inherits only ``keep``; 0 to 2 are the null device."""
+def spawn(command: list[str], keep: int, errors: str = os.devnull) -> int:
+    """Start ``command`` in a new session and return the pid. It inherits only ``keep``; 0 to 2 are the null device.
+
+    ``errors``: the file that its stderr is appended to instead.
+    """
     os.set_inheritable(keep, True)
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, errors, os.O_WRONLY | os.O_APPEND | (os.O_CREAT * (errors != os.devnull)), 0o600),
     ]
     actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _leaked(keep)]
     start = os.posix_spawn if os.sep in command[0] else os.posix_spawnp

@@ -9,9 +9,16 @@ BUTTONS = (
 )
 
 
-def tell(error: ImportError) -> None:
+def is_at_fault(error: BaseException) -> bool:
+    """Return whether this Python is too old, or was built without a module that PlexSync needs."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - it runs on nothing else
+        return True
+    return isinstance(error, ImportError) and error.name in ("sqlite3", "_sqlite3")
+
+
+def tell() -> None:
     """Answer in one sentence, in Stash's protocol or on the command line, and end the process."""
-    said = sentence(error)
+    said = sentence()
     if len(sys.argv) > 1:
         sys.exit(said)
     import json
@@ -21,17 +28,15 @@ def tell(error: ImportError) -> None:
     sys.stdout.write(json.dumps({"error": said}))
 
 
-def sentence(error: ImportError) -> str:
-    """Return what is wrong and what to do. ``error``: what could not be imported, if the version is not to blame."""
+def sentence() -> str:
+    """Return what is wrong and what to do."""
     found = ".".join(str(number) for number in sys.version_info[:3])
     python, where = sys.executable or "python3", "Settings > System > Python executable path"
     if sys.version_info < (3, 11):  # noqa: UP036 - it runs on nothing else
         why = f"PlexSync needs Python 3.11 or newer, and {python} is Python {found}"
         return f"{why}. Install a newer one with PlexSync's packages, and name it in Stash: {where}."
-    if error.name in ("sqlite3", "_sqlite3"):
-        why = f"{python} was built without the module sqlite3, which PlexSync needs"
-        return f"{why}. Name another Python with PlexSync's packages in Stash: {where}."
-    return f"PlexSync's files are incomplete or mixed ({error}). Reinstall PlexSync under Settings > Plugins."
+    why = f"{python} was built without the module sqlite3, which PlexSync needs"
+    return f"{why}. Name another Python with PlexSync's packages in Stash: {where}."
 
 
 def is_button(raw: bytes) -> bool:

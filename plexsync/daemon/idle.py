@@ -53,13 +53,11 @@ def decide(observed: Observed, now: float) -> tuple[Next, float]:
         return Next.STOP, now
     if observed.files == "moving":
         return Next.IDLE, now + TICK
-    if observed.files == "changed" or observed.wake_requested:
-        return Next.WORK, now
     pause = observed.pause
-    is_dry = pause is not None and pause.kind == DRY
-    if pause is not None and pause.is_ended_by_edits and observed.edited and not is_dry:
+    is_free = pause is None or pause.kind == DRY
+    asked_at = _asked_at(observed, now)
+    if observed.files == "changed" or asked_at <= now:
         return Next.WORK, now
-    is_free = pause is None or is_dry
     wakes = [observed.catchup_at, observed.trial_at, *([] if observed.due is None else [observed.due])]
     if is_free and now >= min(wakes):
         return Next.WORK, now
@@ -68,9 +66,19 @@ def decide(observed: Observed, now: float) -> tuple[Next, float]:
     if pause is not None and is_probe_due(pause, now):
         return Next.PROBE, now
     times = [*wakes, *([observed.idle_until] if observed.due is None else [])] if is_free else []
+    times.append(asked_at)
     if pause is not None:
         times += [pause.until, pause.settings_check_at] if pause.settings_check_at else [pause.until]
     return Next.IDLE, min(times)
+
+
+def _asked_at(observed: Observed, now: float) -> float:
+    """Return when an edit, a task or a page that asks for the worker gets it, infinity if none asks."""
+    pause = observed.pause
+    edited = pause is not None and pause.kind != DRY and pause.is_ended_by_edits and observed.edited
+    if not (observed.wake_requested or edited):
+        return float("inf")
+    return now if pause is None else pause.next_look(now)
 
 
 def is_probe_due(pause: Pause, now: float) -> bool:
@@ -106,7 +114,7 @@ class Idle:
         self._now = 0.0
         self._due: float | None = None
         self._wake_requested = self._newer = False
-        self._edits = self._catchup = self._empty = 0.0
+        self._edits = self._catchup_at = self._compare_at = self._idle_until = 0.0
 
     def run(self) -> Next:
         """Wait; return ``WORK`` when the full worker is needed, ``STOP`` when the process may end."""
@@ -129,8 +137,9 @@ class Idle:
         pause = self._state.pause
         now = self._clock()
         if pause is not None and is_probe_due(pause, now):
-            pause.until = now + max(pause.interval, TICK)
-            pause.settings_check_at = 0.0
+            if not pause.is_early(now):
+                pause.until = now + max(pause.interval, TICK)
+            pause.plan_settings_check(now)
             self._state.pause = pause
 
     def _observe(self) -> Observed:
@@ -152,8 +161,8 @@ class Idle:
             edited=pause is not None and self._edits != pause.edits,
             pause=pause,
             due=self._due,
-            catchup_at=self._catchup + max(environment.seconds("PLEXSYNC_CATCHUP"), TICK),
-            idle_until=self._empty + environment.seconds("PLEXSYNC_IDLE_EXIT"),
+            catchup_at=min(self._catchup_at, self._compare_at),
+            idle_until=float("inf") if self._compare_at < float("inf") else self._idle_until,
             trial_at=min(
                 (gate.retry_at for gate in self._state.gates.values() if gate.is_paused), default=float("inf")
             ),
@@ -165,12 +174,14 @@ class Idle:
         self._due = jobs.next_due(self._conn, now, now + environment.horizon())
         self._wake_requested = meta.is_wake_pending
         self._edits = meta.edits
-        self._catchup = min(meta.caught_up_at, now)
-        self._empty = meta.empty_since
-        if not 0 < self._empty <= now:
-            self._empty = now
+        self._catchup_at = min(meta.caught_up_at, now) + max(environment.seconds("PLEXSYNC_CATCHUP"), TICK)
+        self._compare_at = meta.compare_due(now)
+        empty = meta.empty_since
+        if not 0 < empty <= now:
+            empty = now
             if self._due is None:
                 meta.empty_since = now
+        self._idle_until = empty + environment.seconds("PLEXSYNC_IDLE_EXIT")
 
 
 def probe_apart(folder: str, api_key: str) -> bool:

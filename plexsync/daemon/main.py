@@ -11,7 +11,8 @@ import sys
 import time
 from contextlib import closing
 
-from plexsync.core import environment, locks, wake
+from plexsync import guard
+from plexsync.core import environment, fault, locks, wake
 from plexsync.daemon import idle
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Holder, Terminated, detach, raise_on_signals, read_key
@@ -85,11 +86,24 @@ class _Process:
         try:
             step = self._idle() if role is Next.IDLE else self._work()
             self._resumed = True
+        except Terminated:
+            raise
         except (OSError, sqlite3.Error) as error:
             print(f"PlexSync's worker failed ({error}). Retrying in {AFTER_FAULT[role]:g} s.", file=sys.stderr)
+            fault.leave(self._folder, fault.sentence(OSError(str(error))), time.time())
             time.sleep(AFTER_FAULT[role])
             self._resumed, step = False, Next.WORK
+        except BaseException as error:  # SystemExit too: whatever a package raises must not end the process
+            step = self._cannot_run(error, role)
         return step
+
+    def _cannot_run(self, error: BaseException, role: Next) -> Next:
+        """Report what no pause was made for, wherever that is possible; idle checks again every minute."""
+        guard.report(self._folder, error)
+        if role is Next.IDLE:
+            time.sleep(AFTER_FAULT[role])
+            return Next.WORK
+        return Next.IDLE
 
     def _idle(self) -> Next:
         return idle.Idle(self._folder, probe=lambda: idle.probe_apart(self._folder, self._key), files=self._files).run()
@@ -97,22 +111,24 @@ class _Process:
     def _work(self) -> Next:
         from plexsync import requirements
 
-        if requirements.missing():  # also those loaded only on demand: no scene may fail because of them
+        if requirements.missing():
             return self._cannot_load(ImportError())
         try:
-            from plexsync.daemon.run import drain
-        except (ImportError, SyntaxError) as error:
+            from plexsync.daemon.run import drain, load
+
+            load(self._folder)
+        except (Terminated, OSError, sqlite3.Error):
+            raise
+        except BaseException as error:  # a package may raise anything, even SystemExit, as it is imported
             return self._cannot_load(error)
         step, self._key = drain(self._folder, self._key, self._files, fresh=not self._resumed)
         return step
 
-    def _cannot_load(self, error: Exception) -> Next:
+    def _cannot_load(self, error: BaseException) -> Next:
         """Report a missing or broken module, with the standard library alone, and pause: idle checks every minute."""
         from plexsync import requirements
 
-        absent = requirements.missing()
-        sentence = requirements.missing_sentence(absent) if absent else requirements.broken_sentence(error)
-        requirements.pause_for(self._folder, time.time(), sentence, self._key)
+        requirements.pause_for(self._folder, time.time(), requirements.cannot_load_sentence(error), self._key)
         return Next.IDLE
 
     def _has_due_rows(self) -> bool:

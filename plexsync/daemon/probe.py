@@ -21,6 +21,8 @@ from plexsync.state.counters import Stats
 from plexsync.state.meta import Meta
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 
+_CAP = "PLEXSYNC_BREAKER_RESET_CAP"
+
 
 def probe(folder: str, api_key: str = "", clock: Callable[[], float] = time.time) -> bool:
     """Return whether the full worker has a reason to start; if not, prolong the pause."""
@@ -31,19 +33,23 @@ def probe(folder: str, api_key: str = "", clock: Callable[[], float] = time.time
             return True
         stats = meta.stats
         reads = stats.plex_reads
-        settings_only = pause.kind == PLEX and clock() < pause.until <= clock() + pause.interval
+        began = clock()
+        settings_only = pause.kind in (PLEX, SETUP) and pause.is_early(began)
         has_reason = _has_reason(pause, folder, api_key, stats, settings_only=settings_only)
         if os.getppid() != parent:  # it was killed: another worker may own the state by now
             return has_reason
         if not has_reason:
-            _prolong(pause, clock(), settings_only=settings_only, plex_failed=stats.plex_reads > reads)
+            if not settings_only:
+                reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds(_CAP)
+                pause.prolong(clock(), reset, cap, plex_failed=stats.plex_reads > reads)
+            pause.plan_settings_check(began)  # they were read then, however long Plex took to fail
             meta.pause = pause
         meta.stats = stats
         return has_reason
 
 
 def _has_reason(pause: Pause, folder: str, api_key: str, stats: Stats, *, settings_only: bool) -> bool:
-    """Return what ``probe`` returns. ``settings_only``: too early to ask Plex, but its address may have been fixed."""
+    """Return what ``probe`` returns. ``settings_only``: too early to ask Plex; a setting may have been corrected."""
     if pause.kind == LOCAL:
         return True
     if requirements.missing():
@@ -64,14 +70,6 @@ def _has_reason(pause: Pause, folder: str, api_key: str, stats: Stats, *, settin
         return False
     stats.plex_reads += 1
     return plex_answers(settings, pause, folder)
-
-
-def _prolong(pause: Pause, now: float, *, settings_only: bool, plex_failed: bool) -> None:
-    reset = environment.seconds("PLEXSYNC_BREAKER_RESET")
-    if settings_only:
-        pause.settings_check_at = now + reset
-    else:
-        pause.prolong(now, reset, environment.seconds("PLEXSYNC_BREAKER_RESET_CAP"), plex_failed=plex_failed)
 
 
 def plex_answers(settings: Settings, pause: Pause, folder: str) -> bool:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from plexsync.core import environment, locks
+from plexsync.core import environment, fault, locks
 from plexsync.model.lifecycle import Next
 
 #: Seconds for which a worker that did not inherit the lock tries to take it (on Windows none does).
@@ -84,9 +84,11 @@ class Holder:
         if reader is not None:
             command += ["--key-fd", str(reader)]
         os.set_inheritable(self.fd, True)
+        fault.listen(self.folder)
         try:
             os.execv(command[0], command)
         except OSError:
+            fault.hush(self.folder)
             os.set_inheritable(self.fd, False)
             if reader is not None:
                 os.close(reader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 
-from plexsync import repair
+from plexsync import repair, requirements
 from plexsync.app import App, World, own_client_id, worker_log
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import Terminated
@@ -21,6 +21,12 @@ from plexsync.worker.loop import Worker
 from plexsync.worker.pauses import local_problem
 
 
+def load(folder: str) -> None:
+    """Load what is only loaded when it is needed. Raise ``OSError``, or whatever a package raises."""
+    requirements.load()
+    load_plexapi(own_client_id(folder))
+
+
 def drain(
     folder: str, api_key: str, files: PluginFiles, *, fresh: bool, world: World | None = None
 ) -> tuple[Next, str]:
@@ -29,7 +35,6 @@ def drain(
     ``fresh``: the process has just started. Raise ``OSError`` or ``sqlite3.Error`` if not even a pause can be stored.
     """
     world = world or World()
-    load_plexapi(own_client_id(folder))
     sink = StashSink()
     log = worker_log(folder, sink, world.clock)
     app = App(folder, log, world=world, api_key=api_key)

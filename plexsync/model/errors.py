@@ -100,6 +100,10 @@ class Refused(SetupError):
         self.status = status
 
 
+class PluginDisabled(PlexSyncError):
+    """The user has disabled PlexSync in Stash: the worker ends, and its jobs stay."""
+
+
 class StashUnavailable(PlexSyncError):
     """Stash does not answer, or not with GraphQL. ``refused``: it answered 401 or 403, or redirected to its login."""
 

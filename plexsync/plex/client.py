@@ -345,7 +345,9 @@ def load_plexapi(client_id: str) -> Any:
     try:
         import plexapi
         import plexapi.server
-    except ImportError as exc:
+    except ModuleNotFoundError as exc:
+        if exc.name != "plexapi":  # it is there, but broken
+            raise
         raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
     # Updated in place, because plexapi.server refers to this dict.
     plexapi.BASE_HEADERS.update(

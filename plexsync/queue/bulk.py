@@ -14,7 +14,8 @@ from plexsync.core import environment, locks
 from plexsync.core.db import in_chunks
 from plexsync.model.job_key import JobKey
 
-# A new row is bulk. A row that exists, whether pending, leased or dead, was wanted before and only comes forward.
+# A new row is bulk. A row that exists, whether pending, leased or dead, was wanted before and only comes forward. One
+# that is dead as ``invalid``, which only a change of the scene can help, keeps its reason: it is not told again.
 _MARK = """
 INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen, bulk, task)
 VALUES (
@@ -22,10 +23,11 @@ VALUES (
 ON CONFLICT (key) DO UPDATE SET
   generation = generation + 1, task = excluded.task, last_seen = excluded.last_seen,
   due = CASE WHEN status = 2 THEN due WHEN status < 5 THEN min(due, excluded.due) ELSE excluded.due END,
-  first_seen = CASE WHEN status < 5 THEN first_seen ELSE excluded.first_seen END,
+  first_seen = CASE WHEN status < 5 OR reason = 'invalid' THEN first_seen ELSE excluded.first_seen END,
   priority = CASE WHEN status < 5 THEN min(priority, excluded.priority) ELSE excluded.priority END,
   bulk = CASE WHEN status < 5 THEN bulk ELSE 0 END,
-  attempts = 0, rescues = 0, waiting = NULL, reason = NULL, message = NULL, candidates = NULL, counted = NULL,
+  attempts = 0, rescues = 0, waiting = NULL, message = NULL, candidates = NULL, counted = NULL,
+  reason = CASE WHEN reason = 'invalid' AND status IN (1, 9) THEN reason END,
   status = CASE WHEN status = 2 THEN 2 ELSE 1 END
 """
 

@@ -22,8 +22,9 @@ RETRIED = "retry"
 # A clean slate, and never bulk: Stop must not drop a dead letter that was retried.
 _REVIVE = (
     "UPDATE ack_queue_default SET status = 1, due = :now, attempts = 0, rescues = 0, waiting = NULL, bulk = 0,"
-    " priority = 1, task = :task, reason = 'retry', message = NULL, candidates = NULL, first_seen = :now,"
-    " generation = generation + 1"
+    " priority = 1, task = :task, message = NULL, candidates = NULL, generation = generation + 1,"
+    " reason = CASE WHEN :known AND reason = 'invalid' THEN reason ELSE 'retry' END,"
+    " first_seen = CASE WHEN :known AND reason = 'invalid' THEN first_seen ELSE :now END"
     " WHERE _id = :id AND status = 9 AND key IS NOT NULL"
 )
 # Remembered with the time of its newest edit: catch-up would revive a scene that crashed the worker, as no finished job
@@ -73,7 +74,8 @@ def by_reason(conn: sqlite3.Connection) -> dict[str, int]:
 
 def retry(conn: sqlite3.Connection, ids: list[int], now: float, sleep: Callable[[float], None] = time.sleep) -> int:
     """Make these dead letters pending again, with a clean slate; return how many of the rows were dead letters."""
-    return in_chunks(conn, (_REVIVE,), [{"id": row, "now": now, "task": None} for row in ids], sleep)[0]
+    values = [{"id": row, "now": now, "task": None, "known": False} for row in ids]
+    return in_chunks(conn, (_REVIVE,), values, sleep)[0]
 
 
 def retry_all(
@@ -83,9 +85,15 @@ def retry_all(
     keep: tuple[str, ...] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Retry every dead letter whose reason is not in ``keep``; ``task_id``: the task that follows. Return how many."""
+    """Retry every dead letter whose reason is not in ``keep``; ``task_id``: the task that follows. Return how many.
+
+    Without a task nobody asked for it: an ``invalid`` one that stays is not told again.
+    """
     rows = conn.execute(f"SELECT _id, {_REASON} FROM ack_queue_default WHERE status = 9").fetchall()
-    values = [{"id": row_id, "now": now, "task": task_id} for row_id, reason in rows if reason not in keep]
+    known = task_id is None
+    values = [
+        {"id": row_id, "now": now, "task": task_id, "known": known} for row_id, reason in rows if reason not in keep
+    ]
     return in_chunks(conn, (_REVIVE,), values, sleep)[0]
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+#: Seconds between the beginnings of two comparisons after deletions.
+COMPARE_EVERY = 300.0
+
 
 class _Number:
     """A number of the ``meta`` table under the attribute's name; 0 if there is none."""
@@ -23,9 +26,13 @@ class QueueMeta:
     """The numbers of one queue, as they are now. Times are seconds since the epoch, 0 for never.
 
     ``started_at``: the first contact of any PlexSync process; catch-up begins there. ``cleared_at``: the last Clear
-    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the queue ran empty. ``edits``: how many edits
-    hooks have queued. ``wake_requested``: how often a paused or waiting worker was asked to act now; ``wake_seen``: the
-    last of these requests on which it acted.
+    queue. ``caught_up_at``: the last catch-up. ``empty_since``: when the last run left the queue empty.
+    ``edits``: how many edits hooks have queued. ``wake_requested``: how often a paused or waiting worker was asked to
+    act now; ``wake_seen``: the last of these requests on which it acted.
+
+    The comparison of all written scenes after something was deleted in Stash: ``compare_at``: when the next one is to
+    begin, 0 without; ``compare_began``: when the last one did; ``compare_next``: the id from which it continues, 0 if
+    it has ended; ``compare_jobs``: how many jobs it made so far.
     """
 
     started_at = _Number()
@@ -35,6 +42,10 @@ class QueueMeta:
     edits = _Number()  # raised under this name by ``enqueue.py``
     wake_requested = _Number()
     wake_seen = _Number()
+    compare_at = _Number()
+    compare_began = _Number()
+    compare_next = _Number()
+    compare_jobs = _Number()
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn
@@ -49,6 +60,21 @@ class QueueMeta:
     def is_wake_pending(self) -> bool:
         """True while there is a request on which the worker has not acted."""
         return self.wake_requested > self.wake_seen
+
+    def compare_due(self, now: float) -> float:
+        """Return when a portion of that comparison is due: ``now`` while one runs, infinity if none is asked for."""
+        if self.compare_next:
+            return now
+        at = self.compare_at
+        if not at:
+            return float("inf")
+        return at if at - now <= COMPARE_EVERY else now  # a wrong clock set it
+
+    def request_comparison(self, now: float) -> None:
+        """Ask for a comparison: at once, or ``COMPARE_EVERY`` after the beginning of the last one."""
+        if not self.compare_at:
+            began = self.compare_began
+            self.compare_at = began + COMPARE_EVERY if 0 <= now - began < COMPARE_EVERY else now
 
     def is_catchup_due(self, now: float, interval: float) -> bool:
         """Return whether the last catch-up was ``interval`` seconds ago, or in the future: then the clock was wrong."""

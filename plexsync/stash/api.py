@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from plexsync.core.connection import Connection
 from plexsync.model.paths import base_name, components, name_key, slashed, spellings
 from plexsync.model.scene import Scene, SceneFile, epoch
 from plexsync.stash.listing import Listings
-from plexsync.stash.queries import FILES, NAMED, RUN_OPERATION, SCENE, SETTINGS, log_arguments, name_pattern
-from plexsync.stash.reading import part, plugin_settings, read_scene, scene_files
+from plexsync.stash.queries import ENABLED, FILES, RUN_OPERATION, SCENE, SETTINGS, entities, log_arguments, name_pattern
+from plexsync.stash.reading import part, plugin_enabled, plugin_settings, read_scene, scene_files
 from plexsync.stash.transport import StashRefused
 
 __all__ = ["Scenes", "Stash", "StashRefused"]
@@ -41,24 +42,38 @@ def _by_id(rows: Iterable[Any]) -> dict[int, Scene]:
 
 
 class Stash(Listings):
-    """The queries and mutations, over one connection."""
+    """The queries and mutations, over one connection.
+
+    ``enabled``: whether PlexSync was enabled in Stash when the settings were last read; None if Stash did not tell.
+    """
+
+    def __init__(self, connection: Connection, connect_timeout: float, read_timeout: float) -> None:
+        super().__init__(connection, connect_timeout, read_timeout)
+        self.enabled: bool | None = None
+        self._tells_enabled = True
 
     def settings(self) -> Mapping[str, Any]:
         """Return the settings that the user saved for PlexSync, ``{}`` if there are none."""
-        return plugin_settings(self.ask(f"query {{ {SETTINGS} }}")) or {}
+        return self._with_settings("query", "")[0]
+
+    def _with_settings(
+        self, head: str, rest: str, variables: Mapping[str, Any] | None = None
+    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """Ask for the settings and, in the same request, for ``rest``; return both, and note ``enabled``."""
+        try:
+            data = self.ask(f"{head} {{ {SETTINGS} {ENABLED if self._tells_enabled else ''} {rest} }}", variables)
+        except StashRefused as error:
+            if not (error.invalid and self._tells_enabled):
+                raise
+            self._tells_enabled = False  # a Stash without this field; if it is another one, the repetition tells
+            return self._with_settings(head, rest, variables)
+        self.enabled = plugin_enabled(data)
+        return plugin_settings(data) or {}, data
 
     def api_key(self) -> str:
         """Return Stash's API key, ``""`` if none is set."""
         data = self.ask("query { configuration { general { apiKey } } }")
         return str(part(data, "configuration", "general").get("apiKey") or "")
-
-    def plugin_enabled(self) -> bool | None:
-        """Return whether PlexSync is enabled in Stash; None if Stash rejects the query or does not list PlexSync."""
-        try:
-            plugins = self.ask("query { plugins { id enabled } }").get("plugins") or ()
-        except StashRefused:
-            return None
-        return next((bool(plugin["enabled"]) for plugin in plugins if plugin["id"] == "PlexSync"), None)
 
     def batch(self, ids: Collection[int]) -> Scenes:
         """Return the settings and the scenes ``ids``, in one request.
@@ -70,22 +85,24 @@ class Stash(Listings):
         wanted = sorted(set(ids))
         if not wanted:
             return Scenes(self.settings(), {})
-        query = f"query($ids: [ID!]) {{ {SETTINGS} findScenes(ids: $ids) {{ scenes {SCENE} }} }}"
+        variables = {"ids": [str(scene_id) for scene_id in wanted]}
         try:
-            data = self.ask(query, {"ids": [str(scene_id) for scene_id in wanted]})
+            saved, data = self._with_settings(
+                "query($ids: [ID!])", f"findScenes(ids: $ids) {{ scenes {SCENE} }}", variables
+            )
         except StashRefused as error:
             if error.invalid:  # Stash does not know a field, and would refuse every scene
                 raise
             return self._aliased(wanted)
-        return Scenes(plugin_settings(data) or {}, _by_id(part(data, "findScenes", "scenes")))
+        return Scenes(saved, _by_id(part(data, "findScenes", "scenes")))
 
     def _aliased(self, wanted: Sequence[int]) -> Scenes:
         fields = " ".join(f's{scene_id}: findScene(id: "{scene_id}") {SCENE}' for scene_id in wanted)
         try:
-            data = self.ask(f"query {{ {SETTINGS} {fields} }}")
+            saved, data = self._with_settings("query", fields)
         except StashRefused:
             return self._one_by_one(wanted)
-        return Scenes(plugin_settings(data) or {}, _by_id(data.get(f"s{scene_id}") for scene_id in wanted))
+        return Scenes(saved, _by_id(data.get(f"s{scene_id}") for scene_id in wanted))
 
     def _one_by_one(self, wanted: Sequence[int]) -> Scenes:
         saved, rows, refused = self.settings(), [], set()
@@ -97,11 +114,17 @@ class Stash(Listings):
                 refused.add(scene_id)
         return Scenes(saved, _by_id(rows), frozenset(refused))
 
-    def entity(self, kind: str, id: int) -> tuple[str, str] | None:
-        """Return name and ``updated_at`` of a performer, studio or tag (``kind``), None if it has been deleted."""
-        query = f"find{kind.capitalize()}"
-        entity = self.ask(f"query($id: ID!) {{ {query}(id: $id) {NAMED} }}", {"id": str(id)}).get(query)
-        return (str(entity.get("name") or ""), str(entity.get("updated_at") or "")) if entity else None
+    def entities(self, kind: str, ids: Collection[int]) -> dict[int, tuple[str, str]]:
+        """Return id -> (name, ``updated_at``) of performers, studios or tags (``kind``), in one request.
+
+        Those that have been deleted are absent.
+        """
+        data = self.ask(entities(kind, sorted(set(ids)))) if ids else {}
+        return {
+            int(entity["id"]): (str(entity.get("name") or ""), str(entity.get("updated_at") or ""))
+            for entity in data.values()
+            if entity
+        }
 
     def count(self, scene_filter: Mapping[str, Any]) -> int:
         """Return the number of scenes that match ``scene_filter``."""

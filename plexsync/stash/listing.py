@@ -5,7 +5,7 @@ Knows nothing of Plex. All other queries are in ``api``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from plexsync.core.connection import Connection
@@ -38,9 +38,9 @@ class Listings(Link):
         for page in self.pages(scene_filter, "{ id }"):
             yield [int(raw["id"]) for raw in page]
 
-    def scenes_with(self, kind: str, id: int) -> Iterator[list[int]]:
-        """Yield the ids of the scenes with this performer, studio or tag (``kind``), children not included."""
-        criterion: dict[str, Any] = {"value": [str(id)], "modifier": "INCLUDES"}
+    def scenes_with(self, kind: str, ids: Sequence[int]) -> Iterator[list[int]]:
+        """Yield the ids of the scenes with any of these performers, studios or tags (``kind``), without children."""
+        criterion: dict[str, Any] = {"value": [str(number) for number in ids], "modifier": "INCLUDES"}
         if kind != "performer":
             criterion["depth"] = 0
         yield from self.ids({f"{kind}s": criterion})

@@ -9,6 +9,9 @@ from typing import Any
 #: The settings that the user saved for PlexSync; ``reading.plugin_settings`` unpacks the answer.
 SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
+#: Whether Stash runs its plugins; ``reading.plugin_enabled`` finds PlexSync among them.
+ENABLED = "plugins { id enabled }"
+
 #: Everything that PlexSync reads of a scene; ``reading.read_scene`` parses it.
 SCENE = (
     "{ id title details date organized updated_at urls studio { id name } performers { id name disambiguation }"
@@ -54,6 +57,13 @@ def page_of(kind: str, page: int, per_page: int) -> dict[str, Any]:
 def updated_after(since: str) -> dict[str, Any]:
     """Return the filter for rows whose ``updated_at`` is later than the text ``since``."""
     return {"updated_at": {"value": since, "modifier": "GREATER_THAN"}}
+
+
+def entities(kind: str, ids: Sequence[int]) -> str:
+    """Return the query for performers, studios or tags by id: one field each, so that a deleted one is only null."""
+    title = kind.capitalize()
+    fields = " ".join(f'e{number}: find{title}(id: "{number}") {NAMED}' for number in ids)
+    return f"query {{ {fields} }}"
 
 
 def log_arguments(lines: Sequence[Mapping[str, str]]) -> dict[str, Any]:

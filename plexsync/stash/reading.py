@@ -57,6 +57,12 @@ def part(data: Any, *path: str) -> Any:
     return data
 
 
+def plugin_enabled(data: Mapping[str, Any]) -> bool | None:
+    """Return whether PlexSync is enabled in Stash; None where the answer does not list it."""
+    plugins = [plugin for plugin in data.get("plugins") or () if plugin.get("id") == "PlexSync"]
+    return bool(plugins[0].get("enabled", True)) if plugins else None
+
+
 def plugin_settings(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the settings saved for PlexSync, ``{}`` if there are none; None where the answer has no plugins."""
     configuration = data.get("configuration")

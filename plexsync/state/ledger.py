@@ -71,7 +71,7 @@ class Seen(NamedTuple):
 
     ``signature``: what must change for catch-up to make a job, see ``model/scene.py``; ``""`` counts as not seen.
     ``synced_at``: when it was last synced, None if it was not. The weekly comparison keeps its own rows under the
-    kind ``desired``: the signature is then that of the wanted values.
+    kind ``desired``: the signature is then that of the wanted values; ``tagged`` rows hold ``model/rounds.py``.
     """
 
     kind: str
@@ -239,6 +239,10 @@ class State:
             sql = f"SELECT id, signature, name FROM seen WHERE kind = ? AND signature > '' AND id IN ({placeholders})"
             seen.update({row[0]: (row[1], row[2] or "") for row in self.conn.execute(sql, (kind, *part))})
         return seen
+
+    def forget_seen(self, kind: str, before: float) -> None:
+        """Forget the rows of a kind that were stored with an earlier time."""
+        self.conn.execute("DELETE FROM seen WHERE kind = ? AND synced < ?", (kind, before))
 
     def synced(self) -> Iterator[tuple[int, float]]:
         """Yield (scene id, time of the last success), by scene id."""

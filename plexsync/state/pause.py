@@ -20,8 +20,18 @@ LOCAL_INTERVAL = 60.0
 #: Kinds that an edit may end: whoever edits uses Stash right now, and may have fixed the login or the settings.
 ENDED_BY_EDITS = (STASH, SETUP)
 
+#: Seconds between two looks at the settings in the first ``SOON`` seconds of a problem, and later. With the start of a
+#: probe, what the user corrects is noticed within 5 s.
+SETTINGS_SOON, SETTINGS_LATER, SOON = 4.5, 60.0, 600.0
+
+#: Seconds between two looks that edits, tasks or pages ask for: hundreds of them are no storm of requests.
+LOOK_INTERVAL = 3.0
+
 #: The stored attributes; the breaker is stored separately.
-_STORED = ("kind", "until", "problem", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
+_STORED = (
+    *("kind", "until", "problem", "interval", "edits", "settings", "section", "tagging", "settings_check_at"),
+    *("began", "looked_at"),
+)
 
 
 class Pause:
@@ -31,7 +41,8 @@ class Pause:
     from the ``breaker``, which no other kind has. ``edits``: the queue's counter of edits when the pause began.
     ``settings``: digest of the settings saved in Stash. ``section``: the library that a probe reads. ``tagging``:
     edited scenes are still read, to be tagged in Stash. ``settings_check_at``: next time to re-read only the settings;
-    0: never.
+    0: never. ``began``: when this problem began; ``looked_at``: when it was last looked at. Times are seconds since the
+    epoch.
     """
 
     __slots__ = ("_interval", "_until", "breaker", *_STORED[4:], "kind", "problem")
@@ -49,6 +60,8 @@ class Pause:
         section: int | None = None,
         tagging: bool = False,
         settings_check_at: float = 0.0,
+        began: float = 0.0,
+        looked_at: float = 0.0,
     ) -> None:
         self.kind = kind
         self.problem = problem
@@ -60,6 +73,8 @@ class Pause:
         self.section = section
         self.tagging = tagging
         self.settings_check_at = settings_check_at
+        self.began = began
+        self.looked_at = looked_at
 
     @property
     def until(self) -> float:
@@ -83,23 +98,46 @@ class Pause:
         """True if an edit ends the pause."""
         return self.tagging or self.kind in ENDED_BY_EDITS
 
+    def continues(self, before: Pause | None, now: float) -> None:
+        """Take over from ``before`` if this is the same problem: when it began, and no later probe than was planned."""
+        self.began = self.looked_at = now
+        if before is None or (before.kind, before.problem) != (self.kind, self.problem):
+            return
+        self.began = min(before.began, now)
+        if now < before.until <= now + before.interval and self.kind != PLEX:
+            self.until = min(self.until, before.until)
+
+    def is_early(self, now: float) -> bool:
+        """Return whether the next probe is still to come. A wrong clock set one further off than the interval."""
+        return now < self.until <= now + self.interval
+
+    def next_look(self, now: float) -> float:
+        """Return when an edit, a task or a page may have this looked at before its time: ``now`` or later."""
+        at = self.looked_at + min(LOOK_INTERVAL, self.interval)
+        return at if self.looked_at <= now < at else now
+
     def prolong(self, now: float, reset: float, cap: float, *, plex_failed: bool = False) -> None:
         """Set the next probe after one that found no reason to resume.
 
         ``reset``, ``cap``: the breaker's first and longest interval, in seconds. If Plex itself failed, the breaker
-        counts it; an unreachable Stash is asked ever less often; everything else keeps its interval.
+        counts it; an unreachable Stash is asked ever less often; everything else keeps its interval. A probe before its
+        time, which somebody asked for, changes nothing about the next one.
         """
+        self.looked_at = now
         if self.kind == PLEX and plex_failed:
             self.breaker = failed(self.breaker, now, reset, cap, at_once=True)
-            self.check_settings_within(reset, now)
-            return
-        if self.kind == STASH:
-            self._interval = min(cap, max(self._interval, reset) * 2)
-        self.until = now + self.interval
+        elif not self.is_early(now):
+            if self.kind == STASH:
+                self._interval = min(cap, max(self._interval, reset) * 2)
+            self.until = now + self.interval
 
-    def check_settings_within(self, seconds: float, now: float) -> None:
-        """Have the settings re-read after ``seconds`` if the next probe is further off: the user may fix them first."""
-        self.settings_check_at = now + seconds if self.interval > seconds else 0.0
+    def plan_settings_check(self, now: float) -> None:
+        """Have the settings re-read soon where the user may correct them, unless the next probe comes before."""
+        self.settings_check_at = 0.0
+        if self.kind in (PLEX, SETUP) and self.settings:
+            wait = SETTINGS_SOON if 0 <= now - self.began < SOON else SETTINGS_LATER
+            if now + wait < self.until:
+                self.settings_check_at = now + wait
 
     def as_json(self) -> dict[str, Any]:
         """Return the stored form."""

@@ -35,10 +35,8 @@ def gone(planner: Planner, absent: Mapping[int, int], present: Collection[int], 
     suspects = [key for key, at in first.items() if key not in stale and now - at >= 1]
     if not suspects:
         return set()
-    known = {section.key for section in planner.sections}
-    with planner.client.whole() as client:
-        rows = {key: client.probe(key if key in known else None) for key in {absent[key] for key in suspects}}
-        sure = [key for key in suspects if rows[absent[key]] or now - first[key] >= EMPTY]
+    rows = {section: _has_rows(planner, section) for section in {absent[key] for key in suspects}}
+    sure = [key for key in suspects if rows[absent[key]] or now - first[key] >= EMPTY]
     try:
         back = planner.client.items(sure)  # alone: a reply may name fewer items than were asked for
     except (PlexBusy, Refused):
@@ -49,6 +47,16 @@ def gone(planner: Planner, absent: Mapping[int, int], present: Collection[int], 
     lost = set(sure).difference(back)
     side.forget(machine, lost)
     return lost
+
+
+def _has_rows(planner: Planner, section: int) -> bool:
+    """Return whether the library shows an item. One that cannot be listed shows none, if Plex answers otherwise."""
+    known = {one.key for one in planner.sections} - planner.library.unlisted.keys()
+    try:
+        return planner.client.probe(section if section in known else None)
+    except (PlexBusy, Refused):
+        planner.probe()
+        return False
 
 
 def look_again(planner: Planner, absent: Collection[int], now: float) -> float:

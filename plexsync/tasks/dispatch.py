@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from plexsync.core import environment, locks, wake
+from plexsync.core import environment, fault, locks, wake
 from plexsync.core import event as events
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
@@ -53,6 +53,8 @@ def _answer(event: events.Event) -> Args:
         return {"error": f"PlexSync did not run {mode}: Stash did not name its folder."}
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
+        if environment.has_errors(folder):
+            fault.tell(folder)
         if mode != "log":
             events.leave_connection(event, folder)
         return _guarded(operation or _task(mode), folder, _args(event.text))
@@ -79,13 +81,10 @@ def _guarded(call: Callable[[str, Args], Any], folder: str, args: Args) -> Args:
             "error": f"PlexSync's database in {folder} is damaged ({error})."
             " The background worker is repairing it; try again in a minute."
         }
-    except ImportError:
+    except ImportError as error:
         from plexsync import requirements
 
-        absent = requirements.missing()
-        if not absent:
-            raise
-        return {"error": requirements.missing_sentence(absent)}
+        return {"error": requirements.cannot_load_sentence(error)}
 
 
 def _task(mode: str) -> Callable[[str, Args], Any]:
@@ -95,8 +94,10 @@ def _task(mode: str) -> Callable[[str, Args], Any]:
         absent = requirements.missing()
         if absent:
             raise PlexSyncError(requirements.missing_sentence(absent))
-        from plexsync.tasks import sync
-
+        try:
+            from plexsync.tasks import sync
+        except BaseException as error:  # a package may raise anything, even SystemExit, as it is imported
+            raise PlexSyncError(requirements.cannot_load_sentence(error)) from None
         return sync.run(mode, folder, args)
 
     return run

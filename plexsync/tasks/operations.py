@@ -109,6 +109,7 @@ def wake_worker(folder: str, args: Args) -> dict[str, Any]:
         counts = jobs.counts(conn)
         needed = counts["pending"] + counts["waiting"] + counts["in_progress"] > 0
         needed = needed or QueueMeta(conn).is_catchup_due(time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
+        needed = needed or QueueMeta(conn).compare_due(time.time()) < float("inf")
     running = wake.running_pid(folder) is not None
     started = wake.wake(folder) if needed and not running else False
     return {"started": started, "running": running or started}

@@ -56,6 +56,7 @@ class Batch:
         jobs = [job for job in self._leased if job.kind == "scene"]
         answer = app.stash.batch([job.id for job in jobs])
         self._scenes, self._read_at = answer.scenes, app.world.clock()
+        app.require_enabled()
         self._settings = app.apply(settings_from(answer.saved))
         requeue.after_settings(app, self._queue)
         try:
@@ -65,10 +66,11 @@ class Batch:
                 raise
             # Stash is reachable, so one scene is at fault: each job is repeated alone, and only the culprit pays.
             raise PlexSyncError(str(error)) from None
-        for job in self._leased:
-            if job.kind != "scene":
-                require_setup(self._settings)
-                self._fan_out(job)
+        others = [job for job in self._leased if job.kind != "scene"]
+        if others:
+            require_setup(self._settings)
+        for kind in sorted({job.kind for job in others}):
+            self._fan_out(kind, [job for job in others if job.kind == kind])
 
     def seen(self) -> list[Seen]:
         """Return what the finished jobs saw of their scenes.
@@ -115,7 +117,7 @@ class Batch:
             return
         if settings.tag_stash_ids and not settings.dry_run:
             scenes = [self._scenes[job.id] for job in todo]
-            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state.meta)
+            tagging.tag(self._app.stash, scenes, settings, self._app.log, self._app.state, self._now)
         require_setup(settings)
         self._sync(todo)
 
@@ -138,19 +140,24 @@ class Batch:
                 self.settled.append(Settlement.done(job, "skipped"))
         return organized
 
-    def _fan_out(self, job: Job) -> None:
+    def _fan_out(self, kind: str, jobs: Sequence[Job]) -> None:
+        """Fan out all jobs of one kind at once; where Stash refuses that, each alone, and only the culprit pays."""
         app = self._app
         try:
             with app.client.whole() as client:
                 machine = client.identity.machine
-            count = fan_out(job, app.stash, app.state, self._queue, machine)
+            count = fan_out(kind, [job.id for job in jobs], app.stash, app.state, self._queue, machine)
         except StashRefused as error:
             if error.invalid:
                 raise
-            self._fail(job, PlexSyncError(str(error)))
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._fan_out(kind, [job])
+            else:
+                self._fail(jobs[0], PlexSyncError(str(error)))
             return
-        app.log.debug("queued scenes", of=job.key, count=count)
-        self.settled.append(Settlement.done(job))
+        app.log.debug("queued scenes", of=jobs[0].key if len(jobs) == 1 else f"{len(jobs)} {kind}s", count=count)
+        self.settled += [Settlement.done(job) for job in jobs]
 
     # -- with Plex
 

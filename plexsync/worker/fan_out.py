@@ -1,31 +1,35 @@
-"""Turn a changed performer, studio or tag into jobs for the scenes that have it. Knows nothing of Plex.
+"""Turn changed performers, studios and tags into jobs for the scenes that have them. Knows nothing of Plex.
 
 Only scenes that PlexSync has written get one: nothing older is overwritten before Sync all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plexsync.model.job_key import JobKey
-from plexsync.queue.worker_queue import Job, JobQueue
+from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import Stash
 from plexsync.state.ledger import Seen, State
 
 
-def fan_out(job: Job, stash: Stash, state: State, queue: JobQueue, machine: str) -> int:
-    """Queue the scenes of one performer, studio or tag that were written to the Plex server ``machine``.
+def fan_out(kind: str, ids: Sequence[int], stash: Stash, state: State, queue: JobQueue, machine: str) -> int:
+    """Queue the scenes of performers, studios or tags (``kind``) that were written to the Plex server ``machine``.
 
-    Return how many: none if Stash no longer has the performer, studio or tag. Which scenes had it is then unknown; the
-    weekly comparison finds them. Raise ``StashUnavailable``.
+    Return how many. Which scenes had one that Stash no longer has is unknown: all written scenes are then compared
+    (``reconcile``). One request for the names, and one for each page of scenes. Raise ``StashUnavailable``.
     """
-    entity = stash.entity(job.kind, job.id)
-    if entity is None:
+    entities = stash.entities(kind, ids)
+    if len(entities) < len(set(ids)):
+        queue.meta.request_comparison(queue.clock())
+    if not entities:
         return 0
     written = state.written_scenes(machine)
-    keys: list[JobKey] = []
-    for page in stash.scenes_with(job.kind, job.id) if written else ():
-        keys += [JobKey.scene(scene_id) for scene_id in page if scene_id in written]
-    queue.enqueue_many(keys, str(job.key))
+    scene_ids: dict[int, None] = {}
+    for page in stash.scenes_with(kind, sorted(entities)) if written else ():
+        scene_ids.update(dict.fromkeys(scene_id for scene_id in page if scene_id in written))
+    reason = str(JobKey(kind, ids[0])) if len(ids) == 1 else kind
+    queue.enqueue_many([JobKey.scene(scene_id) for scene_id in scene_ids], reason)
     # Read before the scenes were listed: after a rename in between, catch-up sees a difference and repeats this.
-    name, updated_at = entity
-    state.see([Seen(job.kind, job.id, updated_at, name)])
-    return len(keys)
+    state.see([Seen(kind, number, updated_at, name) for number, (name, updated_at) in entities.items()])
+    return len(scene_ids)

@@ -14,7 +14,15 @@ from plexsync import status
 from plexsync.app import App
 from plexsync.core import db, environment
 from plexsync.log import StashSink
-from plexsync.model.errors import LocalError, PlexBusy, PlexSyncError, PlexUnavailable, SetupError, StashUnavailable
+from plexsync.model.errors import (
+    LocalError,
+    PlexBusy,
+    PlexSyncError,
+    PlexUnavailable,
+    PluginDisabled,
+    SetupError,
+    StashUnavailable,
+)
 from plexsync.model.lifecycle import Next
 from plexsync.model.settings import require_setup
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
@@ -30,6 +38,8 @@ from plexsync.worker.trials import Trials
 LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0
+#: Outcomes of jobs that changed something; of a run without them there is nothing to say.
+CHANGES = ("synced", "dead", "gone")
 #: With a catch-up interval below this many seconds (tests, tuning), a late catch-up never delays jobs.
 OFTEN = 60.0
 
@@ -46,7 +56,7 @@ class Worker:
         self._queue = queue
         self._sink = sink
         self._files = files
-        self._fresh = fresh
+        self._fresh = self._is_new_process = fresh
         self._looked_at_plex = True
         self._stats = app.state.meta.stats
         self._before = self._base()
@@ -96,6 +106,9 @@ class Worker:
         """Do one round; a failure of a whole server, the setup or this machine becomes a pause."""
         try:
             return self._round()
+        except PluginDisabled as error:
+            self._app.log.summary(f"ended: {error}")
+            return Next.STOP
         except StashUnavailable as error:
             paused = self._pauses.stash_unavailable(error, edits)
         except PlexUnavailable as error:
@@ -121,16 +134,19 @@ class Worker:
         if self._trials.make_due(now):
             if not app.saved_digest:
                 app.load_settings()
-            self._refresh()
+            self._list_again()
             self._trials.drop_stale(now)
         interval = environment.seconds("PLEXSYNC_CATCHUP")
         if interval < OFTEN or not queue.meta.is_catchup_due(now, 2 * interval):
             self._leased = queue.lease(self._throttle.batch_size)
         if self._leased:
             self._work(self._leased)
+            reconcile.compare_deleted(app, queue, busy=True)
             return Next.WORK
         if self._fresh or queue.meta.is_catchup_due(now, interval):
             return self._catch_up()
+        if reconcile.compare_deleted(app, queue, busy=False):
+            return Next.WORK
         if not self._looked_at_plex:
             return self._look_at_plex()
         self._nothing_due()
@@ -141,9 +157,7 @@ class Worker:
         self._fresh = False
         settings = app.load_settings()
         requeue.after_settings(app, queue)
-        if app.stash.plugin_enabled() is False:
-            app.log.summary("ended: PlexSync is disabled in Stash")
-            return Next.STOP
+        app.require_enabled()
         jobs = reconcile.run(app, queue)
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)
@@ -163,7 +177,7 @@ class Worker:
         began = self._throttle.begin()
         try:
             self._batch(leased)
-        except (StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
+        except (PluginDisabled, StashUnavailable, PlexUnavailable, SetupError, LocalError, OSError, sqlite3.Error):
             raise
         except Exception as error:
             self._blame(leased, error)
@@ -225,6 +239,7 @@ class Worker:
         app = self._app
         if app.state.meta.pause is not None:
             settings = app.load_settings()
+            app.require_enabled()
             requeue.after_settings(app, self._queue)
             require_setup(settings)
             self._refresh()
@@ -233,6 +248,12 @@ class Worker:
             interval = environment.seconds("PLEXSYNC_BREAKER_RESET")
             until = app.world.clock() + interval
             app.state.meta.pause = Pause(pause.DRY, until, interval=interval, settings=app.saved_digest)
+
+    def _list_again(self) -> None:
+        """Try to list the libraries whose trial is due, however fresh the index is."""
+        with self._app.client.whole():
+            self._app.connect_plex().stale()
+        self._refresh()
 
     def _refresh(self) -> None:
         with self._app.client.whole():
@@ -293,17 +314,20 @@ class Worker:
             return
 
     def _finish(self) -> None:
-        """Write the summary line and the exports, and note since when the queue is empty."""
+        """Write the exports, the summary line if anything changed, and note since when the queue is empty."""
         queue, app = self._queue, self._app
-        if self._totals["jobs"]:
-            app.log.summary("finished a run", **self._totals)
+        has_worked = self._totals["jobs"] > 0
+        if has_worked:
+            if any(self._totals.get(outcome) for outcome in CHANGES):
+                app.log.summary("finished a run", **self._totals)
             self._totals = {"jobs": 0}
             queue.forget_ended_tasks()
             self._export_timestamps()
         if queue.size:
             queue.meta.empty_since = 0
-        elif not queue.meta.empty_since:
+        elif has_worked or self._is_new_process or not queue.meta.empty_since:
             queue.meta.empty_since = app.world.clock()
+        self._is_new_process = False
         self._count_requests()
         self._export()
 

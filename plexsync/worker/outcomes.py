@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from plexsync.app import App
 from plexsync.log import Log, Private
 from plexsync.model.errors import KindPaused, Rejected
@@ -23,12 +25,16 @@ def failed(app: App, job: Job, error: Exception, scene: Scene | None = None) -> 
     if isinstance(error, KindPaused) or (isinstance(error, Rejected) and error.known):
         app.log.debug(f"left {job.kind} as it is", **who, why=str(error))
         return settlement
+    if settlement.reason == job.reason == "invalid":  # told before, and nothing has changed since
+        app.log.debug(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))
+        return dataclasses.replace(settlement, outcome="skipped")
     if settlement.to == "dead":
         app.log.warning(f"dead-lettered {job.kind}", **who, reason=settlement.reason, why=str(error))
         return settlement
     next_try: dict[str, object] = {"in": f"{settlement.due - now:.0f}s"}
     if settlement.outcome == "waiting":
-        app.log.info("waiting for Plex to have the file", **who, **next_try, why=str(error))
+        say = app.log.info if job.waiting is None else app.log.debug  # the rest of the wait is no news
+        say("waiting for Plex to have the file", **who, **next_try, why=str(error))
     else:
         app.log.info(f"retrying {job.kind}", **who, **next_try, attempt=settlement.attempts, why=str(error))
     return settlement

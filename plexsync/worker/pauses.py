@@ -84,8 +84,8 @@ class Pauses:
             section=meta.section,
             tagging=settings.tag_stash_ids and not settings.dry_run,
         )
-        if kind == pause.PLEX:
-            after.check_settings_within(reset, now)
+        after.continues(before, now)
+        after.plan_settings_check(now)
         meta.pause = after
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
@@ -112,7 +112,7 @@ class Pauses:
             return False
         if current.tagging:
             tagging_pass.run(self._app, self._queue, current)
-            current.edits = edits
+            current.edits, current.looked_at = edits, now
         meta.pause = current
         return True
 
@@ -120,9 +120,10 @@ class Pauses:
         """Re-read the settings; return whether they changed: the address of Plex may have been corrected."""
         app = self._app
         app.load_settings()
+        app.require_enabled()
         requeue.after_settings(app, self._queue)
         current.settings = app.saved_digest
-        current.settings_check_at = now + environment.seconds("PLEXSYNC_BREAKER_RESET")
+        current.plan_settings_check(now)
         return not app.state.meta.breaker.is_open
 
     def probe(self) -> None:
@@ -130,6 +131,7 @@ class Pauses:
         app = self._app
         if not app.saved_digest:
             app.load_settings()
+            app.require_enabled()
         with app.client.whole() as client:
             client.probe(app.state.meta.section)
         app.state.meta.breaker = breaker.probed(app.state.meta.breaker)

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import json
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from plexsync.app import App
+from plexsync.app import App, settings_from
+from plexsync.core.db import transaction
 from plexsync.model import fields
 from plexsync.model.fields import fingerprint
 from plexsync.model.job_key import JobKey
 from plexsync.model.paths import base_name
 from plexsync.model.scene import epoch, file_signature
-from plexsync.model.settings import Settings
+from plexsync.queue.meta import COMPARE_EVERY
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.queries import stash_text
 from plexsync.state.ledger import Seen
@@ -166,19 +167,47 @@ def weekly(app: App, queue: JobQueue, now: float, gone: Collection[int] = ()) ->
     while now - at >= gap:
         begin = bisect_right(written, last_scene) % len(written)
         portion = written[begin : begin + PORTION]
-        jobs += _compare(app, queue, machine, portion, app.settings)
+        jobs += _compare(app, queue, machine, portion)
         at, last_scene = at + gap, portion[-1]
         meta.compared = [at, last_scene]
     meta.compared = [at, last_scene]
     return jobs
 
 
-def _compare(app: App, queue: JobQueue, machine: str, portion: Sequence[int], settings: Settings) -> int:
-    """Compare one portion; return how many jobs were made.
+def compare_deleted(app: App, queue: JobQueue, *, busy: bool) -> bool:
+    """Compare one portion of all written scenes, if something was deleted in Stash; return whether there was one.
+
+    Reads Stash alone. ``busy``: other jobs are due, among them perhaps further deletions: begin only when it is late.
+    Which portion is next is stored, so a worker that is killed loses nothing.
+    """
+    now, meta = app.world.clock(), queue.meta
+    if not meta.compare_next:
+        if meta.compare_due(now) > now or (busy and 0 <= now - meta.compare_at < COMPARE_EVERY):
+            return False
+        with transaction(queue.conn):
+            meta.compare_began, meta.compare_next, meta.compare_jobs, meta.compare_at = now, 1, 0, 0
+    machine = app.state.meta.machine
+    written = sorted(app.state.written_scenes(machine)) if machine else []
+    begin = bisect_left(written, meta.compare_next)
+    portion = written[begin : begin + PORTION]
+    if portion:
+        meta.compare_jobs += _compare(app, queue, machine, portion)
+        meta.compare_next = portion[-1] + 1
+    if begin + PORTION >= len(written):
+        if meta.compare_jobs:
+            app.log.summary("found scenes whose performers, studio or tags were deleted", jobs=int(meta.compare_jobs))
+        meta.compare_next = 0
+    return True
+
+
+def _compare(app: App, queue: JobQueue, machine: str, portion: Sequence[int]) -> int:
+    """Compare one portion; return how many jobs were made. Raise ``StashUnavailable`` or ``PluginDisabled``.
 
     A difference that was found before makes no job again: the scene's job may have ended without removing it.
     """
-    scenes = app.stash.batch(portion).scenes
+    answer = app.stash.batch(portion)
+    app.require_enabled()
+    scenes, settings = answer.scenes, app.apply(settings_from(answer.saved))
     records = app.state.records_of(machine, portion)
     before = app.state.seen("desired", scenes)
     different: list[JobKey] = []

@@ -5,6 +5,7 @@ Outages are not decided here: they cost no job an attempt.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -91,10 +92,21 @@ def await_listing(job: Job, message: str, now: float) -> Settlement:
 
 
 def _missing(message: str, job: Job, now: float, rng: random.Random, delays: Delays) -> Settlement:
-    """Wait as long again as the job has waited, between base and cap: doubling without a counter."""
+    """Wait as long again as the job has waited, between base and cap: doubling without a counter.
+
+    Whatever waits about as long becomes due together, as one batch: due times lie on a grid.
+    """
     since = now if job.waiting is None or job.waiting > now else job.waiting
     waited = now - since
     if waited >= delays.give_up and (job.waiting is not None or delays.give_up == 0):
         return Settlement.dead(job, "not_in_plex", message)
-    delay = min(delays.missing_cap, max(delays.missing_base, waited)) * rng.uniform(0.75, 1.0)
-    return Settlement.snooze(job, "waiting", now + delay, message, waiting=since)
+    delay = min(delays.missing_cap, max(delays.missing_base, waited))
+    return Settlement.snooze(job, "waiting", _on_grid(now + delay, delay), message, waiting=since)
+
+
+def _on_grid(at: float, delay: float) -> float:
+    """Return the last moment up to ``at`` of a grid whose step, a power of two, is at most a quarter of ``delay``."""
+    if delay <= 0:
+        return at
+    step = 2.0 ** math.floor(math.log2(delay / 4))
+    return math.floor(at / step) * step

@@ -18,10 +18,11 @@ def run(app: App, queue: JobQueue, pause: Pause) -> None:
     ids = queue.pending_scenes(since if since <= now else 0.0)  # a clock that was wrong must hide no edit
     for at in range(0, len(ids), CHUNK):
         answer = app.stash.batch(ids[at : at + CHUNK])
+        app.require_enabled()
         settings = app.apply(settings_from(answer.saved))
         if not settings.tag_stash_ids or settings.dry_run:
             pause.tagging = False
             return
         chosen = [scene for scene in answer.scenes.values() if scene.organized or not settings.skip_unorganized]
-        tagging.tag(app.stash, chosen, settings, app.log, app.state.meta)
+        tagging.tag(app.stash, chosen, settings, app.log, app.state, now)
     app.state.meta.tagged_at = now

@@ -20,7 +20,7 @@ LAYERS = (
     ("hook",),
     ("tasks", "daemon"),
     ("worker",),
-    ("app",),
+    ("app", "guard"),
     ("sync",),
     ("repair", "requirements"),
     ("status",),

@@ -53,8 +53,8 @@ TASKS = {
     "Clear queue": {"mode": "clear_queue"},
 }
 TRIGGERS = """
-    Scene.Create.Post Scene.Update.Post Scene.Destroy.Post Performer.Update.Post Studio.Update.Post Tag.Update.Post
-    Tag.Merge.Post
+    Scene.Create.Post Scene.Update.Post Scene.Destroy.Post Performer.Update.Post Performer.Destroy.Post
+    Studio.Update.Post Studio.Destroy.Post Tag.Update.Post Tag.Merge.Post Tag.Destroy.Post
 """
 
 

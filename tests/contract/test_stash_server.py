@@ -220,6 +220,7 @@ def test_which_edits_fire_and_which_bump(stash: StashServer) -> None:
         (stash.update_performer(performer, "q"), "Performer.Update.Post"),
         (stash.merge_tags([1], other), "Tag.Merge.Post"),
         (stash.scan_rename(first, "/c"), "Scene.Update.Post"),
+        (stash.destroy_performer(performer), "Performer.Destroy.Post"),
     ):
         assert result.output["event"]["args"]["hookContext"]["type"] == kind
     assert (stash.scenes[first].tags, stash.scenes[first].updated_at) == ([other], before)

@@ -166,7 +166,8 @@ def test_what_killed_processes_left_is_swept(here: Installation) -> None:
     film = here.film()
     here.folder.mkdir(parents=True)
     old = time.time() - repair.PART_SECONDS - 1
-    left = ("connection.json.4711", "status.json.5", "sync_timestamps.json.99999", "metrics.prom.7", "client_id.12")
+    names = ("connection.json", "status.json", "sync_timestamps.json", "metrics.prom", "client_id")
+    left = [f"{name}.{2**22 + number}" for number, name in enumerate(names, 1)]  # no process has such a pid
     for name in left:
         (here.folder / name).write_text("secret", "utf-8")
         os.utime(here.folder / name, (old, old))

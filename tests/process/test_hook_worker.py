@@ -41,13 +41,15 @@ def only_worker(stash: StashServer) -> dict[str, Any]:
 
 
 def test_the_worker_is_detached(stash: StashServer) -> None:
-    """The save ends while the worker lives in a new session, with only the lock and the null device open."""
+    """The save ends while the worker lives in a new session, with only the lock, its own file for what Python says as
+    it starts, and the null device open."""
     assert stash.run_hook("Scene.Update.Post", 1).output == "queued scene:1"
     said = only_worker(stash)
     assert worker_lives(stash.data_dir)
     assert said["sid"] == said["pgid"] == said["pid"]
     null, lock = identity(os.devnull), identity(stash.data_dir / "worker.lock")
-    assert said["held"] == {"0": null, "1": null, "2": null, str(said["lock"]): lock}
+    errors = identity(stash.data_dir / "worker.err")
+    assert said["held"] == {"0": null, "1": null, "2": errors, str(said["lock"]): lock}
     script, *words = said["argv"]
     assert Path(script) == stash.plugin_script
     assert words == ["worker", "--data-dir", str(stash.data_dir), "--lock-fd", str(said["lock"])]

@@ -299,3 +299,26 @@ def test_a_redirect_is_never_followed(site: Site) -> None:
         site.settles()
         assert item.title == "New"
         assert elsewhere.log == []
+
+
+@pytest.mark.parametrize("kind", ["performer", "studio", "tag"])
+def test_what_is_deleted_in_stash_leaves_plex(tmp_path: Path, kind: str) -> None:
+    """Its own hook, run as Stash runs it, takes a deleted performer, studio or tag out of every written item."""
+    with Installation(tmp_path) as here:
+        number = getattr(here.stash, f"add_{kind}")("Gone soon")
+        own: dict[str, Any] = {"studio": number} if kind == "studio" else {f"{kind}s": [number]}
+        films = [here.film(f"Film {index}", **own) for index in range(3)]
+        for film in films:
+            here.edit(film, "Written")
+        for film in films:
+            here.arrives(film, "Written")
+
+        def holds() -> list[bool]:
+            items = [here.plex.items[film.item] for film in films]
+            return ["Gone soon" in (item.studio, *item.actors, *item.genres, *item.collections) for item in items]
+
+        assert holds() == [True] * 3
+        assert getattr(here.stash, f"destroy_{kind}")(number).output == f"queued {kind}:{number}"
+        until(lambda: holds() == [False] * 3, what="the deletion in Plex")
+        here.settles()
+        assert "found scenes whose performers, studio or tags were deleted jobs=3" in here.log()

@@ -40,7 +40,8 @@ TASKS: dict[str, dict[str, str]] = {
 TRIGGERS = frozenset(
     f"{one}.Post"
     for one in (
-        "Scene.Create", "Scene.Update", "Scene.Destroy", "Performer.Update", "Studio.Update", "Tag.Update", "Tag.Merge",
+        "Scene.Create", "Scene.Update", "Scene.Destroy", "Performer.Update", "Performer.Destroy", "Studio.Update",
+        "Studio.Destroy", "Tag.Update", "Tag.Merge", "Tag.Destroy",
     )
 )  # fmt: skip
 

@@ -219,17 +219,22 @@ class StashEdits:
         _, file = self.store.file(file_id)
         file.path, file.updated_at = new_path, self.store.stamp()
 
-    def destroy_performer(self, id: int) -> None:
-        """Scenes silently lose the performer."""
-        self.store.drop("performer", id)
+    def destroy_performer(self, id: int, hook: bool = True) -> HookResult:
+        """Scenes silently lose the performer; its own hook runs, with nothing but the id."""
+        return self._destroy("performer", id, hook)
 
-    def destroy_tag(self, id: int) -> None:
-        """Scenes silently lose the tag."""
-        self.store.drop("tag", id)
+    def destroy_tag(self, id: int, hook: bool = True) -> HookResult:
+        """Scenes silently lose the tag; its own hook runs, with nothing but the id."""
+        return self._destroy("tag", id, hook)
 
-    def destroy_studio(self, id: int) -> None:
-        """Scenes silently lose the studio."""
-        self.store.drop("studio", id)
+    def destroy_studio(self, id: int, hook: bool = True) -> HookResult:
+        """Scenes silently lose the studio; its own hook runs, with nothing but the id."""
+        return self._destroy("studio", id, hook)
+
+    def _destroy(self, kind: str, id: int, hook: bool) -> HookResult:
+        self.store.drop(kind, id)
+        result = HookResult(id=id)
+        return self.run_hook(f"{kind.capitalize()}.Destroy.Post", id, {"id": str(id)}) if hook else result
 
     def remove_tag(self, scene_id: int, tag_id: int) -> None:
         """One scene loses one tag silently: no hook, nothing bumped (an SQL mutation, an import)."""

@@ -296,14 +296,14 @@ class Bench(Stage):
     # -- the background process
 
     @contextmanager
-    def worker(self, files: Callable[[], str] = lambda: "same") -> Iterator[Worker]:
-        """The full worker, built anew."""
+    def worker(self, files: Callable[[], str] = lambda: "same", *, fresh: bool = False) -> Iterator[Worker]:
+        """The full worker, built anew; ``fresh``: in a process that has just started."""
         sink = StashSink()
         log = Log([self.log, sink])
         app = App(str(self.folder), log, world=self.world, api_key=self.api_key)
         queue = JobQueue(str(self.folder), self.clock)
         try:
-            yield Worker(app, queue, sink, files, fresh=False)
+            yield Worker(app, queue, sink, files, fresh=fresh)
         finally:
             queue.close()
             app.close()
@@ -321,18 +321,28 @@ class Bench(Stage):
         try:
             while True:
                 self.turn()
-                made = idle.Idle(
-                    str(self.folder),
-                    probe=lambda: probe.probe(str(self.folder), self.api_key, self.clock),
-                    files=PluginFiles(read=dict),
-                    clock=self.clock,
-                    sleep=self._wait,
-                )
-                made.run()
+                self._idle().run()
         except TimeIsUp:
             self._end = float("inf")
         finally:
             idle.TICK = tick
+
+    def wait_idle(self) -> Next:
+        """Wait as the idle worker; why it ended."""
+        tick, idle.TICK = idle.TICK, 20.0
+        try:
+            return self._idle().run()
+        finally:
+            idle.TICK = tick
+
+    def _idle(self) -> idle.Idle:
+        return idle.Idle(
+            str(self.folder),
+            probe=lambda: probe.probe(str(self.folder), self.api_key, self.clock),
+            files=PluginFiles(read=dict),
+            clock=self.clock,
+            sleep=self._wait,
+        )
 
     # -- what came of it
 

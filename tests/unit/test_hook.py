@@ -30,8 +30,11 @@ TRIGGERS = {
     "Scene.Update.Post": "scene:5",
     "Scene.Destroy.Post": "scene:5",
     "Performer.Update.Post": "performer:5",
+    "Performer.Destroy.Post": "performer:5",
     "Studio.Update.Post": "studio:5",
+    "Studio.Destroy.Post": "studio:5",
     "Tag.Update.Post": "tag:5",
+    "Tag.Destroy.Post": "tag:5",
     "Tag.Merge.Post": "tag:5",
 }
 

@@ -422,3 +422,35 @@ def test_whoever_finds_damage_has_closed_the_file(tmp_path: Path, name: str) -> 
             if other != path:
                 other.unlink()
     assert refused >= 3
+
+
+def part_of(folder: Path, name: str, age: float) -> Path:
+    """Leave a temporary file that was written ``age`` seconds before NOW."""
+    part = folder / name
+    part.write_text("cookie", "ascii")
+    os.utime(part, (NOW - age, NOW - age))
+    return part
+
+
+@pytest.mark.parametrize(("age", "stays"), [(-0.5, True), (0.0, True), (59.0, True), (-59.0, True), (3599.0, True)])
+def test_a_temporary_file_in_use_stays(tmp_path: Path, age: float, stays: bool) -> None:
+    """The file that a living process is about to rename stays, also one written after the sweep looked at the clock."""
+    part = part_of(tmp_path, f"connection.json.{os.getpid()}", age)
+    repair.sweep(str(tmp_path), NOW)
+    assert part.exists() is stays
+
+
+@pytest.mark.parametrize("name", ["connection.json", "preview.csv", "metrics.prom", "client_id", "status.json"])
+@pytest.mark.parametrize(("age", "stays"), [(-5.0, True), (59.0, True), (61.0, False), (-61.0, False)])
+def test_what_a_dead_process_left_goes_after_a_minute(tmp_path: Path, name: str, age: float, stays: bool) -> None:
+    """Nobody renames it any more, and a hook's holds a cookie; a clock that was wrong does not keep it."""
+    part = part_of(tmp_path, f"{name}.{2**22 + 1}", age)
+    repair.sweep(str(tmp_path), NOW)
+    assert part.exists() is stays
+
+
+def test_a_pid_that_another_process_has_keeps_no_cookie(tmp_path: Path) -> None:
+    """After an hour a temporary file goes whoever has its pid by then."""
+    part = part_of(tmp_path, f"connection.json.{os.getpid()}", 3600.0)
+    repair.sweep(str(tmp_path), NOW)
+    assert not part.exists()

@@ -44,9 +44,9 @@ def test_the_sentence_has_the_exact_command(modules: list[str], managed: bool, w
 
 @pytest.mark.parametrize("managed", [True, False])
 def test_modules_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, managed: bool) -> None:
-    """If all modules are there and one does not load, the command reinstalls all of them."""
+    """If all modules are there, but not one that they need, the command reinstalls all of them."""
     monkeypatch.setattr(requirements, "is_managed", lambda: managed)
-    text = requirements.broken_sentence(ImportError("No module named 'urllib3'"))
+    text = requirements.broken_sentence(ModuleNotFoundError("No module named 'urllib3'", name="no_such_package"))
     guard = " --break-system-packages" if managed else ""
     assert "(No module named 'urllib3')" in text
     assert text.endswith(

@@ -127,7 +127,7 @@ def test_a_stash_that_refuses_everything_is_asked_no_scene_alone(server: StashSe
     [
         (r"findScenes\(ids", 1),
         (r"s1: findScene\(", 2),
-        (r"^query \{ configuration \{ plugins[^}]*\} \}$", 3),
+        (r"^query \{ configuration \{ plugins[^}]*\} plugins [^}]*\}  \}$", 3),
         (r"findScene\(id: \$id", 4),
     ],
     ids=["listing", "aliases", "settings", "single"],
@@ -156,15 +156,25 @@ def test_stash_tells_whether_the_plugin_is_enabled(
 ) -> None:
     """A disabled plugin is reported as disabled."""
     server.plugin_enabled = enabled
-    assert stash.plugin_enabled() is wanted
+    stash.settings()
+    assert stash.enabled is wanted
+    server.plugin_enabled = not enabled
+    asked = len(server.log)
+    stash.batch([server.add_scene("Film")])
+    assert (stash.enabled, len(server.log) - asked) == (not wanted, 1)
 
 
 def test_it_is_not_known_whether_the_plugin_is_enabled(server: StashServer, stash: Stash) -> None:
     """A Stash that does not list PlexSync, or does not know the query, gives None."""
     script, server.plugin_script = server.plugin_script, None
-    assert stash.plugin_enabled() is None
+    stash.settings()
+    assert stash.enabled is None
     server.plugin_script = script
     server.plugin_id = "Another"
-    assert stash.plugin_enabled() is None
+    stash.settings()
+    assert stash.enabled is None
+    server.plugin_id = "PlexSync"
     server.forget("Plugin", "enabled")
-    assert stash.plugin_enabled() is None
+    server.configure(maxTags=7)
+    assert stash.settings()["maxTags"] == 7
+    assert stash.enabled is None

@@ -126,4 +126,5 @@ def test_one_name(server: StashServer, stash: Stash, kind: str) -> None:
     """A performer, studio or tag has name and time; None if Stash does not have the id."""
     number = server.store.add_entity(kind, "Ünique")
     wanted: Any = ("Ünique", "2026-03-01T14:00:00+02:00")
-    assert (stash.entity(kind, number), stash.entity(kind, 99)) == (wanted, None)
+    assert stash.entities(kind, [99, number, number]) == {number: wanted}
+    assert stash.entities(kind, []) == {}

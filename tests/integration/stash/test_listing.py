@@ -108,8 +108,9 @@ def test_the_scenes_of_a_performer_studio_or_tag(server: StashServer, stash: Sta
     for has in ([mine], [other], [other, mine], []):
         fields: dict[str, Any] = {"studio": has[-1] if has else None} if kind == "studio" else {f"{kind}s": has}
         server.add_scene(**fields)
-    assert list(stash.scenes_with(kind, mine)) == [[1, 3]]
-    assert list(stash.scenes_with(kind, 99)) == []
+    assert list(stash.scenes_with(kind, [mine])) == [[1, 3]]
+    assert list(stash.scenes_with(kind, [99])) == []
+    assert list(stash.scenes_with(kind, [99, mine])) == [[1, 3]]
     (criterion,) = server.log[0].variables["which"].values()
     assert criterion.get("depth") == (None if kind == "performer" else 0)
 

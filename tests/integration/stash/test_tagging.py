@@ -8,7 +8,7 @@ from plexsync.app import settings_from
 from plexsync.model.errors import StashUnavailable
 from plexsync.model.scene import Scene, StashId
 from plexsync.stash import tagging
-from tests.support.in_process import HOUR, Bench
+from tests.support.in_process import DAY, HOUR, Bench
 
 DB, PMV = "https://stashdb.org/graphql", "https://pmvstash.org/graphql"
 
@@ -34,7 +34,7 @@ def run(bench: Bench) -> None:
     """Tag all scenes once, remembering warnings as the worker does."""
     saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
     settings = bench.app.apply(settings_from(saved))
-    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
+    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state, bench.now)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_scene_that_is_gone_keeps_no_other_from_its_tag(bench: Bench, gone: li
         bench.stash.destroy_scene(scene_id, hook=False)
     settings = bench.app.apply(settings_from(saved))
     bench.stash.log.clear()
-    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state.meta)
+    tagging.tag(bench.app.stash, list(scenes.values()), settings, bench.app.log, bench.app.state, bench.now)
     assert all(tags(bench, scene) == ["stash-box: stashdb.org"] for scene in bench.stash.scenes)
     assert bench.log.of("warning") == []
     assert bench.log.of("info")[-1].endswith(f"number={45 - len(gone)}")
@@ -142,17 +142,6 @@ def test_a_wrong_tag_is_told_once_for_each_change_of_its_setting(bench: Bench) -
     bench.stash.destroy_tag(right)
     run(bench)
     assert len(bench.log.of("warning")) == 3
-
-
-def test_without_a_memory_each_time_is_told(bench: Bench) -> None:
-    """Without a memory the warning comes each time; the other sources are tagged nevertheless."""
-    bench.stash.configure(tagID_stashdb="99")
-    known(bench, DB, PMV)
-    saved, scenes, _ = bench.app.stash.batch(bench.stash.scenes)
-    for _ in range(2):
-        tagging.tag(bench.app.stash, list(scenes.values()), bench.app.apply(settings_from(saved)), bench.app.log)
-    assert len(bench.log.of("warning")) == 2
-    assert tags(bench, 1) == ["stash-box: pmvstash.org"]
 
 
 def test_a_stash_that_does_not_answer_is_told(bench: Bench) -> None:
@@ -204,3 +193,34 @@ def test_the_new_tags_reach_plex_with_the_hook_of_the_edit(bench: Bench) -> None
     assert bench.plex.items[item].genres == ["stash-box: stashdb.org"]
     assert bench.stash.count("bulkSceneUpdate") == 1
     assert len([put for put in bench.plex.writes() if put.param("genre[0].tag.tag")]) == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_two_plugins_that_undo_each_other_settle(bench: Bench, restarts: bool) -> None:
+    """Where something removes the tag as often as it is added, ten rounds are enough: the scene is left alone for
+    minutes, then longer and longer, with one warning that names it; other scenes are tagged all the while."""
+    film, other = bench.film("Fought over"), bench.film("Another")
+    bench.edit(film.scene)
+    rounds: list[float] = []
+    begin = bench.now
+    while bench.now - begin < 2 * HOUR:
+        bench.work()
+        if restarts:
+            bench.reopen()
+        if tags(bench, film.scene):
+            rounds.append(bench.now - begin)
+            bench.stash.scenes[film.scene].tags.clear()
+        bench.edit(film.scene, title=f"Title {bench.now}")
+        bench.now += 4
+    assert sum(at < 600 for at in rounds) in (10, 11)
+    assert len(rounds) <= 15
+    warnings = [line for line in bench.log.of("warning") if f"scene={film.scene} " in line]
+    assert len(warnings) == len(bench.log.of("warning")) == 1
+    assert "removed it 10 times in 10 minutes" in warnings[0]
+    bench.edit(other.scene)
+    bench.work()
+    assert tags(bench, other.scene) == ["stash-box: none"]
+    bench.now += 3 * DAY
+    bench.edit(film.scene)
+    bench.work()
+    assert tags(bench, film.scene) == ["stash-box: none"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plexsync.core import enqueue
 from plexsync.model.errors import StashUnavailable
 from plexsync.queue import jobs, stock
-from plexsync.queue.worker_queue import Job
+from plexsync.stash.api import StashRefused
 from plexsync.worker import reconcile
 from plexsync.worker.fan_out import fan_out
 from tests.support.in_process import HOUR, Bench
@@ -46,7 +47,7 @@ def rename(bench: Bench, kind: str) -> None:
 def run(bench: Bench, kind: str, number: int = 1) -> int:
     """Fan out one job of ``kind`` alone; return how many scenes."""
     app = bench.app
-    return fan_out(Job(1, kind, number, 1), app.stash, app.state, bench.queue, bench.plex.machine)
+    return fan_out(kind, [number], app.stash, app.state, bench.queue, bench.plex.machine)
 
 
 @pytest.mark.parametrize("by", ["hook", "catch-up"])
@@ -116,10 +117,10 @@ def test_renamed_while_its_scenes_were_listed(bench: Bench, monkeypatch: pytest.
     rename(bench, "performer")
     listed = bench.app.stash.scenes_with
 
-    def renamed_meanwhile(kind: str, number: int) -> Iterator[list[int]]:
+    def renamed_meanwhile(kind: str, ids: Sequence[int]) -> Iterator[list[int]]:
         bench.now += 1
         bench.stash.update_performer(1, "Renamed again", hook=False)
-        return listed(kind, number)
+        return listed(kind, ids)
 
     monkeypatch.setattr(bench.app.stash, "scenes_with", renamed_meanwhile)
     run(bench, "performer")
@@ -151,6 +152,51 @@ def test_many_scenes_are_queued_page_by_page(tmp_path: Path) -> None:
         bench.app.state.conn.executemany("INSERT INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         assert run(bench, "studio") == 1201
         assert len(bench.keys()) == 1201
+
+
+@pytest.mark.parametrize("by", ["hook", "catch-up"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_renames_are_asked_for_together(tmp_path: Path, kind: str, by: str) -> None:
+    """A thousand renamed or new performers, studios or tags cost a few requests of Stash for each batch, not two each,
+    and every scene of one has its new name."""
+    with Bench(tmp_path) as bench:
+        ids = [bench.stash.store.add_entity(kind, f"Old {number}") for number in range(1000)]
+        for number in range(20):
+            own: dict[str, Any] = {"studio": ids[number]} if kind == "studio" else {f"{kind}s": [ids[number]]}
+            bench.named(f"s{number}", **own)
+        bench.written(*(f"scene:{number}" for number in range(1, 21)))
+        bench.now += HOUR
+        for number in ids:
+            bench.stash._rename(kind, number, f"New {number}", (), False)
+            if by == "hook":
+                bench.hook(f"{kind}:{number}")
+        if by == "catch-up":
+            bench.catch_up()
+        assert len(bench.keys()) == 1000
+        asked = bench.asked(bench.work)
+        assert bench.keys() == []
+        assert asked <= 40
+        for number, key in enumerate(sorted(bench.plex.items)):
+            assert f"New {ids[number]}" in names(bench, key)
+
+
+def test_one_that_stash_cannot_read_costs_the_others_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Stash refuses the names of many, each is asked for alone: only the culprit is retried."""
+    tags = [bench.stash.add_tag(f"t{number}") for number in range(3)]
+    rename(bench, "tag")
+    entities = bench.app.stash.entities
+
+    def refused(kind: str, ids: Collection[int]) -> dict[int, tuple[str, str]]:
+        if tags[1] in ids:
+            raise StashRefused("Stash returned an error: no such column")
+        return entities(kind, ids)
+
+    monkeypatch.setattr(bench.app.stash, "entities", refused)
+    for number in (1, *tags):
+        bench.hook(f"tag:{number}")
+    bench.work()
+    assert "Renamed" in names(bench, 100)
+    assert bench.keys() == [f"tag:{tags[1]}"]
 
 
 def test_another_plex_inherits_nothing(bench: Bench) -> None:

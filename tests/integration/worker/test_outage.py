@@ -272,3 +272,74 @@ def test_another_pause_that_is_over_while_plex_is_unreachable(bench: Bench, kind
     bench.plex.clear_faults()
     bench.live(bench.breaker.retry_at - bench.now + 2)
     assert bench.titles([film]) == ["Film 1"]
+
+
+class Visits:
+    """Somebody who opens a page of Stash every ``every`` seconds while the background process waits."""
+
+    def __init__(self, bench: Bench, every: float) -> None:
+        self.times: list[float] = []
+        self._bench, self._every, self._begin = bench, every, bench.now
+        self._wait = bench._wait
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, and pages are opened in it."""
+        bench, end = self._bench, self._bench.now + seconds
+        at = (self.times[-1] if self.times else self._begin) + self._every
+        if at > end:
+            self._wait(seconds)
+            return
+        self._wait(max(0.0, at - bench.now))
+        self.times.append(bench.now)
+        QueueMeta(bench.conn).request_wake()
+
+
+@pytest.mark.parametrize("every", [1.0, 5.0, 20.0])
+def test_using_stash_never_makes_the_next_look_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    """Pages that are opened while Plex is away probe it, at most every few seconds, and the probes that come by
+    themselves keep their times: 60 s after the beginning, then 120 s, 240 s ..."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.plex.fault("503_xml")
+    bench.turn()
+    opened = bench.breaker.opened_at or 0.0
+    visits = Visits(bench, every)
+    monkeypatch.setattr(bench, "_wait", visits.wait)
+    bench.live(55)
+    assert (bench.breaker.retry_at - opened, bench.breaker.reset) == (60, 60)
+    bench.live(945)
+    looks = [at for at in bench.plex.at if at > opened]
+    assert len(visits.times) >= 1000 / every - 20
+    assert 1000 / max(every, 4.5) - 20 <= len(looks) <= 1000 / max(every, 3.0) + 10
+    assert bench.breaker.retry_at - opened == pytest.approx(1500, abs=5)
+    assert bench.breaker.reset == 600
+    bench.plex.clear_faults()
+    bench.live(max(every, 3.0) + 1)
+    assert bench.titles([film]) == ["Film 1"]
+
+
+@pytest.mark.parametrize("minutes", [1, 9])
+def test_a_corrected_address_is_noticed_within_seconds(bench: Bench, minutes: int) -> None:
+    """While Plex is away by its address, the settings are looked at every few seconds for ten minutes, by nobody's
+    hand: a corrected one is used within 5 s, and Plex at the wrong one is asked no more often for it."""
+    film = bench.film()
+    right = bench.stash.plugin_settings["plexUrl"]
+    bench.edit(film.scene)
+    bench.stash.configure(plexUrl="http://127.0.0.1:9")
+    bench.live(60 * minutes)
+    assert bench.title(film.item) != "Film 1"
+    bench.stash.configure(plexUrl=right)
+    bench.live(5)
+    assert bench.titles([film]) == ["Film 1"]
+
+
+def test_later_the_settings_are_looked_at_each_minute(bench: Bench) -> None:
+    """From the eleventh minute on a look a minute is enough, and it costs Stash one request."""
+    bench.edit(bench.film().scene)
+    bench.stash.configure(plexUrl="http://127.0.0.1:9")
+    bench.live(1000)
+    before = len(bench.stash.log)
+    bench.live(1800)
+    assert len(bench.stash.log) - before <= 40

@@ -11,9 +11,10 @@ import pytest
 
 from plexsync.core import enqueue, environment
 from plexsync.log import ACTIONS
+from plexsync.model.lifecycle import Next
 from plexsync.queue.meta import QueueMeta
 from tests.servers.plex import Request
-from tests.support.in_process import Bench
+from tests.support.in_process import DAY, HOUR, Bench
 
 
 class Reader:
@@ -196,3 +197,41 @@ def test_the_time_since_the_queue_is_empty_is_kept(bench: Bench) -> None:
     bench.edit(missing.scene)
     bench.turn()
     assert QueueMeta(bench.conn).empty_since == 0
+
+
+@pytest.mark.parametrize("last_drain", [0.0, 5.5])
+def test_the_idle_time_counts_from_the_last_run(bench: Bench, last_drain: float) -> None:
+    """Over days of hourly catch-ups the process stays, and each run begins its idle time anew: it ends a day after the
+    last one, and not with the first run of the second day."""
+    film = bench.film()
+    bench.edit(film.scene)
+    bench.live(2 * HOUR)  # catch-up compares a scene once more that was read in the second of its edit
+    begin = bench.now
+    for _ in range(round(last_drain)):
+        bench.now += 20 * HOUR
+        bench.edit(film.scene, title=f"Title {bench.now}")
+        bench.now += 5
+        bench.turn()
+    last = QueueMeta(bench.conn).empty_since
+    caught_up = []
+    while bench.wait_idle() is Next.WORK:
+        bench.turn()
+        caught_up.append(QueueMeta(bench.conn).caught_up_at)
+    assert bench.now - last == pytest.approx(DAY, abs=60)
+    assert bench.now - begin >= last_drain * 20 * HOUR
+    assert len(set(caught_up)) == pytest.approx(23, abs=1)
+    assert max(later - earlier for earlier, later in pairwise(caught_up)) <= HOUR + 60
+
+
+def test_a_new_process_has_a_day_of_its_own(bench: Bench) -> None:
+    """A process that a page starts weeks after the last edit does not end at once: it catches up by the hour for a
+    day."""
+    bench.edit(bench.film().scene)
+    bench.live(60)
+    bench.now += 30 * DAY
+    begun = bench.now
+    with bench.worker(fresh=True) as worker:
+        assert worker.drain() is Next.IDLE
+    while bench.wait_idle() is Next.WORK:
+        bench.turn()
+    assert bench.now - begun == pytest.approx(DAY, abs=60)

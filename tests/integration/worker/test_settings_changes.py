@@ -154,14 +154,44 @@ def test_the_log_follows_the_settings(bench: Bench) -> None:
 
 
 def test_a_worker_of_a_disabled_plugin_ends(bench: Bench) -> None:
-    """Once the plugin is disabled in Stash, nothing more is sent after the next catch-up; the edits stay."""
-    film = bench.film()
-    bench.stash.plugin_enabled = False
+    """Once the plugin is disabled in Stash, the next batch ends the worker and sends nothing; the edits stay."""
+    films = bench.films(2)
     bench.stash.plugin_script = Path("/nonexistent/PlexSync.py")
-    QueueMeta(bench.conn).caught_up_at = 0
-    bench.edit(film.scene)
+    bench.edit(films[0].scene)
+    assert bench.turn() is Next.IDLE
+    bench.stash.plugin_enabled = False
+    asked, writes = len(bench.plex.at), len(bench.plex.writes())
+    bench.edit(films[1].scene)
     assert bench.turn() is Next.STOP
-    assert (bench.count("pending"), bench.plex.at) == (1, [])
+    assert (bench.count("pending"), len(bench.plex.at), len(bench.plex.writes())) == (1, asked, writes)
+    assert len(bench.said("ended: PlexSync is disabled in Stash")) == 1
+    bench.stash.plugin_enabled = True
+    bench.live(5)
+    assert bench.titles(films) == ["Film 1", "Film 2"]
+
+
+def test_a_disabled_plugin_is_seen_during_a_long_run(bench: Bench) -> None:
+    """A run of many batches ends with the batch in which the plugin was disabled, not an hour later."""
+    bench.stash.plugin_script = Path("/nonexistent/PlexSync.py")
+    films = bench.films(600)
+    bench.edit(*[film.scene for film in films])
+
+    def disable(request: object) -> None:
+        bench.stash.plugin_enabled = len(bench.plex.writes()) < 30
+
+    bench.plex.after_write = disable
+    assert bench.turn() is Next.STOP
+    assert 0 < len(bench.plex.writes()) <= 250
+    assert bench.count("pending") == 600 - len(bench.plex.writes())
+
+
+def test_a_catch_up_of_a_disabled_plugin_ends_it(bench: Bench) -> None:
+    """With nothing to do the hourly catch-up finds out."""
+    bench.stash.plugin_script = Path("/nonexistent/PlexSync.py")
+    bench.stash.plugin_enabled = False
+    QueueMeta(bench.conn).caught_up_at = 0
+    assert bench.turn() is Next.STOP
+    assert bench.plex.at == []
 
 
 def test_dry_run_with_short_caps_is_quiet(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ def test_the_worker_of_a_hook_gets_its_packages(tmp_path: Path, windows: bool) -
         "import sys\n"
         "from plexsync.core import environment, locks, spawn\n"
         f"locks.WINDOWS = {windows}\n"
-        "spawn.detached = spawn.spawn = lambda command, keep=0: print(sys.flags.no_site, command) or 1\n"
+        "spawn.detached = spawn.spawn = lambda command, *_: print(sys.flags.no_site, command) or 1\n"
         f"fd = locks.open_lock({str(tmp_path / 'worker.lock')!r})\n"
         "assert locks.try_lock(fd)\n"
         "spawn.start_worker(fd, 'folder')\n"

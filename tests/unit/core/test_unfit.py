@@ -45,14 +45,16 @@ def test_a_button_is_told_from_the_rest(raw: bytes, button: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "at_fault"),
     [
-        (ImportError("no module", name="_sqlite3"), "built without the module sqlite3"),
-        (ImportError("no module", name="sqlite3"), "built without the module sqlite3"),
-        (ImportError("cannot import name 'x'", name="plexsync.core"), "incomplete or mixed (cannot import name 'x')"),
+        (ImportError("no module", name="_sqlite3"), True),
+        (ImportError("no module", name="sqlite3"), True),
+        (ImportError("cannot import name 'x'", name="plexsync.core"), False),
+        (OSError("disk full"), False),
     ],
 )
-def test_what_cannot_be_imported_is_told(error: ImportError, words: str) -> None:
-    """Where the version is right the sentence names the module that Python lacks, or the plugin's files."""
-    assert words in unfit.sentence(error)
-    assert "\n" not in unfit.sentence(error)
+def test_what_this_python_lacks_is_told(error: BaseException, at_fault: bool) -> None:
+    """Where the version is right the sentence names the module that Python lacks; all else is no fault of Python's."""
+    assert unfit.is_at_fault(error) is at_fault
+    assert "built without the module sqlite3" in unfit.sentence()
+    assert "\n" not in unfit.sentence()

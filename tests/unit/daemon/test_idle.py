@@ -29,6 +29,11 @@ def paused(kind: str, ends: float = 60.0, *, tagging: bool = False, check: float
     return Pause(kind, NOW + ends, "why", interval=60.0, edits=1.0, tagging=tagging, settings_check_at=check)
 
 
+def looked(kind: str, ago: float) -> Pause:
+    """Return a pause that was last looked at ``ago`` seconds before NOW."""
+    return Pause(kind, NOW + 60, "why", interval=60.0, edits=1.0, looked_at=NOW - ago)
+
+
 DECISIONS: dict[str, tuple[Observed, tuple[Next, float]]] = {
     "nothing at all": (Observed(), (Next.IDLE, float("inf"))),
     "a due row": (Observed(due=NOW), (Next.WORK, NOW)),
@@ -75,6 +80,19 @@ DECISIONS: dict[str, tuple[Observed, tuple[Next, float]]] = {
     "dry run, an edit is due": (Observed(pause=paused(DRY), due=NOW, edited=True), (Next.WORK, NOW)),
     "dry run, time for a probe": (Observed(pause=paused(DRY, 0), due=NOW + 100), (Next.PROBE, NOW)),
     "dry run, catch-up": (Observed(pause=paused(DRY), due=NOW + 100, catchup_at=NOW), (Next.WORK, NOW)),
+    "a wake request right after a look": (
+        Observed(pause=looked(PLEX, 1), due=NOW, wake_requested=True),
+        (Next.IDLE, NOW + 2),
+    ),
+    "a wake request a few seconds after a look": (
+        Observed(pause=looked(PLEX, 3), due=NOW, wake_requested=True),
+        (Next.WORK, NOW),
+    ),
+    "an edit right after a look": (Observed(pause=looked(SETUP, 0), due=NOW, edited=True), (Next.IDLE, NOW + 3)),
+    "a wake request after a look by a wrong clock": (
+        Observed(pause=looked(SETUP, -DAY), due=NOW, wake_requested=True),
+        (Next.WORK, NOW),
+    ),
     "a pause from a wrong clock": (Observed(pause=paused(SETUP, DAY), due=NOW), (Next.PROBE, NOW)),
     "a dry run's pause from a wrong clock": (Observed(pause=paused(DRY, DAY), due=NOW + 5), (Next.PROBE, NOW)),
 }

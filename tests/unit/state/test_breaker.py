@@ -97,13 +97,36 @@ def test_a_probe_closes_it_but_the_doubling_goes_on() -> None:
     """A server that answers probes and fails every write is left alone longer and longer."""
     opened = fail(Breaker(), at_once=True)
     after = probed(opened)
-    assert after == Breaker(failures=0, opened_at=None, retry_at=0.0, reset=60.0)
+    assert after == Breaker(failures=0, opened_at=None, retry_at=0.0, reset=60.0, planned=NOW + 60)
     waits = []
     for _ in range(5):
-        opened = fail(probed(opened), at_once=True)
-        waits.append(opened.wait(NOW, CAP))
+        now = opened.retry_at
+        opened = fail(probed(opened), now=now, at_once=True)
+        waits.append(opened.wait(now, CAP))
     assert waits == [120, 240, 480, 600, 600]
-    assert fail(after, THRESHOLD).wait(NOW, CAP) == 120
+    assert fail(after, THRESHOLD, NOW + 60).wait(NOW + 60, CAP) == 120
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_probe_before_its_time_never_makes_the_next_one_later(answered: bool) -> None:
+    """Whoever asks for a probe early, and however it ends, the next one comes when it was planned, and doubles then."""
+    opened = fail(Breaker(), THRESHOLD)
+    for early in range(1, 60, 5):
+        opened = fail(probed(opened) if answered else opened, now=NOW + early, at_once=True)
+        assert (opened.retry_at, opened.reset, opened.is_open) == (NOW + 60, 60, True)
+    assert intervals(opened, 1) == [120]
+
+
+def test_a_plan_of_a_wrong_clock_counts_for_nothing() -> None:
+    """A probe that was planned further off than the cap was planned by a wrong clock: this one counts as due."""
+    opened = fail(Breaker(), THRESHOLD, NOW + 7200)
+    assert fail(opened).retry_at == NOW + 120
+
+
+def test_after_an_early_success_five_failures_keep_the_plan() -> None:
+    """An answer to an early probe allows five more attempts, and then the next probe comes as it was planned."""
+    opened = fail(Breaker(), THRESHOLD)
+    assert fail(probed(opened), THRESHOLD, NOW + 10).retry_at == NOW + 60
 
 
 def test_a_probe_leaves_a_fresh_count() -> None:

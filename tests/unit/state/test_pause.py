@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.state.breaker import Breaker
+from plexsync.state.breaker import THRESHOLD, Breaker
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 
 NOW = 1_710_000_000.0
@@ -15,7 +15,9 @@ RESET, CAP = 60.0, 600.0
 
 def values(pause: Pause) -> dict[str, Any]:
     """Return everything that a pause stores."""
+    names: tuple[str, ...]
     names = ("kind", "problem", "until", "interval", "edits", "settings", "section", "tagging", "settings_check_at")
+    names += ("began", "looked_at")
     return {name: getattr(pause, name) for name in names}
 
 
@@ -23,7 +25,17 @@ def values(pause: Pause) -> dict[str, Any]:
 def test_it_is_stored_and_comes_back(kind: str) -> None:
     """A stored pause is read as it was, with the breaker stored beside it."""
     pause = Pause(
-        kind, NOW + 60, "why", interval=60.0, edits=3, settings="d", section=7, tagging=True, settings_check_at=NOW + 9
+        kind,
+        NOW + 60,
+        "why",
+        interval=60.0,
+        edits=3,
+        settings="d",
+        section=7,
+        tagging=True,
+        settings_check_at=NOW + 9,
+        began=NOW - 1,
+        looked_at=NOW,
     )
     again = Pause.from_json(pause.as_json(), pause.breaker)
     assert values(again) == values(pause)
@@ -41,14 +53,14 @@ def test_the_wait_for_plex_is_the_breakers() -> None:
 
 
 def test_plex_that_fails_again() -> None:
-    """The breaker counts and doubles to the cap; from the second interval on the settings are re-read in between."""
+    """The breaker counts and doubles to the cap."""
     pause = Pause(PLEX, breaker=Breaker(4, None, NOW, 0.0))
     seen = []
     for _ in range(6):
         now = pause.until
         pause.prolong(now, RESET, CAP, plex_failed=True)
-        seen.append((pause.until - now, pause.settings_check_at - now if pause.settings_check_at else 0.0))
-    assert seen == [(60, 0), (120, 60), (240, 60), (480, 60), (600, 60), (600, 60)]
+        seen.append(pause.until - now)
+    assert seen == [60, 120, 240, 480, 600, 600]
     assert (pause.breaker.failures, pause.breaker.opened_at) == (10, NOW)
 
 
@@ -66,6 +78,54 @@ def test_what_plex_is_not_to_blame_for(kind: str, waits: list[float]) -> None:
         pause.prolong(now, RESET, CAP)
         seen.append(pause.until - now)
     assert (seen, pause.breaker.failures) == (waits, before)
+
+
+@pytest.mark.parametrize("kind", [PLEX, STASH, SETUP, LOCAL, DRY])
+def test_a_probe_before_its_time_changes_nothing(kind: str) -> None:
+    """However often somebody has a pause looked at, the next probe that comes by itself comes when it was planned."""
+    opened = Breaker(THRESHOLD, NOW, NOW + 60, 60.0)
+    pause = Pause(kind, NOW + 60, interval=60.0, breaker=opened)
+    for second in range(1, 60, 7):
+        pause.prolong(NOW + second, RESET, CAP, plex_failed=kind == PLEX)
+        assert (pause.until, pause.interval, pause.looked_at) == (NOW + 60, 60.0, NOW + second)
+
+
+def test_the_same_problem_goes_on() -> None:
+    """A pause that is begun again for the same problem keeps its beginning and its plan; another problem is new."""
+    before = Pause(SETUP, NOW + 60, "why", began=NOW)
+    again, other = Pause(SETUP, NOW + 110, "why"), Pause(SETUP, NOW + 110, "other")
+    for pause in (again, other):
+        pause.continues(before, NOW + 50)
+    assert (again.began, again.until, other.began, other.until) == (NOW, NOW + 60, NOW + 50, NOW + 110)
+
+
+@pytest.mark.parametrize(
+    ("age", "kind", "settings", "wait"),
+    [
+        (0, SETUP, "d", 4.5),
+        (599, SETUP, "d", 4.5),
+        (0, PLEX, "d", 4.5),
+        (600, PLEX, "d", 60),
+        (-5, PLEX, "d", 60),
+        (0, SETUP, "", None),
+        (0, STASH, "d", None),
+        (0, LOCAL, "d", None),
+        (0, DRY, "d", None),
+    ],
+)
+def test_the_settings_are_looked_at_soon(age: float, kind: str, settings: str, wait: float | None) -> None:
+    """For ten minutes a correction is looked for every few seconds, then each minute: if settings can be the cause."""
+    opened = Breaker(THRESHOLD, NOW, NOW + 300, 300.0)
+    pause = Pause(kind, NOW + 300, interval=300.0, breaker=opened, settings=settings, began=NOW - age)
+    pause.plan_settings_check(NOW)
+    assert pause.settings_check_at == (NOW + wait if wait else 0.0)
+
+
+def test_a_probe_that_comes_first_needs_no_look_at_the_settings() -> None:
+    """Where the next probe is nearer than the next look at the settings, it is the look."""
+    pause = Pause(SETUP, NOW + 4, interval=60.0, settings="d", began=NOW)
+    pause.plan_settings_check(NOW)
+    assert pause.settings_check_at == 0.0
 
 
 @pytest.mark.parametrize(
