@@ -11,8 +11,8 @@ from tests.support.in_process import HOUR, Bench
 
 #: Looks that a waiting scene makes in six hours: after 30 s, then doubling to an hour.
 WAITING_LOOKS = 14
-#: Requests of one look: the libraries twice, two deltas, a full listing and the page behind its end.
-OF_A_LOOK = 6
+#: Requests of one look: connection, libraries, two deltas and a full listing, of two pages each.
+OF_A_LOOK = 8
 
 
 def mode(**values: object) -> Callable[[Bench], None]:
