@@ -53,7 +53,8 @@ class _Pool(HTTPConnectionPool):
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+    # Without an ssl module urllib3 has a stand-in, by which the pool tells that it cannot connect.
+    ConnectionCls = _TLSConnection if issubclass(HTTPSConnection, HTTPConnection) else HTTPSConnection
 
 
 class Adapter(HTTPAdapter):

@@ -82,7 +82,9 @@ class Singles:
             work.fail(self.held(work))
         elif rejected:
             refused.remember(work, self._fingerprints(work, rejected))
-            work.fail(_rejection(work.target.scene.id, rejected, accepted=bool(accepted)))
+            values = {name: error for name, error in rejected.items() if name not in work.edit.locks}
+            if values:  # a lock alone that Plex refuses leaves nothing for a person to do
+                work.fail(_rejection(work.target.scene.id, values, accepted=bool(accepted)))
 
     @staticmethod
     def _fingerprints(work: Work, rejected: Mapping[str, PlexSyncError]) -> list[tuple[str, str]]:

@@ -223,12 +223,18 @@ class Writer:
             work.whole = True
             work.locked |= set(work.edit.locks)
         except ItemGone as error:
-            work.fail(error)
+            if self._opinions.is_gone(work):
+                work.fail(error)
+            else:
+                self._failed(work, PlexBusy("Plex answered an edit with 404, though it has the item.", status=404))
         except (PlexBusy, Rejected, Refused, PlexUnavailable) as error:
-            work.failure = as_busy(error)
-            self._opinions.probe_if_first(EDIT, work.job, error)
-            if self._kinds.is_in_doubt(EDIT):
-                self._opinions.ask(EDIT, work, error)
+            self._failed(work, error)
+
+    def _failed(self, work: Work, error: PlexSyncError) -> None:
+        work.failure = as_busy(error)
+        self._opinions.probe_if_first(EDIT, work.job, error)
+        if self._kinds.is_in_doubt(EDIT):
+            self._opinions.ask(EDIT, work, error)
 
     def _judge_edit(self, work: Work, error: PlexSyncError) -> None:
         """Decide what a failed edit means: a part of it is refused, it is worth a retry, or Plex takes no edit."""

@@ -202,14 +202,16 @@ def test_a_refused_field_is_named_and_the_others_count(bench: WritingBench) -> N
     assert (item.title, item.summary, item.studio, item.collections) == ("New", "Text", "", ["bad"])
 
 
-def test_a_refused_lock_is_named_like_its_picture(bench: WritingBench) -> None:
-    """A server that rejects the lock of a poster gets the fields, and the sentence names the poster."""
+def test_a_refused_lock_is_no_dead_letter(bench: WritingBench) -> None:
+    """A lock alone that Plex refuses leaves a person nothing to do: all else arrives, and it is not sent again."""
     bench.new_planner(skip=frozenset({"background"}))
     bench.plex.fault("400", query="thumb.locked", method="PUT")
-    work = bench.one(bench.scene(cover=b"\xff\xd8 cover"))
-    assert isinstance(work.error, Rejected)
-    assert "Plex rejected the poster of scene" in str(work.error)
+    scene = bench.scene(cover=b"\xff\xd8 cover")
+    work = bench.one(scene)
+    assert work.error is None
     assert bench.plex.items[100].title == "Title of a"
+    assert bench.plex.items[100].selected_poster
+    assert bench.quiet(scene)
 
 
 def test_locks_ride_along_when_fields_go_alone(bench: WritingBench) -> None:
