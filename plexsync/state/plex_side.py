@@ -15,11 +15,15 @@ from plexsync.core.db import portions, transaction
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readback (machine TEXT, rating_key INTEGER, updated INTEGER, read INTEGER, shown TEXT,
   suspect INTEGER, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS readback_suspect ON readback (machine) WHERE suspect = 1;
+CREATE INDEX IF NOT EXISTS readback_suspect ON readback (machine) WHERE suspect > 0;
 CREATE TABLE IF NOT EXISTS gained (machine TEXT, rating_key INTEGER, PRIMARY KEY (machine, rating_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS absent (machine TEXT, rating_key INTEGER, at REAL, PRIMARY KEY (machine, rating_key))
   WITHOUT ROWID;
 """
+
+
+#: ``suspect``: the item may have changed since it was read back; by its time it has.
+SUSPECT, MOVED = 1, 2
 
 
 class Readback(NamedTuple):
@@ -27,12 +31,14 @@ class Readback(NamedTuple):
 
     ``updated``: the item's ``updatedAt``, ``read``: Plex's time of that read, both in seconds since the epoch.
     ``shown``: what the item showed, see ``sync/readback.py``; ``""``: it was written, but not read back yet.
+    ``suspect``: 0, ``SUSPECT`` or ``MOVED``, as the listings since then say.
     """
 
     rating_key: int
     updated: int
     read: int
     shown: str
+    suspect: int = 0
 
 
 class PlexSide:
@@ -55,12 +61,12 @@ class PlexSide:
         """Store how items are, whatever was suspected of them."""
         with transaction(self._conn):
             self._conn.executemany(
-                "INSERT OR REPLACE INTO readback VALUES (?, ?, ?, ?, ?, 0)", [(machine, *row) for row in rows]
+                "INSERT OR REPLACE INTO readback VALUES (?, ?, ?, ?, ?, 0)", [(machine, *row[:4]) for row in rows]
             )
 
     def suspects(self, machine: str) -> list[int]:
         """Return the rating keys of the items that may have changed since they were read back."""
-        sql = "SELECT rating_key FROM readback WHERE machine = ? AND suspect = 1 ORDER BY rating_key"
+        sql = "SELECT rating_key FROM readback WHERE machine = ? AND suspect > 0 ORDER BY rating_key"
         return [row[0] for row in self._conn.execute(sql, (machine,))]
 
     def suspect_oldest(self, machine: str, before: int, limit: int) -> None:
@@ -127,7 +133,7 @@ class PlexSide:
                 self._conn.executemany(sql, [(machine, key) for key in back])
 
 
-_COLUMNS = "rating_key, updated, read, shown"
+_COLUMNS = "rating_key, updated, read, shown, suspect"
 
 
 class Watch:
@@ -143,21 +149,21 @@ class Watch:
         A time in whole seconds is no version: an item that was read about the second of its last change is suspected,
         too, once, because a second change may have followed.
         """
-        suspects: list[tuple[int, str, int]] = []
+        suspects: list[tuple[int, int, str, int]] = []
         for portion, placeholders in portions(list(times)):
             sql = f"SELECT rating_key, updated, read FROM readback WHERE machine = ? AND rating_key IN ({placeholders})"
             for key, updated, read in self._conn.execute(sql, (self._machine, *portion)):
                 now = times[key]
                 if now and (now != updated or now >= read - 1):
-                    suspects.append((now, self._machine, key))
+                    suspects.append((MOVED if now != updated else SUSPECT, now, self._machine, key))
         if suspects:
-            sql = "UPDATE readback SET suspect = 1, updated = ? WHERE machine = ? AND rating_key = ?"
+            sql = "UPDATE readback SET suspect = max(suspect, ?), updated = ? WHERE machine = ? AND rating_key = ?"
             with transaction(self._conn):
                 self._conn.executemany(sql, suspects)
 
     def changed(self, rating_keys: Iterable[int]) -> None:
         """Suspect these items, if they were read back."""
-        sql = "UPDATE readback SET suspect = 1 WHERE machine = ? AND rating_key = ?"
+        sql = f"UPDATE readback SET suspect = max(suspect, {SUSPECT}) WHERE machine = ? AND rating_key = ?"
         self._conn.executemany(sql, [(self._machine, key) for key in rating_keys])
 
     def gained(self, rating_keys: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ from plexsync.model.errors import ItemGone, PlexBusy, PlexUnavailable, Refused, 
 from plexsync.model.item import Item
 from plexsync.plex.client import Element
 from plexsync.state.ledger import Record
-from plexsync.state.plex_side import Readback
+from plexsync.state.plex_side import MOVED, Readback
 from plexsync.sync import covers, readback
 from plexsync.sync.planner import Planner
 from plexsync.sync.work import Work
@@ -40,34 +40,41 @@ def note_readbacks(planner: Planner, works: Sequence[Work], planned_at: int) -> 
 
 
 def seen_pictures(planner: Planner, items: Mapping[int, Item], records: Mapping[int, Record]) -> dict[int, Record]:
-    """Return the records of these items, such that Plex is asked which pictures it shows where addresses changed."""
+    """Return the records of these items, such that Plex is asked for the pictures of those that changed."""
     before = planner.state.plex.readbacks(planner.machine, records)
     return {
-        key: covers.look_again(record, _in_doubt(items[key], record, before.get(key)))
+        key: covers.look_again(record, _in_doubt(items[key], record, earlier))
+        if (earlier := before.get(key)) is not None
+        else record
         for key, record in records.items()
     }
 
 
-def has_lost_picture(planner: Planner, item: Item, record: Record, before: Readback) -> bool:
-    """Return whether the item does not show a picture that was uploaded to it.
+def lost_pictures(planner: Planner, item: Item, record: Record, before: Readback, *, by_address: bool) -> list[Element]:
+    """Return the pictures that were uploaded to an item and that it does not show.
 
-    Plex is asked only where the picture's address changed since ``before``.
+    ``by_address``: ask Plex only where the picture's address changed since ``before``.
     """
-    return any(
-        not _is_shown(planner, item.rating_key, element, covers.images(record)[element].newest)
-        for element in _in_doubt(item, record, before)
-    )
-
-
-def _in_doubt(item: Item, record: Record, before: Readback | None) -> list[Element]:
-    """Return the pictures that PlexSync uploaded, if no person chose another, and whose address changed."""
-    known = covers.images(record)
-    changed = readback.pictures(before.shown, item) if before is not None and before.shown else ()
+    changed = readback.pictures(before.shown, item) if by_address else tuple(readback.PICTURES)
     return [
         element
-        for element in changed
-        if element in known and known[element].uploads and known[element].mark != covers.CHOSEN
+        for element in _uploaded(record, changed)
+        if not _is_shown(planner, item.rating_key, element, covers.images(record)[element].newest)
     ]
+
+
+def _in_doubt(item: Item, record: Record, before: Readback) -> list[Element]:
+    """Return the pictures whose address changed, or all of an item that changed, as far as PlexSync uploaded them."""
+    if not before.shown:
+        return []
+    has_changed = before.suspect == MOVED or 0 < before.updated != item.updated > 0
+    return _uploaded(record, tuple(readback.PICTURES) if has_changed else readback.pictures(before.shown, item))
+
+
+def _uploaded(record: Record, elements: Sequence[Element]) -> list[Element]:
+    """Return those of the pictures that PlexSync uploaded, if no person chose another."""
+    known = covers.images(record)
+    return [one for one in elements if one in known and known[one].uploads and known[one].mark != covers.CHOSEN]
 
 
 def _is_shown(planner: Planner, rating_key: int, element: Element, sha1: str) -> bool:

@@ -17,8 +17,8 @@ from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
 from plexsync.state.ledger import Record
 from plexsync.state.plex_side import Readback
-from plexsync.sync import absence, readback
-from plexsync.sync.as_seen import has_lost_picture
+from plexsync.sync import absence, covers, readback
+from plexsync.sync.as_seen import lost_pictures
 from plexsync.sync.planner import Planner
 from plexsync.worker import requeue
 
@@ -27,6 +27,8 @@ from plexsync.worker import requeue
 WEEK, DAYS = 7 * 86400, 7
 #: Written items per request, and file names per question to Stash.
 ITEMS, NAMES = 400, 200
+#: Suspected items up to which Plex is asked for the pictures of each; of more, only where their addresses changed.
+ASKED = 200
 #: Items that could not be read after which the rest waits for the next catch-up.
 FAILURES = 10
 
@@ -65,12 +67,13 @@ class _Changes:
         self._machine = planner.machine
         self._absent: set[int] = set()
         self._failed: set[int] = set()
-        self._moved = False
+        self._moved = self._many = False
 
     def find(self) -> tuple[int, bool]:
         """Look at what the index noted; return what ``run`` returns."""
         jobs = 0
         suspects, gained = self._state.plex.suspects(self._machine), self._state.plex.gained(self._machine)
+        self._many = len(suspects) > ASKED
         while suspects and len(self._failed) <= FAILURES:
             jobs += self._suspects(suspects[:ITEMS])
             suspects = suspects[ITEMS:]
@@ -145,11 +148,15 @@ class _Changes:
             for key, item in items.items()
             if key in before
             and before[key].shown
-            and (
-                readback.differs(before[key].shown, item)
-                or has_lost_picture(self._planner, item, records[key], before[key])
-            )
+            and (self._has_lost_picture(item, records[key], before[key]) or readback.differs(before[key].shown, item))
         }
+
+    def _has_lost_picture(self, item: Item, record: Record, before: Readback) -> bool:
+        """Return whether the item does not show a picture of ours; its scene's job asks Plex once more."""
+        lost = lost_pictures(self._planner, item, record, before, by_address=self._many)
+        if lost:
+            self._state.store(self._machine, [covers.look_again(record, lost)])
+        return bool(lost)
 
     def _lost(self, rating_keys: Collection[int]) -> int:
         """Set the records of items aside that are gone or in the trash, and make their scenes due."""

@@ -149,7 +149,10 @@ class TagRegistry:
 
 
 class Model:
-    """Sections and items with their clocks. ``clock`` gives epoch seconds and may be replaced by a test."""
+    """Sections and items with their clocks. ``clock`` gives epoch seconds and may be replaced by a test.
+
+    ``plain_addresses``: the addresses of pictures stay the same whichever is selected.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -158,6 +161,7 @@ class Model:
         self.items: dict[int, Item] = {}
         self.tags = TagRegistry()
         self.images: dict[str, bytes] = {}
+        self.plain_addresses = False
         self.membership = 0
         self.revision = 0
         self._next_key = 100

@@ -191,6 +191,8 @@ def full(item: Item, model: Model) -> Element:
     """The item as ``/library/metadata/{id}`` tells it: every tag with its number, and the locks."""
     section = model.sections[item.section]
     element = _scalars(item)
+    if model.plain_addresses:
+        element |= {name: element[name].rpartition("/")[0] for name in ("thumb", "art") if name in element}
     element |= {
         "librarySectionTitle": section.title,
         "librarySectionID": section.key,

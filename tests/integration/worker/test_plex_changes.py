@@ -99,6 +99,23 @@ def test_what_plex_loses_is_right_after_one_catch_up(bench: Bench, change: Calla
     assert (len(bench.plex.writes()), len(bench.plex.uploads())) == (writes, uploads)
 
 
+@pytest.mark.parametrize("kind", ["posters", "arts"])
+@pytest.mark.parametrize("by", ["catch-up", "Sync all"])
+def test_a_lost_picture_is_seen_where_its_address_stays(bench: Bench, kind: str, by: str) -> None:
+    """An item that changed is asked for its pictures, as some servers name them the same whichever is selected."""
+    bench.plex.model.plain_addresses = True
+    bench.now += HOUR
+    bench.edit(1, title="Once more")
+    hours(bench, 2)
+    bench.plex.lose_image(100, kind)
+    if by == "Sync all":
+        bench.edit(1)
+        bench.work()
+    else:
+        hours(bench, 1)
+    assert is_right(bench)
+
+
 def test_a_library_made_anew_is_written_again(bench: Bench) -> None:
     """All items under new keys in a new library: everything is there again, and no scene waits or is dead."""
     old = list(bench.plex.items.values())
