@@ -65,11 +65,26 @@ def broken_sentence(error: BaseException) -> str:
 
     Only for a module that a package needs and that cannot be found, there is a command: it installs all packages anew.
     """
+    if isinstance(error, SyntaxError) and not error.filename:
+        error.filename = _with_null_bytes()
     name = str(getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and name != "plexsync" and not _is_found(name):
         command = _pip(list(PACKAGES), managed=is_managed(), force=True)
         return f"PlexSync is paused: its Python modules cannot be loaded ({error}). Run: {command}"
     return fault.sentence(error)
+
+
+def _with_null_bytes() -> str | None:
+    """Return the package's file that has null bytes, as a crash leaves them: Python does not say which one it is."""
+    for name in fault.REQUIRED:
+        spec = importlib.util.find_spec(name)
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            for place, _, files in os.walk(folder):
+                for path in (os.path.join(place, file) for file in sorted(files) if file.endswith(".py")):
+                    with open(path, "rb") as source:
+                        if b"\0" in source.read():
+                            return path
+    return None
 
 
 def _is_found(module: str) -> bool:

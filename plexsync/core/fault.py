@@ -57,6 +57,11 @@ def sentence(error: BaseException) -> str:
     )
 
 
+def is_shadowed(error: BaseException) -> bool:
+    """Return whether a file that stands in the way of a Python module is at fault."""
+    return _shadow(error) is not None
+
+
 def _why(error: BaseException) -> str:
     """Return the error as text; of an import, nothing private is known by then."""
     text = " ".join(str(error).split())[:QUOTED]
@@ -93,6 +98,11 @@ def _is_import(error: BaseException) -> bool:
     )
 
 
+def is_of_package(error: BaseException) -> bool:
+    """Return whether the error was raised by a module of another package as it was being loaded."""
+    return _is_import(error) and not next(_files(error), _own_folder()).startswith(_own_folder())
+
+
 def _files(error: BaseException) -> "Iterator[str]":
     """Yield the files that may be at fault, the likeliest first."""
     for each in _chain(error):
@@ -123,13 +133,13 @@ def _shadow(error: BaseException) -> "tuple[str, str] | None":
         name = base.partition(".")[0]
         if name in sys.stdlib_module_names and not _is_in(folder, _stdlib()) and folder in _search_path():
             return name, file
-        if name in _REQUIRED and folder in (environment.PLUGIN_DIR, os.path.realpath(environment.PLUGIN_DIR), _here()):
+        if name in REQUIRED and folder in (environment.PLUGIN_DIR, os.path.realpath(environment.PLUGIN_DIR), _here()):
             return name, file
     return None
 
 
 #: The modules of ``requirements.PACKAGES`` and those that they bring.
-_REQUIRED = frozenset(
+REQUIRED = frozenset(
     (
         *("stashapi", "plexapi", "persistqueue", "requests", "unidecode"),
         *("urllib3", "certifi", "charset_normalizer", "chardet", "idna"),
@@ -227,10 +237,13 @@ def _ended_by(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return ""
-    files = [line.split('"')[1] for line in lines if line.startswith('File "') and line.count('"') > 1]
-    where = f" in {files[-1]}" if files else ""
+    fatal = next((line for line in lines if line.startswith("Fatal ")), "")
+    # A crash lists the calls from the last one on, an exception from the first one on.
+    calls = [line for line in lines if line.startswith('File "') and (line.endswith("in <module>") or not fatal)]
+    files = [line.split('"')[1] for line in (calls if fatal else reversed(calls)) if line.count('"') > 1]
+    where = f" in {files[0]}" if files else ""
     return (
-        f"PlexSync is paused: its background process could not start ({lines[-1][:QUOTED]}{where})."
+        f"PlexSync is paused: its background process could not start ({(fatal or lines[-1])[:QUOTED]}{where})."
         " The next edit tries again; no edit is lost."
     )
 

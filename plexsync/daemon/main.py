@@ -5,11 +5,13 @@ Loads third-party modules only for the full worker, and reports in one sentence 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sqlite3
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from plexsync import guard
 from plexsync.core import environment, fault, locks, wake
@@ -51,6 +53,17 @@ def run(folder: str, lock_fd: int | None, key_fd: int | None, *, resumed: bool, 
 def no_rows() -> bool:
     """Return False: end the process, whatever the queue holds."""
     return False
+
+
+@contextmanager
+def _crash_named(folder: str) -> Iterator[None]:
+    """Have Python leave the name of a package's file in ``worker.err`` if loading it crashes the interpreter."""
+    with open(environment.worker_errors(folder), "ab") as file:
+        faulthandler.enable(file)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
 
 
 class _Process:
@@ -114,12 +127,15 @@ class _Process:
         if requirements.missing():
             return self._cannot_load(ImportError())
         try:
-            from plexsync.daemon.run import drain, load
+            with _crash_named(self._folder):
+                from plexsync.daemon.run import drain, load
 
-            load(self._folder)
-        except (Terminated, OSError, sqlite3.Error):
+                load(self._folder)
+        except Terminated:
             raise
         except BaseException as error:  # a package may raise anything, even SystemExit, as it is imported
+            if isinstance(error, (OSError, sqlite3.Error)) and not fault.is_of_package(error):
+                raise
             return self._cannot_load(error)
         step, self._key = drain(self._folder, self._key, self._files, fresh=not self._resumed)
         return step

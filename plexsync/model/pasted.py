@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import NamedTuple
-from urllib.parse import unquote
 
 #: Opening quote -> the quotes that may close it.
 _QUOTES = {
@@ -16,11 +15,12 @@ _QUOTES = {
     "\u2018": "\u2019", "\u2019": "\u2019", "\u201a": "\u2018\u2019", "\u00ab": "\u00bb", "\u00bb": "\u00ab", "<": ">",
 }  # fmt: skip
 #: A token after its name, as in an address, a header, JSON or Plex's Preferences.xml.
-_NAMED_TOKEN = re.compile(r"""token["']?\s*(?:=|:|%3[ad])\s*["']?([^\s"'&#;,<>]+)""", re.IGNORECASE)
+_NAMED_TOKEN = re.compile(r"""token["']?\s*(?:=|:|%3[ad])\s*["']?([^\s"'&#;,<>%]+)""", re.IGNORECASE)
 _NO_TOKEN = re.compile(r"://|token\s*[=:]\s*$", re.IGNORECASE)
 #: The end of a path that is a page of Plex's web app or an answer of its API, and no base path of a proxy.
 _PAGE = re.compile(
-    r"(?:/web(?:/(?:index\.html|desktop).*)?|/index\.html|/library/(?:sections|metadata)(?:/.*)?|/identity|/:/.*)/*$"
+    r"(?:/web(?:/(?:index\.html|desktop).*)?|/index\.html|/library/(?:sections|metadata)(?:/.*)?|/identity|/:/.*)/*$",
+    re.IGNORECASE,
 )
 _SEPARATORS = re.compile(r"[,;\n\uff0c\uff1b\u3001]")
 _ENTRIES = re.compile(r"[;\n\uff1b]")
@@ -60,8 +60,13 @@ def token(text: str) -> str:
     named = _NAMED_TOKEN.search(text)
     if named is None and _NO_TOKEN.search(text):
         return ""
-    found = unquoted(unquote(named[1]) if named else text)
+    found = unquoted(named[1] if named else text.partition("&")[0])
     return "".join(char for char in found if char in "\r\n" or not (char.isspace() or _is_invisible(char)))
+
+
+def may_be_token(address: str) -> bool:
+    """Return whether what stands where an address belongs looks like a token, pasted into the wrong box."""
+    return re.fullmatch(r"[\w-]{16,}", address) is not None
 
 
 def address(text: str) -> Address:

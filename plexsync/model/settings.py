@@ -326,7 +326,8 @@ def _address(read: _Reader) -> tuple[str, str, bool]:
             return "", problem, False
         if cut or "://" not in base:
             why = "the rest is the address of a page" if cut else "http:// or https:// is missing"
-            read.warnings.append(f"using {read.shown(url)} for {_both_names('plexUrl')}: {why}.")
+            shown = "(hidden)" if pasted.may_be_token(base) else read.shown(url)
+            read.warnings.append(f"using {shown} for {_both_names('plexUrl')}: {why}.")
         return url, "", False
     host, port = read.text("plexHost"), read.text("plexPort")
     if not host and port in ("", "0"):

@@ -6,6 +6,7 @@ Knows nothing of Stash, of jobs, of the index's tables, or of what an item shoul
 from __future__ import annotations
 
 import os
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ ITEMS_AT_ONCE = 400
 TOO_MANY = {400, 413, 414, 431}
 #: Read timeout of an upload in seconds; some uploads take more than 10 s and succeed.
 IMAGE_READ_TIMEOUT = 60.0
+
+#: Seconds after which a failure holds up the rest as much as no answer at all, however it comes.
+SLOW = 5.0
 
 Element = Literal["posters", "arts"]
 T = TypeVar("T")
@@ -253,6 +257,7 @@ class PlexClient:
         """Return the result of ``call``. Raise failures as our own classes, without their text (URL, headers)."""
         from plexapi.exceptions import PlexApiException
 
+        began = time.monotonic()
         try:
             return call()
         except (
@@ -267,6 +272,8 @@ class PlexClient:
         except (TypeError, AttributeError) as exc:
             # plexapi cannot name the statuses 498 and 599, and fails on an empty 200.
             failed = self._classified(exc, context)
+        if isinstance(failed, PlexBusy) and time.monotonic() - began >= SLOW:
+            failed.timed_out = True
         raise failed from None
 
     def _classified(self, exc: Exception, context: Context) -> PlexSyncError:

@@ -9,7 +9,7 @@ import gc
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -60,6 +60,9 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS listing (
         section INTEGER PRIMARY KEY, at REAL NOT NULL DEFAULT 0, full REAL NOT NULL DEFAULT 0,
         used REAL NOT NULL DEFAULT 0, agreed INTEGER NOT NULL DEFAULT 0, unnamed REAL)""",
+    # How many rows Plex counted, how many items the index had then, and the section's clock.
+    """CREATE TABLE IF NOT EXISTS counted (
+        section INTEGER PRIMARY KEY, total INTEGER, items INTEGER NOT NULL, clock TEXT NOT NULL)""",
     # The items that many others were missing with from the newest full listing.
     "CREATE TABLE IF NOT EXISTS unlisted (section INTEGER, rating_key INTEGER, PRIMARY KEY (section, rating_key))",
 )
@@ -176,6 +179,7 @@ class Library:
         watch: Watch | None = None,
     ) -> None:
         self.complete = False
+        self._sections: tuple[Section, ...] = ()
         self.unlisted: dict[int, str] = {}
         self.strict = False
         self._meta = Meta(conn)
@@ -205,7 +209,7 @@ class Library:
         """
         named = self._client.sections()
         self._drop_unnamed(named)
-        sections = choose(named, chosen)
+        sections = self._sections = choose(named, chosen)
         known = [self._row(section) for section in sections]
         self._chosen = tuple(row.id for row in known)
         self.complete = bool(known) and all(row.complete for row in known)
@@ -220,6 +224,40 @@ class Library:
         self.complete = bool(known) and all(row.complete for row in known) and not self.unlisted
         gained, warnings = frozenset(changes.gained), tuple(changes.warnings)
         return Refresh(self.complete, gained, sections, changes.filled, warnings, changes.swept)
+
+    def list_shrunk(self) -> Refresh | None:
+        """List the sections in full that have fewer rows than they should: no delta shows deletions.
+
+        One request for each section whose clock moved since it was counted; return None if none shrank.
+        """
+        changes = _Changes()
+        for section in self._sections:
+            row = self._row(section)
+            with suppress(PlexBusy, Refused):  # the next refresh finds out, and pauses the section alone
+                if row.complete and section.key not in self.unlisted and self._has_shrunk(row):
+                    self._list_all(row, changes)
+        if not changes.swept:
+            return None
+        gained, warnings = frozenset(changes.gained), tuple(changes.warnings)
+        return Refresh(self.complete, gained, self._sections, changes.filled, warnings, swept=False)
+
+    def _has_shrunk(self, row: _SectionRow) -> bool:
+        """Return whether Plex counts fewer rows than at the last count and the items added since make."""
+        sql = "SELECT total, items, clock FROM counted WHERE section = ?"
+        before, items = self._conn.execute(sql, (row.id,)).fetchone(), self._count(row.id)
+        if before is not None and before[2] == row.section.clock:
+            return False
+        total = Listing(self._client, row.section.key).count()
+        if before is None or before[0] is None or total is None or total >= before[0] + items - before[1]:
+            self._note_count(row, total)
+            return False
+        return not 0 <= self._clock() - row.full < RELIST_PER_ITEM * items
+
+    def _note_count(self, row: _SectionRow, total: int | None) -> None:
+        self._conn.execute(
+            "INSERT OR REPLACE INTO counted VALUES (?, ?, ?, ?)",
+            (row.id, total, self._count(row.id), row.section.clock),
+        )
 
     def forget(self, rating_key: int) -> None:
         """Drop an item that Plex no longer has, or that holds another file; a later listing adds what is there.
@@ -326,7 +364,10 @@ class Library:
     def _drop_section(self, section: int) -> None:
         with transaction(self._conn):
             self._drop_items(section, self._items_of(section))
-            for table, column in (("section", "id"), ("listing", "section"), ("unlisted", "section")):
+            for table, column in (
+                ("section", "id"),
+                *((name, "section") for name in ("listing", "unlisted", "counted")),
+            ):
                 self._conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (section,))
 
     def _items_of(self, section: int) -> list[int]:
@@ -420,6 +461,8 @@ class Library:
         row.listed_clock, row.full = row.section.clock if listing.keys or was_complete else "", self._clock()
         self._save(row, server_time, swept)
         self._note_listing(row, agreed=listing.complete)
+        if listing.complete:
+            self._note_count(row, listing.total)
 
     def _list_changes(self, row: _SectionRow, changes: _Changes) -> None:
         since = max(0, row.listed - OVERLAP)

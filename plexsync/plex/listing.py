@@ -149,6 +149,16 @@ class Listing:
             if 0 < as_int(row.get(name)) < seconds:
                 self.honoured = False
 
+    @property
+    def total(self) -> int | None:
+        """Return how many rows the server counted last, None if it does not tell."""
+        return self._total
+
+    def count(self) -> int | None:
+        """Ask how many rows there are, without reading them: one request."""
+        self._count(self._rows(0, 1)[1])
+        return self._total
+
     def _rows(self, start: int, size: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
         query = [("type", "1"), ("sort", "id")]
         # Plex's operator means "after"; one second less makes it "since".

@@ -55,6 +55,7 @@ class PlexSession(requests.Session):
         self.writes = 0
         self.last: Reply | None = None
         self._marks = False
+        self._fresh_writes = False
         self._adapter = Adapter()
         self.mount("http://", self._adapter)
         self.mount("https://", self._adapter)
@@ -84,10 +85,15 @@ class PlexSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a prepared request without following redirects, whatever the caller asks for."""
         kwargs["allow_redirects"] = False
+        is_read = request.method in ("GET", "HEAD")
+        if self._fresh_writes and not is_read:
+            self._adapter.drop_connections()
         try:
             return self._send(request, **kwargs)
         except requests.ConnectionError:
-            if not self._adapter.may_repeat(reads=request.method in ("GET", "HEAD")):
+            if not self._adapter.may_repeat(reads=is_read):
+                # Perhaps the server closes each connection after one answer: the next one is a write's first.
+                self._fresh_writes = self._fresh_writes or not is_read
                 raise
         self._adapter.drop_connections()
         return self._send(request, **kwargs)

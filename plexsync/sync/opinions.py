@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from plexsync.model.errors import (
@@ -31,9 +32,13 @@ ITEMS_TRIED, IMAGES_TRIED = 2, 3
 
 
 class Opinions:
-    """Decides for a failed request whether the kind or the item is at fault."""
+    """Decides for a failed request whether the kind or the item is at fault.
+
+    ``peers``: the works of this batch; those not tried yet are asked where little was written before.
+    """
 
     def __init__(self, planner: Planner) -> None:
+        self.peers: Sequence[Work] = ()
         self._planner = planner
         self._kinds = planner.kinds
 
@@ -70,9 +75,9 @@ class Opinions:
         return passed
 
     def _takes_edits(self, work: Work, first: PlexSyncError) -> bool:
-        """Send an edit that changes nothing: of another item that PlexSync wrote before, then of the same."""
+        """Send an edit that changes nothing: of items written before, of others in this batch, then of the same."""
         refused: list[Refused] = []
-        for item in (*self._others(work), work.target.item):
+        for item in (*self._others(work), *self._untried(work), work.target.item):
             try:
                 locked = "1" if "title" in item.locked else "0"
                 self._planner.client.put(item.section, item.rating_key, (("title.locked", locked),))
@@ -83,6 +88,11 @@ class Opinions:
         if refused and isinstance(first, Refused):
             raise SetupError(str(refused[0]))
         return False
+
+    def _untried(self, work: Work) -> list[Item]:
+        """Return the items of the last and the middle work that no edit was sent for yet."""
+        left = [one.target.item for one in self.peers if one is not work and not one.sent and one.failure is None]
+        return list({item.rating_key: item for item in (*left[-1:], *left[len(left) // 2 :][:1])}.values())
 
     def _others(self, work: Work) -> list[Item]:
         planner, key = self._planner, work.target.item.rating_key

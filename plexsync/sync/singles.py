@@ -81,8 +81,9 @@ class Singles:
         if rejected and not accepted and not self._opinions.is_items_fault(EDIT, work, first):
             work.fail(self.held(work))
         elif rejected:
-            refused.remember(work, self._fingerprints(work, rejected))
             values = {name: error for name, error in rejected.items() if name not in work.edit.locks}
+            why = str(_rejection(work.target.scene.id, values, accepted=False)) if values else ""
+            refused.remember(work, self._fingerprints(work, rejected), why)
             if values:  # a lock alone that Plex refuses leaves nothing for a person to do
                 work.fail(_rejection(work.target.scene.id, values, accepted=bool(accepted)))
 

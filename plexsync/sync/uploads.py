@@ -137,8 +137,9 @@ class Uploads:
                 work.fail(error)
         refused.forget(work, [covers.LOCKS[element] for element in cover.arrived])
         if refusals:
-            refused.remember(work, [(covers.LOCKS[element], cover.sha1) for element in refusals])
-            work.fail(_rejection(work.target.scene.id, cover, refusals))
+            rejection = _rejection(work.target.scene.id, cover, refusals)
+            refused.remember(work, [(covers.LOCKS[one], cover.sha1) for one in refusals], str(rejection))
+            work.fail(rejection)
         if cover.arrived | cover.chosen | refusals.keys() == set(cover.elements):
             work.record = replace(covers.withdrawn(work.record, refusals), cover_stamp=cover.stamp)
 

@@ -87,12 +87,14 @@ class Writer:
         prepared: list[Work] = []
         for work in works:
             if not self.makes_way(work.job, len(prepared)):
+                refused.retry(work)
                 self._prepare(work)
                 refused.recall(work)
                 self._spare_images(work)
                 prepared.append(work)
         self._intend([work for work in prepared if work.cover or not work.edit.empty])
         started: list[Work] = []
+        self._opinions.peers = prepared
         for work in prepared:
             if self.makes_way(work.job, len(started)):
                 continue
@@ -139,8 +141,7 @@ class Writer:
                 refused.forget(work, covers.LOCKS.values())
                 work.known_refused = tuple(name for name in work.known_refused if name not in covers.LOCKS.values())
             return
-        known = work.record.written.refused
-        elements = tuple(one for one in cover.elements if known.get(covers.LOCKS[one]) != cover.sha1)
+        elements = tuple(one for one in cover.elements if not refused.is_refused(work, covers.LOCKS[one], cover.sha1))
         again = {covers.LOCKS[one] for one in cover.elements if one in elements}
         work.known_refused = tuple(name for name in work.known_refused if name not in again)
         spared = {covers.LOCKS[one] for one in cover.elements} - (set() if self._kinds.is_paused(UPLOAD) else again)

@@ -38,6 +38,8 @@ def answer(event: events.Event) -> str:
 
 def _internal_error(mode: str, error: Exception) -> Args:
     """Log the traceback of a bug of ours, and return the sentence about it."""
+    if fault.is_shadowed(error):
+        return {"error": fault.sentence(error)}
     Log([StderrSink()]).trace(error)
     return {"error": f"Internal error in {mode} ({type(error).__name__}). This is a bug; the log has the traceback."}
 

@@ -38,6 +38,8 @@ from plexsync.worker.trials import Trials
 LINGER_TICK = 0.1
 #: Seconds between two exports of the status while there is work.
 EXPORT_EVERY = 10.0
+#: Seconds within which changes of performers, studios and tags are taken together: each batch costs two requests.
+TOGETHER = 1.0
 #: Outcomes of jobs that changed something; of a run without them there is nothing to say.
 CHANGES = ("synced", "dead", "gone")
 #: With a catch-up interval below this many seconds (tests, tuning), a late catch-up never delays jobs.
@@ -139,6 +141,7 @@ class Worker:
         interval = environment.seconds("PLEXSYNC_CATCHUP")
         if interval < OFTEN or not queue.meta.is_catchup_due(now, 2 * interval):
             self._leased = queue.lease(self._throttle.batch_size)
+            self._lease_more()
         if self._leased:
             self._work(self._leased)
             reconcile.compare_deleted(app, queue, busy=True)
@@ -151,6 +154,15 @@ class Worker:
             return self._look_at_plex()
         self._nothing_due()
         return Next.IDLE
+
+    def _lease_more(self) -> None:
+        """Where performers, studios or tags change one after the other, wait briefly and take them together."""
+        queue, world = self._queue, self._app.world
+        if self._leased and all(job.kind != "scene" for job in self._leased):
+            due = queue.next_due()
+            if due is not None and due <= world.clock() + TOGETHER:
+                world.sleep(TOGETHER)
+                self._leased += queue.lease(self._throttle.batch_size)
 
     def _catch_up(self) -> Next:
         app, queue = self._app, self._queue

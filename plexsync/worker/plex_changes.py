@@ -46,7 +46,9 @@ def run(app: App, queue: JobQueue) -> tuple[int, bool]:
     with app.client.whole():
         planner = app.connect_plex()
         refresh = planner.refresh()
+        shrunk = planner.library.list_shrunk()
     requeue.after_refresh(app, queue, refresh)
+    requeue.after_refresh(app, queue, shrunk)
     if planner.settings.dry_run:
         return 0, True
     if refresh is not None and refresh.swept:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plexsync.core import environment
 from plexsync.model.errors import Invalid, ItemGone, KindPaused, LowConfidence, NotInPlex, PlexBusy, Rejected
@@ -66,7 +66,10 @@ def decide(
         sentence = message.rstrip(". ") or type(error).__name__
         hint = "Edit the scene or run Process DLQ to try again."
         return Settlement.dead(job, "retries_exhausted", f"{sentence}. {hint}", attempts=attempts)
-    return Settlement.later(job, now + _delay(error, attempts, rng, delays), message)
+    later = Settlement.later(job, now + _delay(error, attempts, rng, delays), message)
+    if isinstance(error, ItemGone) and attempts == 1:
+        return replace(later, priority=job.priority)  # no culprit: its next item is read together with others
+    return later
 
 
 def _delay(error: Exception, attempts: int, rng: random.Random, delays: Delays) -> float:

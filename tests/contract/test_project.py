@@ -42,13 +42,13 @@ TYPES = {
 }
 
 TASKS = {
-    "Sync all": {"mode": "sync_all"},
-    "Sync recent": {"mode": "sync_recent", "hours": "24"},
-    "Process queue": {"mode": "process_queue"},
-    "Process DLQ": {"mode": "process_dlq"},
     "Check setup": {"mode": "check_setup"},
     "Preview": {"mode": "preview"},
+    "Sync all": {"mode": "sync_all"},
+    "Sync recent": {"mode": "sync_recent", "hours": "24"},
     "Show status": {"mode": "status"},
+    "Process queue": {"mode": "process_queue"},
+    "Process DLQ": {"mode": "process_dlq"},
     "Clear DLQ": {"mode": "clear_dlq"},
     "Clear queue": {"mode": "clear_queue"},
 }

@@ -46,6 +46,12 @@ FAULTS = {
     "an attribute that is gone": Fault(
         PACKAGES, "plexapi/__init__.py", "import os; os.no_such", ("plexapi/__init__.py", "AttributeError")
     ),
+    "a package that misses a file": Fault(
+        PACKAGES, "plexapi/__init__.py", "open('/no/such/library.so')", ("plexapi/__init__.py", "FileNotFoundError")
+    ),
+    "a package full of null bytes": Fault(
+        PACKAGES, "persistqueue/__init__.py", b"import os\n" + b"\0" * 40, ("persistqueue/__init__.py", "null bytes")
+    ),
     "the process's own module": Fault(
         PLUGIN, "plexsync/daemon/main.py", "def half(", ("incomplete or mixed", "main.py")
     ),
@@ -142,6 +148,27 @@ def test_an_interpreter_that_cannot_start(here: Installation, tmp_path: Path) ->
         broken.unlink()
         here.edit(film, "Fourth")
         here.arrives(film, "Fourth")
+        assert here.status()["problem"] is None
+
+
+def test_a_package_that_crashes_python(here: Installation, tmp_path: Path) -> None:
+    """A process that the system ends while a package is loaded leaves the name of that package's file."""
+    with here:
+        private_plugin(here, tmp_path / PLUGIN)
+        broken = tmp_path / PACKAGES / "unidecode.py"
+        broken.write_text("import ctypes; ctypes.string_at(0)")
+        film = here.film()
+        here.edit(film, "First")
+        until(lambda: "unidecode" in (here.folder / "worker.err").read_text(), what="its last words")
+        until(lambda: not here.worker_pid(), what="its end")
+        here.edit(film, "Second")
+        problem = problem_of(here)
+        assert "Fatal Python error: Segmentation fault" in problem
+        assert str(broken) in problem
+        assert told(here, problem) == 1
+        broken.unlink()
+        here.edit(film, "Third")
+        here.arrives(film, "Third")
         assert here.status()["problem"] is None
 
 

@@ -179,6 +179,18 @@ def test_a_read_on_a_connection_that_was_closed_is_repeated(server: PlexServer, 
         client.items([101])
 
 
+def test_edits_arrive_at_a_server_that_closes_every_connection(server: PlexServer, client: PlexClient) -> None:
+    """Where each connection ends as its second request arrives, an edit fails once; the next ones get a fresh one."""
+    server.add_item(5, "/m/1.mp4", rating_key=101)
+    server.modes.close_kept = True
+    client.items([101])
+    with pytest.raises(PlexBusy):
+        client.put(5, 101, TITLE)
+    for _ in range(2):
+        client.items([101])
+        client.put(5, 101, TITLE)
+
+
 def test_an_edit_that_no_connection_took_is_sent_again(
     server: PlexServer, client: PlexClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,12 +255,12 @@ def test_a_passing_failure_while_fields_go_alone(bench: WritingBench, fault: str
 
 
 def test_if_nothing_can_be_written_each_edit_by_hand_is_tried_once(bench: WritingBench) -> None:
-    """Six edits that fail one after the other, and one that would change nothing, say that Plex takes none."""
+    """Six edits that fail one after the other, and two that would change nothing, say that Plex takes none."""
     scenes = [bench.scene(name) for name in "abcdef"]
     bench.plex.fault("500", method="PUT")
     works = bench.sync(*scenes)
     assert {(type(work.error), getattr(work.error, "tried", None)) for work in works} == {(KindPaused, True)}
-    assert len(bench.plex.writes()) == len(scenes) + 1
+    assert len(bench.plex.writes()) == len(scenes) + 2
 
 
 def test_a_busy_item_while_plex_is_away(bench: WritingBench) -> None:

@@ -180,6 +180,20 @@ def test_many_renames_are_asked_for_together(tmp_path: Path, kind: str, by: str)
             assert f"New {ids[number]}" in names(bench, key)
 
 
+def test_renames_one_after_the_other_are_asked_for_together(bench: Bench) -> None:
+    """Hooks that follow each other within a second make one question, not one each; a single one does not wait."""
+    tags = [bench.stash.add_tag(f"t{number}") for number in range(40)]
+    for number in tags:
+        bench.hook(f"tag:{number}")
+    bench.conn.execute("UPDATE ack_queue_default SET due = due + 0.02 * _id")
+    assert bench.asked(bench.work) <= 10
+    assert bench.keys() == []
+    began = bench.now
+    bench.hook(f"tag:{tags[0]}")
+    bench.work()
+    assert bench.now - began < 2
+
+
 def test_one_that_stash_cannot_read_costs_the_others_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where Stash refuses the names of many, each is asked for alone: only the culprit is retried."""
     tags = [bench.stash.add_tag(f"t{number}") for number in range(3)]

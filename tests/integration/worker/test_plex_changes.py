@@ -99,6 +99,21 @@ def test_what_plex_loses_is_right_after_one_catch_up(bench: Bench, change: Calla
     assert (len(bench.plex.writes()), len(bench.plex.uploads())) == (writes, uploads)
 
 
+def test_an_item_that_is_gone_is_noticed_by_the_count(bench: Bench) -> None:
+    """No delta shows a deletion: where the library has fewer items than it should, the scene waits for its file, and
+    has everything again once that is back, whatever else was added meanwhile."""
+    film = bench.plex.items[100].parts[0]
+    bench.plex.remove_item(100)
+    bench.plex.add_item(1, "/films/x/new.mp4", 77, 60_000)
+    hours(bench, 1)
+    assert bench.keys() == ["scene:1"]
+    assert bench.job(1)["waiting"]
+    bench.plex.add_item(1, film.file, film.size, 60_000)
+    hours(bench, 1)
+    assert is_right(bench)
+    assert bench.keys() == []
+
+
 @pytest.mark.parametrize("kind", ["posters", "arts"])
 @pytest.mark.parametrize("by", ["catch-up", "Sync all"])
 def test_a_lost_picture_is_seen_where_its_address_stays(bench: Bench, kind: str, by: str) -> None:

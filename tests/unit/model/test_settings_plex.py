@@ -198,6 +198,7 @@ def test_a_token_that_no_header_can_carry_pauses_without_showing_it(token: str) 
         "\r\nabcdefgh\t", "abcd efgh", "abcd\u00a0efgh", "abcd\u200befgh", "\ufeffabcdefgh",
         '"X-Plex-Token": "abcdefgh"',
         'PlexOnlineToken="abcdefgh"', "Token:\nabcdefgh", " X-Plex-Token = abcdefgh ", "<abcdefgh>",
+        "abcdefgh&X-Plex-Language=en", "http://plex/?next=%2Fx%3FX-Plex-Token%3Dabcdefgh%26y%3D1",
     ],
 )  # fmt: skip
 def test_the_token_is_cut_out_of_what_was_pasted(value: str) -> None:
@@ -228,3 +229,16 @@ def test_the_token_in_another_setting_stays_hidden(value: object) -> None:
     _, warnings = read_settings({"plexToken": str(value)[-8:], "maxTags": value, str(value): 1})
     assert len(warnings) == 2
     assert all("(hidden)" in line for line in warnings)
+
+
+@pytest.mark.parametrize("address", ["abcdefghij0123456789", "abcdefghij-01234_6789"])
+def test_a_token_in_the_box_of_the_address_is_not_shown(address: str) -> None:
+    """A value without a scheme that may be the token, pasted into the wrong box, is in no warning and no problem."""
+    result, warnings = read_settings({"plexUrl": address, "plexToken": "http://plex:32400"})
+    assert address not in " ".join([*warnings, setup_problem(result) or ""])
+    assert "(hidden)" in " ".join(warnings)
+
+
+def test_the_address_of_a_page_in_capitals_is_cut() -> None:
+    """Hosts and pages are typed in any case."""
+    assert read_settings({"plexUrl": "HTTP://PLEX:32400/WEB/INDEX.HTML"})[0].plex_url.lower() == "http://plex:32400"
