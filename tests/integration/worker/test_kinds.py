@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.queue import jobs
+from plexsync.queue import dead_letters, jobs
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.breaker import Breaker
 from plexsync.state.gates import Gate
@@ -364,3 +364,49 @@ def test_a_library_that_seems_empty(bench: Bench) -> None:
     bench.plex.clear_faults()
     bench.live(600)
     assert bench.status()["problem"] is None
+
+
+@pytest.mark.parametrize("by", ["retry", "settings"])
+def test_a_refused_image_is_sent_again_when_somebody_retries(bench: Bench, by: str) -> None:
+    """Once Plex takes the image, a retried dead letter or changed settings bring it."""
+    films = with_covers(bench, 3)
+    bench.plex.fault("403_proxy", path=f"/{films[0].item}/posters", method="POST")
+    bench.edit(*scenes(films))
+    bench.live(60)
+    assert bench.dead_letter(films[0].scene)[0] == "rejected"
+    bench.plex.clear_faults()
+    if by == "retry":
+        dead_letters.retry_all(bench.conn, bench.now, sleep=lambda _: None)
+    else:
+        bench.stash.configure(maxTags=50)
+        bench.edit(films[1].scene)
+    bench.live(60)
+    assert bench.plex.items[films[0].item].selected_poster
+    assert bench.count("dead") == 0
+
+
+def test_a_dead_letter_keeps_its_sentence(bench: Bench) -> None:
+    """When the scene comes again with the same value, its dead letter still says what refused it and what to do."""
+    films = with_covers(bench, 3)
+    bench.plex.fault("413_proxy", path=f"/{films[0].item}/posters", method="POST")
+    bench.edit(*scenes(films))
+    bench.live(60)
+    _, message = bench.dead_letter(films[0].scene)
+    bench.edit(films[0].scene, title="Another title")
+    bench.live(60)
+    _, again = bench.dead_letter(films[0].scene)
+    assert bench.titles(films[:1]) == ["Another title"]
+    assert again.startswith(message)
+    assert "has not changed since" in again
+
+
+@pytest.mark.parametrize("fault", ["403_proxy", "401_proxy", "redirect_302", "500"])
+def test_culprits_that_come_first(bench: Bench, fault: str) -> None:
+    """Where nothing was written before, and the first dozen edits of a batch fail, the others arrive all the same."""
+    culprits, others = bench.films(12), bench.films(12)
+    for film in culprits:
+        bench.plex.fault(fault, method="PUT", query=f"id={film.item}(&|$)")
+    bench.edit(*scenes(culprits + others))
+    bench.live(10)
+    assert bench.titles(others) == [bench.stash.scenes[film.scene].title for film in others]
+    assert not bench.status()["problem"]
