@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import start
 from tests.support.installation import Installation
 
 
@@ -14,6 +15,13 @@ from tests.support.installation import Installation
 def no_other_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin finds its data folder by itself, whatever the environment of the tests says."""
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started processes do not load coverage, which needs the very modules of Python that a test breaks."""
+    for name in start.MEASURE:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

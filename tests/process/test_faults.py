@@ -14,6 +14,8 @@ from plexsync.core import environment
 from tests.support.installation import Film, Installation
 from tests.support.processes import private_plugin, until
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 #: Where a file is put: beside the plugin's own, or in a folder where Python finds packages first.
 PLUGIN, PACKAGES = "plugin", "packages"
 

@@ -214,6 +214,7 @@ def test_a_stash_over_https_without_ssl_is_told(here: Installation, signs: Path)
     worker.communicate(timeout=PATIENCE)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_python_without_sqlite_says_so(here: Installation, signs: Path) -> None:
     """Hook, task, operation and command line answer in one sentence that names the module and where to choose another
     Python; none of them dies with a traceback."""
