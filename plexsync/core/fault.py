@@ -205,9 +205,8 @@ def leave_untold(folder: str, text: str) -> None:
 
 def tell(folder: str) -> None:
     """Write what the background process left to Stash's log, as one line, and forget it. Never raise."""
-    text = _take(folder)
-    lines = list(dict.fromkeys(line for line in text.splitlines() if line.startswith(OURS)))
-    say("\n".join(lines) or _ended_by(text))
+    adopt(folder, _now())
+    say("\n".join(dict.fromkeys(line for line in _take(folder).splitlines() if line.startswith(OURS))))
 
 
 def say(text: str) -> None:
@@ -268,6 +267,15 @@ def _append(path: str, line: str) -> None:
             os.close(fd)
     except OSError:
         return
+
+
+def _now() -> float:
+    try:
+        import time
+
+        return time.time()
+    except Exception:
+        return 0.0
 
 
 def _stamp(now: float) -> str:
