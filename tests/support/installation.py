@@ -221,10 +221,11 @@ class Installation:
         until(lambda: not worker_lives(self.folder), what="the worker's end")
 
     def kill_worker(self) -> bool:
-        """SIGKILL to the background process; whether there was one."""
+        """SIGKILL to the background process, and its end; whether there was one."""
         pid = self.worker_pid()
         if pid:
             os.kill(pid, signal.SIGKILL)
+            until(lambda: self.worker_pid() != pid, what="the worker's end")
         return bool(pid)
 
     def kill_at_write(self, moment: str, method: str) -> list[int]:
