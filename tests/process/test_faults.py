@@ -139,7 +139,7 @@ def test_an_interpreter_that_cannot_start(here: Installation, tmp_path: Path) ->
         broken.write_text("import sys; sys.stderr.write('no way in\\n'); sys.stderr.flush(); import os; os._exit(4)")
         film = here.film()
         here.edit(film, "First")
-        until(lambda: (here.folder / "worker.err").read_text() != "", what="its last words")
+        until(lambda: (here.folder / "worker.err").read_text() or problem_of(here), what="its last words")
         here.edit(film, "Second")
         problem = problem_of(here)
         assert "could not start (no way in)" in problem
@@ -161,7 +161,7 @@ def test_a_package_that_crashes_python(here: Installation, tmp_path: Path) -> No
         broken.write_text("import ctypes; ctypes.string_at(0)")
         film = here.film()
         here.edit(film, "First")
-        until(lambda: "unidecode" in (here.folder / "worker.err").read_text(), what="its last words")
+        until(lambda: (here.folder / "worker.err").read_text() or problem_of(here), what="its last words")
         until(lambda: not here.worker_pid(), what="its end")
         here.edit(film, "Second")
         problem = problem_of(here)
