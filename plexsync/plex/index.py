@@ -222,8 +222,7 @@ class Library:
         if not self.strict:
             self._forget_gates({section.key for section in sections})
         self.complete = bool(known) and all(row.complete for row in known) and not self.unlisted
-        gained, warnings = frozenset(changes.gained), tuple(changes.warnings)
-        return Refresh(self.complete, gained, sections, changes.filled, warnings, changes.swept)
+        return self._result(changes)
 
     def list_shrunk(self) -> Refresh | None:
         """List the sections in full that have fewer rows than they should: no delta shows deletions.
@@ -236,10 +235,11 @@ class Library:
             with suppress(PlexBusy, Refused):  # the next refresh finds out, and pauses the section alone
                 if row.complete and section.key not in self.unlisted and self._has_shrunk(row):
                     self._list_all(row, changes)
-        if not changes.swept:
-            return None
+        return self._result(changes) if changes.swept else None
+
+    def _result(self, changes: _Changes) -> Refresh:
         gained, warnings = frozenset(changes.gained), tuple(changes.warnings)
-        return Refresh(self.complete, gained, self._sections, changes.filled, warnings, swept=False)
+        return Refresh(self.complete, gained, self._sections, changes.filled, warnings, changes.swept)
 
     def _has_shrunk(self, row: _SectionRow) -> bool:
         """Return whether Plex counts fewer rows than at the last count and the items added since make."""
@@ -388,7 +388,7 @@ class Library:
             self._update(row, missing, changes)
             return
         kind, now = f"{LIST}{row.section.key}", self._clock()
-        gate, cap = self._meta.gates.get(kind, Gate()), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
+        gate, cap = self._meta.gate(kind), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         if gate.is_paused and not gate.is_trial_due(now, cap):
             self.unlisted[row.section.key] = row.section.title
             return
@@ -398,11 +398,11 @@ class Library:
             raise
         except (PlexBusy, Refused) as error:
             self.unlisted[row.section.key] = row.section.title
-            self._store_gate(kind, self._paused(gate, row.section.title, error))
+            self._meta.store_gate(kind, self._paused(gate, row.section.title, error))
             return
         self.unlisted.pop(row.section.key, None)
         if gate.is_paused:
-            self._store_gate(kind, gates.succeeded(gate, now))
+            self._meta.store_gate(kind, gates.succeeded(gate, now))
 
     def _paused(self, gate: Gate, title: str, error: PlexSyncError) -> Gate:
         reset, cap = environment.seconds("PLEXSYNC_BREAKER_RESET"), environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
@@ -411,9 +411,6 @@ class Library:
         why = str(status) if status and status != 200 else words
         paused = gates.paused(gate._replace(title=title), now, reset, cap, failures=1, why=why)
         return paused._replace(retry_at=max(paused.retry_at, now + pause()))  # the trial may not come sooner
-
-    def _store_gate(self, kind: str, gate: Gate) -> None:
-        self._meta.gates = {**self._meta.gates, kind: gate}
 
     def _forget_gates(self, keys: set[int]) -> None:
         """Drop what is known of sections that are not chosen any more."""

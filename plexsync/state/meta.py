@@ -97,6 +97,15 @@ class Meta:
         if raw != (self.read("gates") or {}):
             self.write("gates", raw)
 
+    def gate(self, kind: str) -> Gate:
+        """Return the gate of one kind of request, an open one if nothing is stored."""
+        return self.gates.get(kind, Gate())
+
+    def store_gate(self, kind: str, gate: Gate | None) -> None:
+        """Store the gate of one kind; None: forget it."""
+        others = {name: one for name, one in self.gates.items() if name != kind}
+        self.gates = others if gate is None else {**others, kind: gate}
+
     @property
     def pause(self) -> Pause | None:
         """The current pause or None. While Plex is unreachable, it is stored together with the breaker."""

@@ -12,10 +12,11 @@ from plexsync.model.scene import epoch
 from plexsync.plex.client import Element
 from plexsync.plex.images import Picture
 from plexsync.state.ledger import Record
+from plexsync.sync import readback
 from plexsync.sync.planner import Target
 
 #: Plex's element for an upload -> the lock that protects it.
-LOCKS: Mapping[Element, str] = {"posters": "thumb", "arts": "art"}
+LOCKS: Mapping[Element, str] = readback.PICTURES
 
 #: Uploads remembered for each image.
 MAX_REMEMBERED = 4

@@ -67,25 +67,23 @@ class Kinds:
 
         While the kind is paused: one trial once it is due, and edits by hand that were not tried yet.
         """
-        gate, span = self._meta.gates.get(kind, Gate()), self._span(kind)
+        gate, span = self._meta.gate(kind), self._span(kind)
         if not gate.is_paused or span.trial == job.row:
             return True
         cap = environment.seconds("PLEXSYNC_BREAKER_RESET_CAP")
         if span.trial is None and not span.paused and gate.is_trial_due(self._clock(), cap):
             span.trial = job.row
-            self._store(kind, gate._replace(trial=job.row))
+            self._meta.store_gate(kind, gate._replace(trial=job.row))
             return True
         return job.priority == BY_HAND and not gate.stalled
 
     def is_paused(self, kind: str) -> bool:
         """Return whether the kind is paused."""
-        return self._meta.gates.get(kind, Gate()).is_paused
+        return self._meta.gate(kind).is_paused
 
     def held(self, kind: str, scene_id: int) -> KindPaused:
         """Return the error of a job whose request was not sent."""
-        return KindPaused(
-            f"Scene {scene_id} waits. {gates.sentence(kind, self._meta.gates.get(kind, Gate()))}", kind=kind
-        )
+        return KindPaused(f"Scene {scene_id} waits. {gates.sentence(kind, self._meta.gate(kind))}", kind=kind)
 
     # -- after a request
 
@@ -97,9 +95,9 @@ class Kinds:
         span.rejected.clear()
         span.timed_out = span.failures = 0
         span.paused = False
-        gate = self._meta.gates.get(kind, Gate())
+        gate = self._meta.gate(kind)
         if gate.is_paused or gate.failures:
-            self._store(kind, gates.succeeded(gate, now))
+            self._meta.store_gate(kind, gates.succeeded(gate, now))
 
     def failed(self, kind: str, unit: Hashable, error: Exception) -> bool:
         """Note a failed request for ``unit``; return whether it is the first in a row: then a probe must follow."""
@@ -135,21 +133,18 @@ class Kinds:
             return False
         if span.succeeded_at is not None:
             return True
-        last = self._meta.gates.get(kind, Gate()).succeeded_at
+        last = self._meta.gate(kind).succeeded_at
         return job.tried_at is not None and job.tried_at < last <= self._clock()
 
     def pause(self, kind: str, error: PlexSyncError) -> None:
         """Pause the kind, or prolong its pause after a trial: not even the second opinion passed."""
-        span, gate = self._span(kind), self._meta.gates.get(kind, Gate())
+        span, gate = self._span(kind), self._meta.gate(kind)
         if self.may_ask(kind):
             span.paused = True
-            self._store(kind, _paused(gate, self._clock(), error, span.failures, span.timed_out > 0))
+            self._meta.store_gate(kind, _paused(gate, self._clock(), error, span.failures, span.timed_out > 0))
 
     def _span(self, kind: str) -> _Span:
         return self._spans.setdefault(kind, _Span())
-
-    def _store(self, kind: str, gate: Gate) -> None:
-        self._meta.gates = {**self._meta.gates, kind: gate}
 
 
 def _paused(gate: Gate, now: float, error: PlexSyncError, failures: int, stalled: bool) -> Gate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TypeGuard
 
 from plexsync.model.errors import (
     ItemGone,
@@ -29,6 +30,8 @@ from plexsync.sync.work import Work
 OF_ONE_REQUEST = (PlexBusy, Rejected, Refused, ItemGone, PlexUnavailable)
 #: Items that were written before and are tried, and images, to find one that both servers still have.
 ITEMS_TRIED, IMAGES_TRIED = 2, 3
+#: Attempts after which what keeps failing with status 500, while others succeed, counts as refused.
+PATIENCE = 2
 
 
 class Opinions:
@@ -124,6 +127,11 @@ def asks_to_wait(error: PlexSyncError, job: Job) -> KindPaused | None:
     if isinstance(error, PlexBusy) and error.status in (408, 429) and job.tried_at is None:
         return KindPaused(f"Scene {job.id} waits, as Plex asked for it. {error}", kind="", tried=True, cause=error)
     return None
+
+
+def is_lasting(error: PlexSyncError, job: Job) -> TypeGuard[PlexBusy]:
+    """Return whether a status 500 has come so often that the value is at fault."""
+    return isinstance(error, PlexBusy) and error.status == 500 and job.attempts >= PATIENCE
 
 
 def as_busy(error: PlexSyncError) -> PlexSyncError:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from plexsync.model.errors import Rejected
 from plexsync.model.fields import field_names, fingerprint
 from plexsync.queue.dead_letters import RETRIED
+from plexsync.sync import covers
 from plexsync.sync.work import Work
 
 
@@ -36,12 +37,8 @@ def recall(work: Work) -> None:
     locks = tuple(lock for lock in work.edit.locks if lock not in refused and lock not in known)
     changes = tuple(change for change in work.edit.changes if change.field not in known)
     work.edit = replace(work.edit, changes=changes, locks=locks)
-    images = {name for name, on in _images(work).items() if on and name in refused}
+    images = {covers.LOCKS[element] for element in covers.wanted(work.target)} & refused.keys()
     work.known_refused = tuple(sorted(known | images))
-
-
-def _images(work: Work) -> dict[str, bool]:
-    return {"thumb": work.target.desired.poster, "art": work.target.desired.background}
 
 
 def remember(work: Work, fingerprints: Iterable[tuple[str, str]], why: str) -> None:

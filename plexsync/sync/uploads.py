@@ -23,13 +23,10 @@ from plexsync.queue.jobs import RETRY
 from plexsync.queue.worker_queue import Job
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, refused
-from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
+from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait, is_lasting
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import IMPATIENT
 from plexsync.sync.work import Cover, Work
-
-#: Attempts after which an image that keeps failing with status 500, while others succeed, counts as refused.
-PATIENCE = 2
 
 
 class Uploads:
@@ -131,7 +128,7 @@ class Uploads:
                 held = self._kinds.held(UPLOAD, work.target.scene.id)
                 held.tried = True
                 work.fail(held)
-            elif self._is_refusal(work, error):
+            elif not isinstance(error, PlexBusy) or is_lasting(error, work.job):
                 refusals[element] = error
             else:
                 work.fail(error)
@@ -142,12 +139,6 @@ class Uploads:
             work.fail(rejection)
         if cover.arrived | cover.chosen | refusals.keys() == set(cover.elements):
             work.record = replace(covers.withdrawn(work.record, refusals), cover_stamp=cover.stamp)
-
-    @staticmethod
-    def _is_refusal(work: Work, error: PlexSyncError) -> bool:
-        if isinstance(error, PlexBusy):
-            return error.status == 500 and work.job.attempts >= PATIENCE
-        return True
 
     # -- locks
 

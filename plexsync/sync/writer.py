@@ -28,7 +28,7 @@ from plexsync.queue.worker_queue import Job
 from plexsync.stash.transport import CoverReply
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, edit, refused
-from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait
+from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait, is_lasting
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import Reader, impatient
 from plexsync.sync.singles import Singles
@@ -38,9 +38,6 @@ from plexsync.sync.work import Cover, Work, named
 
 #: Bytes of covers kept in memory between the edits and the uploads of a batch; covers beyond it are fetched again.
 COVER_BYTES = 32_000_000
-
-#: Attempts after which an edit that keeps failing with status 500, while others succeed, is sent field by field.
-PATIENCE = 2
 
 
 class DryWriter:
@@ -246,9 +243,7 @@ class Writer:
             self._singles.send(work, error)
         elif not self._opinions.is_items_fault(EDIT, work, error):
             work.fail(self._singles.held(work))
-        elif isinstance(error, Refused) or (
-            isinstance(error, PlexBusy) and error.status == 500 and work.job.attempts >= PATIENCE
-        ):
+        elif isinstance(error, Refused) or is_lasting(error, work.job):
             self._singles.send(work, error)
         else:
             work.fail(error)

@@ -67,4 +67,4 @@ class Trials:
         return {kind: gate for kind, gate in self._paused().items() if gate.is_trial_due(now, cap)}
 
     def _drop(self, kind: str) -> None:
-        self._app.state.meta.gates = {name: gate for name, gate in self._app.state.meta.gates.items() if name != kind}
+        self._app.state.meta.store_gate(kind, None)
