@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from plexsync.core import db, environment
 from plexsync.core.db import portions, transaction
 from plexsync.model.written import Written
-from plexsync.state import plex_side
+from plexsync.state import choices, history, plex_side, undoing
 from plexsync.state.meta import Meta
 from plexsync.state.plex_side import PlexSide
 
 #: ``PRAGMA user_version`` of the schema below.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: Seconds for which a record stays set aside: 90 days.
 ASIDE = 90 * 86400.0
 
@@ -45,7 +45,7 @@ CREATE INDEX IF NOT EXISTS awaited_name ON awaited (name_key);
 CREATE INDEX IF NOT EXISTS awaited_size ON awaited (size);
 CREATE TABLE IF NOT EXISTS tally (machine TEXT, stash_prefix TEXT, plex_prefix TEXT, seen TEXT,
   PRIMARY KEY (machine, stash_prefix, plex_prefix)) WITHOUT ROWID;
-{plex_side.SCHEMA}"""
+{plex_side.SCHEMA}{history.SCHEMA}{choices.SCHEMA}{undoing.SCHEMA}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Record:
     """What PlexSync did to one item.
 
     ``path``: the Plex file by which the item was matched, ``stash_path``: the scene's file. ``desired``: field
-    -> fingerprint of the value last wanted there. ``cover``, ``cover_stamp``: see ``sync/covers.py``.
+    -> fingerprint of the value last wanted there. ``cover``, ``cover_stamp``: see ``sync/covers.py``. ``evidence``: by
+    which the item was matched (a name of ``matching.Evidence`` in lower case). ``title``: the item's, for people.
     """
 
     rating_key: int
@@ -64,6 +65,8 @@ class Record:
     desired: Mapping[str, str] = field(default_factory=dict)
     cover: str = ""
     cover_stamp: str = ""
+    evidence: str = ""
+    title: str = ""
 
 
 class Seen(NamedTuple):
@@ -292,6 +295,8 @@ class State:
 
 
 _COLUMNS = "rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp"
+#: Attributes of a record that are stored beside those of its ``Written``, in the same column.
+_ABOUT = ("evidence", "title")
 
 
 def _record(row: tuple[Any, ...]) -> Record:
@@ -304,11 +309,14 @@ def _record(row: tuple[Any, ...]) -> Record:
         before={name: tuple(old) if isinstance(old, list) else old for name, old in raw.get("before", {}).items()},
         refused=dict(raw.get("refused", {})),
     )
-    return Record(row[0], row[1], row[2] or "", row[3] or "", written, json.loads(row[5] or "{}"), row[6], row[7])
+    evidence, title = (str(raw.get(name, "")) for name in _ABOUT)
+    desired = json.loads(row[5] or "{}")
+    return Record(row[0], row[1], row[2] or "", row[3] or "", written, desired, row[6], row[7], evidence, title)
 
 
 def _row(record: Record) -> tuple[Any, ...]:
     written = {field.name: value for field in fields(Written) if (value := getattr(record.written, field.name))}
+    written |= {name: value for name in _ABOUT if (value := getattr(record, name))}
     return (
         record.rating_key,
         record.scene_id,

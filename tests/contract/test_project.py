@@ -98,7 +98,11 @@ def test_manifest_says_how_to_start_the_plugin() -> None:
     assert MANIFEST["interface"] == "raw"
     assert MANIFEST["exec"] == ["python3", "-S", "{pluginDir}/PlexSync.py"]
     assert MANIFEST["errLog"] == "warning"
-    assert MANIFEST["ui"] == {"javascript": ["ui/plexsync.js"], "assets": {"/": "ui"}}
+    assert MANIFEST["ui"] == {
+        "javascript": ["ui/plexsync.js"],
+        "css": ["ui/plexsync.css"],
+        "assets": {"/": "ui"},
+    }
     assert MANIFEST["url"].startswith("https://")
 
 

@@ -137,7 +137,7 @@ def test_a_file_of_the_version_before_gets_the_new_tables(tmp_path: Path) -> Non
     """A ``state.db`` of version 1 keeps what it has and can set records aside."""
     conn = ledger.open_state(str(tmp_path))
     State(conn).store("m", [RECORD])
-    for table in ("aside", "readback", "gained", "absent"):
+    for table in ("aside", "readback", "gained", "absent", "recent", "outage", "named", "chosen", "undoing"):
         conn.execute(f"DROP TABLE {table}")
     conn.execute("DROP INDEX written_path")
     conn.execute("PRAGMA user_version = 1")
