@@ -232,6 +232,12 @@ def pending_scenes(conn: sqlite3.Connection, since: float) -> list[int]:
     return [row[0] for row in rows]
 
 
+def without_row(conn: sqlite3.Connection, scene_ids: Iterable[int]) -> list[int]:
+    """Return those of the scenes that have no row, in whatever state."""
+    sql = "SELECT 1 FROM ack_queue_default WHERE key = ?"
+    return [one for one in scene_ids if conn.execute(sql, (str(JobKey.scene(one)),)).fetchone() is None]
+
+
 def counts(conn: sqlite3.Connection) -> dict[str, float]:
     """Return ``pending``, ``waiting``, ``in_progress``, ``dead`` rows, and ``oldest``: first_seen of the oldest job."""
     row = conn.execute(
