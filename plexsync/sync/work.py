@@ -46,10 +46,10 @@ class Work:
     Plex may have rejected fields of it (``rejected``); ``lost``: the fields that it did not keep. ``after``: the item
     as read back at ``after_at`` (Plex's time, seconds since the epoch), None if nothing was sent. ``locked``: the locks
     that went with it. ``failure``: why the edit as a whole failed, until it is judged. ``known_refused``: fields and
-    images that were not sent, because Plex refused the same before. ``uploaded``: an image was sent. ``held_back``: something differs, but ``dryRun`` is on.
-    ``again``: the cover may be replaced within the second of the scene's time, so it is to be looked at once more.
-    ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``: why it
-    failed, or None.
+    images that were not sent, because Plex refused the same before. ``uploaded``: an image was sent. ``held_back``:
+    something differs, but ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time,
+    so it is to be looked at once more. ``postponed``: its images made way for an edit. ``ended``: the writer has
+    finished with it; ``error``: why it failed, or None.
     """
 
     job: Job
