@@ -2,10 +2,11 @@
 
     python -m benchmarks.overview [jobs] [dead letters]
 
-Each line is a process as Stash starts it: ``PlexSync.py`` by the manifest's command, one JSON document on stdin. ``bare``
-is the same interpreter that does nothing. The work within the process is measured apart, in this one. Half of the jobs
-are pending, half wait for Plex to have their file; every scene that has not arrived has a name, the dead letters have
-candidates, the history and the outages are full, and ``seen`` knows all scenes. ``wake`` and ``scene`` are shown too.
+Each line is a process as Stash starts it: ``PlexSync.py`` by the manifest's command, one JSON document on stdin.
+``bare`` is the same interpreter that does nothing. The work within the process is measured apart, in this one. Half of
+the jobs are pending, half wait for Plex to have their file; every scene that has not arrived has a name, the dead
+letters have candidates, the history and the outages are full, and ``seen`` knows all scenes. ``wake`` and ``scene`` are
+shown too.
 
 The target is for the best of the processes with ``overview``: what others do on the machine only adds. Exit status 1 if
 it is missed.
@@ -25,7 +26,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from plexsync.core import environment
 from plexsync.core.db import transaction
 from plexsync.queue import schema
 from plexsync.state.history import MOST_OUTAGES, MOST_RECENT, Entry, Name
@@ -46,10 +46,10 @@ def fill(folder: Path, jobs: int, dead: int) -> None:
     now = time.time()
     with closing(schema.open_queue(str(folder), now)) as conn, transaction(conn):
         sql = (
-            "INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen, waiting,"
-            " reason, message, candidates, attempts) VALUES"
-            " (CAST(json_object('key', :key, 'reason', 'Sync all', 'at', :at) AS BLOB), :at, :status, :key, :due, 2, :at,"
-            " :at, :waiting, :reason, :message, :candidates, 1)"
+            "INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, first_seen, last_seen,"
+            " waiting, reason, message, candidates, attempts) VALUES"
+            " (CAST(json_object('key', :key, 'reason', 'Sync all', 'at', :at) AS BLOB), :at, :status, :key, :due, 2,"
+            " :at, :at, :waiting, :reason, :message, :candidates, 1)"
         )
         conn.executemany(sql, _rows(now, jobs, dead))
     with closing(open_state(str(folder))) as conn:
@@ -67,8 +67,12 @@ def fill(folder: Path, jobs: int, dead: int) -> None:
 
 
 def _rows(now: float, jobs: int, dead: int) -> Iterator[dict[str, Any]]:
+    why = "another file of this name, and neither size nor duration"
     candidates = json.dumps(
-        [{"rating_key": key, "path": f"/films/{key}/film.mp4", "evidence": "name_only", "why": "x" * 60} for key in "123"]
+        [
+            {"rating_key": key, "path": f"/films/{key}/film.mp4", "evidence": "name_only", "why": why}
+            for key in (1, 2, 3)
+        ]
     )
     for number in range(1, jobs + dead + 1):
         at, is_dead, waits = now - number, number > jobs, number % 2 == 0
@@ -92,7 +96,7 @@ def _names(jobs: int, dead: int) -> dict[int, Name | None]:
 def process(command: list[str], document: bytes, env: dict[str, str]) -> float:
     """Start one process with a document on its stdin; milliseconds until it has ended."""
     began = time.perf_counter()
-    done = subprocess.run(command, input=document, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    done = subprocess.run(command, input=document, env=env, capture_output=True, check=True)
     took = (time.perf_counter() - began) * 1000
     if document and list(json.loads(done.stdout)) != ["output"]:
         raise SystemExit(f"failed: {done.stdout[:300]!r}")
@@ -112,7 +116,7 @@ def run(top: Path, jobs: int, dead: int) -> list[str]:
     folder.mkdir(parents=True, mode=0o700)
     fill(folder, jobs, dead)
     python = sys.executable
-    env = {**os.environ, environment.DATA_DIR: str(folder)} if hasattr(environment, "DATA_DIR") else dict(os.environ)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
     command = plugin_command(PLUGIN, python)
     print(f"{jobs:,} jobs, {dead:,} dead letters: milliseconds of {TIMES} runs")
     print(f"{'':34} {'best':>8} {'median':>8}")

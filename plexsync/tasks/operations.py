@@ -16,7 +16,7 @@ from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.history import History
 from plexsync.state.meta import Meta
-from plexsync.tasks import overview, rows, scene
+from plexsync.tasks import overview, rows
 from plexsync.tasks.call import Args, ids_of
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -100,6 +100,20 @@ def wake_worker(folder: str, args: Args) -> dict[str, Any]:
     return {"started": started, "running": running or started, **overview.badge(folder)}
 
 
+def show_scene(folder: str, args: Args) -> dict[str, Any]:
+    """Return how one scene stands."""
+    from plexsync.tasks import scene  # what it needs of state.db takes a while to load
+
+    return scene.show(folder, args)
+
+
+def sync_scenes(folder: str, args: Args) -> dict[str, Any]:
+    """Queue scenes as edits by hand."""
+    from plexsync.tasks import scene
+
+    return scene.sync(folder, args)
+
+
 def print_lines(folder: str, args: Args) -> dict[str, Any]:
     """Print the lines that the background worker sends: what a plugin prints is shown in Stash's log."""
     sink = StderrSink()
@@ -137,8 +151,8 @@ def _cleared(what: str, number: int) -> dict[str, Any]:
 
 MODES: dict[str, Callable[[str, Args], Any]] = {
     "overview": overview.overview,
-    "scene": scene.show,
-    "sync": scene.sync,
+    "scene": show_scene,
+    "sync": sync_scenes,
     "status": show_status,
     "dead_letters": list_dead_letters,
     "retry": retry_dead_letters,

@@ -58,6 +58,8 @@ class Batch:
         jobs = [job for job in self._leased if job.kind == "scene"]
         answer = app.stash.batch([job.id for job in jobs])
         self._scenes, self._read_at = answer.scenes, app.world.clock()
+        if any(job.rescues for job in jobs):  # the worker may die of it again, and the dead letter needs a name
+            app.state.see([], self.names())
         app.require_enabled()
         self._settings = app.apply(settings_from(answer.saved))
         requeue.after_settings(app, self._queue)
