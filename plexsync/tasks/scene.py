@@ -83,8 +83,9 @@ def judge(
     if letter is not None:
         return Standing("needs_you", letter.message or "PlexSync cannot finish this scene alone.")
     if job is not None and job.waiting is not None:
+        why = job.message.rstrip(".") or "Plex does not have the file yet"
         since, left = duration(now - job.waiting), duration(job.due - now)
-        return Standing("waiting", f"Plex does not have the file yet, since {since}. Next look in {left}.")
+        return Standing("waiting", f"{why}. It has waited for {since}; next look in {left}.")
     if job is not None:
         return Standing("pending", _pending(job, now))
     if facts.records:

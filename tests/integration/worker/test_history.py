@@ -57,8 +57,13 @@ def unsure(bench: Bench, **fields: str) -> Film:
 # -- items written
 
 
-def test_each_item_written_leaves_a_row(bench: Bench) -> None:
-    """Fields by the names that people use, old and new value as Plex shows them, lists as one text."""
+@pytest.mark.parametrize("append", [False, True], ids=["replaces", "appends"])
+def test_each_item_written_leaves_a_row(bench: Bench, append: bool) -> None:
+    """Fields by the names that people use, old and new value as Plex shows them, lists as one text.
+
+    That holds whether Plex appends the tags of an edit or replaces with them.
+    """
+    bench.plex.modes.tags_append = append
     people = [bench.stash.add_performer("Ann"), bench.stash.add_performer("Bea")]
     film = bench.film("New", details="Words.", performers=people)
     bench.edit(film.scene)

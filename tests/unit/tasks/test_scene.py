@@ -25,7 +25,10 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "dead": ({"letter": LETTER, "facts": IN_PLEX}, "needs_you", "Two items match."),
     "dead without words": ({"letter": LETTER._replace(message=None)}, "needs_you", "cannot finish"),
     "its file is missing": (
-        {"job": READY._replace(waiting=NOW - 300, due=NOW + 60)}, "waiting", "since 5 minutes. Next look in 1 minute.",
+        {"job": READY._replace(waiting=NOW - 300, due=NOW + 60)}, "waiting", "yet. It has waited for 5 minutes; next",
+    ),
+    "its library cannot be listed": (
+        {"job": READY._replace(waiting=NOW, due=NOW, message="Plex cannot list it.")}, "waiting", "list it. It has",
     ),
     "in progress": ({"job": READY._replace(is_leased=True)}, "pending", "It is being synced now."),
     "next": ({"job": READY, "facts": IN_PLEX}, "pending", "next in turn."),
