@@ -114,9 +114,7 @@ def sync(folder: str, args: Args) -> dict[str, Any]:
     """Queue the scenes ``args["ids"]`` as edits by hand, and wake the worker. Return how many."""
     ids = list(dict.fromkeys(_scene(one) for one in ids_of(args, "scene", "Stash's address of a scene ends in its id")))
     if len(ids) > MOST_SCENES:
-        raise PlexSyncError(
-            f"{len(ids)} scenes are too many. Send at most {MOST_SCENES}, or use Sync all."
-        )
+        raise PlexSyncError(f"{len(ids)} scenes are too many. Send at most {MOST_SCENES}, or use Sync all.")
     now = time.time()
     with closing(schema.open_queue(folder, now)) as conn:
         jobs.enqueue_many(conn, map(JobKey.scene, ids), "sync", now, BY_HAND)

@@ -171,11 +171,11 @@ class Worker:
         requeue.after_settings(app, queue)
         app.require_enabled()
         jobs = reconcile.run(app, queue)
+        reconcile.forget_names(app, queue)
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)
         require_setup(settings)
         self._connect_first()
-        reconcile.forget_names(app, queue)
         return self._look_at_plex()
 
     def _connect_first(self) -> None:

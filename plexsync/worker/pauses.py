@@ -5,6 +5,8 @@ The loop calls it with the error that it caught; the idle worker and the tasks r
 
 from __future__ import annotations
 
+import sqlite3
+
 from plexsync.app import App
 from plexsync.core import environment
 from plexsync.model.errors import PlexUnavailable, StashNeedsTls, StashUnavailable
@@ -92,7 +94,7 @@ class Pauses:
         )
         after.continues(before, now)
         after.plan_settings_check(now)
-        app.state.begin_pause(after, now, _cause(kind, problem, why), self._queue.held)
+        app.state.begin_pause(after, now, _cause(kind, problem, why), self._held)
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
         elif kind == pause.STASH and (before is None or before.kind != kind):
@@ -117,7 +119,7 @@ class Pauses:
         if current.tagging:
             tagging_pass.run(self._app, self._queue, current)
             current.edits, current.looked_at = edits, now
-        self._app.state.begin_pause(current, now, _cause(current.kind, current.problem, BEFORE), self._queue.held)
+        self._app.state.begin_pause(current, now, _cause(current.kind, current.problem, BEFORE), self._held)
         return True
 
     def _has_new_settings(self, current: Pause, now: float) -> bool:
@@ -153,7 +155,14 @@ class Pauses:
         if kinds and (plex or kinds <= {pause.STASH, pause.LOCAL}):
             if current is not None and current.problem:
                 app.log.summary("resumed")
-            app.state.end_pause(app.world.clock(), self._queue.held)
+            app.state.end_pause(app.world.clock(), self._held)
+
+    def _held(self) -> int:
+        """Return how many jobs wait; 0 if the queue cannot be read, which must not keep a pause from being stored."""
+        try:
+            return self._queue.held()
+        except sqlite3.Error:
+            return 0
 
 
 def _cause(kind: str, problem: str, why: str) -> str:
