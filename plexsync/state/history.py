@@ -73,7 +73,7 @@ class History:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Store what was written, and drop what is older than the newest ``MOST_RECENT`` rows."""
-        rows = [(*entry[:4], json.dumps(entry.changes), json.dumps(entry.images), entry.kind) for entry in entries]
+        rows = [(*entry[:4], _changes_of(entry), json.dumps(entry.images), entry.kind) for entry in entries]
         if rows:
             self._conn.executemany(
                 "INSERT INTO recent (at, scene_id, title, rating_key, changes, images, kind)"
@@ -164,6 +164,14 @@ _ENTRY = "at, scene_id, title, rating_key, changes, images, kind"
 _OUTAGES = "SELECT began, ended, kind, cause, held FROM outage"
 
 
+def _changes_of(entry: Entry) -> str:
+    return json.dumps([{"field": field, "old": old, "new": new} for field, old, new in entry.changes])
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
-    changes = tuple((field, old, new) for field, old, new in json.loads(row[4] or "[]"))
+    changes = tuple((one["field"], _text(one["old"]), _text(one["new"])) for one in json.loads(row[4] or "[]"))
     return Entry(row[0], row[1], row[2] or "", row[3], changes, tuple(json.loads(row[5] or "[]")), row[6] or SYNC)
+
+
+def _text(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)

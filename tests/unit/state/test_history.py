@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -38,6 +39,15 @@ def test_what_was_written_comes_back_newest_first(state: State) -> None:
     assert state.history.recent(1) == entries(2, kind=UNDO)
     assert state.history.last_of(1) == first
     assert state.history.last_of(3) is None
+
+
+def test_changes_are_stored_for_any_reader(state: State) -> None:
+    """A change is stored as the page gets it, an object with three names; a list in one is read as text."""
+    state.store("m", [], [Entry(NOW, 1, "", 7, (("title", "a", "b"),))])
+    (stored,) = state.conn.execute("SELECT changes FROM recent").fetchone()
+    assert json.loads(stored) == [{"field": "title", "old": "a", "new": "b"}]
+    state.conn.execute("""UPDATE recent SET changes = '[{"field": "actors", "old": ["x", "y"], "new": ""}]'""")
+    assert state.history.recent(1)[0].changes == (("actors", "x, y", ""),)
 
 
 def test_only_the_newest_are_kept(state: State) -> None:
