@@ -16,7 +16,6 @@ from plexsync.queue import schema
 from plexsync.queue.meta import QueueMeta
 from plexsync.stash.lite import LiteStash
 from plexsync.state import ledger, pause
-from plexsync.state.meta import Meta
 from plexsync.state.pause import Pause
 
 #: Required module -> the package that contains it. The only list of them.
@@ -122,10 +121,10 @@ def pause_for(folder: str, now: float, sentence: str, api_key: str = "") -> None
     begun = Pause(pause.SETUP, now + interval, sentence, interval=interval, edits=_counters(folder, now))
     conn = ledger.open_state(folder)
     try:
-        meta = Meta(conn)
-        before = meta.pause
+        state = ledger.State(conn)
+        before = state.meta.pause
         begun.continues(before, now)
-        meta.pause = begun
+        state.begin_pause(begun, now, pause.cause(sentence), lambda: 0)
     finally:
         conn.close()
     if before is not None and before.problem == sentence:

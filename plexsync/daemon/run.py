@@ -78,7 +78,9 @@ def _pause(app: App, error: Exception) -> None:
         what = f"internal error ({kind}). This is a bug; see plexsync.log."
         problem = f"PlexSync is paused: {what} Retrying every minute; no edit is lost."
     log.trace(error)
-    app.state.meta.pause = Pause(pause.LOCAL, clock() + pause.LOCAL_INTERVAL, problem, interval=pause.LOCAL_INTERVAL)
+    now = clock()
+    begun = Pause(pause.LOCAL, now + pause.LOCAL_INTERVAL, problem, interval=pause.LOCAL_INTERVAL, began=now)
+    app.state.begin_pause(begun, now, pause.cause(problem), lambda: 0)
 
 
 def _send_lines(app: App, sink: StashSink) -> None:

@@ -86,7 +86,18 @@ class LowConfidence(PlexSyncError):
 
 
 class SetupError(PlexSyncError):
-    """The user has to correct a setting or install something; until then everything is paused."""
+    """The user has to correct a setting or install something; until then everything is paused.
+
+    ``is_connection``: it is Plex's address or token.
+    """
+
+    is_connection = True
+
+
+class LibraryUnknown(SetupError):
+    """Plex is reached, but has no such library to sync."""
+
+    is_connection = False
 
 
 class Refused(SetupError):
@@ -98,6 +109,7 @@ class Refused(SetupError):
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
+        self.is_connection = status != 404
 
 
 class PluginDisabled(PlexSyncError):

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
-from plexsync.model.errors import SetupError
+from plexsync.model.errors import LibraryUnknown
 from plexsync.model.item import MOVIES, Section
 
 #: Plex's types of libraries -> how its page names them. "Other Videos" libraries are of the type Movies.
@@ -29,8 +29,8 @@ def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, 
     """Return the sections of the type Movies with these titles; without ``names``, all of that type.
 
     Case, blanks, the Unicode form, and which quotes and dashes are used do not matter, unless titles differ in nothing
-    else. ``names`` were split at commas, so several in a row may be one title with commas. Raise ``SetupError``, which
-    lists the libraries that exist, for a name that no section has, or only one of another type.
+    else. ``names`` were split at commas, so several in a row may be one title with commas. Raise ``LibraryUnknown``,
+    which lists the libraries that exist, for a name that no section has, or only one of another type.
     """
     rest = [name for name in names if name.strip()]
     if not rest:
@@ -45,7 +45,7 @@ def choose(sections: Sequence[Section], names: Sequence[str]) -> tuple[Section, 
         unknown += [] if found else [rest[0]]
         rest = rest[count:]
     if unknown or others:
-        raise SetupError(_problem(unknown, others, of_movies(sections)))
+        raise LibraryUnknown(_problem(unknown, others, of_movies(sections)))
     return tuple(section for section in sections if section.key in chosen)
 
 

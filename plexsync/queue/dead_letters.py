@@ -40,6 +40,10 @@ _DISCARD = (
 
 # Rows that the stock class dead-lettered have no reason.
 _REASON = "COALESCE(reason, 'retries_exhausted')"
+_SELECT = (
+    f"SELECT _id, key, {_REASON}, message, attempts, first_seen, last_seen, candidates"
+    " FROM ack_queue_default WHERE status = 9"
+)
 
 
 class DeadLetter(NamedTuple):
@@ -57,12 +61,22 @@ class DeadLetter(NamedTuple):
 
 def dead_letters(conn: sqlite3.Connection, limit: int = -1) -> list[DeadLetter]:
     """Return the newest ``limit`` dead letters (-1: all), newest first."""
-    rows = conn.execute(
-        f"SELECT _id, key, {_REASON}, message, attempts, first_seen, last_seen, candidates"
-        " FROM ack_queue_default WHERE status = 9 ORDER BY last_seen DESC, _id DESC LIMIT ?",
-        (limit,),
-    )
+    rows = conn.execute(f"{_SELECT} ORDER BY last_seen DESC, _id DESC LIMIT ?", (limit,))
     return [DeadLetter(*row) for row in rows]
+
+
+def scenes_of(conn: sqlite3.Connection, ids: list[int] | None = None) -> list[int]:
+    """Return the scenes of these dead letters, of all by default."""
+    wanted = None if ids is None else set(ids)
+    rows = conn.execute("SELECT _id, key FROM ack_queue_default WHERE status = 9")
+    keys = (JobKey.parse(key) for row, key in rows if wanted is None or row in wanted)
+    return [key.id for key in keys if key is not None and key.is_scene]
+
+
+def of_scene(conn: sqlite3.Connection, scene_id: int) -> DeadLetter | None:
+    """Return the dead letter of a scene, or None."""
+    rows = conn.execute(f"{_SELECT} AND key = ?", (str(JobKey.scene(scene_id)),))
+    return next((DeadLetter(*row) for row in rows), None)
 
 
 def by_reason(conn: sqlite3.Connection) -> dict[str, int]:
@@ -141,6 +155,11 @@ def clear_pending(conn: sqlite3.Connection, now: float, sleep: Callable[[float],
     QueueMeta(conn).cleared_at = now
     rows = conn.execute("SELECT _id FROM ack_queue_default WHERE status < 2").fetchall()
     return in_chunks(conn, _CLEAR, [{"id": row[0], "now": now} for row in rows], sleep)[1]
+
+
+def is_cleared(conn: sqlite3.Connection, scene_id: int) -> bool:
+    """Return whether the scene's job or dead letter was cleared or discarded, whatever came since."""
+    return bool(cleared_at(conn, [JobKey.scene(scene_id)]))
 
 
 def cleared_at(conn: sqlite3.Connection, keys: Iterable[JobKey]) -> dict[JobKey, float]:

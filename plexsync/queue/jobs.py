@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from typing import NamedTuple
 
 from plexsync.core.db import in_chunks, transaction
 from plexsync.core.enqueue import PUT
@@ -232,6 +233,12 @@ def pending_scenes(conn: sqlite3.Connection, since: float) -> list[int]:
     return [row[0] for row in rows]
 
 
+def without_row(conn: sqlite3.Connection, scene_ids: Iterable[int]) -> list[int]:
+    """Return those of the scenes that have no row, in whatever state."""
+    sql = "SELECT 1 FROM ack_queue_default WHERE key = ?"
+    return [one for one in scene_ids if conn.execute(sql, (str(JobKey.scene(one)),)).fetchone() is None]
+
+
 def counts(conn: sqlite3.Connection) -> dict[str, float]:
     """Return ``pending``, ``waiting``, ``in_progress``, ``dead`` rows, and ``oldest``: first_seen of the oldest job."""
     row = conn.execute(
@@ -241,6 +248,46 @@ def counts(conn: sqlite3.Connection) -> dict[str, float]:
     ).fetchone()
     names = ("pending", "waiting", "in_progress", "dead", "oldest")
     return {name: value or 0 for name, value in zip(names, row, strict=True)}
+
+
+class Waiting(NamedTuple):
+    """A scene of which Plex does not have the file yet: since when, and when it is looked for next."""
+
+    scene_id: int
+    since: float
+    due: float
+
+
+def waiting(conn: sqlite3.Connection, limit: int = -1) -> list[Waiting]:
+    """Return up to ``limit`` (-1: all) of the scenes that wait for Plex to have their file, the newest wait first."""
+    rows = conn.execute(
+        "SELECT key, waiting, due FROM ack_queue_default WHERE waiting IS NOT NULL AND status < 2"
+        " AND key LIKE 'scene:%' ORDER BY waiting DESC LIMIT ?",
+        (limit,),
+    )
+    return [Waiting(JobKey.of_row(key).id, since, due) for key, since, due in rows]
+
+
+class JobState(NamedTuple):
+    """How a job stands. ``waiting``: since when Plex has lacked the file, or None. ``message``: why it was put off."""
+
+    is_leased: bool
+    due: float
+    waiting: float | None
+    message: str
+
+
+def state_of(conn: sqlite3.Connection, key: JobKey) -> JobState | None:
+    """Return how the job of ``key`` stands, None if there is none or it is dead."""
+    sql = "SELECT status, due, waiting, message FROM ack_queue_default WHERE key = ? AND status <= 2"
+    row = conn.execute(sql, (str(key),)).fetchone()
+    return None if row is None else JobState(row[0] == 2, row[1], row[2], row[3] or "")
+
+
+def has_any(conn: sqlite3.Connection) -> bool:
+    """Return whether any job is left, dead letters aside."""
+    sql = "SELECT 1 FROM ack_queue_default WHERE status <= 2 LIMIT 1"
+    return conn.execute(sql).fetchone() is not None
 
 
 # Plex has gained a file that may belong to them: waiting jobs become due, and low-confidence dead letters are matched

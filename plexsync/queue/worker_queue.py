@@ -228,6 +228,15 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         """Return key -> time up to which its edits were cleared or discarded; keys that never were are absent."""
         return dead_letters.cleared_at(self.conn, keys)
 
+    def held(self) -> int:
+        """Return how many jobs are left but for those that wait for Plex to have their file."""
+        counts = jobs.counts(self.conn)
+        return int(counts["pending"] + counts["in_progress"])
+
+    def without_job(self, scene_ids: Iterable[int]) -> list[int]:
+        """Return those of the scenes that have no row."""
+        return jobs.without_row(self.conn, scene_ids)
+
     def pending_scenes(self, since: float) -> list[int]:
         """Return the ids of scenes with a pending row whose newest edit is not older than ``since``."""
         return jobs.pending_scenes(self.conn, since)

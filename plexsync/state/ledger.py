@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from plexsync.core import db, environment
 from plexsync.core.db import portions, transaction
 from plexsync.model.written import Written
 from plexsync.state import choices, history, plex_side, undoing
+from plexsync.state.history import Entry, History, Name
 from plexsync.state.meta import Meta
+from plexsync.state.pause import DRY, Pause
 from plexsync.state.plex_side import PlexSide
 
 #: ``PRAGMA user_version`` of the schema below.
@@ -92,13 +94,14 @@ def open_state(folder: str) -> sqlite3.Connection:
 class State:
     """The tables of ``state.db``; every method that writes is one transaction.
 
-    ``meta``: the single values. ``plex``: what was last seen on Plex's side.
+    ``meta``: the single values. ``plex``: what was last seen on Plex's side. ``history``: what the page shows.
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn
         self.meta = Meta(conn)
         self.plex = PlexSide(conn)
+        self.history = History(conn)
 
     def records(self, machine: str, rating_keys: Iterable[int]) -> dict[int, Record]:
         """Return what was written to these items: rating key -> record; items never written are absent."""
@@ -120,13 +123,17 @@ class State:
                 (machine, *part),
             )
 
-    def store(self, machine: str, records: Sequence[Record]) -> None:
-        """Store what is intended or was written. Called before each PUT and again after the read-back."""
+    def store(self, machine: str, records: Sequence[Record], entries: Iterable[Entry] = ()) -> None:
+        """Store what is intended or was written, ``entries`` for the page too.
+
+        Called before each PUT and again after the read-back.
+        """
         with transaction(self.conn):
             self.conn.executemany(
                 "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(machine, *_row(record)) for record in records],
             )
+            self.history.add(entries)
 
     def set_aside(self, machine: str, rating_key: int, now: float) -> None:
         """Set the record of an item aside that is gone from Plex or in its trash. Forget what it showed."""
@@ -206,6 +213,7 @@ class State:
                     self.conn.execute(f"UPDATE {table} SET scene_id = 0, path = '' WHERE scene_id = ?", (scene_id,))
                 self.conn.execute("DELETE FROM seen WHERE kind = 'scene' AND id = ?", (scene_id,))
                 self.conn.execute("DELETE FROM awaited WHERE scene_id = ?", (scene_id,))
+            self.history.forget_names(scene_ids)
 
     def written_scenes(self, machine: str | None = None) -> set[int]:
         """Return the ids of all scenes written to an item of ``machine``; None: of any server, or set aside."""
@@ -223,9 +231,13 @@ class State:
             found.update(self.conn.execute(sql, part).fetchall())
         return found
 
-    def see(self, rows: Iterable[Seen]) -> None:
-        """Store what finished jobs saw, whatever their outcome; the time of an earlier success stays."""
+    def see(self, rows: Iterable[Seen], names: Mapping[int, Name | None] | None = None) -> None:
+        """Store what finished jobs saw, whatever their outcome; the time of an earlier success stays.
+
+        ``names``: scene id -> by what to name a scene that has not arrived, None for one that has.
+        """
         with transaction(self.conn):
+            self.history.name(names or {})
             self.conn.executemany(
                 "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET"
                 " signature = excluded.signature, name = excluded.name, synced = COALESCE(excluded.synced, synced)",
@@ -251,6 +263,22 @@ class State:
         """Yield (scene id, time of the last success), by scene id."""
         sql = "SELECT id, synced FROM seen WHERE kind = 'scene' AND synced IS NOT NULL ORDER BY id"
         yield from self.conn.execute(sql).fetchall()  # no cursor may stay open if SIGTERM interrupts the reader
+
+    def begin_pause(self, pause: Pause, now: float, cause: str, held: Callable[[], int]) -> None:
+        """Store a pause, and the outage that it is, unless it is for ``dryRun``.
+
+        ``cause``: in words. ``held``: tells how many jobs wait.
+        """
+        with transaction(self.conn):
+            self.meta.put_pause(pause)
+            if pause.kind != DRY:
+                self.history.begin_outage(now, pause.kind, cause, held)
+
+    def end_pause(self, now: float, held: Callable[[], int]) -> None:
+        """Forget the pause, and end its outage."""
+        with transaction(self.conn):
+            self.meta.pause = None
+            self.history.end_outage(now, held)
 
     def import_synced(self, rows: Iterable[tuple[int, float]]) -> None:
         """Import (scene id, time of the last success) into a new ``state.db``; the scenes still count as not seen."""

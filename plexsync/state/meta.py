@@ -41,13 +41,15 @@ class _Value(Generic[T]):
 class Meta:
     """The values of one ``state.db``, as they are now; every assignment is committed.
 
-    ``machine``: the Plex server's machineIdentifier. ``section``: the library whose first row a probe reads.
-    ``settings``: digest of the settings saved in Stash at the last batch. ``warned``: the warnings logged about them.
-    ``tagged_at``: edits up to this time were tagged while Plex was unreachable. ``tag_warned``: stash-box source -> the
-    setting that named a tag which does not exist. ``compared``: progress of the weekly comparison, [time, last scene].
+    ``machine``: the Plex server's machineIdentifier; ``plex_url``: the base URL at which it was reached last.
+    ``section``: the library whose first row a probe reads. ``settings``: digest of the settings saved in Stash at the
+    last batch. ``warned``: the warnings logged about them. ``tagged_at``: edits up to this time were tagged while Plex
+    was unreachable. ``tag_warned``: stash-box source -> the setting that named a tag which does not exist.
+    ``compared``: progress of the weekly comparison, [time, last scene].
     """
 
     machine = _Value[str]("")
+    plex_url = _Value[str]("")
     section = _Value[int | None](None)
     settings = _Value[str]("")
     warned = _Value[list[str]]([])
@@ -118,9 +120,13 @@ class Meta:
             self.conn.execute("DELETE FROM meta WHERE name = 'pause'")
             return
         with db.transaction(self.conn):
-            if pause.kind == PLEX:
-                self.breaker = pause.breaker
-            self.write("pause", pause.as_json())
+            self.put_pause(pause)
+
+    def put_pause(self, pause: Pause) -> None:
+        """Store a pause in the caller's transaction."""
+        if pause.kind == PLEX:
+            self.breaker = pause.breaker
+        self.write("pause", pause.as_json())
 
     @property
     def stats(self) -> Stats:

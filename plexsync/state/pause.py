@@ -30,8 +30,14 @@ LOOK_INTERVAL = 3.0
 #: The stored attributes; the breaker is stored separately.
 _STORED = (
     *("kind", "until", "problem", "interval", "edits", "settings", "section", "tagging", "settings_check_at"),
-    *("began", "looked_at"),
+    *("began", "looked_at", "is_connection"),
 )
+
+
+def cause(problem: str) -> str:
+    """Return the sentence about a problem without that PlexSync is paused, and without a full stop."""
+    words = problem.removeprefix("PlexSync is paused: ").rstrip(".")
+    return words[:1].upper() + words[1:]
 
 
 class Pause:
@@ -41,8 +47,8 @@ class Pause:
     from the ``breaker``, which no other kind has. ``edits``: the queue's counter of edits when the pause began.
     ``settings``: digest of the settings saved in Stash. ``section``: the library that a probe reads. ``tagging``:
     edited scenes are still read, to be tagged in Stash. ``settings_check_at``: next time to re-read only the settings;
-    0: never. ``began``: when this problem began; ``looked_at``: when it was last looked at. Times are seconds since the
-    epoch.
+    0: never. ``began``: when this problem began; ``looked_at``: when it was last looked at. ``is_connection``: Plex's
+    address or token has to be corrected. Times are seconds since the epoch.
     """
 
     __slots__ = ("_interval", "_until", "breaker", *_STORED[4:], "kind", "problem")
@@ -62,6 +68,7 @@ class Pause:
         settings_check_at: float = 0.0,
         began: float = 0.0,
         looked_at: float = 0.0,
+        is_connection: bool = False,
     ) -> None:
         self.kind = kind
         self.problem = problem
@@ -75,6 +82,7 @@ class Pause:
         self.settings_check_at = settings_check_at
         self.began = began
         self.looked_at = looked_at
+        self.is_connection = is_connection
 
     @property
     def until(self) -> float:

@@ -43,13 +43,13 @@ class Work:
 
     ``record``: what will be stored about the item. ``edit``: what is sent, in the end what was sent; ``short``: the
     fields of it that were cut on the way. ``sent``: Plex accepted an edit. ``whole``: all of the edit was sent, though
-    Plex may have rejected fields of it (``rejected``). ``after``: the item as read back at ``after_at`` (Plex's time,
-    seconds since the epoch), None if nothing was sent. ``locked``: the locks that went with it. ``failure``: why the
-    edit as a whole failed, until it is judged. ``known_refused``: fields and images that were not sent, because Plex
-    refused the same before. ``uploaded``: an image was sent. ``held_back``: something differs, but ``dryRun`` is on.
-    ``again``: the cover may be replaced within the second of the scene's time, so it is to be looked at once more.
-    ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``: why it
-    failed, or None.
+    Plex may have rejected fields of it (``rejected``); ``lost``: the fields that it did not keep. ``after``: the item
+    as read back at ``after_at`` (Plex's time, seconds since the epoch), None if nothing was sent. ``locked``: the locks
+    that went with it. ``failure``: why the edit as a whole failed, until it is judged. ``known_refused``: fields and
+    images that were not sent, because Plex refused the same before. ``uploaded``: an image was sent. ``held_back``:
+    something differs, but ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time,
+    so it is to be looked at once more. ``postponed``: its images made way for an edit. ``ended``: the writer has
+    finished with it; ``error``: why it failed, or None.
     """
 
     job: Job
@@ -72,6 +72,7 @@ class Work:
     failure: PlexSyncError | None = None
     known_refused: tuple[str, ...] = ()
     short: set[str] = field(default_factory=set)
+    lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.record = self.target.record

@@ -28,6 +28,7 @@ from plexsync.queue.worker_queue import Job
 from plexsync.stash.transport import CoverReply
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, edit, refused
+from plexsync.sync.entries import entry_of
 from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait, is_lasting
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import Reader, impatient
@@ -284,10 +285,10 @@ class Writer:
                     sent=Private(str(change.new)),
                     stored=Private(str(after.value(change.field))),
                 )
-        lost = [name for name, outcome in outcomes.items() if outcome == "unchanged"]
-        if lost and work.error is None:
+        work.lost = tuple(name for name, outcome in outcomes.items() if outcome == "unchanged")
+        if work.lost and work.error is None:
             which = f"scene {work.target.scene.id}"
-            work.error = PlexBusy(f"Plex accepted the edit of {which}, but did not keep the {field_names(lost)}")
+            work.error = PlexBusy(f"Plex accepted the edit of {which}, but did not keep the {field_names(work.lost)}")
 
     def _judged(self, work: Work, change: Change, outcome: edit.Outcome) -> edit.Outcome:
         """Return the outcome of a change, corrected by how the edit went: not all may have been sent, or it was cut."""
@@ -309,5 +310,7 @@ class Writer:
                 written = owned(work.record.written, work.target.desired.values, work.edit.filled)
                 work.record = replace(work.record, desired=desired, written=written)
         changed = [work.record for work in works if before.get(work.record.rating_key) != work.record]
-        if changed:
-            self._planner.state.store(self._planner.machine, changed)
+        now = self._planner.clock()
+        entries = [entry for work in works if (entry := entry_of(work, now)) is not None]
+        if changed or entries:
+            self._planner.state.store(self._planner.machine, changed, entries)

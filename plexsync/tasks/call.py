@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from plexsync.model.errors import PlexSyncError
+
 Args = dict[str, Any]
 
 #: Mode -> the name of its button in Stash.
@@ -18,6 +20,29 @@ BUTTONS = {
     "clear_dlq": "Clear DLQ",
     "clear_queue": "Clear queue",
 }
+
+
+#: The largest id: SQLite's and Go's largest integer has a digit more.
+_DIGITS = 18
+
+
+def ids_of(args: Args, what: str, hint: str) -> list[int]:
+    """Return the ``ids`` of a call; numbers may be texts. Raise ``PlexSyncError`` for anything else.
+
+    ``what``: of what they are the ids. ``hint``: where to find them, for the sentence.
+    """
+    raw = args.get("ids")
+    if not isinstance(raw, list):
+        raise PlexSyncError(f'The ids of {what}s are missing. Send them as {{"ids": [1, 2]}}; {hint}.')
+    return [id_of(value, what) for value in raw]
+
+
+def id_of(value: object, what: str) -> int:
+    """Return an id of a call, which may be text. Raise ``PlexSyncError`` for anything else."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+        raise PlexSyncError(f"{text[:20]!r} cannot be the id of a {what}. Nothing was changed.")
+    return int(text)
 
 
 class ProgressBar(Protocol):

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from plexsync import status
 from plexsync.core import environment, wake
 from plexsync.log import LEVELS, Log, StderrSink
-from plexsync.model.errors import PlexSyncError
-from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, schema
-from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
-from plexsync.tasks.call import Args
+from plexsync.state.history import History
+from plexsync.state.meta import Meta
+from plexsync.tasks import overview, rows
+from plexsync.tasks.call import Args, ids_of
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
 _LEVEL_OF = {letter: level for level, letter in LEVELS.items()}
@@ -50,31 +50,16 @@ def show_status(folder: str, args: Args) -> dict[str, Any]:
 def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     """Return ``{"items": [...]}``, the newest first, and ``more``, the number of older ones that are left out."""
     with _queue(folder) as conn:
-        rows = dead_letters.dead_letters(conn, MOST_DEAD_LETTERS)
-        more = sum(dead_letters.by_reason(conn).values()) - len(rows) if len(rows) == MOST_DEAD_LETTERS else 0
-    items = {"items": [_dead_letter(row) for row in rows]}
+        letters = dead_letters.dead_letters(conn, MOST_DEAD_LETTERS)
+        more = sum(dead_letters.by_reason(conn).values()) - len(letters) if len(letters) == MOST_DEAD_LETTERS else 0
+    items = {"items": [rows.dead_letter(row) for row in letters]}
     return items | {"more": more} if more > 0 else items
-
-
-def _dead_letter(row: DeadLetter) -> dict[str, Any]:
-    key = JobKey.parse(row.key)
-    return {
-        "id": row.row,
-        "scene_id": key.id if key and key.is_scene else None,
-        "key": row.key,
-        "reason": row.reason,
-        "message": row.message or "",
-        "attempts": row.attempts,
-        "first_seen": status.moment(row.first_seen),
-        "last_seen": status.moment(row.last_seen),
-        "candidates": json.loads(row.candidates) if row.candidates else [],
-    }
 
 
 def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     """Queue dead letters again with no attempt counted, and wake the worker."""
     with _queue(folder) as conn:
-        number = dead_letters.retry(conn, _ids(args), time.time())
+        number = dead_letters.retry(conn, _letters(args), time.time())
         QueueMeta(conn).request_wake()
     wake.wake(folder)
     return {"retried": number}
@@ -82,37 +67,51 @@ def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
 
 def discard_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     """Delete dead letters."""
+    ids = _letters(args)
     with _queue(folder) as conn:
-        return {"discarded": dead_letters.discard(conn, _ids(args))}
+        scenes = dead_letters.scenes_of(conn, ids)
+        number = dead_letters.discard(conn, ids)
+    _forget_names(folder, scenes)
+    return {"discarded": number}
 
 
-def _ids(args: Args) -> list[int]:
-    """Return the ``ids`` of a call; numbers may be texts. Raise ``PlexSyncError`` for anything else."""
-    raw = args.get("ids")
-    if not isinstance(raw, list):
-        raise PlexSyncError(
-            'The ids of dead letters are missing. Send them as {"ids": [1, 2]}; the mode dead_letters lists them.'
-        )
-    ids: list[int] = []
-    for value in raw:
-        text = str(value).strip()
-        if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise PlexSyncError(f"{text[:20]!r} cannot be the id of a dead letter. Nothing was changed.")
-        ids.append(int(text))
-    return ids
+def _letters(args: Args) -> list[int]:
+    return ids_of(args, "dead letter", "the mode dead_letters lists them")
+
+
+def _forget_names(folder: str, scenes: Iterable[int]) -> None:
+    """Forget the names of scenes whose jobs are gone; what cannot be forgotten now, the worker forgets later."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(Meta.open(folder)) as meta:
+        History(meta.conn).forget_names(scenes)
 
 
 def wake_worker(folder: str, args: Args) -> dict[str, Any]:
-    """Start the worker if there is something to do; make a paused or waiting worker try at once."""
+    """Start the worker if there is something to do; make a paused or waiting worker try at once.
+
+    Answer what every page of Stash shows of PlexSync, too.
+    """
     with _queue(folder) as conn:
         QueueMeta(conn).request_wake()
-        counts = jobs.counts(conn)
-        needed = counts["pending"] + counts["waiting"] + counts["in_progress"] > 0
+        needed = jobs.has_any(conn)
         needed = needed or QueueMeta(conn).is_catchup_due(time.time(), environment.seconds("PLEXSYNC_CATCHUP"))
         needed = needed or QueueMeta(conn).compare_due(time.time()) < float("inf")
     running = wake.running_pid(folder) is not None
     started = wake.wake(folder) if needed and not running else False
-    return {"started": started, "running": running or started}
+    return {"started": started, "running": running or started, **overview.badge(folder)}
+
+
+def show_scene(folder: str, args: Args) -> dict[str, Any]:
+    """Return how one scene stands."""
+    from plexsync.tasks import scene  # what it needs of state.db takes a while to load
+
+    return scene.show(folder, args)
+
+
+def sync_scenes(folder: str, args: Args) -> dict[str, Any]:
+    """Queue scenes as edits by hand."""
+    from plexsync.tasks import scene
+
+    return scene.sync(folder, args)
 
 
 def print_lines(folder: str, args: Args) -> dict[str, Any]:
@@ -128,14 +127,18 @@ def print_lines(folder: str, args: Args) -> dict[str, Any]:
 def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
     """Delete all dead letters."""
     with _queue(folder) as conn:
+        scenes = dead_letters.scenes_of(conn)
         number = dead_letters.clear_dead(conn)
+    _forget_names(folder, scenes)
     return _cleared("dead letter", number)
 
 
 def clear_queue(folder: str, args: Args) -> dict[str, Any]:
     """Delete all pending and waiting jobs."""
     with _queue(folder) as conn:
+        scenes = [row.scene_id for row in jobs.waiting(conn)]
         number = dead_letters.clear_pending(conn, time.time())
+    _forget_names(folder, scenes)
     return _cleared("pending job", number)
 
 
@@ -147,6 +150,9 @@ def _cleared(what: str, number: int) -> dict[str, Any]:
 
 
 MODES: dict[str, Callable[[str, Args], Any]] = {
+    "overview": overview.overview,
+    "scene": show_scene,
+    "sync": sync_scenes,
     "status": show_status,
     "dead_letters": list_dead_letters,
     "retry": retry_dead_letters,

@@ -19,9 +19,11 @@ from plexsync.model.settings import Settings, display_name, require_setup
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
+from plexsync.state.history import Name
 from plexsync.state.ledger import Record, Seen
 from plexsync.sync import absence, scan
 from plexsync.sync.as_seen import note_readbacks, seen_pictures
+from plexsync.sync.entries import name_of
 from plexsync.sync.planner import SCAN_PAUSE, Planner, placed
 from plexsync.sync.reading import Reader, Reading
 from plexsync.sync.throttle import Throttle
@@ -56,6 +58,8 @@ class Batch:
         jobs = [job for job in self._leased if job.kind == "scene"]
         answer = app.stash.batch([job.id for job in jobs])
         self._scenes, self._read_at = answer.scenes, app.world.clock()
+        if any(job.rescues for job in jobs):  # the worker may die of it again, and the dead letter needs a name
+            app.state.see([], self.names())
         app.require_enabled()
         self._settings = app.apply(settings_from(answer.saved))
         requeue.after_settings(app, self._queue)
@@ -95,6 +99,23 @@ class Batch:
             for scene_id, scene in self._scenes.items()
             if scene_id in ended
         ]
+
+    def names(self) -> dict[int, Name | None]:
+        """Return by what the page names the scenes that have not arrived; None for those that have, or need not.
+
+        A scene that is alone and not settled may be what ends the batch with an error.
+        """
+        names: dict[int, Name | None] = {}
+        settled = {settlement.job.row: settlement for settlement in self.settled}
+        for job in self._leased:
+            settlement, scene = settled.get(job.row), self._scenes.get(job.id) if job.kind == "scene" else None
+            if scene is None or (settlement is None and len(self._leased) > 1):
+                continue
+            if settlement is not None and settlement.to == "done":
+                names[job.id] = None
+            elif settlement is None or settlement.reason != "dry_run":
+                names[job.id] = name_of(scene)
+        return names
 
     def _signature(self, scene: Scene) -> str:
         edited = epoch(scene.updated_at)

@@ -116,7 +116,7 @@ class Worker:
         except PlexUnavailable as error:
             paused = self._pauses.plex_unavailable(error, edits)
         except SetupError as error:
-            paused = self._pauses.pause_for(pause.SETUP, str(error), edits)
+            paused = self._pauses.pause_for(pause.SETUP, str(error), edits, is_connection=error.is_connection)
         except (LocalError, OSError, sqlite3.Error) as error:
             paused = self._pauses.pause_for(pause.LOCAL, local_problem(error), edits)
         finally:
@@ -171,10 +171,19 @@ class Worker:
         requeue.after_settings(app, queue)
         app.require_enabled()
         jobs = reconcile.run(app, queue)
+        reconcile.forget_names(app, queue)
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)
         require_setup(settings)
+        self._connect_first()
         return self._look_at_plex()
+
+    def _connect_first(self) -> None:
+        """Connect to Plex if that never was: until then the page asks for its address and the token."""
+        if not self._app.state.meta.machine:
+            with self._app.client.whole():
+                self._app.connect_plex()
+            self._note_server()
 
     def _look_at_plex(self) -> Next:
         """Make jobs for what Plex lost, in portions: edits that become due go first."""
@@ -221,7 +230,7 @@ class Worker:
         finally:
             if self._app.planner is not None:
                 self._app.planner.kinds.end()
-            self._app.state.see(batch.seen())
+            self._app.state.see(batch.seen(), batch.names())
             self._settle(batch.settled)
             self._trials.note_changes()
         self._note_key()
@@ -270,6 +279,7 @@ class Worker:
     def _refresh(self) -> None:
         with self._app.client.whole():
             refresh = self._app.connect_plex().refresh()
+        self._note_server()
         requeue.after_refresh(self._app, self._queue, refresh)
         self._trials.note_changes()
 
@@ -303,7 +313,7 @@ class Worker:
         if planner is not None:
             if planner.sections and (meta.section is None or meta.section in planner.library.unlisted):
                 meta.section = planner.probe_section
-            meta.machine = planner.machine
+            meta.machine, meta.plex_url = planner.machine, self._app.settings.plex_url
 
     def _base(self) -> tuple[int, int, int]:
         return (self._stats.plex_reads, self._stats.plex_writes, self._stats.stash)

@@ -5,6 +5,8 @@ The loop calls it with the error that it caught; the idle worker and the tasks r
 
 from __future__ import annotations
 
+import sqlite3
+
 from plexsync.app import App
 from plexsync.core import environment
 from plexsync.model.errors import PlexUnavailable, StashNeedsTls, StashUnavailable
@@ -16,6 +18,8 @@ from plexsync.worker import requeue, tagging_pass
 
 #: Longest wait in seconds that the full worker sleeps through; a longer one is stored for the idle worker.
 SHORT = 5.0
+#: Why Plex is not asked, where another pause ends while the breaker is open.
+BEFORE = "it was before"
 
 
 class Pauses:
@@ -63,12 +67,15 @@ class Pauses:
             app.log.warning(f"paused: Plex is unreachable ({why}). Retrying every {after.reset:g} s; no edit is lost.")
         return self._pause(pause.PLEX, "", str(error), edits)
 
-    def pause_for(self, kind: str, problem: str, edits: float) -> bool:
-        """Pause for a problem of the setup or this machine (``kind``); log and status show the sentence."""
-        sentence = problem if problem.startswith("PlexSync is paused") else f"PlexSync is paused: {problem}"
-        return self._pause(kind, sentence, sentence, edits)
+    def pause_for(self, kind: str, problem: str, edits: float, *, is_connection: bool = False) -> bool:
+        """Pause for a problem of the setup or this machine (``kind``); log and status show the sentence.
 
-    def _pause(self, kind: str, problem: str, why: str, edits: float) -> bool:
+        ``is_connection``: Plex's address or token has to be corrected.
+        """
+        sentence = problem if problem.startswith("PlexSync is paused") else f"PlexSync is paused: {problem}"
+        return self._pause(kind, sentence, sentence, edits, is_connection=is_connection)
+
+    def _pause(self, kind: str, problem: str, why: str, edits: float, *, is_connection: bool = False) -> bool:
         app, meta, now = self._app, self._app.state.meta, self._app.world.clock()
         before, settings = meta.pause, app.settings
         reset = environment.seconds("PLEXSYNC_BREAKER_RESET")
@@ -83,16 +90,15 @@ class Pauses:
             settings=app.saved_digest,
             section=meta.section,
             tagging=settings.tag_stash_ids and not settings.dry_run,
+            is_connection=is_connection,
         )
         after.continues(before, now)
         after.plan_settings_check(now)
-        meta.pause = after
+        app.state.begin_pause(after, now, _cause(kind, problem, why), self._held)
         if problem and (before is None or before.problem != problem):
             app.log.error(problem.removeprefix("PlexSync is "))
         elif kind == pause.STASH and (before is None or before.kind != kind):
-            unreachable, why = "Stash is unreachable", why.rstrip(".")
-            what = why if why.startswith(unreachable) else f"{unreachable} ({why})"
-            app.log.warning(f"paused: {what}. Edits stay queued until it answers again.")
+            app.log.warning(f"paused: {_cause(kind, problem, why)}. Edits stay queued until it answers again.")
         else:
             app.log.debug("paused", kind=kind, why=why)
         return True
@@ -104,7 +110,7 @@ class Pauses:
             return False
         edits, current = queue_meta.edits, meta.pause
         if current is None:  # without a pause, the idle worker would start the full worker again at once
-            self._pause(pause.PLEX, "", "Plex was unreachable before", edits)
+            self._pause(pause.PLEX, "", BEFORE, edits)
             return True
         if current.kind in (pause.STASH, pause.LOCAL):  # over by now, but the breaker is still open
             current.kind, current.problem = pause.PLEX, ""
@@ -113,7 +119,7 @@ class Pauses:
         if current.tagging:
             tagging_pass.run(self._app, self._queue, current)
             current.edits, current.looked_at = edits, now
-        meta.pause = current
+        self._app.state.begin_pause(current, now, _cause(current.kind, current.problem, BEFORE), self._held)
         return True
 
     def _has_new_settings(self, current: Pause, now: float) -> bool:
@@ -144,11 +150,27 @@ class Pauses:
             meta.breaker = breaker.succeeded()
             if before.reset:
                 app.log.summary("resumed: Plex is reachable again")
-        current = meta.pause
-        if current is not None and (plex or current.kind in (pause.STASH, pause.LOCAL)):
-            if current.problem:
+        current, outage = meta.pause, app.state.history.open_outage()
+        kinds = {current.kind if current is not None else "", outage.kind if outage is not None else ""} - {""}
+        if kinds and (plex or kinds <= {pause.STASH, pause.LOCAL}):
+            if current is not None and current.problem:
                 app.log.summary("resumed")
-            meta.pause = None
+            app.state.end_pause(app.world.clock(), self._held)
+
+    def _held(self) -> int:
+        """Return how many jobs wait; 0 if the queue cannot be read, which must not keep a pause from being stored."""
+        try:
+            return self._queue.held()
+        except sqlite3.Error:
+            return 0
+
+
+def _cause(kind: str, problem: str, why: str) -> str:
+    """Return in words, without a full stop, why nothing can be written. ``problem``: the sentence for the user."""
+    if kind in (pause.PLEX, pause.STASH) and not problem:
+        unreachable, why = f"{kind.capitalize()} is unreachable", why.rstrip(".")
+        return why if why.startswith(unreachable) else f"{unreachable} ({why})"
+    return pause.cause(problem)
 
 
 def local_problem(error: Exception) -> str:

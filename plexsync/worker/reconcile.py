@@ -150,6 +150,15 @@ class _CatchUp:
         self.jobs += self._queue.retry_invalid(keys) + self._queue.add_missing(keys, "catch-up")
 
 
+def forget_names(app: App, queue: JobQueue) -> None:
+    """Forget the names of scenes that have no job any more, however that came: Stop, Clear queue, a kill."""
+    history = app.state.history
+    gone = queue.without_job(history.named())
+    if gone:
+        with transaction(app.state.conn):
+            history.forget_names(gone)
+
+
 def weekly(app: App, queue: JobQueue, now: float, gone: Collection[int] = ()) -> int:
     """Compare the portions of written scenes that are due with the values last wanted; return how many jobs were made.
 

@@ -22,7 +22,7 @@ LAYERS = (
     ("worker",),
     ("app", "guard"),
     ("sync",),
-    ("repair", "requirements"),
+    ("repair", "requirements", "health"),
     ("status",),
     ("matching",),
     ("plex", "stash"),

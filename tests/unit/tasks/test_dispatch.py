@@ -23,7 +23,10 @@ from plexsync.tasks import dispatch, operations
 from plexsync.tasks.call import BUTTONS
 from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, put
 
-QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq", "clear_queue"]
+QUICK = [
+    *("overview", "scene", "sync", "status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq"),
+    "clear_queue",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -108,13 +111,13 @@ def test_the_folder_is_made_private(tmp_path: Path) -> None:
     assert json.loads((folder / "connection.json").read_text("utf-8"))["cookie"] == "c"
 
 
-@pytest.mark.parametrize("mode", ["dead_letters", "retry", "discard", "wake", "clear_dlq", "clear_queue", "status"])
+@pytest.mark.parametrize("mode", sorted({*QUICK} - {"log"}))
 def test_a_damaged_queue(folder: Path, woken: list[str], mode: str) -> None:
     """A damaged database gets one sentence, and the worker, which alone may repair it, is woken."""
     for path in folder.iterdir():
         if "queue.db" in path.name:
             path.write_bytes(b"no database at all" * 500)
-    said = ask(folder.parents[1], mode, ids=[1])["error"]
+    said = ask(folder.parents[1], mode, ids=[1], scene_id=1)["error"]
     assert "is damaged (file is not a database)" in said
     assert woken == [str(folder)]
 
@@ -295,7 +298,9 @@ def test_wake(
         assert locks.try_lock(fd)
         locks.write_text(fd, "77")
     try:
-        assert ask(folder.parents[1], "wake") == {"output": {"started": starts, "running": running or starts}}
+        said = ask(folder.parents[1], "wake")["output"]
+        assert (said["started"], said["running"]) == (starts, running or starts)
+        assert (said["dead"], said["health"]["state"]) == (2, "setup")
     finally:
         os.close(fd)
     assert woken == ([str(folder)] if starts else [])
