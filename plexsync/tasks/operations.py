@@ -17,6 +17,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
+from plexsync.tasks import preview_rows
 from plexsync.tasks.call import Args
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -155,4 +156,6 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "log": print_lines,
     "clear_dlq": clear_dlq,
     "clear_queue": clear_queue,
+    "preview_rows": preview_rows.preview_rows,
+    "unmatched_rows": preview_rows.unmatched_rows,
 }

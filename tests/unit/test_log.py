@@ -131,8 +131,8 @@ def test_the_file_holds_json_lines(tmp_path: Path) -> None:
     sink.write("error", "second")
     sink.close()
     assert stored(tmp_path) == [
-        {"time": "2023-11-14T22:13:20Z", "level": "info", "message": "100% of Caf\xe9\n%s {} ?"},
-        {"time": "2023-11-14T22:13:20Z", "level": "error", "message": "second"},
+        {"time": "2023-11-14T22:13:20Z", "level": "info", "action": "", "message": "100% of Caf\xe9\n%s {} ?"},
+        {"time": "2023-11-14T22:13:20Z", "level": "error", "action": "", "message": "second"},
     ]
 
 
