@@ -60,7 +60,7 @@ class App:
 
     ``api_key``: Stash's API key, kept in memory only. ``settings``: those in use, the defaults until the first
     ``apply``; ``saved_digest``: their digest. ``planner``: None until ``connect_plex``. ``heard`` is called at every
-    answer of either server.
+    answer of either server, ``wrote`` after each request that writes to Plex, with its seconds.
     """
 
     def __init__(self, folder: str, log: Log, *, world: World | None = None, api_key: str = "") -> None:
@@ -70,6 +70,7 @@ class App:
         self.api_key = api_key
         self.asked_for_key = False
         self.heard: Callable[[], object] = nothing
+        self.wrote: Callable[[float], object] = nothing
         self.settings = Settings()
         self.saved_digest = ""
         self.planner: Planner | None = None
@@ -121,6 +122,9 @@ class App:
     def _answered(self, *_: object, **__: object) -> None:
         self.heard()
 
+    def _wrote(self, seconds: float) -> None:
+        self.wrote(seconds)
+
     # -- settings
 
     def load_settings(self) -> Settings:
@@ -169,6 +173,7 @@ class App:
                 read_timeout=environment.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
             self._client.session.hooks["response"].append(self._answered)
+            self._client.session.wrote = self._wrote
         return self._client
 
     def connect_plex(self) -> Planner:

@@ -148,7 +148,7 @@ class CoverReply(NamedTuple):
     at: float | None = None
 
 
-def nothing() -> None:
+def nothing(*_: object) -> None:
     """Do nothing: the default of ``Link.heard``."""
 
 
