@@ -19,7 +19,7 @@ from plexsync.core.connection import Connection, client_id, read_connection
 from plexsync.core.db import creation_lock
 from plexsync.log import FileSink, Log, StashSink
 from plexsync.model.errors import PluginDisabled
-from plexsync.model.settings import Settings, digest, read_settings
+from plexsync.model.settings import Settings, digest, disclosed, read_settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
 from plexsync.stash.api import Stash
@@ -41,18 +41,19 @@ class World:
 class Saved(NamedTuple):
     """The settings that the user saved. ``warnings``: a sentence for each value that cannot be used.
 
-    ``digest`` changes whenever anything saved changes; ``""``: nothing was read yet.
+    ``digest`` changes whenever anything saved changes; ``""``: nothing was read yet. ``disclosed``: for a bug report.
     """
 
     settings: Settings
     warnings: tuple[str, ...] = ()
     digest: str = ""
+    disclosed: Mapping[str, bool | int | str] = {}
 
 
 def settings_from(saved: Mapping[str, Any]) -> Saved:
     """Return the settings from what Stash has saved for PlexSync."""
     settings, warnings = read_settings(saved)
-    return Saved(settings, warnings, digest(saved))
+    return Saved(settings, warnings, digest(saved), disclosed(saved))
 
 
 class App:
@@ -146,6 +147,7 @@ class App:
             self.log.secret(saved.settings.plex_token)
             self.log.hide, self.log.debug_on = saved.settings.log_hide_paths, saved.settings.log_debug
             self._warn(saved.warnings)
+            self._disclose(saved)
             if saved.settings != self.settings:
                 self._drop_client()
                 self.settings = saved.settings
@@ -157,6 +159,12 @@ class App:
             for sentence in warnings:
                 self.log.warning(sentence)
             self.state.meta.warned = list(warnings)
+
+    def _disclose(self, saved: Saved) -> None:
+        """Keep for a bug report what it may show, because nobody is asked when it is made."""
+        meta = self.state.meta
+        meta.disclosed = dict(saved.disclosed)
+        meta.versions = meta.versions | {"stash": self.stash.version}
 
     # -- Plex
 
@@ -182,8 +190,13 @@ class App:
             machine = self.client.identity.machine
             watch = Watch(self.state.conn, machine)
             library = Library(self.state.conn, self.client, machine, self.world.clock, watch)
+            self._note_plex()
             self.planner = Planner(self.stash, self.client, library, self.state, self.settings, self.world.clock)
         return self.planner
+
+    def _note_plex(self) -> None:
+        meta, identity = self.state.meta, self.client.identity
+        meta.versions = meta.versions | {"plex": identity.version, "platform": identity.platform}
 
     @property
     def listing_seconds(self) -> float:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from plexsync.core import environment
 from plexsync.core.connection import Connection, read_connection
 from plexsync.model.errors import NO_TLS, StashNeedsTls, StashUnavailable
-from plexsync.stash.queries import RUN_OPERATION, SETTINGS, log_arguments
+from plexsync.stash.queries import RUN_OPERATION, SAVE_SETTINGS, SETTINGS, log_arguments
 from plexsync.stash.reading import plugin_settings
 
 #: Bytes read of an answer: settings are far shorter, and of Plex's row only the beginning counts.
@@ -50,6 +50,10 @@ class LiteStash:
         if saved is None:
             raise StashUnavailable("PlexSync cannot read Stash's answer: plugins is missing")
         return saved
+
+    def save_settings(self, changes: Mapping[str, Any]) -> None:
+        """Change some of the saved settings. Stash replaces them all at once, so the others are read and sent too."""
+        self.ask(SAVE_SETTINGS, {"input": {**self.settings(), **changes}})
 
     def tell(self, lines: Sequence[Mapping[str, str]]) -> None:
         """Show ``lines`` in Stash's log, through the plugin's own ``log`` operation."""

@@ -185,6 +185,12 @@ class Link:
         self.heard()
         return answer
 
+    @property
+    def version(self) -> str:
+        """Stash's version, such as ``0.30.1``; ``""`` before the first answer."""
+        known = getattr(self._interface, "version", None)
+        return f"{known.major}.{known.minor}.{known.patch}" if known is not None else ""
+
     def renew(self, connection: Connection) -> bool:
         """Use a newer cookie without reconnecting. Return False for another Stash or another API key."""
         if connection.login != self.connection.login:

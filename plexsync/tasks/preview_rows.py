@@ -43,12 +43,12 @@ def names_of(name: str) -> tuple[str, ...]:
     return (name, *(f"{stem}-{number}{ending}" for number in range(2, OTHER_NAMES + 2)))
 
 
-def preview_rows(folder: str, args: Args) -> dict[str, Any]:
+def changes(folder: str, args: Args) -> dict[str, Any]:
     """Return a page of the last preview's changes; ``counts``: rows by field."""
     return _answer(folder, environment.PREVIEW, COLUMNS, lambda row: row[5], args)
 
 
-def unmatched_rows(folder: str, args: Args) -> dict[str, Any]:
+def unmatched(folder: str, args: Args) -> dict[str, Any]:
     """Return a page of the scenes that the last preview could not match; ``counts``: rows by kind of reason."""
     return _answer(folder, environment.UNMATCHED, UNMATCHED_COLUMNS, reason_of, args)
 

@@ -96,7 +96,8 @@ BAD = {
     "an open quote": '# HELP a b\n# TYPE a gauge\na{x="1} 1\n',
     "a raw quote": '# HELP a b\n# TYPE a gauge\na{x="1"2"} 1\n',
     "no number": "# HELP a b\n# TYPE a gauge\na True\n",
-    "falling buckets": '# HELP a b\n# TYPE a histogram\na_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_sum 1\na_count 1\n',
+    "falling buckets": "# HELP a b\n# TYPE a histogram\n"
+    'a_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_sum 1\na_count 1\n',
     "no infinity": '# HELP a b\n# TYPE a histogram\na_bucket{le="1"} 2\na_sum 1\na_count 2\n',
     "another count": '# HELP a b\n# TYPE a histogram\na_bucket{le="+Inf"} 1\na_sum 1\na_count 2\n',
 }
