@@ -28,11 +28,14 @@ class _NoTls(OSError):
 class LiteStash:
     """Stash, reached by the ``connection.json`` in ``folder``. ``requests``: the number of requests sent so far.
 
+    ``connection``: used instead of the file, which only the main thread can read.
+
     Every method raises ``StashUnavailable``; its ``refused`` means that Stash accepts neither API key nor cookie.
     """
 
-    def __init__(self, folder: str, api_key: str = "") -> None:
+    def __init__(self, folder: str, api_key: str = "", connection: Connection | None = None) -> None:
         self.requests = 0
+        self._connection = connection
         self._folder = folder
         self._api_key = api_key
 
@@ -62,7 +65,7 @@ class LiteStash:
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the ``data`` of a GraphQL answer."""
         self.requests += 1
-        connection = read_connection(self._folder, self._api_key)
+        connection = self._connection or read_connection(self._folder, self._api_key)
         if connection is None:
             raise StashUnavailable("connection.json, which has Stash's address, is missing or cannot be read")
         body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()

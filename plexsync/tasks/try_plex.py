@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from plexsync.app import own_client_id
 from plexsync.core import environment
+from plexsync.core.connection import read_connection
 from plexsync.model import pasted
 from plexsync.model.errors import PlexSyncError, StashUnavailable
 from plexsync.model.item import Section
@@ -42,7 +43,7 @@ def run(folder: str, args: Args) -> dict[str, Any]:
     try:
         return within(attempt.limit, attempt.run)
     except TimeoutError:
-        why = f'"Plex address" did not answer completely within {attempt.limit:g} s. Is this the right port?'
+        why = f'"Plex address" did not answer completely within {attempt.limit:g} s. Check the port.'
         return attempt.failed(why)
 
 
@@ -61,7 +62,8 @@ class _Attempt:
         self._read = min(READ, environment.timeout("PLEXSYNC_READ_TIMEOUT"))
         self.limit = min(LIMIT, self._connect + self._read)
         self._count_until = time.monotonic() + self.limit / 2
-        self._folder = folder
+        self._client_id = own_client_id(folder)
+        self._stash = LiteStash(folder, connection=read_connection(folder))
         self._given = given
         self._version = ""
         self._ms: int | None = None
@@ -90,7 +92,7 @@ class _Attempt:
     def _saved(self) -> Mapping[str, Any]:
         """Return what is saved. Raise ``StashUnavailable`` where the call needs it."""
         try:
-            return LiteStash(self._folder).settings()
+            return self._stash.settings()
         except StashUnavailable:
             if len(self._given) == 2:
                 return {}
@@ -109,7 +111,10 @@ class _Attempt:
                 " machine where Plex runs."
             )
         except TimeoutError:
-            return f'{where} in "Plex address" did not answer within {self._connect:g} s. Is a firewall in between?'
+            return (
+                f'No answer came from {where} in "Plex address" within {self._connect:g} s. Check the address, and that'
+                " no firewall is in between."
+            )
         except OSError as error:
             if error.errno != errno.ECONNREFUSED:
                 return f'There is no way from Stash\'s machine to {where} in "Plex address". Check the address.'
@@ -121,12 +126,12 @@ class _Attempt:
         client = PlexClient(
             settings.plex_url,
             settings.plex_token,
-            client_id=own_client_id(self._folder),
+            client_id=self._client_id,
             verify=not settings.skip_tls_verify,
             connect_timeout=self._connect,
             read_timeout=self._read,
         )
-        load_plexapi(own_client_id(self._folder))
+        load_plexapi(self._client_id)
         try:
             began = time.perf_counter()
             self._version = client.connect().version
