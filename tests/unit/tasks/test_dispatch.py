@@ -24,6 +24,7 @@ from plexsync.tasks.call import BUTTONS
 from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, put
 
 QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq", "clear_queue"]
+QUICK += ["preview_rows", "unmatched_rows", "report"]
 
 
 @pytest.fixture(autouse=True)
