@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from plexsync import __version__, metrics
+from plexsync import __version__
 from plexsync.core import db, environment, locks, wake
 from plexsync.queue import dead_letters, jobs
 from plexsync.queue.meta import QueueMeta
@@ -142,6 +142,8 @@ def _rates(totals: dict[str, int], requests: dict[str, int]) -> list[str]:
 
 def export_status(folder: str, now: float) -> None:
     """Write ``status.json`` and ``metrics.prom``, the second also where the first cannot be. Raise ``OSError``."""
+    from plexsync import metrics  # the operations need not load it
+
     status_object = status(folder, now)
     with closing(Meta.open(folder)) as meta:
         numbers = metrics.text(status_object, meta.stats, now)
