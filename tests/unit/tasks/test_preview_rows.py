@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plexsync.core import environment
 from plexsync.model.errors import PlexSyncError
 from plexsync.tasks import preview_rows
 from tests.support.queue_tools import NOW
@@ -134,6 +137,31 @@ def test_the_newest_name(tmp_path: Path) -> None:
     assert scenes(changes(tmp_path)) == [2]
     write(tmp_path, [change(3)], at=NOW + 9)
     assert scenes(changes(tmp_path)) == [3]
+
+
+def test_while_a_preview_is_made(tmp_path: Path) -> None:
+    """A preview that is being written is not seen, and one that is replaced is read as a whole, the old or the new."""
+    write(tmp_path, [change(1)] * 50)
+    write(tmp_path, [change(2)] * 3000, environment.part_of("preview.csv"))
+    assert changes(tmp_path)["total"] == 50
+    stop = threading.Event()
+
+    def replace() -> None:
+        for number in itertools.cycle((50, 3000)):
+            if stop.is_set():
+                return
+            part = environment.part_of("preview.csv")
+            write(tmp_path, [change(number)] * number, part)
+            environment.publish(str(tmp_path / part), str(tmp_path / "preview.csv"))
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        found = [changes(tmp_path, limit=1) for _ in range(60)]
+    finally:
+        stop.set()
+        writer.join()
+    assert {(one["total"], one["rows"][0]["scene_id"]) for one in found} <= {(50, 1), (50, 50), (3000, 3000)}
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
