@@ -244,7 +244,7 @@ class Worker:
         """Count how long the edits took that have arrived in Plex; what a task marked was no edit."""
         now = self._app.world.clock()
         for job in (settlement.job for settlement in settlements if settlement.outcome == "synced"):
-            if job.first_seen and not job.bulk:
+            if job.kind == "scene" and job.first_seen and not job.bulk:
                 self._stats.sync_delay.observe(now - job.first_seen)
 
     def _release(self) -> None:
