@@ -19,7 +19,7 @@ from plexsync.core.connection import Connection, client_id, read_connection
 from plexsync.core.db import creation_lock
 from plexsync.log import FileSink, Log, StashSink
 from plexsync.model.errors import PluginDisabled
-from plexsync.model.settings import Settings, digest, read_settings
+from plexsync.model.settings import Settings, digest, disclosed, read_settings
 from plexsync.plex.client import PlexClient
 from plexsync.plex.index import Library
 from plexsync.stash.api import Stash
@@ -41,18 +41,19 @@ class World:
 class Saved(NamedTuple):
     """The settings that the user saved. ``warnings``: a sentence for each value that cannot be used.
 
-    ``digest`` changes whenever anything saved changes; ``""``: nothing was read yet.
+    ``digest`` changes whenever anything saved changes; ``""``: nothing was read yet. ``disclosed``: for a bug report.
     """
 
     settings: Settings
     warnings: tuple[str, ...] = ()
     digest: str = ""
+    disclosed: Mapping[str, bool | int | str] = {}
 
 
 def settings_from(saved: Mapping[str, Any]) -> Saved:
     """Return the settings from what Stash has saved for PlexSync."""
     settings, warnings = read_settings(saved)
-    return Saved(settings, warnings, digest(saved))
+    return Saved(settings, warnings, digest(saved), disclosed(saved))
 
 
 class App:
@@ -60,7 +61,7 @@ class App:
 
     ``api_key``: Stash's API key, kept in memory only. ``settings``: those in use, the defaults until the first
     ``apply``; ``saved_digest``: their digest. ``planner``: None until ``connect_plex``. ``heard`` is called at every
-    answer of either server.
+    answer of either server, ``wrote`` after each request that writes to Plex, with its seconds.
     """
 
     def __init__(self, folder: str, log: Log, *, world: World | None = None, api_key: str = "") -> None:
@@ -70,6 +71,7 @@ class App:
         self.api_key = api_key
         self.asked_for_key = False
         self.heard: Callable[[], object] = nothing
+        self.wrote: Callable[[float], object] = nothing
         self.settings = Settings()
         self.saved_digest = ""
         self.planner: Planner | None = None
@@ -121,6 +123,9 @@ class App:
     def _answered(self, *_: object, **__: object) -> None:
         self.heard()
 
+    def _wrote(self, seconds: float) -> None:
+        self.wrote(seconds)
+
     # -- settings
 
     def load_settings(self) -> Settings:
@@ -142,6 +147,7 @@ class App:
             self.log.secret(saved.settings.plex_token)
             self.log.hide, self.log.debug_on = saved.settings.log_hide_paths, saved.settings.log_debug
             self._warn(saved.warnings)
+            self._disclose(saved)
             if saved.settings != self.settings:
                 self._drop_client()
                 self.settings = saved.settings
@@ -153,6 +159,12 @@ class App:
             for sentence in warnings:
                 self.log.warning(sentence)
             self.state.meta.warned = list(warnings)
+
+    def _disclose(self, saved: Saved) -> None:
+        """Keep for a bug report what it may show, because nobody is asked when it is made."""
+        meta = self.state.meta
+        meta.disclosed = dict(saved.disclosed)
+        meta.versions = meta.versions | {"stash": self.stash.version}
 
     # -- Plex
 
@@ -169,6 +181,7 @@ class App:
                 read_timeout=environment.timeout("PLEXSYNC_READ_TIMEOUT"),
             )
             self._client.session.hooks["response"].append(self._answered)
+            self._client.session.wrote = self._wrote
         return self._client
 
     def connect_plex(self) -> Planner:
@@ -177,8 +190,13 @@ class App:
             machine = self.client.identity.machine
             watch = Watch(self.state.conn, machine)
             library = Library(self.state.conn, self.client, machine, self.world.clock, watch)
+            self._note_plex()
             self.planner = Planner(self.stash, self.client, library, self.state, self.settings, self.world.clock)
         return self.planner
+
+    def _note_plex(self) -> None:
+        meta, identity = self.state.meta, self.client.identity
+        meta.versions = meta.versions | {"plex": identity.version, "platform": identity.platform}
 
     @property
     def listing_seconds(self) -> float:

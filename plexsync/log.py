@@ -15,7 +15,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from typing import Protocol, TextIO
@@ -28,6 +28,18 @@ ACTIONS = (
     *("paused", "queued", "repaired", "resumed", "retrying", "shortened", "skipped", "tagged", "traced", "using"),
     *("waiting", "would", "wrote"),
 )
+
+#: The values of log lines by name: the fields that a line of ``plexsync.log`` has besides ``BASE_FIELDS``.
+FIELDS = (
+    *("scene", "performer", "studio", "tag", "name", "item", "folder", "job", "jobs", "marked", "number", "source"),
+    *("why", "reason", "kind", "attempt", "in", "of", "count", "field", "sent", "stored", "locks", "images"),
+    *("title", "summary", "originallyAvailableAt", "actor", "genre", "collection"),
+    *("synced", "unchanged", "retried", "dead", "skipped", "gone", "waiting", "dry_run", "plex", "stash"),
+    *("scenes", "changed", "locked", "unmatched", "low_confidence", "fields", "file", "line"),
+)
+
+#: The fields of every line of ``plexsync.log``: when, how important, ``ACTIONS``' word or "", and the whole line.
+BASE_FIELDS = ("time", "level", "action", "message")
 
 #: Levels of Stash's stderr protocol.
 LEVELS = {"debug": "d", "info": "i", "warning": "w", "error": "e"}
@@ -84,7 +96,10 @@ class StderrSink:
 
 
 class FileSink:
-    """``plexsync.log``: JSON lines, rotated. An error is reported once through ``complain``; work continues."""
+    """``plexsync.log``: JSON lines, rotated. An error is reported once through ``complain``; work continues.
+
+    A line has ``BASE_FIELDS``, and those of ``FIELDS`` that it has a value for.
+    """
 
     def __init__(self, folder: str, complain: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
         self._path = os.path.join(folder, environment.LOG)
@@ -94,9 +109,12 @@ class FileSink:
         self._file: FileIO | None = None
         self._most = LOG_BYTES
 
-    def write(self, level: str, line: str) -> None:
+    def write(self, level: str, line: str, values: Mapping[str, object] | None = None) -> None:
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))
-        text = json.dumps({"time": at, "level": level, "message": line}, ensure_ascii=False) + "\n"
+        first = line.partition(" ")[0].rstrip(":.")
+        base = {"time": at, "level": level, "action": first if first in ACTIONS else "", "message": line}
+        more = {name: value for name, value in (values or {}).items() if name in FIELDS}
+        text = json.dumps({**base, **more}, ensure_ascii=False) + "\n"
         try:
             self._append(text.encode("utf-8", "replace"))
         except OSError as error:
@@ -213,10 +231,7 @@ class Log:
 
     def summary(self, text: str, **values: object) -> None:
         """Write a line at info level that reaches Stash's log too: the result of a run, the end of a pause."""
-        line = self.render(text, values)
-        for sink in self.sinks:
-            keep = sink.add if isinstance(sink, StashSink) else sink.write
-            keep("info", line)
+        self._write("info", text, values, for_stash=True)
 
     def trace(self, error: BaseException) -> None:
         """Write where an internal error came from, one line per frame, without its text, which may hold anything."""
@@ -237,10 +252,13 @@ class Log:
 
     def render(self, text: str, values: dict[str, object]) -> str:
         """Return the line as text, with secrets replaced."""
-        line = " ".join([text, *(f"{name}={self._value(value)}" for name, value in values.items())])
+        pairs = (f"{name}={self._value(value)}" for name, value in values.items())
+        return self._without_secrets(" ".join([text, *pairs]))
+
+    def _without_secrets(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):  # one may be the beginning of another
-            line = line.replace(secret, "***")
-        return line
+            text = text.replace(secret, "***")
+        return text
 
     def _value(self, value: object) -> str:
         if isinstance(value, Private):
@@ -249,7 +267,21 @@ class Log:
             return "[" + ", ".join(self._value(element) for element in value) + "]"
         return str(value)
 
-    def _write(self, level: str, text: str, values: dict[str, object]) -> None:
+    def _field(self, value: object) -> object:
+        """Return a value as JSON, hidden and without secrets as in the line: a number, text, or list of such."""
+        if value is None or isinstance(value, (bool, int)):
+            return value
+        if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):
+            return [self._field(element) for element in value]
+        text = value.text if isinstance(value, Private) and not self.hide else self._value(value)
+        return self._without_secrets(text)
+
+    def _write(self, level: str, text: str, values: dict[str, object], *, for_stash: bool = False) -> None:
         line = self.render(text, values)
         for sink in self.sinks:
-            sink.write(level, line)
+            if isinstance(sink, FileSink):
+                sink.write(level, line, {name: self._field(value) for name, value in values.items()})
+            elif for_stash and isinstance(sink, StashSink):
+                sink.add(level, line)
+            else:
+                sink.write(level, line)

@@ -142,50 +142,18 @@ def _rates(totals: dict[str, int], requests: dict[str, int]) -> list[str]:
     return [f"Rates: {100 * arrived // ended} % arrived in Plex{same}; {asked:.1f} requests to Plex per scene."]
 
 
-#: Metric -> (type, help), named by Prometheus' conventions.
-_METRICS = {
-    "plexsync_jobs": ("gauge", "Jobs by state."),
-    "plexsync_dead_letters": ("gauge", "Dead letters by reason."),
-    "plexsync_oldest_job_seconds": ("gauge", "Age of the oldest job."),
-    "plexsync_breaker_open": ("gauge", "1 while Plex is unreachable."),
-    "plexsync_worker_running": ("gauge", "1 while the background worker runs."),
-    "plexsync_paused": ("gauge", "1 while syncing waits for the user."),
-    "plexsync_jobs_total": ("counter", "Jobs ended, by outcome."),
-    "plexsync_requests_total": ("counter", "HTTP requests, by kind."),
-}
-
-
-def prometheus(status_object: dict[str, Any]) -> str:
-    """Return the status object in Prometheus' text format."""
-    queue = status_object["queue"]
-    states = {name: queue[name] for name in ("pending", "waiting", "in_progress", "dead")}
-    values: dict[str, dict[str, float]] = {
-        "plexsync_jobs": {f'{{state="{name}"}}': number for name, number in states.items()},
-        "plexsync_dead_letters": {
-            f'{{reason="{name}"}}': number for name, number in status_object["dead_by_reason"].items()
-        },
-        "plexsync_oldest_job_seconds": {"": queue["oldest_seconds"]},
-        "plexsync_breaker_open": {"": int(status_object["breaker"]["state"] != "closed")},
-        "plexsync_worker_running": {"": int(status_object["worker"]["running"])},
-        "plexsync_paused": {"": int(status_object["problem"] is not None)},
-        "plexsync_jobs_total": {f'{{outcome="{name}"}}': number for name, number in status_object["totals"].items()},
-        "plexsync_requests_total": {f'{{kind="{name}"}}': number for name, number in status_object["requests"].items()},
-    }
-    lines: list[str] = []
-    for name, (kind, text) in _METRICS.items():
-        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-        lines += [f"{name}{label} {number}" for label, number in values[name].items()]
-    return "\n".join(lines) + "\n"
-
-
 def export_status(folder: str, now: float) -> None:
     """Write ``status.json`` and ``metrics.prom``, the second also where the first cannot be. Raise ``OSError``."""
+    from plexsync import metrics  # the operations need not load it
+
     status_object = status(folder, now)
+    with closing(Meta.open(folder)) as meta:
+        numbers = metrics.text(status_object, meta.stats, now)
     text = json.dumps(status_object, indent=1) + "\n"
     try:
         environment.replace(os.path.join(folder, environment.STATUS), text.encode(), sync=True)
     finally:
-        environment.replace(os.path.join(folder, environment.METRICS), prometheus(status_object).encode(), sync=True)
+        environment.replace(os.path.join(folder, environment.METRICS), numbers.encode(), sync=True)
 
 
 def export_timestamps(folder: str, state: State) -> None:

@@ -28,6 +28,10 @@ LOG = "plexsync.log"
 CLIENT_ID = "client_id"
 PREVIEW = "preview.csv"
 UNMATCHED = "unmatched.csv"
+SIGN_IN = "sign_in.json"
+
+#: Seconds after which a sign-in that nobody finished is over, whatever plex.tv says: its file may hold a token.
+SIGN_IN_SECONDS = 3600.0
 
 #: The plugin's folder, entry file and manifest. Absolute, because Stash's working directory may be anything.
 PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

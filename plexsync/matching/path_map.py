@@ -166,15 +166,24 @@ def learned_from(rows: Iterable[Tally]) -> LearnedMap:
     return LearnedMap(tuple(rules))
 
 
-def suggestion(learned: LearnedMap) -> str:
-    """Return the text to paste into "Path map"; ``""`` if nothing was learned or the paths are equal.
-
-    Prefixes that the setting cannot express are left out.
-    """
-    pairs = sorted((rule.stash_prefix, rule.plex_prefix) for rule in learned.rules if rule.usable)
-    return "; ".join(
-        f"{stash} => {plex}" for stash, plex in pairs if stash != plex and _typable(stash) and _typable(plex)
+def suggested(learned: LearnedMap) -> list[PrefixRule]:
+    """Return the usable rules whose prefixes differ, by Stash prefix, without those that the setting cannot express."""
+    return sorted(
+        (
+            rule
+            for rule in learned.rules
+            if rule.usable
+            and rule.stash_prefix != rule.plex_prefix
+            and _typable(rule.stash_prefix)
+            and _typable(rule.plex_prefix)
+        ),
+        key=lambda rule: (rule.stash_prefix, rule.plex_prefix),
     )
+
+
+def suggestion(learned: LearnedMap) -> str:
+    """Return the text to paste into "Path map"; ``""`` if nothing was learned or the paths are equal."""
+    return "; ".join(f"{rule.stash_prefix} => {rule.plex_prefix}" for rule in suggested(learned))
 
 
 def _rules_at(stash: str, rows: Sequence[Tally]) -> list[PrefixRule]:

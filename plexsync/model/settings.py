@@ -420,3 +420,22 @@ def _is_host(host: str) -> bool:
 def digest(saved: Mapping[str, Any]) -> str:
     """Return 64 hex digits that change with any saved setting, the token included, and reveal nothing."""
     return hashlib.sha256(json.dumps(saved, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()
+
+
+def disclosed(saved: Mapping[str, Any]) -> dict[str, bool | int | str]:
+    """Return what a bug report may show of the settings: key -> a switch, a number, or ``set`` or ``not set``.
+
+    Of the libraries and of the path map it is how many there are. No text that the user typed is in it.
+    """
+    read = _Reader(saved)
+    shown: dict[str, bool | int | str] = {}
+    for key in KEYS:
+        if key.type == "BOOLEAN":
+            shown[key.name] = read.switch(key.name)
+        elif key.type == "NUMBER":
+            shown[key.name] = read.number(key.name)
+        else:
+            shown[key.name] = "set" if read.text(key.name) else "not set"
+    shown["plexLibraries"] = len(pasted.names(read.text("plexLibraries")))
+    shown["plexPathMap"] = len(_path_map(read))
+    return shown

@@ -19,7 +19,7 @@ import urllib3.exceptions as urllib3_errors
 
 from plexsync import __version__
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, SetupError
-from plexsync.model.item import Item, Section
+from plexsync.model.item import MOVIES, Item, Section
 from plexsync.plex.errors import Context, classify, parse_xml
 from plexsync.plex.images import Picture, image_digest
 from plexsync.plex.parse import as_int, item_of, section_of
@@ -133,6 +133,13 @@ class PlexClient:
         root = self._read("/library/sections", "server")
         sections = (section_of(directory) for directory in root.iter("Directory"))
         return tuple(section for section in sections if section is not None)
+
+    def count(self, section: Section) -> int | None:
+        """Return the number of items in a library, None if Plex does not tell. One request."""
+        movies = "?type=1" if section.type == MOVIES else ""
+        root = self._read(f"/library/sections/{_positive(section.key)}/all{movies}", "section", _container(1))
+        total = root.get("totalSize", "")
+        return as_int(total) if total.isdigit() else None
 
     def probe(self, section_key: int | None) -> bool:
         """Check that Plex's database answers: read one row of the section, or the list of libraries for None.

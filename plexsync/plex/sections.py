@@ -11,6 +11,11 @@ from plexsync.model.item import MOVIES, Section
 
 #: Plex's types of libraries -> how its page names them. "Other Videos" libraries are of the type Movies.
 TYPE_NAMES = {MOVIES: "Movies", "show": "TV Shows", "artist": "Music", "photo": "Photos"}
+#: The sentence for a Plex without a library that PlexSync can write to.
+NO_MOVIES = (
+    "Plex has no library of the type Movies, the only type that PlexSync writes to. Create one in Plex:"
+    " Other Videos, which is of that type, is usually the right choice."
+)
 _SEPARATORS = re.compile(r"[,;\n\uff0c\uff1b\u3001]")
 #: Signs that look alike, and are typed for each other.
 _ALIKE = str.maketrans(

@@ -6,8 +6,9 @@ Knows nothing of libraries, items or edits, and does not classify errors.
 from __future__ import annotations
 
 import email.utils
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +36,16 @@ class Reply:
     excerpt: str = ""
 
 
+def _ignore(seconds: float) -> None:
+    """Do nothing: the default of ``PlexSession.wrote``."""
+
+
 class PlexSession(requests.Session):
     """A ``requests`` session that never follows a redirect and sets both timeouts on every call.
 
     A redirect would turn an edit into a GET that looks like success, and send the token to another host. ``last``: the
     reply to the latest call, None if there was none. ``reads`` counts GET and HEAD, ``writes`` all other requests.
+    ``wrote`` is called after each of the latter with the seconds until the reply, or until there was none.
 
     A request that failed on a kept connection, which the server may just have closed, is repeated once on a new one: a
     read always, anything else only if the connection took no byte of it.
@@ -54,6 +60,7 @@ class PlexSession(requests.Session):
         self.reads = 0
         self.writes = 0
         self.last: Reply | None = None
+        self.wrote: Callable[[float], object] = _ignore
         self._marks = False
         self._fresh_writes = False
         self._adapter = Adapter()
@@ -100,10 +107,14 @@ class PlexSession(requests.Session):
 
     def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         self._count(request)
+        began = time.monotonic()
         try:
             return super().send(request, **kwargs)
         except ImportError as error:  # urllib3's for https where Python has no ssl module
             raise requests.exceptions.SSLError(request=request) from error
+        finally:
+            if request.method not in ("GET", "HEAD"):
+                self.wrote(self.last.seconds if self.last else time.monotonic() - began)
 
     def _count(self, request: requests.PreparedRequest) -> None:
         if request.method in ("GET", "HEAD"):

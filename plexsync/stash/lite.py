@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from plexsync.core import environment
 from plexsync.core.connection import Connection, read_connection
 from plexsync.model.errors import NO_TLS, StashNeedsTls, StashUnavailable
-from plexsync.stash.queries import RUN_OPERATION, SETTINGS, log_arguments
+from plexsync.stash.queries import RUN_OPERATION, SAVE_SETTINGS, SETTINGS, log_arguments
 from plexsync.stash.reading import plugin_settings
 
 #: Bytes read of an answer: settings are far shorter, and of Plex's row only the beginning counts.
@@ -28,11 +28,14 @@ class _NoTls(OSError):
 class LiteStash:
     """Stash, reached by the ``connection.json`` in ``folder``. ``requests``: the number of requests sent so far.
 
+    ``connection``: used instead of the file, which only the main thread can read.
+
     Every method raises ``StashUnavailable``; its ``refused`` means that Stash accepts neither API key nor cookie.
     """
 
-    def __init__(self, folder: str, api_key: str = "") -> None:
+    def __init__(self, folder: str, api_key: str = "", connection: Connection | None = None) -> None:
         self.requests = 0
+        self._connection = connection
         self._folder = folder
         self._api_key = api_key
 
@@ -51,6 +54,10 @@ class LiteStash:
             raise StashUnavailable("PlexSync cannot read Stash's answer: plugins is missing")
         return saved
 
+    def save_settings(self, changes: Mapping[str, Any]) -> None:
+        """Change some of the saved settings. Stash replaces them all at once, so the others are read and sent too."""
+        self.ask(SAVE_SETTINGS, {"input": {**self.settings(), **changes}})
+
     def tell(self, lines: Sequence[Mapping[str, str]]) -> None:
         """Show ``lines`` in Stash's log, through the plugin's own ``log`` operation."""
         self.ask(RUN_OPERATION, log_arguments(lines))
@@ -58,7 +65,7 @@ class LiteStash:
     def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the ``data`` of a GraphQL answer."""
         self.requests += 1
-        connection = read_connection(self._folder, self._api_key)
+        connection = self._connection or read_connection(self._folder, self._api_key)
         if connection is None:
             raise StashUnavailable("connection.json, which has Stash's address, is missing or cannot be read")
         body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()

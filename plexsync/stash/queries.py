@@ -9,6 +9,9 @@ from typing import Any
 #: The settings that the user saved for PlexSync; ``reading.plugin_settings`` unpacks the answer.
 SETTINGS = 'configuration { plugins(include: ["PlexSync"]) }'
 
+#: Save the settings of PlexSync, all of them.
+SAVE_SETTINGS = 'mutation($input: Map!) { configurePlugin(plugin_id: "PlexSync", input: $input) }'
+
 #: Whether Stash runs its plugins; ``reading.plugin_enabled`` finds PlexSync among them.
 ENABLED = "plugins { id enabled }"
 

@@ -148,7 +148,7 @@ class CoverReply(NamedTuple):
     at: float | None = None
 
 
-def nothing() -> None:
+def nothing(*_: object) -> None:
     """Do nothing: the default of ``Link.heard``."""
 
 
@@ -184,6 +184,12 @@ class Link:
             raise StashUnavailable(f"PlexSync cannot read the answer of Stash at {self.connection.base}") from None
         self.heard()
         return answer
+
+    @property
+    def version(self) -> str:
+        """Stash's version, such as ``0.30.1``; ``""`` before the first answer."""
+        known = getattr(self._interface, "version", None)
+        return f"{known.major}.{known.minor}.{known.patch}" if known is not None else ""
 
     def renew(self, connection: Connection) -> bool:
         """Use a newer cookie without reconnecting. Return False for another Stash or another API key."""

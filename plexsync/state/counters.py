@@ -5,14 +5,26 @@ Only the lock's holder writes them, as absolute values, so nothing is counted tw
 
 from __future__ import annotations
 
+from typing import Any
+
+from plexsync.model.histogram import Histogram
+
 TOTALS = ("synced", "unchanged", "retried", "dead", "skipped")
 REQUESTS = ("plex_reads", "plex_writes", "stash")
 
+#: Upper bounds in seconds: of a request to Plex that writes, which may take up to a minute, and of the time from an
+#: edit to its arrival in Plex, which an outage may stretch to days.
+WRITE_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+DELAY_BOUNDS = (1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
+
 
 class Stats:
-    """``synced`` ... ``skipped``: jobs by outcome. ``plex_reads``, ``plex_writes``, ``stash``: HTTP requests."""
+    """``synced`` ... ``skipped``: jobs by outcome. ``plex_reads``, ``plex_writes``, ``stash``: HTTP requests.
 
-    __slots__ = (*TOTALS, *REQUESTS)
+    ``write_latency``: of the requests that write to Plex. ``sync_delay``: from an edit to its arrival in Plex.
+    """
+
+    __slots__ = (*TOTALS, *REQUESTS, "sync_delay", "write_latency")
 
     synced: int
     unchanged: int
@@ -24,8 +36,10 @@ class Stats:
     stash: int
 
     def __init__(self, **values: int) -> None:
-        for name in self.__slots__:
+        for name in (*TOTALS, *REQUESTS):
             setattr(self, name, int(values.get(name, 0)))
+        self.write_latency = Histogram(WRITE_BOUNDS)
+        self.sync_delay = Histogram(DELAY_BOUNDS)
 
     @property
     def totals(self) -> dict[str, int]:
@@ -42,12 +56,17 @@ class Stats:
         if outcome in TOTALS:
             setattr(self, outcome, getattr(self, outcome) + 1)
 
-    def as_json(self) -> dict[str, int]:
+    def as_json(self) -> dict[str, Any]:
         """Return the stored form."""
-        return self.totals | self.requests
+        histograms = {"write_latency": self.write_latency.as_json(), "sync_delay": self.sync_delay.as_json()}
+        return {**self.totals, **self.requests, **histograms}
 
     @classmethod
     def from_json(cls, raw: object) -> Stats:
         """Return the counters from their stored form; a value that is missing or not a number becomes 0."""
         known = raw if isinstance(raw, dict) else {}
-        return cls(**{name: known[name] for name in cls.__slots__ if isinstance(known.get(name), int)})
+        counted = (name for name in (*TOTALS, *REQUESTS) if isinstance(known.get(name), int))
+        stats = cls(**{name: known[name] for name in counted})
+        stats.write_latency.restore(known.get("write_latency"))
+        stats.sync_delay.restore(known.get("sync_delay"))
+        return stats

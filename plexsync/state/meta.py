@@ -45,7 +45,8 @@ class Meta:
     ``section``: the library whose first row a probe reads. ``settings``: digest of the settings saved in Stash at the
     last batch. ``warned``: the warnings logged about them. ``tagged_at``: edits up to this time were tagged while Plex
     was unreachable. ``tag_warned``: stash-box source -> the setting that named a tag which does not exist.
-    ``compared``: progress of the weekly comparison, [time, last scene].
+    ``compared``: progress of the weekly comparison, [time, last scene]. ``disclosed``: what a bug report may show of
+    the settings; ``versions``: of ``stash`` and ``plex``, and Plex's ``platform``.
     """
 
     machine = _Value[str]("")
@@ -56,6 +57,8 @@ class Meta:
     tagged_at = _Value[float](0.0)
     tag_warned = _Value[dict[str, str]]({})
     compared = _Value[list[float] | None](None)
+    disclosed = _Value[dict[str, Any]]({})
+    versions = _Value[dict[str, str]]({})
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn

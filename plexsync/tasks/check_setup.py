@@ -17,7 +17,7 @@ from plexsync.matching import path_map
 from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, display_name, setup_problem
-from plexsync.plex.sections import choose, of_movies
+from plexsync.plex.sections import NO_MOVIES, choose, of_movies
 from plexsync.status import counted
 from plexsync.tasks.map_check import Judge
 
@@ -101,20 +101,26 @@ def _check_plex(app: App, settings: Settings, findings: Findings) -> None:
     sections = app.client.sections()
     movies = of_movies(sections)
     if not movies:
-        raise SetupError(
-            "Plex has no library of the type Movies, the only type that PlexSync writes to. Create one in Plex:"
-            " Other Videos, which is of that type, is usually the right choice."
-        )
+        raise SetupError(NO_MOVIES)
     names = ", ".join(section.title for section in movies)
-    used = ", ".join(section.title for section in choose(sections, settings.libraries))
-    findings.good(f"Libraries of the type Movies: {names}. Used: {used}.")
+    used = choose(sections, settings.libraries)
+    findings.good(f"Libraries of the type Movies: {names}. Used: {', '.join(section.title for section in used)}.")
     planner = app.connect_plex()
     planner.library.strict = True
     refresh = planner.refresh(missing=True)
     for sentence in refresh.warnings if refresh else ():
         findings.warn(f"Unexpected data in Plex: {sentence}")
     counts = planner.library.counts()
-    findings.facts["libraries"] = counts
+    findings.facts["libraries"] = [
+        {
+            "title": section.title,
+            "type": section.type,
+            "items": counts.get(section.title),
+            "usable": section in movies,
+            "used": section in used,
+        }
+        for section in sections
+    ]
     indexed = ", ".join(f"{name} {counted(number, 'item')}" for name, number in counts.items())
     findings.good(f"Indexed: {indexed}.")
 
@@ -142,8 +148,18 @@ def _check_paths(app: App, settings: Settings, findings: Findings) -> None:
     judge = Judge(app.stash.scenes_below, locations, planner.library.fold_case, settings.log_hide_paths)
     for problem in judge.problems(settings.path_map):
         findings.warn(problem)
-    suggested = path_map.suggestion(planner.learned())
-    findings.facts["path_map"] = suggested
+    learned = planner.learned()
+    suggested = path_map.suggestion(learned)
+    sample = findings.facts["sample"]
+    findings.facts["path_map"] = {
+        "suggested": suggested,
+        "pairs": [
+            {"stash": rule.stash_prefix, "plex": rule.plex_prefix, "files": rule.support}
+            for rule in path_map.suggested(learned)
+        ],
+        "sample": sample["scenes"],
+        "matched": sample["matched"],
+    }
     if not suggested:
         findings.good("No path map to suggest: the paths agree, or too few files match to learn from.")
     elif settings.log_hide_paths:

@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from plexsync.core import environment, fault, locks, wake
@@ -20,6 +21,8 @@ from plexsync.tasks.call import BUTTONS, Args
 
 #: Modes that take a while and run in ``sync.py``; ``operations.py`` answers the others at once.
 TASKS = ("sync_all", "sync_recent", "process_queue", "process_dlq", "preview", "check_setup")
+#: Operations that ask Plex or plex.tv, and therefore need the packages too.
+ASKING = ("try_plex", "sign_in")
 
 
 def answer(event: events.Event) -> str:
@@ -47,8 +50,8 @@ def _internal_error(mode: str, error: Exception) -> Args:
 def _answer(event: events.Event) -> Args:
     mode = event.mode
     operation = operations.MODES.get(mode)
-    if operation is None and mode not in TASKS:
-        known = ", ".join(sorted({*operations.MODES, *TASKS}))
+    if operation is None and mode not in (*TASKS, *ASKING):
+        known = ", ".join(sorted({*operations.MODES, *TASKS, *ASKING}))
         return {"error": f"Unknown mode {mode[:40]!r}. PlexSync knows: {known}."}
     folder = environment.data_dir(event.stash_dir)
     if not folder:
@@ -97,12 +100,26 @@ def _task(mode: str) -> Callable[[str, Args], Any]:
         if absent:
             raise PlexSyncError(requirements.missing_sentence(absent))
         try:
-            from plexsync.tasks import sync
+            call = _loaded(mode)
         except BaseException as error:  # a package may raise anything, even SystemExit, as it is imported
             raise PlexSyncError(requirements.cannot_load_sentence(error)) from None
-        return sync.run(mode, folder, args)
+        return call(folder, args)
 
     return run
+
+
+def _loaded(mode: str) -> Callable[[str, Args], Any]:
+    if mode == "try_plex":
+        from plexsync.tasks import try_plex
+
+        return try_plex.run
+    if mode == "sign_in":
+        from plexsync.tasks import sign_in
+
+        return sign_in.run
+    from plexsync.tasks import sync
+
+    return partial(sync.run, mode)
 
 
 def _args(text: str) -> Args:

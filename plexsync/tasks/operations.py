@@ -38,13 +38,13 @@ def _queue(folder: str) -> Iterator[sqlite3.Connection]:
 
 def show_status(folder: str, args: Args) -> dict[str, Any]:
     """Return the contract's status object. Log it as sentences, the last one first: Stash's log page is reversed."""
-    report = status.status(folder, time.time())
+    found = status.status(folder, time.time())
     sink = StderrSink()
     log = Log([sink])
-    for line in reversed(status.sentences(report)):
+    for line in reversed(status.sentences(found)):
         log.info(line)
     sink.progress(1.0)
-    return report
+    return found
 
 
 def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
@@ -149,6 +149,27 @@ def _cleared(what: str, number: int) -> dict[str, Any]:
     return {"cleared": number}
 
 
+def preview_rows(folder: str, args: Args) -> dict[str, Any]:
+    """Return a page of the last preview's changes."""
+    from plexsync.tasks import preview_rows  # here and below: the other operations need not load it
+
+    return preview_rows.changes(folder, args)
+
+
+def unmatched_rows(folder: str, args: Args) -> dict[str, Any]:
+    """Return a page of the scenes that the last preview could not match."""
+    from plexsync.tasks import preview_rows
+
+    return preview_rows.unmatched(folder, args)
+
+
+def make_report(folder: str, args: Args) -> dict[str, Any]:
+    """Return a bug report."""
+    from plexsync.tasks import report
+
+    return report.report(folder, args)
+
+
 MODES: dict[str, Callable[[str, Args], Any]] = {
     "overview": overview.overview,
     "scene": show_scene,
@@ -161,4 +182,7 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "log": print_lines,
     "clear_dlq": clear_dlq,
     "clear_queue": clear_queue,
+    "preview_rows": preview_rows,
+    "unmatched_rows": unmatched_rows,
+    "report": make_report,
 }

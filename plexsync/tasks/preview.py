@@ -27,16 +27,10 @@ from plexsync.stash.reading import read_scene
 from plexsync.sync import covers
 from plexsync.sync.planner import Planner, Target
 from plexsync.tasks.call import ProgressBar
+from plexsync.tasks.preview_rows import COLUMNS, UNMATCHED_COLUMNS, names_of
 
 #: Scenes in one request to Stash and one to Plex.
 PAGE = 250
-
-#: How many other names are tried for a file that another program has open: ``preview-2.csv``, ``preview-3.csv``, ...
-OTHER_NAMES = 8
-
-COLUMNS = ("scene_id", "scene_title", "rating_key", "confidence", "evidence", "field", "old", "new")
-UNMATCHED_COLUMNS = ("scene_id", "scene_title", "path", "reason", "candidates")
-
 
 CsvRow = tuple[object, ...]
 
@@ -204,13 +198,12 @@ def _publish(folder: str, name: str) -> str:
 
     Excel keeps what it shows open, and nobody wants to wait for a second run. Raise ``OSError``.
     """
-    stem, ending = os.path.splitext(name)
-    others = [f"{stem}-{number}{ending}" for number in range(2, OTHER_NAMES + 2)]
-    for chosen in (name, *others[:-1]):
+    *others, last = names_of(name)
+    for chosen in others:
         try:
             environment.publish(_part(folder, name), os.path.join(folder, chosen))
         except PermissionError:
             continue
         return chosen
-    environment.publish(_part(folder, name), os.path.join(folder, others[-1]))
-    return others[-1]
+    environment.publish(_part(folder, name), os.path.join(folder, last))
+    return last

@@ -66,6 +66,7 @@ class Worker:
         self._trials = Trials(app, queue)
         self._pauses = Pauses(app, queue)
         app.heard = self._tick
+        app.wrote = self._stats.write_latency.observe
         self._totals = {"jobs": 0}
         self._exported = app.world.clock()
         self._leased: list[Job] = []
@@ -240,12 +241,20 @@ class Worker:
         self._queue.settle(settlements)
         rows = {settlement.job.row for settlement in settlements}
         self._leased = [job for job in self._leased if job.row not in rows]
+        self._measure(settlements)
         for outcome in (settlement.outcome for settlement in settlements if settlement.outcome):
             self._stats.count(outcome)
             self._totals[outcome] = self._totals.get(outcome, 0) + 1
         self._totals["jobs"] += len(settlements)
         self._count_requests()
         self._tick()
+
+    def _measure(self, settlements: Sequence[Settlement]) -> None:
+        """Count how long the edits took that have arrived in Plex; what a task marked was no edit."""
+        now = self._app.world.clock()
+        for job in (settlement.job for settlement in settlements if settlement.outcome == "synced"):
+            if job.kind == "scene" and job.first_seen and not job.bulk:
+                self._stats.sync_delay.observe(now - job.first_seen)
 
     def _release(self) -> None:
         """Roll back an interrupted transaction and release the jobs that are still leased."""

@@ -24,6 +24,7 @@ LAYERS = (
     ("sync",),
     ("repair", "requirements", "health"),
     ("status",),
+    ("metrics",),
     ("matching",),
     ("plex", "stash"),
     ("state",),

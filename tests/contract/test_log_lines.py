@@ -1,16 +1,22 @@
-"""Log lines: each begins with an action word of the one list, by which a log can be read and searched."""
+"""Log lines: each begins with an action word of the one list and has fields of the other, for people and programs."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from plexsync import log
+from plexsync.core import environment
+from plexsync.model.item import FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]
+#: What a job may end as, as tasks and runs count it.
+OUTCOMES = ("synced", "unchanged", "retried", "dead", "skipped", "gone", "waiting", "dry_run")
 LEVELS = {"debug", "info", "warning", "error", "summary"}
 
 
@@ -71,3 +77,77 @@ def test_every_action_begins_a_line() -> None:
 def test_the_check_finds_strays(code: str, number: int) -> None:
     """Literal texts, f-strings and both sides of a choice are held to the list; sentences made elsewhere are not."""
     assert len(strays(ast.parse(code), "here")) == number
+
+
+#: What the calls hand over as ``**values`` -> the names of those values.
+EXPANDED: dict[str, Iterable[str]] = {
+    "named(...)": ("scene", "name"),
+    "name": ("scene", "name"),
+    "who": ("scene", "name", "item", "performer", "studio", "tag"),
+    "next_try": ("in",),
+    "_changes(...)": (*FIELDS, "locks"),
+    "changes(...)": (*FIELDS, "locks"),
+    "outcomes.changes(...)": (*FIELDS, "locks"),
+    "self._who(...)": ("scene", "name", "item"),
+    "left": ("left",),
+    "images": ("images",),
+    "self._totals": ("jobs", *OUTCOMES),
+    "output": ("marked", *OUTCOMES, "plex", "stash"),
+    "counts": ("scenes", "changed", "locked", "unchanged", "unmatched", "low_confidence", "skipped", "fields"),
+}
+
+
+def fields_of(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield the name of every value that a line of a module has, with the line of its call."""
+    for node in ast.walk(tree):
+        is_say = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say"
+        for call in [node] if is_say and isinstance(node, ast.Call) else []:
+            yield from _keywords(call)
+    for call in calls(tree):
+        yield from _keywords(call)
+
+
+def _keywords(call: ast.Call) -> Iterator[tuple[str, int]]:
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            yield keyword.arg, call.lineno
+            continue
+        value = ast.unparse(keyword.value)
+        shape = f"{value.partition('(')[0]}(...)" if isinstance(keyword.value, ast.Call) else value
+        for name in EXPANDED.get(shape, (f"**{value}",)):
+            yield name, call.lineno
+
+
+def emitted() -> dict[str, str]:
+    """Return every field of ``plexsync.log`` that the code can write -> a place that does."""
+    found: dict[str, str] = {"file": "log.trace", "line": "log.trace", "in": "log.trace"}
+    for path in sorted((ROOT / "plexsync").rglob("*.py")):
+        for name, line in fields_of(ast.parse(path.read_text("utf-8"))):
+            found[name] = f"{path.name}:{line}"
+    return found
+
+
+def test_every_value_is_a_field() -> None:
+    """The log's fields are a fixed set: each value of a log call is one of them, and each of them is used."""
+    found = emitted()
+    assert {name: place for name, place in found.items() if name not in log.FIELDS} == {}
+    assert [name for name in log.FIELDS if name not in found] == []
+    assert len(set(log.FIELDS)) == len(log.FIELDS)
+
+
+def test_the_document_lists_the_fields() -> None:
+    """docs/api.md has a row for each field, and for no other."""
+    chapter = (ROOT / "docs" / "api.md").read_text("utf-8").split("\n## plexsync.log\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", chapter, flags=re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted([*log.BASE_FIELDS, *log.FIELDS])
+
+
+def test_other_values_stay_in_the_message(tmp_path: Path) -> None:
+    """What is no field is in the line's text alone, so a program never meets a field that is not listed."""
+    sink = log.FileSink(str(tmp_path), lambda _: None)
+    log.Log([sink]).info("wrote scene", scene=5, other="x")
+    sink.close()
+    (line,) = (tmp_path / environment.LOG).read_text("utf-8").splitlines()
+    assert json.loads(line).keys() == {*log.BASE_FIELDS, "scene"}
+    assert json.loads(line)["message"] == "wrote scene scene=5 other=x"

@@ -30,6 +30,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "status": {}, "dead_letters": {}, "retry": {"ids": ["1"]}, "discard": {"ids": [1]}, "wake": {},
     "log": {"lines": [{"level": "w", "message": "hello"}]}, "clear_dlq": {}, "clear_queue": {},
     "overview": {}, "scene": {"scene_id": 1}, "sync": {"ids": [1]},
+    "preview_rows": {}, "unmatched_rows": {"limit": 5}, "report": {},
 }  # fmt: skip
 
 
@@ -215,3 +216,36 @@ def test_check_setup(here: Installation) -> None:
     assert not said["ok"]
     assert said["lines"][-1].startswith("Nothing answers at")
     assert here.rows() == []
+
+
+def test_the_rows_of_a_preview(here: Installation) -> None:
+    """What Preview found is read page by page, beside the scenes without a match."""
+    here.new_films(3)
+    here.film("Nowhere", in_plex=False)
+    assert here.call("preview_rows") == {"made_at": None, "total": 0, "counts": {}, "rows": []}
+    here.task("preview")
+    found = here.call("preview_rows", field="title", text="NEW 2")
+    assert MOMENT.fullmatch(found["made_at"])
+    assert (found["total"], found["counts"]["title"]) == (1, 3)
+    (row,) = found["rows"]
+    assert (row["scene_id"], row["rating_key"], row["old"], row["new"]) == (*here.films[1], "film2", "New 2")
+    unmatched = here.call("unmatched_rows")
+    assert (unmatched["counts"], unmatched["rows"][0]["scene_title"]) == ({"not_in_plex": 1}, "Nowhere")
+    assert here.stash.run_operation({"mode": "preview_rows", "limit": 1000}).error == (
+        "1000 is out of range for the limit. Send a whole number from 1 to 500."
+    )
+
+
+def test_a_bug_report(here: Installation) -> None:
+    """After some work the report has versions of both servers, the settings, and the numbers, and nobody's texts."""
+    film = here.film("A telling title")
+    here.edit(film, "Another telling title")
+    here.arrives(film, "Another telling title")
+    text = here.call("report")["text"]
+    assert re.search(r"^  Stash 0\.30\.1$", text, re.MULTILINE)
+    assert re.search(r"^  Plex \d[\d.]+, Linux$", text, re.MULTILINE)
+    for line in ("plexUrl: set", "plexToken: set", "skipPoster: on", "maxTags: 100"):
+        assert f"\n  {line}\n" in text
+    assert "So far: 1 synced" in text
+    for secret in ("telling", "127.0.0.1", "localhost", here.plex.token, str(here.folder), str(here.stash.port)):
+        assert secret not in text

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from plexsync.tasks import dispatch, operations
 from tests.servers.plex import PlexServer
 from tests.servers.stash import TASKS
 from tests.servers.stash_hooks import Launcher, PluginProcess
@@ -21,6 +22,9 @@ TOKEN = "Zq8vRk3mXw7Ls2YdToken"
 OLD_TOKEN = "Bq8vRk3mXw7Ls2YdToken"
 KEY = "eyJhbGciOi.StashApiKey.Jk4LmN6pQ8"
 OLD_KEY = "eyJhbGciOi.StaleApiKey.Tk4LmN6pQ8"
+
+#: For every operation that takes one.
+ARGUMENTS = {"ids": [1], "scene_id": 1, "rating_key": 1, "lines": [{"level": "i", "message": "x"}]}
 
 #: In the plugin of these tests: a fault of our own, whose text holds all that the worker knows at that place.
 FAULT = """
@@ -87,8 +91,9 @@ def every_call(here: Installation) -> None:
     here.stash.destroy_scene(here.stash.add_scene("gone"))
     for name in TASKS:
         here.stash.run_task(name)
-    for mode in ("status", "dead_letters", "retry", "discard", "check_setup", "wake", "log", "unknown"):
-        here.stash.run_operation({"mode": mode, "ids": [1], "lines": [{"level": "i", "message": "x"}]})
+    for mode in (*operations.MODES, *dispatch.ASKING, "check_setup", "unknown"):
+        for step in ("start", "poll") if mode == "sign_in" else ("",):
+            here.stash.run_operation({"mode": mode, "step": step, **ARGUMENTS})
 
 
 def problem(here: Installation, *words: str) -> None:

@@ -29,6 +29,7 @@ SHORT = {
     "PLEXSYNC_MISSING_BASE": "60",
     "PLEXSYNC_BREAKER_RESET": "0.3",
     "PLEXSYNC_BREAKER_RESET_CAP": "0.5",
+    "PLEXSYNC_PLEX_TV": "http://127.0.0.1:9",  # no test asks the real one
 }
 
 

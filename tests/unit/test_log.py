@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -131,8 +132,8 @@ def test_the_file_holds_json_lines(tmp_path: Path) -> None:
     sink.write("error", "second")
     sink.close()
     assert stored(tmp_path) == [
-        {"time": "2023-11-14T22:13:20Z", "level": "info", "message": "100% of Caf\xe9\n%s {} ?"},
-        {"time": "2023-11-14T22:13:20Z", "level": "error", "message": "second"},
+        {"time": "2023-11-14T22:13:20Z", "level": "info", "action": "", "message": "100% of Caf\xe9\n%s {} ?"},
+        {"time": "2023-11-14T22:13:20Z", "level": "error", "action": "", "message": "second"},
     ]
 
 
@@ -397,3 +398,26 @@ def test_no_text_breaks_a_line(text: str, value: str, hide: bool) -> None:
     assert line.endswith(b"\n")
     assert len(line.decode("utf-8").splitlines()) == 1
     assert SECRET.encode() not in line
+
+
+def test_values_are_fields_of_the_file(tmp_path: Path) -> None:
+    """A line of the file has its values as JSON of their own, hidden and without secrets as in the text."""
+    sink = FileSink(str(tmp_path), lambda _: None)
+    told = Log([sink])
+    told.secret("top-secret")
+    told.info("wrote scene", scene=5, name=Private("A title"), images=("posters", "arts"), why="a top-secret thing")
+    told.hide = True
+    told.warning("skipped cover", scene=6, name=Private("A title"), attempt=None, sent=[Private("x")])
+    told.error("Stash is away.")
+    sink.close()
+    lines: list[dict[str, Any]] = [*stored(tmp_path)]
+    first, second, third = lines
+    assert {name: first[name] for name in first if name not in ("time", "message")} == {
+        "level": "info", "action": "wrote", "scene": 5, "name": "A title", "images": ["posters", "arts"],
+        "why": "a *** thing",
+    }  # fmt: skip
+    assert first["message"] == 'wrote scene scene=5 name="A title" images=[posters, arts] why=a *** thing'
+    assert (second["scene"], second["attempt"]) == (6, None)
+    assert second["name"] == told.pseudonym("A title")
+    assert second["sent"] == [told.pseudonym("x")]
+    assert third["action"] == ""

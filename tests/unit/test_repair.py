@@ -454,3 +454,11 @@ def test_a_pid_that_another_process_has_keeps_no_cookie(tmp_path: Path) -> None:
     part = part_of(tmp_path, f"connection.json.{os.getpid()}", 3600.0)
     repair.sweep(str(tmp_path), NOW)
     assert not part.exists()
+
+
+@pytest.mark.parametrize(("age", "stays"), [(0.0, True), (3599.0, True), (3600.0, False), (-3600.0, False)])
+def test_a_sign_in_that_nobody_finished(tmp_path: Path, age: float, stays: bool) -> None:
+    """What a sign-in with Plex left goes after an hour: it may hold a token."""
+    file = part_of(tmp_path, "sign_in.json", age)
+    repair.sweep(str(tmp_path), NOW)
+    assert file.exists() is stays

@@ -1,16 +1,15 @@
-"""The status object, in words and in Prometheus' format: live, complete, and the same whatever is there yet."""
+"""The status object, in words and as an object: live, complete, and the same whatever is there yet."""
 
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plexsync import __version__, status
+from plexsync import __version__, metrics, status
 from plexsync.core import locks
 from plexsync.queue import dead_letters, jobs, stock
 from plexsync.queue.meta import QueueMeta
@@ -165,48 +164,12 @@ def test_rates_when_nothing_arrived() -> None:
     assert status.sentences(found)[-1] == "Rates: 0 % arrived in Plex; 0.0 requests to Plex per scene."
 
 
-def test_prometheus(tmp_path: Path) -> None:
-    """The same numbers in Prometheus' text format: every sample typed and explained, and equal to the status object."""
-    filled(tmp_path)
-    text = status.prometheus(status.status(str(tmp_path), NOW + 90))
-    lines = text.splitlines()
-    assert text.endswith("\n")
-    samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    assert {name: samples[name] for name in samples if name.startswith(("plexsync_jobs{", "plexsync_oldest"))} == {
-        'plexsync_jobs{state="pending"}': "1",
-        'plexsync_jobs{state="waiting"}': "1",
-        'plexsync_jobs{state="in_progress"}': "1",
-        'plexsync_jobs{state="dead"}': "1",
-        "plexsync_oldest_job_seconds": "90",
-    }
-    assert samples['plexsync_dead_letters{reason="rejected"}'] == "1"
-    assert samples['plexsync_dead_letters{reason="invalid"}'] == "0"
-    names = {re.split(r"[{ ]", name)[0] for name in samples}
-    for kind in ("HELP", "TYPE"):
-        assert {line.split()[2] for line in lines if line.startswith(f"# {kind} ")} == names
-    assert all(re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.]+', line) for line in lines if line[0] != "#")
-
-
-@pytest.mark.parametrize(
-    ("change", "metric"),
-    [
-        ({"problem": "x"}, "plexsync_paused"),
-        ({"worker": {"running": True, "pid": 1}}, "plexsync_worker_running"),
-        ({"breaker": EMPTY["breaker"] | {"state": "half_open"}}, "plexsync_breaker_open"),
-    ],
-)
-def test_switches_in_prometheus(change: dict[str, Any], metric: str) -> None:
-    """What is on is 1 and what is off is 0."""
-    assert f"\n{metric} 0\n" in status.prometheus(EMPTY)
-    assert f"\n{metric} 1\n" in status.prometheus(EMPTY | change)
-
-
 def test_no_secret_and_no_title(tmp_path: Path) -> None:
     """Neither form shows a dead letter's message or candidates, which may hold names."""
     conn = filled(tmp_path)
     change(conn, "scene:4", message="A title", candidates='["/media/A title.mp4"]')
     found = status.status(str(tmp_path), NOW)
-    assert "title" not in json.dumps(found) + status.prometheus(found) + " ".join(status.sentences(found))
+    assert "title" not in json.dumps(found) + metrics.text(found, Stats(), NOW) + " ".join(status.sentences(found))
 
 
 def test_100_000_rows_cost_two_looks(tmp_path: Path) -> None:

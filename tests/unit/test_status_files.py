@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from plexsync import status
+from plexsync import metrics, status
 from plexsync.core import environment
 from plexsync.state import ledger
+from plexsync.state.counters import Stats
 from plexsync.state.ledger import Seen, State
 from tests.support.queue_tools import NOW, made, put
 
@@ -27,7 +28,7 @@ def test_status_files(tmp_path: Path) -> None:
     status.export_status(str(tmp_path), NOW + 5)
     found = status.status(str(tmp_path), NOW + 5)
     assert json.loads((tmp_path / "status.json").read_text("utf-8")) == found
-    assert (tmp_path / "metrics.prom").read_text("utf-8") == status.prometheus(found)
+    assert (tmp_path / "metrics.prom").read_text("utf-8") == metrics.text(found, Stats(), NOW + 5)
     assert names(tmp_path) == {"status.json", "metrics.prom"}
 
 

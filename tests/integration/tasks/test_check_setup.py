@@ -57,7 +57,12 @@ def test_all_checks_pass(bench: Bench) -> None:
     assert result["ok"]
     assert (version, result["plex"]["platform"]) != ("", "")
     assert 0 <= ms < 60_000
-    assert result["libraries"] == {"Films": 3}
+    assert result["libraries"] == [
+        {"title": "Films", "type": "movie", "items": 3, "usable": True, "used": True},
+        {"title": "Old films", "type": "movie", "items": None, "usable": True, "used": False},
+        {"title": "Music", "type": "artist", "items": None, "usable": False, "used": False},
+    ]
+    assert result["path_map"] == {"suggested": "", "pairs": [], "sample": 3, "matched": 3}
     assert result["sample"] == {"scenes": 3, "matched": 3, "reasons": {}}
     assert {level for level, _ in bench.log.lines} == {"info"}
 
@@ -98,12 +103,17 @@ def test_the_suggested_path_map_works(bench: Bench) -> None:
     """With other mounts a map is learned, and pasting the suggestion makes every match one by path."""
     moved(bench)
     result = checked(bench)
-    assert result["path_map"] == "/data => /media/films"
+    assert result["path_map"] == {
+        "suggested": "/data => /media/films",
+        "pairs": [{"stash": "/data", "plex": "/media/films", "files": 8}],
+        "sample": 8,
+        "matched": 8,
+    }
     assert result["lines"][-2] == (
         "PlexSync has learned how the paths differ. To make this permanent,"
         ' paste into "Path map": /data => /media/films'
     )
-    bench.stash.configure(plexPathMap=result["path_map"])
+    bench.stash.configure(plexPathMap=result["path_map"]["suggested"])
     again = checked(bench)
     assert again["sample"] == {"scenes": 8, "matched": 8, "reasons": {}}
     assert "Your path map is in use. Learned from matches: /data => /media/films" in again["lines"]
@@ -178,7 +188,7 @@ def test_hidden_paths(bench: Bench) -> None:
     result = checked(bench)
     text = "\n".join(line for _, line in bench.log.lines)
     assert not [word for word in ("/data", "/media", "secret", "Film 1", "film 1", "Studio") if word in text]
-    assert result["path_map"] == "/data => /media/films"
+    assert result["path_map"]["suggested"] == "/data => /media/films"
 
 
 def test_settings_that_cannot_be_used(bench: Bench) -> None:

@@ -25,7 +25,7 @@ from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, pu
 
 QUICK = [
     *("overview", "scene", "sync", "status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq"),
-    "clear_queue",
+    *("clear_queue", "preview_rows", "unmatched_rows", "report"),
 ]
 
 
@@ -158,6 +158,14 @@ def test_a_missing_module(folder: Path, monkeypatch: pytest.MonkeyPatch, absent:
     monkeypatch.setitem(operations.MODES, "retry", fail)
     said = "-m pip install" if absent else f"the Python module in {__file__} cannot be loaded"
     assert said in ask(folder.parents[1], "retry")["error"]
+
+
+@pytest.mark.parametrize("mode", [*dispatch.ASKING, "check_setup"])
+def test_what_needs_the_packages(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """An operation that asks a server says which package is missing, and how to install it."""
+    monkeypatch.setattr(requirements, "missing", lambda: ["plexapi"])
+    said = ask(folder.parents[1], mode)["error"]
+    assert said.startswith("PlexSync is paused: the Python module plexapi is missing. Run: ")
 
 
 def test_a_fault_of_our_own_is_one_sentence(
