@@ -212,6 +212,7 @@ class Library:
         sections = self._sections = choose(named, chosen)
         known = [self._row(section) for section in sections]
         self._chosen = tuple(row.id for row in known)
+        self._meta.libraries = [section.key for section in sections]
         self.complete = bool(known) and all(row.complete for row in known)
         changes = _Changes()
         filled = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
