@@ -183,7 +183,8 @@ def names_to_ask(scenes: Sequence[Scene], matches: Mapping[int, Match], view: Li
     for candidate in (candidate for match in batch for candidate in match.items):
         parts = [part for part in items.get(candidate.rating_key, ()) if not part.trashed and not part.optimised]
         if candidate.evidence is not Evidence.EQUAL_PATH or len(parts) > 1:
-            names.update(base_name(path) for path in (candidate.file.path, *(part.path for part in parts)))
+            own = () if candidate.evidence is Evidence.CHOSEN else (candidate.file.path,)
+            names.update(base_name(path) for path in (*own, *(part.path for part in parts)))
     return frozenset(spelling for name in names for spelling in spellings(name))
 
 

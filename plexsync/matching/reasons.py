@@ -16,9 +16,7 @@ PAGE = "PlexSync's page"
 MOST_LISTED = 5
 
 
-def why_none(
-    scene_id: int, *, has_file: bool, lost: bool, chosen_for: int = 0, complete: bool, in_trash: bool
-) -> str:
+def why_none(scene_id: int, *, has_file: bool, lost: bool, chosen_for: int = 0, complete: bool, in_trash: bool) -> str:
     """Return why a scene matches no item, and what to do.
 
     ``lost``: another scene matches its items better. ``chosen_for``: the scene for which a person chose one that is

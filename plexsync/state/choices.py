@@ -39,14 +39,17 @@ class ChosenFile(NamedTuple):
 
 
 class IndexedFile(NamedTuple):
-    """A file of an item in the library index. ``section``: the library's key, ``library`` its title."""
+    """A file of an item in the library index. ``section``: the library's key, ``library`` its title.
+
+    ``trashed``: 1 if the item is in Plex's trash.
+    """
 
     section: int
     library: str
     path: str
     size: int
     duration: float
-    trashed: bool
+    trashed: int
 
 
 class Choices:
@@ -151,7 +154,7 @@ class Choices:
             if "no such table" not in str(error):
                 raise
             return []  # nothing was listed yet
-        return [IndexedFile(*row[:5], trashed=bool(row[5])) for row in rows]
+        return [IndexedFile(*row) for row in rows]
 
     def _select(
         self, columns: str, machine: str, column: str, values: Iterable[int], table: str = "chosen"

@@ -212,11 +212,11 @@ class State:
                     self.conn.execute(f"DELETE FROM {table} WHERE scene_id = ?", (scene_id,))
 
     def written_scenes(self, machine: str | None = None) -> set[int]:
-        """Return the ids of all scenes written to an item of ``machine``; None: of any server, or set aside."""
+        """Return the ids of all scenes written to an item of ``machine``; None: of any server, set aside, or chosen."""
         sql = "SELECT scene_id FROM written WHERE scene_id > 0"
         if machine is not None:
             return {row[0] for row in self.conn.execute(f"{sql} AND machine = ?", (machine,))}
-        sql += " UNION SELECT scene_id FROM aside WHERE scene_id > 0"
+        sql += " UNION SELECT scene_id FROM aside WHERE scene_id > 0 UNION SELECT scene_id FROM chosen"
         return {row[0] for row in self.conn.execute(sql)}
 
     def synced_at(self, scene_ids: Iterable[int]) -> dict[int, float]:

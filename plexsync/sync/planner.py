@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from plexsync import matching
-from plexsync.matching import Candidate, Known, Match, Remembered, Rival, path_map
+from plexsync.matching import Candidate, Evidence, Known, Match, Remembered, Rival, path_map
 from plexsync.model import fields
 from plexsync.model.errors import ItemGone, PlexBusy, Rejected
 from plexsync.model.fields import Desired
@@ -26,6 +26,7 @@ from plexsync.plex.index import Library, Refresh, pause
 from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
+from plexsync.sync import chosen
 from plexsync.sync.edit import EditPlan, plan
 from plexsync.sync.kinds import Kinds
 
@@ -172,10 +173,11 @@ class Planner:
     def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
         """Return scene id -> match, asking Stash only for files of other scenes that could make a difference."""
         view = _BatchView(self.library)
-        known = self._known(scenes)
+        choices = chosen.in_force(self.state, self.machine, view, [scene.id for scene in scenes], self.clock())
+        known = self._known(scenes, choices)
         first = matching.match(scenes, view, known)
         if self._take_up(first):
-            known = self._known(scenes)
+            known = self._known(scenes, choices)
             first = matching.match(scenes, view, known)
         names = matching.names_to_ask(scenes, first, view)
         alike = matching.sizes_to_ask(first.values())
@@ -217,13 +219,17 @@ class Planner:
         rating_keys = {candidate.rating_key for match in matches.values() for candidate in match.items}
         return self.state.records(self.machine, rating_keys)
 
-    def _known(self, scenes: Sequence[Scene]) -> Known:
+    def _known(self, scenes: Sequence[Scene], choices: Mapping[int, int]) -> Known:
         records = self.state.records_of(self.machine, [scene.id for scene in scenes])
         remembered = {
-            scene_id: tuple(Remembered(record.rating_key, record.path, record.stash_path) for record in of_scene)
+            scene_id: tuple(
+                Remembered(record.rating_key, record.path, record.stash_path)
+                for record in of_scene
+                if record.evidence != _CHOSEN
+            )
             for scene_id, of_scene in records.items()
         }
-        known = Known(self.path_map, self.learned(), remembered)
+        known = Known(self.path_map, self.learned(), remembered, chosen=choices)
         return _claiming(known, {record.rating_key: record for of_scene in records.values() for record in of_scene})
 
     def learned(self) -> path_map.LearnedMap:
@@ -268,7 +274,7 @@ class Planner:
             record = replace(record, written=replace(record.written, own=()), cover_stamp="")
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
         title = desired.values.get("title") or item.title
-        record = replace(record, evidence=candidate.evidence.name.lower(), title=str(title))
+        record = replace(record, evidence=_name(candidate.evidence), title=str(title))
         keep = self.settings.keep_plex_edits
         edit = plan(item, desired, record.written, keep_plex_edits=keep)
         return Target(scene, candidate, item, desired, record, edit, keep)
@@ -290,8 +296,18 @@ def placed(items: Mapping[int, Item], sections: Mapping[int, int]) -> dict[int, 
     return {key: item if item.section else replace(item, section=sections[key]) for key, item in items.items()}
 
 
+def _name(evidence: Evidence) -> str:
+    """Return the evidence as a record stores it."""
+    return evidence.name.lower()
+
+
+#: What was written because a person chose it proves nothing once the choice is taken back.
+_CHOSEN = _name(Evidence.CHOSEN)
+
+
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
     """Return ``known`` with the claims of these records (rating key -> record)."""
+    records = {key: record for key, record in records.items() if record.evidence != _CHOSEN}
     return replace(
         known,
         claims={key: record.scene_id for key, record in records.items()},

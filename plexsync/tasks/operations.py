@@ -17,6 +17,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
+from plexsync.tasks import choice
 from plexsync.tasks.call import Args
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -151,6 +152,8 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "dead_letters": list_dead_letters,
     "retry": retry_dead_letters,
     "discard": discard_dead_letters,
+    "choose": choice.choose,
+    "unchoose": choice.unchoose,
     "wake": wake_worker,
     "log": print_lines,
     "clear_dlq": clear_dlq,

@@ -127,6 +127,7 @@ class _Changes:
         records = state.records(self._machine, items)
         trashed = {key for key, item in items.items() if item.trashed}
         different = self._different({key: items[key] for key in records if key not in trashed}, records, before)
+        self._end_choices(gone)
         jobs = self._lost(gone | trashed) + self._make_due(different.values())
         state.plex.note(
             self._machine,
@@ -159,6 +160,11 @@ class _Changes:
         if lost:
             self._state.store(self._machine, [covers.look_again(record, lost)])
         return bool(lost)
+
+    def _end_choices(self, gone: Collection[int]) -> None:
+        ended = self._state.choices.end(self._machine, gone, self._app.world.clock())
+        for key, scene_id in ended.items():
+            self._app.log.info("dropped choice, the item is gone from Plex", scene=scene_id, item=key)
 
     def _lost(self, rating_keys: Collection[int]) -> int:
         """Set the records of items aside that are gone or in the trash, and make their scenes due."""
