@@ -120,21 +120,21 @@ class Choices:
                     self._conn.execute(f"UPDATE chosen_file SET gone = ? {sql}", (now, *scene))
         return ended
 
-    def resume(self, machine: str, file: ChosenFile, now: float) -> bool:
-        """Put a choice in force again that ended; ``file``: where its item is now.
+    def follow(self, machine: str, old: ChosenFile, new: ChosenFile, now: float) -> bool:
+        """Choose the item that has a chosen file now (``new``), and put the choice in force again if it had ended.
 
-        Return False if the item was chosen for another scene, or the choice was taken back meanwhile.
+        Return False if that item is another scene's choice, or this one was taken back or changed meanwhile.
         """
-        scene = (machine, file.scene_id)
         with transaction(self._conn):
             known = self._conn.execute(
                 "UPDATE chosen_file SET rating_key = ?, path = ?, size = ?, duration = ?, gone = NULL"
-                " WHERE machine = ? AND scene_id = ? AND gone IS NOT NULL AND NOT EXISTS"
-                " (SELECT 1 FROM chosen WHERE machine = ? AND (rating_key = ? OR scene_id = ?))",
-                (file.rating_key, file.path, file.size, file.duration, *scene, machine, file.rating_key, file.scene_id),
+                " WHERE machine = ? AND scene_id = ? AND rating_key = ? AND NOT EXISTS"
+                " (SELECT 1 FROM chosen WHERE machine = ? AND rating_key = ? AND scene_id <> ?)",
+                (*new[1:5], machine, old.scene_id, old.rating_key, machine, new.rating_key, old.scene_id),
             ).rowcount
             if known:
-                self._conn.execute("INSERT INTO chosen VALUES (?, ?, ?, ?)", (*scene, file.rating_key, now))
+                sql = "INSERT OR REPLACE INTO chosen VALUES (?, ?, ?, ?)"
+                self._conn.execute(sql, (machine, old.scene_id, new.rating_key, now))
         return bool(known)
 
     def forget_ended(self, now: float, after: float) -> None:

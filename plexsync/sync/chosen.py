@@ -5,11 +5,11 @@ Asks the index and writes to ``state.db``, nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from plexsync.matching import LibraryView
 from plexsync.model.item import IndexPart
-from plexsync.model.paths import name_key, slashed
+from plexsync.model.paths import base_name, name_key, slashed
 from plexsync.model.scene import same_duration
 from plexsync.state.choices import ChosenFile
 from plexsync.state.ledger import State
@@ -18,18 +18,21 @@ from plexsync.state.ledger import State
 def in_force(state: State, machine: str, view: LibraryView, scene_ids: Iterable[int], now: float) -> dict[int, int]:
     """Return every choice on this server: scene id -> rating key.
 
-    Of these scenes, choices whose items were gone are put in force again if their files are back, and where the files
-    of the others lie now is noted: by that they are found again.
+    The choices of these scenes follow their files first: where Plex does not show an item any more and its file is in
+    another, that one is chosen, also if the choice had ended. ``now``: seconds since the epoch.
     """
     files = state.choices.files(machine, scene_ids)
-    ended = [file for file in files if file.gone is not None]
-    held = view.by_item([file.rating_key for file in files if file.gone is None])
-    now_at = [_as_indexed(file, held.get(file.rating_key, ())) for file in files if file.gone is None]
-    state.choices.note_files(machine, [file for file in now_at if file not in files])
-    for file in ended:
-        found = _found_again(file, view)
-        if found and _is_free(state, machine, found, file.scene_id):
-            state.choices.resume(machine, _as_indexed(file._replace(rating_key=found[0].rating_key), found), now)
+    held = view.by_item([file.rating_key for file in files])
+    stayed: list[ChosenFile] = []
+    for file in files:
+        parts = _playable(held.get(file.rating_key, ()))
+        if parts and file.gone is None:
+            stayed.append(_as_indexed(file, parts))
+            continue
+        found = parts or _found_again(file, view)
+        if found and _is_free(state, machine, found[0].rating_key, file.scene_id):
+            state.choices.follow(machine, file, _as_indexed(file, found), now)
+    state.choices.note_files(machine, [file for file in stayed if file not in files])
     return state.choices.in_force(machine)
 
 
@@ -37,31 +40,36 @@ def _playable(parts: Iterable[IndexPart]) -> list[IndexPart]:
     return [part for part in parts if not part.trashed and not part.optimised]
 
 
-def _as_indexed(file: ChosenFile, parts: Iterable[IndexPart]) -> ChosenFile:
+def _as_indexed(file: ChosenFile, parts: Sequence[IndexPart]) -> ChosenFile:
     """Return the file as the index has it: the same one, or the item's first."""
-    playable = _playable(parts)
-    same = [part for part in playable if slashed(part.path) == slashed(file.path)]
-    first = (same or playable)[:1]
-    return next((file._replace(path=part.path, size=part.size, duration=part.duration) for part in first), file)
+    part = next((part for part in parts if slashed(part.path) == slashed(file.path)), parts[0])
+    return ChosenFile(file.scene_id, part.rating_key, part.path, part.size, part.duration)
 
 
 def _found_again(file: ChosenFile, view: LibraryView) -> list[IndexPart]:
-    """Return where the file of an item that was gone is now, ``[]`` if that is not certain.
+    """Return the file in the one other item that has it now, ``[]`` if that is not certain."""
+    return next((parts for parts in _ways(file, view) if len({part.rating_key for part in parts}) == 1), [])
 
-    That is the same item, or the one other that has it: at the same path, or in another folder, with the same name,
-    size and duration.
+
+def _ways(file: ChosenFile, view: LibraryView) -> Iterator[list[IndexPart]]:
+    """Yield the files that may be it: at its path, then those of its size and duration, first those of its name.
+
+    Without the path, only items that Plex made later count: others were there when the person chose.
     """
-    same_item = _playable(view.by_item([file.rating_key]).get(file.rating_key, ()))
-    named = _playable(view.by_name([name_key(file.path)]).get(name_key(file.path), ()))
-    at_path = [part for part in named if slashed(part.path) == slashed(file.path)]
-    alike = [part for part in named if part.size == file.size > 0 and same_duration(part.duration, file.duration) == 2]
-    for parts in (same_item, at_path, alike if view.complete else []):
-        if parts:
-            return parts if len({part.rating_key for part in parts}) == 1 else []
-    return []
+    at_name = _playable(view.by_name([name_key(file.path)]).get(name_key(file.path), ()))
+    yield [part for part in at_name if slashed(part.path) == slashed(file.path)]
+    if not view.complete or file.size <= 0:
+        return
+    alike = [
+        part
+        for part in _playable(view.by_size([file.size]).get(file.size, ()))
+        if part.rating_key > file.rating_key and same_duration(part.duration, file.duration) == 2
+    ]
+    yield [part for part in alike if base_name(part.path) == base_name(file.path)]
+    yield alike
 
 
-def _is_free(state: State, machine: str, parts: Sequence[IndexPart], scene_id: int) -> bool:
-    """Return whether the item of these files was not written from another scene."""
-    record = state.records(machine, [parts[0].rating_key]).get(parts[0].rating_key)
+def _is_free(state: State, machine: str, rating_key: int, scene_id: int) -> bool:
+    """Return whether the item was not written from another scene."""
+    record = state.records(machine, [rating_key]).get(rating_key)
     return record is None or record.scene_id in (0, scene_id)
