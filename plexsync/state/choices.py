@@ -73,8 +73,8 @@ class Choices:
         return displaced
 
     def take_back(self, machine: str, scene_id: int) -> int | None:
-        """Delete a scene's choice; return the item's rating key, None if there was no choice in force."""
-        item = self.of_scenes(machine, [scene_id]).get(scene_id)
+        """Delete a scene's choice, also one that has ended; return the item's rating key, None if there was none."""
+        item = next((file.rating_key for file in self.files(machine, [scene_id])), None)
         with transaction(self._conn):
             for table in TABLES:
                 self._conn.execute(f"DELETE FROM {table} WHERE machine = ? AND scene_id = ?", (machine, scene_id))

@@ -6,7 +6,7 @@ They answer from the databases; the worker carries the choice out.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -36,13 +36,15 @@ def choose(folder: str, args: Args) -> dict[str, Any]:
         if not machine:
             raise PlexSyncError(f"PlexSync has not reached Plex yet. Run Check setup, then choose again. {_UNCHANGED}")
         file = _file(state, machine, scene_id, rating_key)
+        _queue(folder, scene_id, now)  # before as well: if this process is killed, no choice is left lying
         before = state.choices.of_scenes(machine, [scene_id]).get(scene_id)
         chosen = ChosenFile(scene_id, rating_key, file.path, file.size, file.duration)
         displaced = state.choices.choose(machine, chosen, now)
         record = state.records(machine, [rating_key]).get(rating_key)
         holder = record.scene_id if record is not None else 0
         alike = _alike(state, machine, {rating_key, before or rating_key})
-    _queue(folder, scene_id, now, {displaced or 0, holder}, alike)
+    _queue(folder, scene_id, now, {displaced or 0, holder} - {0, scene_id}, alike)
+    wake.wake(folder)
     sentence = f"Item {rating_key} is chosen for scene {scene_id}."
     if displaced:
         sentence += f" It was chosen for scene {displaced} before, which has no choice any more."
@@ -54,11 +56,13 @@ def unchoose(folder: str, args: Args) -> dict[str, Any]:
     scene_id, now = _id(args, "scene_id"), time.time()
     with _state(folder) as state:
         machine = state.meta.machine
-        item = state.choices.take_back(machine, scene_id)
-        alike = set[int]() if item is None else _alike(state, machine, {item})
-    if item is None:
-        return {"chosen": None, "sentence": f"No item is chosen for scene {scene_id}. {_UNCHANGED}"}
+        if not state.choices.files(machine, [scene_id]):
+            return {"chosen": None, "sentence": f"No item is chosen for scene {scene_id}. {_UNCHANGED}"}
+        _queue(folder, scene_id, now)
+        item = state.choices.take_back(machine, scene_id) or 0
+        alike = _alike(state, machine, [item])
     _queue(folder, scene_id, now, (), alike)
+    wake.wake(folder)
     sentence = f"The choice of item {item} for scene {scene_id} is taken back. What was written there stays."
     return {"chosen": None, "sentence": sentence}
 
@@ -118,12 +122,11 @@ def _alike(state: State, machine: str, rating_keys: Iterable[int]) -> set[int]:
     return state.scenes_awaiting({(name_key(file.path), file.size) for file in files})
 
 
-def _queue(folder: str, scene_id: int, now: float, others: Iterable[int], alike: Iterable[int]) -> None:
+def _queue(folder: str, scene_id: int, now: float, others: Collection[int] = (), alike: Collection[int] = ()) -> None:
     """Queue the scene as an edit by hand, the ``others`` unless they are queued, and wake those ``alike`` that wait."""
     with closing(schema.open_queue(folder, now)) as conn:
         enqueue.enqueue(conn, str(JobKey.scene(scene_id)), "choose", now, now)
-        keys = [JobKey.scene(other) for other in sorted(set(others) - {0, scene_id})]
+        keys = [JobKey.scene(other) for other in sorted(others)]
         jobs.add_missing(conn, keys, "choose", now, jobs.FAN_OUT)
         jobs.wake_scenes(conn, sorted(set(alike) - {scene_id})[:MOST_WOKEN], now)
         QueueMeta(conn).request_wake()
-    wake.wake(folder)

@@ -29,6 +29,7 @@ THIRD_PARTY = {"requests", "urllib3", "plexapi", "stashapi", "persistqueue", "un
 CALLS: dict[str, dict[str, Any]] = {
     "status": {}, "dead_letters": {}, "retry": {"ids": ["1"]}, "discard": {"ids": [1]}, "wake": {},
     "log": {"lines": [{"level": "w", "message": "hello"}]}, "clear_dlq": {}, "clear_queue": {},
+    "unchoose": {"scene_id": 1},
 }  # fmt: skip
 
 
