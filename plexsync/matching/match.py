@@ -163,11 +163,12 @@ def match(scenes: Sequence[Scene], view: LibraryView, known: Known) -> dict[int,
     known_files = _KnownFiles(both)
     for search in both:
         search.hits = [known_files.checked(search, hit) for hit in search.hits if _may_claim(search, hit)]
-    ownerships = _ownerships(mine, theirs, known, index)
+    choosers = _choosers(known)
+    ownerships = _ownerships(mine, theirs, known, choosers, index)
     by_scene: dict[int, list[_Search]] = {}
     for search in mine:
         by_scene.setdefault(search.scene_id, []).append(search)
-    builder = _MatchBuilder(view, index, known_files, known, ownerships, renamed)
+    builder = _MatchBuilder(view, index, known_files, known, choosers, ownerships, renamed)
     return {scene.id: builder.build(scene, by_scene.get(scene.id, [])) for scene in scenes}
 
 
@@ -362,7 +363,7 @@ def _rank(hit: Hit) -> tuple[bool, int, int, int, int]:
 
 
 def _ownerships(
-    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, index: BatchIndex
+    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, choosers: Mapping[int, int], index: BatchIndex
 ) -> dict[int, dict[int, Ownership]]:
     """Return, by rating key and scene id, who owns each item that a file of the batch may be in."""
     wanted = {search.query.chosen for search in mine if search.query.chosen}
@@ -377,7 +378,7 @@ def _ownerships(
             if best is None or _rank(hit) < _rank(best.hit):
                 claimants[key][search.scene_id] = Claimant(search.scene_id, search.query.file, hit, in_batch)
     placed = {search.scene_id for search in (*mine, *theirs) if any(hit.high for hit in search.hits)}
-    choosers, rights = _choosers(known), dict[int, dict[int, Ownership]]()
+    rights: dict[int, dict[int, Ownership]] = {}
     for key, by_scene in claimants.items():
         claim = _claim(key, by_scene, known, placed, index)
         chooser, of_item = choosers.get(key), list(by_scene.values())
@@ -413,6 +414,7 @@ class _MatchBuilder:
     index: BatchIndex
     known_files: _KnownFiles
     known: Known
+    choosers: Mapping[int, int]
     ownerships: Mapping[int, Mapping[int, Ownership]]
     renamed: Mapping[int, set[str]]
 
@@ -468,13 +470,12 @@ class _MatchBuilder:
 
     def _chosen_for(self, searches: Iterable[_Search]) -> int:
         """Return the scene for which an item was chosen that looks like one of these files, 0 if there is none."""
-        choosers = _choosers(self.known) if self.known.chosen else {}
-        for search in searches if choosers else ():
+        for search in searches if self.choosers else ():
             file = search.query.file
             alike = (row for row in self.index.sized(file.size) if same_duration(file.duration, row.part.duration) == 2)
             for row in (*self.index.named(search.query.name_key), *alike):
-                if row.part.rating_key in choosers:
-                    return choosers[row.part.rating_key]
+                if row.part.rating_key in self.choosers:
+                    return self.choosers[row.part.rating_key]
         return 0
 
     def _candidate(self, search: _Search, hit: Hit, ownership: Ownership) -> Candidate:

@@ -1,7 +1,7 @@
 """From scenes to planned edits: match against the index, ask Stash for rival scenes, read the items, compare.
 
-Shared by the worker, the preview and Check setup. Writes nothing to Plex, and only the index and the learned path map
-to ``state.db``.
+Shared by the worker, the preview and Check setup. Writes nothing to Plex, and to ``state.db`` only the index, the
+learned path map, and where the files of chosen items are.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from plexsync.queue.meta import QueueMeta
 from plexsync.state import ledger
 from plexsync.state.choices import ChosenFile, IndexedFile
 from plexsync.state.ledger import State
+from plexsync.state.meta import Meta
 from plexsync.tasks.call import Args
 
 #: Scenes that look like a chosen item and are matched again at once; of a name that thousands bear, not all.
@@ -31,10 +32,10 @@ _UNCHANGED = "Nothing was changed."
 def choose(folder: str, args: Args) -> dict[str, Any]:
     """Store the item that a person chose for a scene, and queue the scene. Raise ``PlexSyncError`` if it cannot be."""
     scene_id, rating_key, now = _id(args, "scene_id"), _id(args, "rating_key"), time.time()
+    machine = _machine(folder)
+    if not machine:
+        raise PlexSyncError(f"PlexSync has not reached Plex yet. Run Check setup, then choose again. {_UNCHANGED}")
     with _state(folder) as state:
-        machine = state.meta.machine
-        if not machine:
-            raise PlexSyncError(f"PlexSync has not reached Plex yet. Run Check setup, then choose again. {_UNCHANGED}")
         file = _file(state, machine, scene_id, rating_key)
         _queue(folder, scene_id, now)  # before as well: if this process is killed, no choice is left lying
         before = state.choices.of_scenes(machine, [scene_id]).get(scene_id)
@@ -54,10 +55,13 @@ def choose(folder: str, args: Args) -> dict[str, Any]:
 def unchoose(folder: str, args: Args) -> dict[str, Any]:
     """Take a scene's choice back and queue the scene, which is then matched by its files."""
     scene_id, now = _id(args, "scene_id"), time.time()
+    none = {"chosen": None, "sentence": f"No item is chosen for scene {scene_id}. {_UNCHANGED}"}
+    machine = _machine(folder)
+    if not machine:
+        return none
     with _state(folder) as state:
-        machine = state.meta.machine
         if not state.choices.files(machine, [scene_id]):
-            return {"chosen": None, "sentence": f"No item is chosen for scene {scene_id}. {_UNCHANGED}"}
+            return none
         _queue(folder, scene_id, now)
         item = state.choices.take_back(machine, scene_id) or 0
         alike = _alike(state, machine, [item])
@@ -65,6 +69,12 @@ def unchoose(folder: str, args: Args) -> dict[str, Any]:
     wake.wake(folder)
     sentence = f"The choice of item {item} for scene {scene_id} is taken back. What was written there stays."
     return {"chosen": None, "sentence": sentence}
+
+
+def _machine(folder: str) -> str:
+    """Return the Plex server that was reached last, ``""`` before. Only the worker makes ``state.db``."""
+    with closing(Meta.open(folder)) as meta:
+        return meta.machine
 
 
 @contextmanager
