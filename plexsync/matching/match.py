@@ -462,7 +462,8 @@ class _MatchBuilder:
             default=None,
         )
         if best is None:
-            return Match(scene.id, "none", (), why_no_choice(scene.id), chosen=chosen)
+            reason = why_no_choice(scene.id, in_trash=chosen in self.index.trashed_items)
+            return Match(scene.id, "none", (), reason, chosen=chosen)
         candidate = self._candidate(*best, self.ownerships[chosen][scene.id])
         if candidate.contested:
             return Match(scene.id, "low", (candidate,), why_choice_yields(scene.id, candidate), chosen=chosen)

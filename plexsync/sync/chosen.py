@@ -5,14 +5,17 @@ Asks the index and writes to ``state.db``, nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from plexsync.matching import LibraryView
+from plexsync.matching import Evidence, LibraryView
 from plexsync.model.item import IndexPart
 from plexsync.model.paths import base_name, name_key, slashed
 from plexsync.model.scene import same_duration
 from plexsync.state.choices import ChosenFile
-from plexsync.state.ledger import State
+from plexsync.state.ledger import Record, State
+
+#: The evidence of records that were written because of a choice. It proves nothing once the choice is taken back.
+CHOSEN = Evidence.CHOSEN.name.lower()
 
 
 def in_force(state: State, machine: str, view: LibraryView, scene_ids: Iterable[int], now: float) -> dict[int, int]:
@@ -34,6 +37,16 @@ def in_force(state: State, machine: str, view: LibraryView, scene_ids: Iterable[
             state.choices.follow(machine, file, _as_indexed(file, found), now)
     state.choices.note_files(machine, [file for file in stayed if file not in files])
     return state.choices.in_force(machine)
+
+
+def is_current(record: Record, chosen: Mapping[int, int]) -> bool:
+    """Return whether an item may still be the scene's that wrote it: not if another was chosen, or no more this one.
+
+    ``chosen``: scene id -> rating key, the choices in force.
+    """
+    if record.scene_id in chosen:
+        return chosen[record.scene_id] == record.rating_key
+    return record.evidence != CHOSEN
 
 
 def _playable(parts: Iterable[IndexPart]) -> list[IndexPart]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from plexsync import matching
-from plexsync.matching import Candidate, Evidence, Known, Match, Remembered, Rival, path_map
+from plexsync.matching import Candidate, Known, Match, Remembered, Rival, path_map
 from plexsync.model import fields
 from plexsync.model.errors import ItemGone, PlexBusy, Rejected
 from plexsync.model.fields import Desired
@@ -225,7 +225,7 @@ class Planner:
             scene_id: tuple(
                 Remembered(record.rating_key, record.path, record.stash_path)
                 for record in of_scene
-                if record.evidence != _CHOSEN
+                if record.evidence != chosen.CHOSEN
             )
             for scene_id, of_scene in records.items()
         }
@@ -274,7 +274,7 @@ class Planner:
             record = replace(record, written=replace(record.written, own=()), cover_stamp="")
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
         title = desired.values.get("title") or item.title
-        record = replace(record, evidence=_name(candidate.evidence), title=str(title))
+        record = replace(record, evidence=candidate.evidence.name.lower(), title=str(title))
         keep = self.settings.keep_plex_edits
         edit = plan(item, desired, record.written, keep_plex_edits=keep)
         return Target(scene, candidate, item, desired, record, edit, keep)
@@ -296,18 +296,9 @@ def placed(items: Mapping[int, Item], sections: Mapping[int, int]) -> dict[int, 
     return {key: item if item.section else replace(item, section=sections[key]) for key, item in items.items()}
 
 
-def _name(evidence: Evidence) -> str:
-    """Return the evidence as a record stores it."""
-    return evidence.name.lower()
-
-
-#: What was written because a person chose it proves nothing once the choice is taken back.
-_CHOSEN = _name(Evidence.CHOSEN)
-
-
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
     """Return ``known`` with the claims of these records (rating key -> record)."""
-    records = {key: record for key, record in records.items() if record.evidence != _CHOSEN}
+    records = {key: record for key, record in records.items() if record.evidence != chosen.CHOSEN}
     return replace(
         known,
         claims={key: record.scene_id for key, record in records.items()},

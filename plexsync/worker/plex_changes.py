@@ -19,6 +19,7 @@ from plexsync.state.ledger import Record
 from plexsync.state.plex_side import Readback
 from plexsync.sync import absence, covers, readback
 from plexsync.sync.as_seen import lost_pictures
+from plexsync.sync.chosen import is_current
 from plexsync.sync.planner import Planner
 from plexsync.worker import requeue
 
@@ -145,12 +146,14 @@ class _Changes:
     def _different(
         self, items: Mapping[int, Item], records: Mapping[int, Record], before: Mapping[int, Readback]
     ) -> dict[int, int]:
-        """Return rating key -> scene of the items that differ from what was read back."""
+        """Return rating key -> scene of the items that differ from what was read back, and are still the scene's."""
+        chosen = self._state.choices.of_scenes(self._machine, {record.scene_id for record in records.values()})
         return {
             key: records[key].scene_id
             for key, item in items.items()
             if key in before
             and before[key].shown
+            and is_current(records[key], chosen)
             and (self._has_lost_picture(item, records[key], before[key]) or readback.differs(before[key].shown, item))
         }
 

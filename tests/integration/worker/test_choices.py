@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from plexsync.core import wake
 from plexsync.model.errors import PlexSyncError
 from plexsync.queue import dead_letters
 from plexsync.state.ledger import Record, State, open_state
-from plexsync.tasks import choice
+from plexsync.tasks import check_setup, choice, preview
 from tests.support.in_process import DAY, HOUR, Bench, Film
 
 
@@ -407,6 +408,29 @@ def test_after_the_write_an_equal_path_takes_the_item(bench: Bench) -> None:
     assert bench.title(film.item) == "By its path"
 
 
+@pytest.mark.parametrize("back", [True, False])
+def test_an_item_that_is_the_scenes_no_more_wakes_nobody(bench: Bench, back: bool) -> None:
+    """A person mends what was written to the earlier item: that is no reason to look at the scene, ever again."""
+    film = bench.film("Sure")
+    other, earlier = odd_item(bench, "other"), film.item
+    bench.edit(film.scene)
+    bench.live(5)
+    choose(bench, film.scene, other)
+    bench.live(60)
+    if back:
+        unchoose(bench, film.scene)
+        bench.live(60)
+        earlier = other
+    bench.plex.edit_item(earlier, title="By hand")
+    bench.stash.configure(logDebug=True)
+    bench.edit(bench.film().scene)
+    bench.live(60)
+    bench.log.lines.clear()
+    bench.live(5 * HOUR)
+    assert bench.said(f"scene={film.scene} ") == []
+    assert bench.title(earlier) == "By hand"
+
+
 def test_dry_run_writes_no_choice(bench: Bench) -> None:
     """Under dryRun the choice is held back like any edit, and written once it is switched off."""
     film = doubtful(bench)
@@ -438,6 +462,41 @@ def test_another_server_has_no_choices(bench: Bench) -> None:
     bench.live(60)
     assert bench.dead_letter(film.scene)[0] == "low_confidence"
     assert bench.title(film.item) == "Doubtful"
+
+
+class Bar:
+    """No progress bar."""
+
+    def progress(self, done: float) -> None:
+        """Nothing."""
+
+
+def table(bench: Bench, name: str) -> list[dict[str, str]]:
+    """Return the rows of one of Preview's files."""
+    with (bench.folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_preview_and_check_setup_count_it(bench: Bench) -> None:
+    """Before it is written, Preview shows the choice as the evidence, and Check setup counts the scene as matching."""
+    film, held = doubtful(bench), bench.film("Held", in_plex=False)
+    sure = bench.film("Sure")
+    bench.edit(sure.scene)
+    bench.live(5)
+    assert check_setup.run(bench.app)["sample"]["matched"] == 1
+    choose(bench, film.scene, film.item)
+    assert check_setup.run(bench.app)["sample"]["matched"] == 2
+    preview.run(bench.app, Bar())
+    columns = ("scene_id", "rating_key", "confidence", "evidence", "new")
+    [row] = table(bench, "preview.csv")
+    assert [row[name] for name in columns] == [str(film.scene), str(film.item), "high", "chosen", "Doubtful"]
+    bench.plex.edit_item(film.item, deleted_at=int(bench.now))
+    bench.now += HOUR
+    preview.run(bench.app, Bar())
+    assert table(bench, "preview.csv") == []
+    reasons = {int(row["scene_id"]): row["reason"] for row in table(bench, "unmatched.csv")}
+    assert reasons.keys() == {film.scene, held.scene}
+    assert reasons[film.scene].startswith(f"The item chosen for scene {film.scene} is in Plex's trash.")
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

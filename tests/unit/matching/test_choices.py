@@ -64,8 +64,11 @@ def test_without_the_chosen_item_nothing_is_written(rows: tuple[IndexPart, ...])
     found = sole((X,), Index(rows), Known(chosen={1: 1}))
     assert (shown(found), found.chosen) == (("none", ()), 1)
     assert found.reason == (
-        'The item chosen for scene 1 is in none of your "Plex libraries".'
-        " Add its library there, or choose another item on PlexSync's page."
+        "The item chosen for scene 1 is in Plex's trash. Have Plex find its file again, or choose another item on"
+        " PlexSync's page."
+        if any(row.trashed for row in rows)
+        else 'The item chosen for scene 1 is in none of your "Plex libraries". Add its library there, or choose another'
+        " item on PlexSync's page."
     )
 
 
