@@ -307,6 +307,21 @@ def test_taken_back(bench: Bench) -> None:
     assert unchoose(bench, film.scene) == f"No item is chosen for scene {film.scene}. Nothing was changed."
 
 
+def test_a_choice_taken_back_is_not_remembered(bench: Bench) -> None:
+    """That PlexSync wrote to the item before is evidence, unless it was because of the choice."""
+    film = bench.film("Lost", in_plex=False)
+    item = bench.plex.add_item(1, file="/films/odd.mp4", size=0, duration_ms=60_000).rating_key
+    bench.edit(bench.film().scene)
+    bench.live(5)
+    choose(bench, film.scene, item)
+    bench.live(5)
+    assert bench.title(item) == "Lost"
+    unchoose(bench, film.scene)
+    bench.edit(film.scene, title="Edited")
+    bench.live(60)
+    assert (bench.title(item), bench.count("waiting")) == ("Lost", 1)
+
+
 def test_the_later_choice_wins(bench: Bench) -> None:
     """An item that is chosen for another scene goes over to it; the first scene is told, and written nowhere."""
     film, other = written(bench), bench.film("Other", in_plex=False)
