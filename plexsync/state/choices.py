@@ -39,13 +39,13 @@ class ChosenFile(NamedTuple):
 
 
 class IndexedFile(NamedTuple):
-    """A file of an item in the library index. ``section``: the library's key, ``library`` its title.
+    """A file of an item in the library index. ``library``: its title; ``used``: 1 if PlexSync syncs that library.
 
     ``trashed``: 1 if the item is in Plex's trash.
     """
 
-    section: int
     library: str
+    used: int
     path: str
     size: int
     duration: float
@@ -144,7 +144,7 @@ class Choices:
     def indexed(self, machine: str, rating_key: int) -> list[IndexedFile]:
         """Return the files of an item in the library index, whose tables ``plex/index.py`` owns; no optimised ones."""
         sql = (
-            "SELECT s.key, s.title, p.path, p.size, p.duration, p.trashed"
+            "SELECT s.title, s.id IN (SELECT section FROM used), p.path, p.size, p.duration, p.trashed"
             " FROM part p CROSS JOIN section s ON s.id = p.section"
             " WHERE s.machine = ? AND p.rating_key = ? AND NOT p.optimised ORDER BY p.rowid"
         )

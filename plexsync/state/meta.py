@@ -42,15 +42,13 @@ class Meta:
     """The values of one ``state.db``, as they are now; every assignment is committed.
 
     ``machine``: the Plex server's machineIdentifier. ``section``: the library whose first row a probe reads.
-    ``libraries``: the keys of the libraries that were used last, None before. ``settings``: digest of the settings
-    saved in Stash at the last batch. ``warned``: the warnings logged about them.
+    ``settings``: digest of the settings saved in Stash at the last batch. ``warned``: the warnings logged about them.
     ``tagged_at``: edits up to this time were tagged while Plex was unreachable. ``tag_warned``: stash-box source -> the
     setting that named a tag which does not exist. ``compared``: progress of the weekly comparison, [time, last scene].
     """
 
     machine = _Value[str]("")
     section = _Value[int | None](None)
-    libraries = _Value[list[int] | None](None)
     settings = _Value[str]("")
     warned = _Value[list[str]]([])
     tagged_at = _Value[float](0.0)

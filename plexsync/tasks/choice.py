@@ -96,12 +96,11 @@ def _id(args: Args, name: str) -> int:
 def _file(state: State, machine: str, scene_id: int, rating_key: int) -> IndexedFile:
     """Return the first file of an item that may be chosen for a scene. Raise ``PlexSyncError`` for any other."""
     files = state.choices.indexed(machine, rating_key)
-    used = state.meta.libraries
     if not files:
         problem = "is not known. Let Plex scan its library, or choose another"
     elif all(file.trashed for file in files):
         problem = "is in Plex's trash. Choose another"
-    elif used is not None and all(file.section not in used for file in files):
+    elif not any(file.used for file in files):
         libraries = display_name("plexLibraries")
         problem = f'is in the library "{files[0].library}", which is none of your "{libraries}". Choose another'
     else:

