@@ -28,13 +28,17 @@ ODD_NAMES = (
 
 @dataclass(frozen=True)
 class Case:
-    """A scene, the rows that Plex has because of it, the items that are its own, and whether a person would see it."""
+    """A scene, the rows that Plex has because of it, the items that are its own, and whether a person would see it.
+
+    ``chosen``: the item that a person chose for it, 0 without.
+    """
 
     kind: str
     scene: Scene
     rows: tuple[IndexPart, ...]
     own: frozenset[int]
     findable: bool = True
+    chosen: int = 0
 
 
 class Maker:
@@ -250,6 +254,37 @@ def chapters(make: Maker, kind: str) -> list[Case]:
     ]
 
 
+def chosen_odd(make: Maker, kind: str) -> list[Case]:
+    """A person chose an item that has nothing in common with the scene, while another film lies at its own path."""
+    number, rest, file = make.film()
+    second, _, other = make.film()
+    row = make.row(number, f"/media/{rest}", other)
+    rows = [row, make.row(second, f"/media/odd/{second}.avi", other, size=second, duration=1.0)]
+    case = make.case(kind, number, [file], rows)
+    return [replace(case, own=frozenset((second,)), chosen=second)]
+
+
+def chosen_twins(make: Maker, kind: str) -> list[Case]:
+    """The same bytes under one name in two scenes and two items, in other folders: a person chose one of them."""
+    number, rest, file = make.film()
+    second, _, _ = make.film()
+    name = base_name(rest)
+    twin = replace(file, id=second, path=f"/data/again {second}/{name}")
+    rows = [make.row(key, f"/media/sorted {key}/{name}", file) for key in (number, second)]
+    cases = [
+        make.case(kind, key, [one], [row]) for key, one, row in zip((number, second), (file, twin), rows, strict=True)
+    ]
+    return [replace(cases[0], chosen=number), cases[1]]
+
+
+def chosen_held(make: Maker, kind: str) -> list[Case]:
+    """A person chose the item of another scene, which has it by its path: nobody writes what was chosen."""
+    number, rest, file = make.film()
+    owner = make.case(kind, number, [replace(file, path=f"/same/{rest}")], [make.row(number, f"/same/{rest}", file)])
+    second, _, other = make.film()
+    return [owner, replace(make.case(kind, second, [other], []), chosen=number)]
+
+
 def _named(make: Maker, kind: str, name: str, studio: str, *, there: bool) -> Case:
     number, rest, file = make.film(name, studio)
     return make.case(kind, number, [file], [make.row(number, f"/media/{rest}", file)] if there else [])
@@ -260,6 +295,7 @@ KINDS: tuple[tuple[int, Kind], ...] = (
     (4, re_encoded), (2, remuxed), (3, size_unknown), (3, versions), (2, two_items), (2, multi_part), (3, second_only),
     (3, trashed_twin), (3, absent), (4, twins), (4, twin_owns), (2, near_names), (1, one_item), (2, letters),
     (2, stranger),    (2, cut_name), (2, other_ending), (1, chapters),
+    (2, chosen_odd), (2, chosen_twins), (2, chosen_held),
 )  # fmt: skip
 
 
@@ -384,10 +420,11 @@ CHANGES: tuple[tuple[int, Callable[[Case, Case], list[Case]]], ...] = (
 def later(cases: Sequence[Case], rng: random.Random) -> list[Case]:
     """The library after some time: Plex's disk of some studios moved, then pairs of films had a change each.
 
-    Those of several files or items are as they were.
+    Those of several files or items are as they were, and so are those where a person chose.
     """
     cases = [_mount_moved(case) for case in cases]
-    simple = [case for case in cases if len(case.rows) == len(case.own) == len(case.scene.files) == 1]
+    by_evidence = [case for case in cases if not case.kind.startswith("chosen")]
+    simple = [case for case in by_evidence if len(case.rows) == len(case.own) == len(case.scene.files) == 1]
     chosen = {case.scene.id for case in simple}
     rest = [case for case in cases if case.scene.id not in chosen]
     rng.shuffle(simple)

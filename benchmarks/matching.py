@@ -141,7 +141,8 @@ def in_batches(
 
 def written(matches: Mapping[int, Match]) -> Known:
     """What ``state.db`` holds after these matches were written."""
-    targets = {scene: write_targets(one, low_allowed=False) for scene, one in matches.items()}
+    by_evidence = {scene: one for scene, one in matches.items() if not one.chosen}
+    targets = {scene: write_targets(one, low_allowed=False) for scene, one in by_evidence.items()}
     remembered = {
         scene: tuple(Remembered(one.rating_key, one.part.path, one.file.path) for one in several)
         for scene, several in targets.items()
@@ -159,12 +160,13 @@ def main(arguments: Sequence[str]) -> int:
     rng = random.Random(seed)
     cases = library(count, rng)
     start = time.perf_counter()
-    batched, taught = in_batches(cases, Known())
+    chosen = {case.scene.id: case.chosen for case in cases if case.chosen}
+    batched, taught = in_batches(cases, Known(chosen=chosen))
     took = time.perf_counter() - start
     changed = later(cases, rng)
-    again, _ = in_batches(changed, written(batched), taught)
+    again, _ = in_batches(changed, replace(written(batched), chosen=chosen), taught)
     servers = Servers(cases)
-    alone = {case.scene.id: servers.look([case.scene], Known())[case.scene.id] for case in cases}
+    alone = {case.scene.id: servers.look([case.scene], Known(chosen=chosen))[case.scene.id] for case in cases}
     good = [
         report("in batches, with the learned map", cases, batched),
         report("each alone, on a fresh state", cases, alone),

@@ -53,7 +53,8 @@ def open_state(folder: str, log: Log, now: float, *, thorough: bool = False) -> 
     kept = set_aside(path, now)
     log.error(
         f"repaired state.db: the damaged file was kept as {os.path.basename(kept)} and a new one was made. No edit is"
-        " lost; what PlexSync wrote earlier counts as your own edit until it is written again."
+        " lost; what PlexSync wrote earlier counts as your own edit until it is written again, and items"
+        " that you chose have to be chosen again."
     )
     return _with_times(folder, ledger.open_state(folder))
 

@@ -11,6 +11,7 @@ from plexsync.matching.match import (
     write_targets,
 )
 from plexsync.matching.model import Candidate, Confidence, Evidence, Known, LibraryView, Match, Remembered, Rival
+from plexsync.matching.reasons import why_no_choice
 
 __all__ = [
     "RULES",
@@ -28,5 +29,6 @@ __all__ = [
     "names_to_ask",
     "sizes_to_ask",
     "unambiguous_pairs",
+    "why_no_choice",
     "write_targets",
 ]

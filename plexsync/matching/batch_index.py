@@ -36,12 +36,13 @@ class IndexRow:
 class BatchIndex:
     """The rows that a batch may match, without trashed and optimised ones. Every look-up is one dict access.
 
-    ``trashed``: the name keys of the trashed rows.
+    ``trashed``: the name keys of the trashed rows, ``trashed_items``: their items.
     """
 
     def __init__(self, rows: Iterable[IndexPart], fold_case: bool) -> None:
         self.fold_case = fold_case
         self.trashed: set[str] = set()
+        self.trashed_items: set[int] = set()
         self._seen: set[tuple[int, int, str]] = set()
         self._paths: dict[str, list[IndexRow]] = {}
         self._folded: dict[str, list[IndexRow]] = {}
@@ -62,6 +63,7 @@ class BatchIndex:
             self._seen.add(identity)
             if part.trashed:
                 self.trashed.add(name_key(part.path))
+                self.trashed_items.add(part.rating_key)
             elif not part.optimised:
                 self._add(IndexRow.of(part))
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from plexsync.matching.batch_index import WITH_FOLDER, BatchIndex
 from plexsync.matching.model import Candidate, Confidence, Evidence, Known, LibraryView, Match
-from plexsync.matching.ownership import Claimant, Ownership, resolve, tier
+from plexsync.matching.ownership import Claimant, Ownership, by_choice, resolve, tier
 from plexsync.matching.path_map import Pair, apply_map, pair_of, sole_source
-from plexsync.matching.reasons import why_low, why_none, with_rivals
+from plexsync.matching.reasons import why_choice_yields, why_low, why_no_choice, why_none, with_rivals
 from plexsync.matching.rules import (
     FileQuery,
     Hit,
+    chosen,
     equal_path,
     learned_path,
     name_folders,
@@ -52,8 +53,15 @@ class Rule:
 
 
 #: The rules in the order in which they are tried for each file of a scene; the first with a hit decides. Hits that both
-#: size and duration contradict do not decide: they stay candidates (LOW), and the next rules are tried.
+#: size and duration contradict do not decide: they stay candidates (LOW), and the next rules are tried. Where a person
+#: chose, nothing else is tried.
 RULES = (
+    Rule(
+        Evidence.CHOSEN,
+        chosen,
+        "always, unless another scene has the item by an equal path",
+        needs_complete_index=False,
+    ),
     Rule(
         Evidence.EQUAL_PATH,
         equal_path,
@@ -92,7 +100,7 @@ RULES = (
     ),
     Rule(Evidence.NAME_ONLY, name_only, "never", needs_complete_index=True),
 )
-_PATH_RULES, _NEAR_RULES, _FAR_RULES = RULES[:2], RULES[2:5], RULES[5:]
+_CHOICE, _PATH_RULES, _NEAR_RULES, _FAR_RULES = RULES[0], RULES[1:3], RULES[3:6], RULES[6:]
 _ORDER = {rule.evidence: number for number, rule in enumerate(RULES)}
 
 
@@ -154,12 +162,13 @@ def match(scenes: Sequence[Scene], view: LibraryView, known: Known) -> dict[int,
             search.hits = [hit for hit in search.hits if hit.size or hit.evidence is Evidence.EQUAL_PATH]
     known_files = _KnownFiles(both)
     for search in both:
-        search.hits = [known_files.checked(search, hit) for hit in search.hits]
-    ownerships = _ownerships(mine, theirs, known, index)
+        search.hits = [known_files.checked(search, hit) for hit in search.hits if _may_claim(search, hit)]
+    choosers = _choosers(known)
+    ownerships = _ownerships(mine, theirs, known, choosers, index)
     by_scene: dict[int, list[_Search]] = {}
     for search in mine:
         by_scene.setdefault(search.scene_id, []).append(search)
-    builder = _MatchBuilder(view, index, known_files, known, ownerships, renamed)
+    builder = _MatchBuilder(view, index, known_files, known, choosers, ownerships, renamed)
     return {scene.id: builder.build(scene, by_scene.get(scene.id, [])) for scene in scenes}
 
 
@@ -175,7 +184,8 @@ def names_to_ask(scenes: Sequence[Scene], matches: Mapping[int, Match], view: Li
     for candidate in (candidate for match in batch for candidate in match.items):
         parts = [part for part in items.get(candidate.rating_key, ()) if not part.trashed and not part.optimised]
         if candidate.evidence is not Evidence.EQUAL_PATH or len(parts) > 1:
-            names.update(base_name(path) for path in (candidate.file.path, *(part.path for part in parts)))
+            own = () if candidate.evidence is Evidence.CHOSEN else (candidate.file.path,)
+            names.update(base_name(path) for path in (*own, *(part.path for part in parts)))
     return frozenset(spelling for name in names for spelling in spellings(name))
 
 
@@ -202,12 +212,15 @@ def unambiguous_pairs(matches: Iterable[Match]) -> list[Pair]:
 def confirm(candidate: Candidate, item: Item | None) -> bool:
     """Return whether ``item``, just read in full, still has the candidate's file and is not in the trash.
 
-    None: Plex no longer has the item.
+    An item that a person chose may hold any file. None: Plex no longer has the item.
     """
     if item is None or item.rating_key != candidate.rating_key or item.trashed:
         return False
     path = slashed(candidate.part.path)
-    parts = [part for part in item.parts if slashed(part.path) == path and not part.trashed and not part.optimised]
+    parts = [part for part in item.parts if not part.trashed and not part.optimised]
+    if candidate.evidence is Evidence.CHOSEN:
+        return bool(parts)
+    parts = [part for part in parts if slashed(part.path) == path]
     return any(_same_file(candidate, part) for part in parts)
 
 
@@ -217,23 +230,46 @@ def _same_file(candidate: Candidate, part: IndexPart) -> bool:
     return candidate.evidence not in _BY_SIZE or min(sizes) <= 0 or sizes[0] == sizes[1]
 
 
+def _may_claim(search: _Search, hit: Hit) -> bool:
+    """Return whether a hit counts: of a scene for which a person chose an item, only that one, and what paths prove.
+
+    The scene is written to no other item. But a file that is its own by the path is not another scene's either.
+    """
+    return search.query.chosen in (0, hit.part.rating_key) or (hit.high and tier(hit) < 2)
+
+
 def _searches(
     scenes: Sequence[Scene], known: Known, owners: Mapping[_Place, set[int]]
 ) -> tuple[list[_Search], list[_Search]]:
     """Return the searches for the batch's files, and those for the files of other scenes (rivals)."""
-    batch = {scene.id for scene in scenes}
-    mine = [_search(scene.id, file, known, owners) for scene in scenes for file in scene.files if file.path]
+    batch, choosers = {scene.id for scene in scenes}, _choosers(known)
+    mine = [_search(scene.id, file, known, owners, choosers) for scene in scenes for file in _files(scene, known)]
     rivals = {(rival.scene_id, rival.file.path): rival for group in (known.rivals or {}).values() for rival in group}
     others = [rival for rival in rivals.values() if rival.scene_id not in batch]
-    return mine, [_search(rival.scene_id, rival.file, known, owners) for rival in others]
+    return mine, [_search(rival.scene_id, rival.file, known, owners, choosers) for rival in others]
+
+
+def _choosers(known: Known) -> dict[int, int]:
+    """Return rating key -> the scene for which a person chose the item."""
+    return {rating_key: scene_id for scene_id, rating_key in known.chosen.items()}
+
+
+def _files(scene: Scene, known: Known) -> list[SceneFile]:
+    """Return the scene's files; where a person chose an item, a scene without one has a file without a path."""
+    files = [file for file in scene.files if file.path]
+    return files or ([SceneFile(0, "")] if scene.id in known.chosen else [])
 
 
 def _place(part: IndexPart) -> _Place:
     return part.rating_key, normal_path(part.path)
 
 
-def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[_Place, set[int]]) -> _Search:
+def _search(
+    scene_id: int, file: SceneFile, known: Known, owners: Mapping[_Place, set[int]], choosers: Mapping[int, int]
+) -> _Search:
     def belongs_elsewhere(part: IndexPart) -> bool:
+        if choosers.get(part.rating_key, scene_id) != scene_id:
+            return True
         return bool(owners) and scene_id not in owners.get(_place(part), (scene_id,))
 
     path = normal_path(file.path)
@@ -243,6 +279,7 @@ def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[_Place
         learned_paths=known.learned.translate(path),
         remembered=known.remembered.get(scene_id, ()),
         belongs_elsewhere=belongs_elsewhere,
+        chosen=known.chosen.get(scene_id, 0),
     )
     return _Search(scene_id, query)
 
@@ -250,6 +287,7 @@ def _search(scene_id: int, file: SceneFile, known: Known, owners: Mapping[_Place
 def _batch_index(searches: Sequence[_Search], view: LibraryView, claimed: Collection[int]) -> BatchIndex:
     names = {search.query.name_key for search in searches} | {name_key(search.query.mapped_path) for search in searches}
     items = {memory.rating_key for search in searches for memory in search.query.remembered} | set(claimed)
+    items |= {search.query.chosen for search in searches if search.query.chosen}
     index = BatchIndex((row for rows in view.by_name(names).values() for row in rows), view.fold_case)
     if items:
         index.add(row for rows in view.by_item(items).values() for row in rows)
@@ -325,10 +363,11 @@ def _rank(hit: Hit) -> tuple[bool, int, int, int, int]:
 
 
 def _ownerships(
-    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, index: BatchIndex
+    mine: Sequence[_Search], theirs: Sequence[_Search], known: Known, choosers: Mapping[int, int], index: BatchIndex
 ) -> dict[int, dict[int, Ownership]]:
     """Return, by rating key and scene id, who owns each item that a file of the batch may be in."""
-    claimants: dict[int, dict[int, Claimant]] = {}
+    wanted = {search.query.chosen for search in mine if search.query.chosen}
+    claimants: dict[int, dict[int, Claimant]] = {key: {} for key in wanted}
     for number, search in enumerate((*mine, *theirs)):
         in_batch = number < len(mine)
         for hit in search.hits:
@@ -339,17 +378,24 @@ def _ownerships(
             if best is None or _rank(hit) < _rank(best.hit):
                 claimants[key][search.scene_id] = Claimant(search.scene_id, search.query.file, hit, in_batch)
     placed = {search.scene_id for search in (*mine, *theirs) if any(hit.high for hit in search.hits)}
-    return {
-        key: resolve(list(by_scene.values()), _claim(key, by_scene, known, placed, index))
-        for key, by_scene in claimants.items()
-    }
+    rights: dict[int, dict[int, Ownership]] = {}
+    for key, by_scene in claimants.items():
+        claim = _claim(key, by_scene, known, placed, index)
+        chooser, of_item = choosers.get(key), list(by_scene.values())
+        rights[key] = by_choice(chooser, of_item, claim, known.chosen) if chooser else resolve(of_item, claim)
+    return rights
 
 
 def _claim(
     key: int, claimants: Mapping[int, Claimant], known: Known, placed: set[int], index: BatchIndex
 ) -> int | None:
-    """Return the scene that wrote the item last, None if its files are certain elsewhere or the item has others."""
+    """Return the scene that wrote the item last, None if its files are certain elsewhere or the item has others.
+
+    Nor does a scene have a claim for which a person has chosen another item since.
+    """
     claim, basis = known.claims.get(key), slashed(known.claim_paths.get(key, ""))
+    if claim is not None and known.chosen.get(claim, key) != key:
+        return None
     gone = bool(basis) and all(row.spelt != basis for row in index.of_item(key))
     highs = [claimant for claimant in claimants.values() if claimant.hit.high]
     if gone and all(claimant.hit.size == 2 for claimant in highs):  # otherwise the file may have moved
@@ -368,17 +414,20 @@ class _MatchBuilder:
     index: BatchIndex
     known_files: _KnownFiles
     known: Known
+    choosers: Mapping[int, int]
     ownerships: Mapping[int, Mapping[int, Ownership]]
     renamed: Mapping[int, set[str]]
 
     def build(self, scene: Scene, searches: Sequence[_Search]) -> Match:
         """Return the scene's match."""
+        if scene.id in self.known.chosen:
+            return self._by_choice(scene, searches, self.known.chosen[scene.id])
         best: dict[int, tuple[tuple[bool, int, int, int, int], Candidate]] = {}
-        lost = False
+        lost, chosen_for = False, 0
         for search in searches:
             for hit in search.hits:
                 ownership = self.ownerships[hit.part.rating_key][scene.id]
-                lost = lost or ownership.lost
+                lost, chosen_for = lost or ownership.lost, chosen_for or ownership.chosen_for
                 if ownership.lost:
                     continue
                 rank = _rank(hit)
@@ -395,8 +444,40 @@ class _MatchBuilder:
         if candidates:
             return Match(scene.id, "low", candidates, why_low(scene.id, candidates), *ask)
         in_trash = any(search.query.name_key in self.index.trashed for search in searches)
-        reason = why_none(scene.id, has_file=bool(searches), lost=lost, complete=self.view.complete, in_trash=in_trash)
+        reason = why_none(
+            scene.id,
+            has_file=bool(searches),
+            lost=lost,
+            chosen_for=chosen_for or self._chosen_for(searches),
+            complete=self.view.complete,
+            in_trash=in_trash,
+        )
         return Match(scene.id, "none", (), reason, *ask)
+
+    def _by_choice(self, scene: Scene, searches: Sequence[_Search], chosen: int) -> Match:
+        """Return the match of a scene for which a person chose an item: that one, and no other."""
+        best = min(
+            ((search, hit) for search in searches for hit in _CHOICE.find(search.query, self.index)),
+            key=lambda pair: _rank(pair[1]),
+            default=None,
+        )
+        if best is None:
+            reason = why_no_choice(scene.id, in_trash=chosen in self.index.trashed_items)
+            return Match(scene.id, "none", (), reason, chosen=chosen)
+        candidate = self._candidate(*best, self.ownerships[chosen][scene.id])
+        if candidate.contested:
+            return Match(scene.id, "low", (candidate,), why_choice_yields(scene.id, candidate), chosen=chosen)
+        return Match(scene.id, "high", (candidate,), chosen=chosen)
+
+    def _chosen_for(self, searches: Iterable[_Search]) -> int:
+        """Return the scene for which an item was chosen that looks like one of these files, 0 if there is none."""
+        for search in searches if self.choosers else ():
+            file = search.query.file
+            alike = (row for row in self.index.sized(file.size) if same_duration(file.duration, row.part.duration) == 2)
+            for row in (*self.index.named(search.query.name_key), *alike):
+                if row.part.rating_key in self.choosers:
+                    return self.choosers[row.part.rating_key]
+        return 0
 
     def _candidate(self, search: _Search, hit: Hit, ownership: Ownership) -> Candidate:
         high = hit.high and not ownership.others
@@ -413,6 +494,8 @@ class _MatchBuilder:
         )
 
     def _sole(self, search: _Search, hit: Hit) -> bool:
+        if hit.evidence is Evidence.CHOSEN:  # says nothing of where files lie
+            return False
         asked = self.known.rivals is not None or hit.evidence is Evidence.EQUAL_PATH
         rows = self.index.named_sized(search.query.name_key, search.query.file.size)
         agrees = hit.size == 2 and hit.suffix >= WITH_FOLDER

@@ -41,6 +41,7 @@ class LibraryView(Protocol):
 class Evidence(Enum):
     """The kinds of evidence that a file in Plex is the scene's, the strongest first."""
 
+    CHOSEN = "chosen"
     EQUAL_PATH = "equal path"
     LEARNED_PATH = "equal path after the learned map"
     REMEMBERED = "remembered"
@@ -80,7 +81,8 @@ class Known:
 
     ``path_map``: the user's (Stash prefix, Plex prefix) pairs. ``remembered``: by scene id. ``claims``: rating key ->
     the scene that the item was last written from; ``claim_paths``: rating key -> the item's file at that time, in Plex
-    (a claim ends when the item has another scene's file instead). ``rivals``: any key -> the files in Stash with the
+    (a claim ends when the item has another scene's file instead). ``chosen``: scene id -> the item that a person chose
+    for it, of all scenes. ``rivals``: any key -> the files in Stash with the
     names and sizes that a match relies on; None: Stash has not been asked yet.
     """
 
@@ -89,6 +91,7 @@ class Known:
     remembered: Mapping[int, tuple[Remembered, ...]] = field(default_factory=dict)
     claims: Mapping[int, int] = field(default_factory=dict)
     claim_paths: Mapping[int, str] = field(default_factory=dict)
+    chosen: Mapping[int, int] = field(default_factory=dict)
     rivals: Mapping[str, tuple[Rival, ...]] | None = None
 
 
@@ -111,11 +114,14 @@ class Candidate:
     contested: tuple[int, ...] = ()
     sole: bool = False
 
-    def as_dict(self) -> dict[str, object]:
-        """Return what a dead letter stores of the candidate, as JSON-able values."""
+    def as_dict(self, title: str = "") -> dict[str, object]:
+        """Return what a dead letter stores of the candidate, as JSON-able values; ``title``: the item's, if known."""
         return {
             "rating_key": self.rating_key,
+            "title": title,
             "path": self.part.path,
+            "size": self.part.size,
+            "duration": self.part.duration,
             "evidence": self.evidence.name.lower(),
             "why": self.why,
         }
@@ -127,7 +133,8 @@ class Match:
 
     ``items``: all items to write if ``high`` (one candidate each), the candidates if ``low``. ``reason``: why the match
     is not certain and what to do, for the user; ``""`` if ``high``. ``ask_names``: the file names that the match relies
-    on. ``ask_sizes``: (bytes, seconds) of the files that must be unique in Stash.
+    on. ``ask_sizes``: (bytes, seconds) of the files that must be unique in Stash. ``chosen``: the item that a person
+    chose for the scene, 0 without; a verdict ``none`` then means that the index does not have that item.
     """
 
     scene_id: int
@@ -136,3 +143,4 @@ class Match:
     reason: str = ""
     ask_names: frozenset[str] = frozenset()
     ask_sizes: frozenset[tuple[int, float]] = frozenset()
+    chosen: int = 0

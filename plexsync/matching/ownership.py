@@ -12,11 +12,13 @@ written from. The first row that applies decides.
 | the writer or an uncertain file of equal or unknown size, against files of different or unknown size | nobody |
 | one agrees better than each of the others with the same file (size, folders, spelling), and never worse | that one |
 | otherwise, and where the certain files of different scenes are different files of the item | nobody |
+
+An item that a person chose for a scene is that scene's, whatever the others claim, unless one has it by an equal path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -48,15 +50,43 @@ class Claimant:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """A scene's right to an item. ``others``: scenes that contest it; ``lost``: the item belongs to another scene."""
+    """A scene's right to an item. ``others``: scenes that contest it; ``lost``: the item belongs to another scene.
+
+    ``chosen_for``: the scene for which a person chose it, if that is why it is lost.
+    """
 
     others: tuple[int, ...] = ()
     lost: bool = False
+    chosen_for: int = 0
 
 
 def tier(hit: Hit) -> int:
     """Return 0 for an equal path, 1 for a learned path, 2 for anything else and for paths in another spelling."""
     return _TIERS.get(hit.evidence, _REST) if hit.literal else _REST
+
+
+def by_choice(
+    chooser: int, claimants: Sequence[Claimant], claim: int | None, choosers: Collection[int]
+) -> dict[int, Ownership]:
+    """Return each scene's right to an item that a person chose for the scene ``chooser``, which need not claim it.
+
+    Where another scene has the item by an equal path, that one keeps it, and the choice is contested: unless the
+    chooser has such a path too, and the item did not belong to the other before. ``choosers``: the scenes for which any
+    item was chosen; for those that chose another, their path says nothing here.
+    """
+    others = [claimant for claimant in claimants if claimant.scene_id != chooser]
+    holders = [one.scene_id for one in others if _has_path(one) and one.scene_id not in choosers]
+    if holders and any(_has_path(one) for one in claimants if one.scene_id == chooser):
+        rights = resolve(claimants, claim)
+        holders = [scene_id for scene_id in holders if rights[scene_id] == Ownership()]
+    if holders:
+        return resolve(others, claim) | {chooser: Ownership(others=tuple(sorted(holders)[:MAX_NAMED]))}
+    lost = {one.scene_id: Ownership(lost=True, chosen_for=chooser) for one in others}
+    return lost | {chooser: Ownership()}
+
+
+def _has_path(claimant: Claimant) -> bool:
+    return claimant.hit.high and tier(claimant.hit) == 0
 
 
 def resolve(claimants: Sequence[Claimant], claim: int | None) -> dict[int, Ownership]:

@@ -27,7 +27,8 @@ class FileQuery:
 
     ``spelt``, ``exact``, ``folded``: the path's components as Stash spells them, in NFC, and in NFC without case.
     ``mapped_path``: the Plex path by the user's map; ``learned_paths``: those by the learned map.
-    ``belongs_elsewhere`` returns whether a row belongs to another scene by its path.
+    ``belongs_elsewhere`` returns whether a row belongs to another scene by its path, or because a person chose so.
+    ``chosen``: the item that a person chose for the scene, 0 without.
     """
 
     file: SceneFile
@@ -39,6 +40,7 @@ class FileQuery:
     learned_paths: tuple[str, ...]
     remembered: tuple[Remembered, ...]
     belongs_elsewhere: Callable[[IndexPart], bool]
+    chosen: int = 0
 
     @classmethod
     def of(
@@ -49,6 +51,7 @@ class FileQuery:
         learned_paths: tuple[str, ...],
         remembered: tuple[Remembered, ...],
         belongs_elsewhere: Callable[[IndexPart], bool],
+        chosen: int = 0,
     ) -> FileQuery:
         """Return the query for ``file``."""
         path = normal_path(file.path)
@@ -62,6 +65,7 @@ class FileQuery:
             learned_paths=learned_paths,
             remembered=remembered,
             belongs_elsewhere=belongs_elsewhere,
+            chosen=chosen,
         )
 
 
@@ -114,6 +118,12 @@ def same_size(file: SceneFile, part: IndexPart) -> int:
 def one_place(rows: Sequence[IndexRow]) -> bool:
     """Return whether the rows are one item, or one file that is in several libraries."""
     return len({row.part.rating_key for row in rows}) == 1 or len({row.spelt for row in rows}) == 1
+
+
+def chosen(query: FileQuery, index: BatchIndex) -> list[Hit]:
+    """Return the first row of the item that a person chose, whatever it looks like."""
+    rows = index.of_item(query.chosen)
+    return [Hit.of(query, row, index, Evidence.CHOSEN, "it was chosen by hand", high=True) for row in rows[:1]]
 
 
 def equal_path(query: FileQuery, index: BatchIndex) -> list[Hit]:

@@ -65,6 +65,8 @@ TABLES = (
         section INTEGER PRIMARY KEY, total INTEGER, items INTEGER NOT NULL, clock TEXT NOT NULL)""",
     # The items that many others were missing with from the newest full listing.
     "CREATE TABLE IF NOT EXISTS unlisted (section INTEGER, rating_key INTEGER, PRIMARY KEY (section, rating_key))",
+    # The sections that were chosen at the last refresh: an operation cannot ask for the settings.
+    "CREATE TABLE IF NOT EXISTS used (section INTEGER PRIMARY KEY)",
 )
 INDEXES = {"part_name": "name_key", "part_size": "size", "part_item": "rating_key, section"}
 _COLUMNS = "p.rating_key, s.key, p.part_id, p.path, p.size, p.duration, p.trashed, p.optimised"
@@ -212,6 +214,7 @@ class Library:
         sections = self._sections = choose(named, chosen)
         known = [self._row(section) for section in sections]
         self._chosen = tuple(row.id for row in known)
+        self._note_used()
         self.complete = bool(known) and all(row.complete for row in known)
         changes = _Changes()
         filled = self._conn.execute("SELECT EXISTS (SELECT 1 FROM part)").fetchone()[0]
@@ -223,6 +226,12 @@ class Library:
             self._forget_gates({section.key for section in sections})
         self.complete = bool(known) and all(row.complete for row in known) and not self.unlisted
         return self._result(changes)
+
+    def _note_used(self) -> None:
+        if {row[0] for row in self._conn.execute("SELECT section FROM used")} != set(self._chosen or ()):
+            with transaction(self._conn):
+                self._conn.execute("DELETE FROM used")
+                self._conn.executemany("INSERT INTO used VALUES (?)", [(row_id,) for row_id in self._chosen or ()])
 
     def list_shrunk(self) -> Refresh | None:
         """List the sections in full that have fewer rows than they should: no delta shows deletions.

@@ -17,6 +17,7 @@ from plexsync.core import db, environment
 from plexsync.core.db import portions, transaction
 from plexsync.model.written import Written
 from plexsync.state import choices, history, plex_side, undoing
+from plexsync.state.choices import Choices
 from plexsync.state.history import Entry, History, Name
 from plexsync.state.meta import Meta
 from plexsync.state.pause import DRY, Pause
@@ -95,6 +96,7 @@ class State:
     """The tables of ``state.db``; every method that writes is one transaction.
 
     ``meta``: the single values. ``plex``: what was last seen on Plex's side. ``history``: what the page shows.
+    ``choices``: the items that were chosen.
     """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
@@ -102,6 +104,7 @@ class State:
         self.meta = Meta(conn)
         self.plex = PlexSide(conn)
         self.history = History(conn)
+        self.choices = Choices(conn)
 
     def records(self, machine: str, rating_keys: Iterable[int]) -> dict[int, Record]:
         """Return what was written to these items: rating key -> record; items never written are absent."""
@@ -148,8 +151,9 @@ class State:
         self.plex.forget(machine, [rating_key])
 
     def forget_aside(self, now: float) -> None:
-        """Delete the records that have been set aside for 90 days."""
+        """Delete the records that have been set aside for 90 days, and what is known of choices that ended then."""
         self.conn.execute("DELETE FROM aside WHERE at NOT BETWEEN ? AND ?", (now - ASIDE, now + ASIDE))
+        self.choices.forget_ended(now, ASIDE)
 
     def scenes_by_path(self, machine: str, paths: Iterable[str]) -> set[int]:
         """Return the scenes that were written to items by these files of Plex, also those of records set aside."""
@@ -212,15 +216,16 @@ class State:
                 for table in ("written", "aside"):
                     self.conn.execute(f"UPDATE {table} SET scene_id = 0, path = '' WHERE scene_id = ?", (scene_id,))
                 self.conn.execute("DELETE FROM seen WHERE kind = 'scene' AND id = ?", (scene_id,))
-                self.conn.execute("DELETE FROM awaited WHERE scene_id = ?", (scene_id,))
+                for table in ("awaited", *choices.TABLES):
+                    self.conn.execute(f"DELETE FROM {table} WHERE scene_id = ?", (scene_id,))
             self.history.forget_names(scene_ids)
 
     def written_scenes(self, machine: str | None = None) -> set[int]:
-        """Return the ids of all scenes written to an item of ``machine``; None: of any server, or set aside."""
+        """Return the ids of all scenes written to an item of ``machine``; None: of any server, set aside, or chosen."""
         sql = "SELECT scene_id FROM written WHERE scene_id > 0"
         if machine is not None:
             return {row[0] for row in self.conn.execute(f"{sql} AND machine = ?", (machine,))}
-        sql += " UNION SELECT scene_id FROM aside WHERE scene_id > 0"
+        sql += " UNION SELECT scene_id FROM aside WHERE scene_id > 0 UNION SELECT scene_id FROM chosen"
         return {row[0] for row in self.conn.execute(sql)}
 
     def synced_at(self, scene_ids: Iterable[int]) -> dict[int, float]:

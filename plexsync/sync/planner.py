@@ -1,7 +1,7 @@
 """From scenes to planned edits: match against the index, ask Stash for rival scenes, read the items, compare.
 
-Shared by the worker, the preview and Check setup. Writes nothing to Plex, and only the index and the learned path map
-to ``state.db``.
+Shared by the worker, the preview and Check setup. Writes nothing to Plex, and to ``state.db`` only the index, the
+learned path map, and where the files of chosen items are.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from plexsync.plex.index import Library, Refresh, pause
 from plexsync.stash.api import Stash
 from plexsync.stash.files import StashFiles
 from plexsync.state.ledger import Record, State
+from plexsync.sync import chosen
 from plexsync.sync.edit import EditPlan, plan
 from plexsync.sync.kinds import Kinds
 
@@ -172,10 +173,11 @@ class Planner:
     def match(self, scenes: Sequence[Scene]) -> dict[int, Match]:
         """Return scene id -> match, asking Stash only for files of other scenes that could make a difference."""
         view = _BatchView(self.library)
-        known = self._known(scenes)
+        choices = chosen.in_force(self.state, self.machine, view, [scene.id for scene in scenes], self.clock())
+        known = self._known(scenes, choices)
         first = matching.match(scenes, view, known)
         if self._take_up(first):
-            known = self._known(scenes)
+            known = self._known(scenes, choices)
             first = matching.match(scenes, view, known)
         names = matching.names_to_ask(scenes, first, view)
         alike = matching.sizes_to_ask(first.values())
@@ -217,13 +219,17 @@ class Planner:
         rating_keys = {candidate.rating_key for match in matches.values() for candidate in match.items}
         return self.state.records(self.machine, rating_keys)
 
-    def _known(self, scenes: Sequence[Scene]) -> Known:
+    def _known(self, scenes: Sequence[Scene], choices: Mapping[int, int]) -> Known:
         records = self.state.records_of(self.machine, [scene.id for scene in scenes])
         remembered = {
-            scene_id: tuple(Remembered(record.rating_key, record.path, record.stash_path) for record in of_scene)
+            scene_id: tuple(
+                Remembered(record.rating_key, record.path, record.stash_path)
+                for record in of_scene
+                if record.evidence != chosen.CHOSEN
+            )
             for scene_id, of_scene in records.items()
         }
-        known = Known(self.path_map, self.learned(), remembered)
+        known = Known(self.path_map, self.learned(), remembered, chosen=choices)
         return _claiming(known, {record.rating_key: record for of_scene in records.values() for record in of_scene})
 
     def learned(self) -> path_map.LearnedMap:
@@ -292,6 +298,7 @@ def placed(items: Mapping[int, Item], sections: Mapping[int, int]) -> dict[int, 
 
 def _claiming(known: Known, records: Mapping[int, Record]) -> Known:
     """Return ``known`` with the claims of these records (rating key -> record)."""
+    records = {key: record for key, record in records.items() if record.evidence != chosen.CHOSEN}
     return replace(
         known,
         claims={key: record.scene_id for key, record in records.items()},

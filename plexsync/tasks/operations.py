@@ -16,7 +16,7 @@ from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.history import History
 from plexsync.state.meta import Meta
-from plexsync.tasks import overview, rows
+from plexsync.tasks import choice, overview, rows
 from plexsync.tasks.call import Args, ids_of
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -178,6 +178,8 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "dead_letters": list_dead_letters,
     "retry": retry_dead_letters,
     "discard": discard_dead_letters,
+    "choose": choice.choose,
+    "unchoose": choice.unchoose,
     "wake": wake_worker,
     "log": print_lines,
     "clear_dlq": clear_dlq,

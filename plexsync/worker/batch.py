@@ -5,7 +5,7 @@ Raises what concerns a whole server or the setup. Knows no HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync import matching
 from plexsync.app import App, settings_from
@@ -21,7 +21,7 @@ from plexsync.stash import tagging
 from plexsync.stash.api import StashRefused
 from plexsync.state.history import Name
 from plexsync.state.ledger import Record, Seen
-from plexsync.sync import absence, scan
+from plexsync.sync import absence, scan, titles
 from plexsync.sync.as_seen import note_readbacks, seen_pictures
 from plexsync.sync.entries import name_of
 from plexsync.sync.planner import SCAN_PAUSE, Planner, placed
@@ -206,7 +206,8 @@ class Batch:
     def _match(self, planner: Planner, scenes: Sequence[Scene]) -> dict[int, Match]:
         """Match the scenes, and those without an item once more if Plex has gained files by then."""
         matches = planner.match(scenes)
-        missing = [scene for scene in scenes if matches[scene.id].verdict == "none" and scene.files]
+        none = [scene for scene in scenes if matches[scene.id].verdict == "none"]
+        missing = [scene for scene in none if scene.files or matches[scene.id].chosen]
         if missing:
             with planner.client.whole():
                 refresh = planner.refresh(missing=True)
@@ -221,21 +222,65 @@ class Batch:
         """Return the jobs with the items to write to; settle the jobs that have none."""
         chosen: list[tuple[Job, Sequence[Candidate]]] = []
         awaited: dict[int, list[tuple[str, int]]] = {}
+        unsure: list[tuple[Job, Match]] = []
+        lost: list[tuple[Job, Match]] = []
         for job in jobs:
             match, scene = matches[job.id], self._scenes[job.id]
             candidates = matching.write_targets(match, self._settings.match_low_confidence)
             awaited[job.id] = [] if candidates else [(name_key(file.path), file.size) for file in scene.files]
             if candidates:
                 chosen.append((job, candidates))
-            elif planner.library.unlisted and scene.files:
+            elif planner.library.unlisted and (scene.files or match.chosen):
                 self._await_listing(job, list(planner.library.unlisted.values()))
             elif match.verdict == "low":
-                self._fail(job, LowConfidence(match.reason, [candidate.as_dict() for candidate in match.items]))
+                unsure.append((job, match))
+            elif match.chosen:
+                lost.append((job, match))
             else:
                 self._missing(job, match, in_doubt=not planner.library.complete)
-        self._app.state.await_files(awaited)
+        self._app.state.await_files(awaited | self._chosen_files(planner, lost))
+        self._settle_unsure(planner, unsure)
+        self._settle_lost(planner, lost)
         scan.ask(planner, self._to_scan, self._app.log)
         return chosen
+
+    def _settle_unsure(self, planner: Planner, unsure: Sequence[tuple[Job, Match]]) -> None:
+        """Settle the scenes whose items are uncertain: a person decides, who sees the items' titles."""
+        known = titles.titles(planner, (one.rating_key for _, match in unsure for one in match.items))
+        for job, match in unsure:
+            candidates = [one.as_dict(known.get(one.rating_key, "")) for one in match.items]
+            self._fail(job, LowConfidence(match.reason, candidates))
+
+    def _chosen_files(self, planner: Planner, lost: Sequence[tuple[Job, Match]]) -> dict[int, list[tuple[str, int]]]:
+        files = self._app.state.choices.files(planner.machine, [job.id for job, _ in lost])
+        return {file.scene_id: [(name_key(file.path), file.size)] for file in files}
+
+    def _settle_lost(self, planner: Planner, lost: Sequence[tuple[Job, Match]]) -> None:
+        """Settle the scenes whose chosen item the index does not have: they wait, unless Plex has lost the item."""
+        if not lost:
+            return
+        keys = {match.chosen: job for job, match in lost}
+        reading = self._read(planner, keys)
+        items, unread = reading.items, reading.failed.keys() | reading.left
+        absent = {key: 0 for key in keys if key not in items and key not in unread}
+        gone = absence.gone(planner, absent, items, self._app.world.clock())
+        self._end_choices(planner, gone)
+        for key, job in keys.items():
+            if key in unread:
+                self._fail_unread(job, reading, [key])
+            elif key in gone:
+                self._forget(planner, key, gone=True)
+                self._fail(job, ItemGone(f"The item chosen for scene {job.id} is gone from Plex"))
+            elif key in absent:
+                self._look_again(planner, job, [key])
+            else:
+                why = matching.why_no_choice(job.id, in_trash=items[key].trashed)
+                self._fail(job, NotInPlex(why))
+
+    def _end_choices(self, planner: Planner, gone: Collection[int]) -> None:
+        """End the choices of items that are gone from Plex: two looks agreed."""
+        for key, scene_id in self._app.state.choices.end(planner.machine, gone, self._now).items():
+            self._app.log.info("dropped choice, the item is gone from Plex", scene=scene_id, item=key)
 
     def _await_listing(self, job: Job, titles: Sequence[str]) -> None:
         """Have a job wait, without an attempt, because no item is certain while a library cannot be listed."""
@@ -263,10 +308,13 @@ class Batch:
     def _plan(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> list[list[Work]]:
         """Read all items in full and return the works of each job; a job of which an item moved is retried."""
         wanted = {candidate.rating_key: candidate.section for _, candidates in chosen for candidate in candidates}
-        reading = self._read(planner, chosen)
+        jobs = {candidate.rating_key: job for job, candidates in chosen for candidate in candidates}
+        reading = self._read(planner, jobs)
         items, unread = placed(reading.items, wanted), reading.failed.keys() | reading.left
         absent = {key: section for key, section in wanted.items() if key not in items and key not in unread}
-        for key in (gone := absence.gone(planner, absent, items, self._app.world.clock())):
+        gone = absence.gone(planner, absent, items, self._app.world.clock())
+        self._end_choices(planner, gone)
+        for key in gone:
             self._forget(planner, key, gone=True)
         records = seen_pictures(planner, items, self._app.state.records(planner.machine, items))
         planned: list[list[Work]] = []
@@ -291,8 +339,7 @@ class Batch:
                 planned.append(self._works(planner, job, candidates, items, records))
         return planned
 
-    def _read(self, planner: Planner, chosen: Sequence[tuple[Job, Sequence[Candidate]]]) -> Reading:
-        keys = {candidate.rating_key: job for job, candidates in chosen for candidate in candidates}
+    def _read(self, planner: Planner, keys: Mapping[int, Job]) -> Reading:
         reading = Reader(planner, self._queue.has_edit_due).read(keys) if keys else Reading()
         self._items_at = planner.plex_time()
         return reading

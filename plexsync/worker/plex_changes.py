@@ -19,6 +19,7 @@ from plexsync.state.ledger import Record
 from plexsync.state.plex_side import Readback
 from plexsync.sync import absence, covers, readback
 from plexsync.sync.as_seen import lost_pictures
+from plexsync.sync.chosen import is_current
 from plexsync.sync.planner import Planner
 from plexsync.worker import requeue
 
@@ -127,6 +128,7 @@ class _Changes:
         records = state.records(self._machine, items)
         trashed = {key for key, item in items.items() if item.trashed}
         different = self._different({key: items[key] for key in records if key not in trashed}, records, before)
+        self._end_choices(gone)
         jobs = self._lost(gone | trashed) + self._make_due(different.values())
         state.plex.note(
             self._machine,
@@ -144,12 +146,14 @@ class _Changes:
     def _different(
         self, items: Mapping[int, Item], records: Mapping[int, Record], before: Mapping[int, Readback]
     ) -> dict[int, int]:
-        """Return rating key -> scene of the items that differ from what was read back."""
+        """Return rating key -> scene of the items that differ from what was read back, and are still the scene's."""
+        chosen = self._state.choices.of_scenes(self._machine, {record.scene_id for record in records.values()})
         return {
             key: records[key].scene_id
             for key, item in items.items()
             if key in before
             and before[key].shown
+            and is_current(records[key], chosen)
             and (self._has_lost_picture(item, records[key], before[key]) or readback.differs(before[key].shown, item))
         }
 
@@ -159,6 +163,11 @@ class _Changes:
         if lost:
             self._state.store(self._machine, [covers.look_again(record, lost)])
         return bool(lost)
+
+    def _end_choices(self, gone: Collection[int]) -> None:
+        ended = self._state.choices.end(self._machine, gone, self._app.world.clock())
+        for key, scene_id in ended.items():
+            self._app.log.info("dropped choice, the item is gone from Plex", scene=scene_id, item=key)
 
     def _lost(self, rating_keys: Collection[int]) -> int:
         """Set the records of items aside that are gone or in the trash, and make their scenes due."""

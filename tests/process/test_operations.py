@@ -31,6 +31,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "log": {"lines": [{"level": "w", "message": "hello"}]}, "clear_dlq": {}, "clear_queue": {},
     "overview": {}, "scene": {"scene_id": 1}, "sync": {"ids": [1]},
     "preview_rows": {}, "unmatched_rows": {"limit": 5}, "report": {},
+    "unchoose": {"scene_id": 1},
 }  # fmt: skip
 
 

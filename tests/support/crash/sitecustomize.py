@@ -77,6 +77,8 @@ POINTS = {
     "idle worker waiting": Point("plexsync.daemon.idle", "decide", "after"),
     "idle worker ending": Point("plexsync.daemon.process", "Holder.end", "before"),
     "idle worker ended, lock released": Point("plexsync.daemon.main", "_Process._has_due_rows", "before"),
+    # operations
+    "operation after a choice": Point("plexsync.state.choices", "Choices.choose", "after"),
     # tasks
     "task before marking": Point("plexsync.queue.bulk", "mark_many", "before"),
     "task after marking": Point("plexsync.queue.bulk", "mark_many", "after"),

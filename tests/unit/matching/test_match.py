@@ -53,6 +53,8 @@ class Case:
 
 E = Evidence
 CASES = [
+    Case("chosen", (part(1, "/p/e/y.mkv", 7, 7), part(2, "/s/d/x.mp4", 100, 60)), "high", E.CHOSEN,
+         Known(chosen={1: 1})),
     Case("equal path", (part(1, "/s/d/x.mp4"),), "high", E.EQUAL_PATH),
     Case("equal path by the user's map", (part(1, "/p/d/x.mp4"),), "high", E.EQUAL_PATH, MAP),
     Case("equal path, everything else another", (part(1, "/s/d/x.mp4", 5, 5),), "high", E.EQUAL_PATH),
@@ -345,15 +347,16 @@ def test_every_rule_has_both_cases() -> None:
     """The table has an uncertain case for each rule, and a certain one for all but the last."""
     assert [rule.evidence for rule in RULES] == list(Evidence)
     assert {case.evidence for case in CASES if case.verdict == "high"} == set(Evidence) - {Evidence.NAME_ONLY}
-    assert {case.evidence for case in CASES if case.verdict == "low"} >= set(Evidence) - {E.EQUAL_PATH, E.REMEMBERED}
+    certain = {E.CHOSEN, E.EQUAL_PATH, E.REMEMBERED}
+    assert {case.evidence for case in CASES if case.verdict == "low"} >= set(Evidence) - certain
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.verdict == "high"], ids=lambda case: case.name)
 def test_uniqueness_needs_the_whole_index(case: Case) -> None:
-    """Until every library is listed, only paths and remembered items count; of another size, only an equal path."""
+    """Until all is listed, only choices, paths and remembered items count; of another size, no learned path."""
     result = sole((case.file,), Index(case.rows, complete=False), case.known)
     by_path = case.evidence in (E.LEARNED_PATH, E.REMEMBERED) and same_size(case.file, case.rows[0]) > 0
-    if case.evidence is E.EQUAL_PATH or by_path:
+    if case.evidence in (E.CHOSEN, E.EQUAL_PATH) or by_path:
         assert shown(result) == ("high", case.items)
     else:
         assert shown(result) == ("none", ())
@@ -481,7 +484,7 @@ def test_a_contested_candidate_is_never_written() -> None:
         assert write_targets(result[edited.id], low_allowed=True) == ()
 
 
-MAP_IT = 'Set "Path map" to make the paths equal'
+MAP_IT = 'Choose the right item on PlexSync\'s page, or set "Path map" to make the paths equal'
 REASONS = [
     (
         "no file", (), Index(),
@@ -511,8 +514,7 @@ REASONS = [
     ),
     (
         "one", (X,), Index((part(1, "/p/e/x.mp4", 99),)),
-        (f"One item in Plex could be scene 1: only the name is equal. {MAP_IT},"
-        ' or turn on "Write uncertain matches".'),
+        f"One item in Plex could be scene 1: only the name is equal. {MAP_IT}.",
     ),
 ]  # fmt: skip
 
@@ -529,7 +531,7 @@ def test_reasons_that_name_other_scenes() -> None:
     found = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 99),)))
     assert found[1].reason == (
         "One item in Plex could be scene 1: only the name is equal, but the item could also be scene 2."
-        ' Give each scene its own file and item, or set "Path map" to tell their paths apart.'
+        ' Choose the right item on PlexSync\'s page, or set "Path map" to tell their paths apart.'
     )
     found = match_batch(scenes, Index((part(1, "/p/e/x.mp4", 100),)))
     assert (found[1].verdict, found[2].reason) == (
@@ -542,11 +544,14 @@ def test_reasons_that_name_other_scenes() -> None:
 
 
 def test_a_dead_letter_keeps_what_a_person_needs() -> None:
-    """A candidate as JSON has the item, the path, the kind of evidence and the reason."""
-    [one] = sole((X,), Index((part(1, "/p/e/x.mp4", 99),))).items
-    assert one.as_dict() == {
-        "rating_key": 1, "path": "/p/e/x.mp4", "evidence": "name_only", "why": "only the name is equal",
+    """A candidate as JSON has the item, its file, the kind of evidence and the reason, and its title if known."""
+    [one] = sole((X,), Index((part(1, "/p/e/x.mp4", 99, 70.5),))).items
+    shows = {
+        "rating_key": 1, "title": "", "path": "/p/e/x.mp4", "size": 99, "duration": 70.5, "evidence": "name_only",
+        "why": "only the name is equal",
     }  # fmt: skip
+    assert one.as_dict() == shows
+    assert one.as_dict("X") == shows | {"title": "X"}
 
 
 def test_thousands_of_one_name_stay_readable() -> None:

@@ -30,7 +30,7 @@ def test_a_new_file_is_complete_and_safe(tmp_path: Path) -> None:
         tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert tables - {"sqlite_sequence"} == {
             *("meta", "written", "seen", "awaited", "tally", "aside", "readback", "gained", "absent"),
-            *("recent", "outage", "named", "chosen", "undoing"),
+            *("recent", "outage", "named", "chosen", "chosen_file", "undoing"),
         }
 
 
