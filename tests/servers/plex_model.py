@@ -36,7 +36,8 @@ class Item:
     """One item of a section; every attribute may be changed by a test at any time.
 
     ``actors``, ``genres`` and ``collections`` are lists of names in insertion order; ``locked`` holds field names as
-    Plex spells them (``originallyAvailableAt``, ``actor``, ``thumb``); ``posters`` and ``arts`` hold SHA-1 digests.
+    Plex spells them (``originallyAvailableAt``, ``actor``, ``thumb``); ``posters`` and ``arts`` hold the SHA-1 digests
+    of uploads, and the whole names of Plex's own pictures (``media://...``).
     """
 
     rating_key: int
@@ -257,11 +258,14 @@ class Model:
         return rows
 
     def store_image(self, item: Item, kind: str, data: bytes, name: str) -> None:
-        """Keep an upload for ever under its digest ``name`` and select it; identical bytes stay one entry."""
+        """Keep an upload for ever under its digest ``name``; identical bytes stay one entry."""
         shelf = item.posters if kind == "posters" else item.arts
         if name not in shelf:
             shelf.append(name)
         self.images[name] = data
+
+    def select_image(self, item: Item, kind: str, name: str | None) -> None:
+        """Show one of the pictures that the item has, None: show none."""
         if kind == "posters":
             item.selected_poster = name
         else:
