@@ -191,6 +191,14 @@ class State:
             )
             self.conn.execute("DELETE FROM aside WHERE machine = ? AND rating_key = ?", (machine, rating_key))
 
+    def records_for_undo(self, machine: str, rating_keys: Sequence[int]) -> dict[int, Record]:
+        """Return what was written to these items, also of those whose record is set aside."""
+        found: dict[int, Record] = {}
+        for part, placeholders in portions(rating_keys):
+            sql = f"SELECT {_COLUMNS} FROM aside WHERE machine = ? AND rating_key IN ({placeholders})"
+            found |= {row[0]: _record(row) for row in self.conn.execute(sql, (machine, *part))}
+        return found | self.records(machine, rating_keys)
+
     def others(self, machine: str, rating_key: int, limit: int, *, covered: bool = False) -> list[Record]:
         """Return up to ``limit`` records of other written items; ``covered``: only of those with an uploaded poster."""
         poster = " AND cover LIKE '%posters=_%'" if covered else " AND desired <> '{}'"

@@ -104,8 +104,8 @@ class Undo(Work):
     """One item that is put back as it was before PlexSync.
 
     ``shows``: element -> the picture to show again, ``""`` for none. ``picture_locks``: lock of a picture -> what it is
-    to be, for those that change with ``shows``. ``unread``: why Plex did not tell its pictures. ``left``: (field or image, why) of what stays as it is. ``shown``: the
-    elements that show their earlier picture again.
+    to be, for those that change with ``shows``. ``unread``: why Plex did not tell its pictures. ``left``: (field or
+    image, why) of what stays as it is. ``shown``: the elements that show their earlier picture again.
     """
 
     shows: dict[Element, str] = field(default_factory=dict)

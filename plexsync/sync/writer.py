@@ -198,15 +198,15 @@ class Writer:
         if not elements:
             work.record = replace(work.record, cover_stamp=stamp)
             return
-        keep = self._cover_bytes + len(data) <= COVER_BYTES
-        self._cover_bytes += len(data) if keep else 0
-        unknown = tuple(element for element in elements if before.get(element, covers.Image()).mark == covers.UNKNOWN)
         pictures = self._pictures_before(work, elements)
         if pictures is None:
             why = "The pictures that Plex shows now could not be read"
             work.error = PlexBusy(f"{why}, so the cover of scene {target.scene.id} waits: they are kept for Undo")
             return
         work.pictures = pictures
+        keep = self._cover_bytes + len(data) <= COVER_BYTES
+        self._cover_bytes += len(data) if keep else 0
+        unknown = tuple(element for element in elements if before.get(element, covers.Image()).mark == covers.UNKNOWN)
         kind = media_type(data, reply.kind)
         work.cover = Cover(elements, sha1, kind, data if keep else None, stamp, unknown, len(data))
         self._lock(work, (covers.LOCKS[element] for element in elements))
@@ -223,6 +223,9 @@ class Writer:
         for element in elements:
             lock, written = covers.LOCKS[element], work.record.written
             if lock in written.before and not written.moved:
+                continue
+            if not getattr(work.target.item, lock):  # it has no address, so there is none
+                found[lock] = ""
                 continue
             try:
                 pictures = self._planner.client.pictures(work.target.item.rating_key, element)
@@ -241,9 +244,8 @@ class Writer:
         """Commit what is about to be written: after a crash, an intended value counts as ours."""
         for work in works:
             planned = work.edit
-            written = intended(
-                work.record.written, work.target.item, planned.changes, planned.locks, work.pictures
-            )
+            before = work.record.written
+            written = intended(before, work.target.item, planned.changes, planned.locks, work.pictures)
             work.record = replace(work.record, written=written)
         if works:
             self._planner.state.store(self._planner.machine, [work.record for work in works])

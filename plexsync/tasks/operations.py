@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
+from plexsync.tasks import undo
 from plexsync.tasks.call import Args
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -52,15 +53,19 @@ def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     with _queue(folder) as conn:
         rows = dead_letters.dead_letters(conn, MOST_DEAD_LETTERS)
         more = sum(dead_letters.by_reason(conn).values()) - len(rows) if len(rows) == MOST_DEAD_LETTERS else 0
-    items = {"items": [_dead_letter(row) for row in rows]}
+    keys = [JobKey.parse(row.key) for row in rows]
+    scenes = undo.scenes(folder, [key.id for key in keys if key is not None and key.is_undo])
+    items = {"items": [_dead_letter(row, scenes) for row in rows]}
     return items | {"more": more} if more > 0 else items
 
 
-def _dead_letter(row: DeadLetter) -> dict[str, Any]:
+def _dead_letter(row: DeadLetter, undone: Mapping[int, int]) -> dict[str, Any]:
+    """Return the contract's form; ``undone``: rating key -> scene id of items whose undo failed."""
     key = JobKey.parse(row.key)
+    scene_id = key.id if key and key.is_scene else undone.get(key.id) or None if key and key.is_undo else None
     return {
         "id": row.row,
-        "scene_id": key.id if key and key.is_scene else None,
+        "scene_id": scene_id,
         "key": row.key,
         "reason": row.reason,
         "message": row.message or "",
@@ -81,9 +86,11 @@ def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
 
 
 def discard_dead_letters(folder: str, args: Args) -> dict[str, Any]:
-    """Delete dead letters."""
+    """Delete dead letters. An item whose undo is discarded stays as it is."""
+    ids = _ids(args)
+    undo.forget(folder, dead=True, rows=ids)
     with _queue(folder) as conn:
-        return {"discarded": dead_letters.discard(conn, _ids(args))}
+        return {"discarded": dead_letters.discard(conn, ids)}
 
 
 def _ids(args: Args) -> list[int]:
@@ -127,6 +134,7 @@ def print_lines(folder: str, args: Args) -> dict[str, Any]:
 
 def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
     """Delete all dead letters."""
+    undo.forget(folder, dead=True)
     with _queue(folder) as conn:
         number = dead_letters.clear_dead(conn)
     return _cleared("dead letter", number)
@@ -134,6 +142,7 @@ def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
 
 def clear_queue(folder: str, args: Args) -> dict[str, Any]:
     """Delete all pending and waiting jobs."""
+    undo.forget(folder, dead=False)
     with _queue(folder) as conn:
         number = dead_letters.clear_pending(conn, time.time())
     return _cleared("pending job", number)
@@ -151,6 +160,7 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "dead_letters": list_dead_letters,
     "retry": retry_dead_letters,
     "discard": discard_dead_letters,
+    "undo": undo.undo,
     "wake": wake_worker,
     "log": print_lines,
     "clear_dlq": clear_dlq,
