@@ -52,9 +52,19 @@ def enqueue(
     jobs.enqueue_many(conn, keys, UNDO, now, BY_HAND if len(keys) <= FEW else jobs.FAN_OUT, sleep)
 
 
+def queued(conn: sqlite3.Connection) -> set[int]:
+    """Return the items that have an undo job, in whatever state."""
+    return {key for _, key, _ in _rows(conn)}
+
+
 def rating_keys(conn: sqlite3.Connection, *, dead: bool, rows: Iterable[int] | None = None) -> list[int]:
     """Return the items of the undo jobs that are ``dead`` (or pending); ``rows``: of these rows alone."""
-    where = "status = 9" if dead else "status < 2"
-    found = conn.execute(f"SELECT _id, substr(key, 6) FROM ack_queue_default WHERE {where} AND key LIKE 'item:%'")
     wanted = None if rows is None else set(rows)
-    return [int(key) for row, key in found if wanted is None or row in wanted]
+    states = (9,) if dead else (0, 1)
+    return [key for row, key, status in _rows(conn) if status in states and (wanted is None or row in wanted)]
+
+
+def _rows(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    """Return row, rating key and status of every undo job."""
+    sql = "SELECT _id, key, status FROM ack_queue_default WHERE key >= 'item:' AND key < 'item;'"
+    return [(row, JobKey.of_row(key).id, status) for row, key, status in conn.execute(sql)]

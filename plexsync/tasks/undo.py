@@ -17,6 +17,9 @@ from plexsync.state.ledger import open_state
 from plexsync.state.meta import Meta
 from plexsync.tasks.call import Args
 
+#: Items that are queued at once: more would take longer than a second, and the worker queues the rest.
+MOST = 10_000
+
 _EXPECTED = 'Send the ids of scenes as {"ids": [1, 2]}, or {"all": true} for every scene.'
 
 
@@ -45,8 +48,9 @@ def _mark(folder: str, wanted: Sequence[int] | None, now: float) -> dict[int, in
             undoing.mark(state, machine, items, now)
     if items:
         with closing(schema.open_queue(folder, now)) as queue:
-            undo_jobs.forget_edits(queue, dict.fromkeys(sorted(set(items.values()) - {0}), now))
-            undo_jobs.enqueue(queue, items, now)
+            first = sorted(items)[:MOST]
+            undo_jobs.forget_edits(queue, {items[key]: now for key in first if items[key]})
+            undo_jobs.enqueue(queue, first, now)
             QueueMeta(queue).request_wake()
     return items
 

@@ -152,6 +152,8 @@ class Worker:
             return Next.WORK
         if not self._looked_at_plex:
             return self._look_at_plex()
+        if undo.queue_marked(app, queue):
+            return Next.WORK
         self._nothing_due()
         return Next.IDLE
 
@@ -170,7 +172,6 @@ class Worker:
         settings = app.load_settings()
         requeue.after_settings(app, queue)
         app.require_enabled()
-        undo.queue_marked(app, queue)
         jobs = reconcile.run(app, queue)
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)

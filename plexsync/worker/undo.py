@@ -29,9 +29,18 @@ UNDONE = "undone"
 
 
 def queue_marked(app: App, queue: JobQueue) -> int:
-    """Queue the items that are to be put back and have no job: whoever asked was killed in between. Return how many."""
-    keys = undoing.marks(app.state.conn, app.state.meta.machine)
-    return queue.add_missing([JobKey.item(key) for key in sorted(keys)], undo_jobs.UNDO)
+    """Queue the items that are to be put back and have no job; return how many.
+
+    Whoever asked was killed in between, or left so many to the worker.
+    """
+    conn, machine = app.state.conn, app.state.meta.machine
+    marks = undoing.marks(conn, machine)
+    new = sorted(marks.keys() - undo_jobs.queued(queue.conn)) if marks else []
+    if new:
+        scenes = undoing.scenes_of(conn, machine, new)
+        queue.forget_edits({scene_id: marks[key] for key, scene_id in scenes.items() if scene_id})
+        queue.add_missing(map(JobKey.item, new), undo_jobs.UNDO)
+    return len(new)
 
 
 def give_way(app: App, queue: JobQueue, machine: str, jobs: Sequence[Job]) -> tuple[list[Job], list[Settlement]]:

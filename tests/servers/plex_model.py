@@ -258,11 +258,12 @@ class Model:
         return rows
 
     def store_image(self, item: Item, kind: str, data: bytes, name: str) -> None:
-        """Keep an upload for ever under its digest ``name``; identical bytes stay one entry."""
+        """Keep an upload for ever under its digest ``name`` and select it; identical bytes stay one entry."""
         shelf = item.posters if kind == "posters" else item.arts
         if name not in shelf:
             shelf.append(name)
         self.images[name] = data
+        self.select_image(item, kind, name)
 
     def select_image(self, item: Item, kind: str, name: str | None) -> None:
         """Show one of the pictures that the item has, None: show none."""

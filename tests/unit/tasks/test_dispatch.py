@@ -23,7 +23,7 @@ from plexsync.tasks import dispatch, operations
 from plexsync.tasks.call import BUTTONS
 from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, put
 
-QUICK = ["status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq", "clear_queue"]
+QUICK = ["status", "dead_letters", "retry", "discard", "undo", "wake", "log", "clear_dlq", "clear_queue"]
 
 
 @pytest.fixture(autouse=True)
