@@ -30,14 +30,14 @@ def undo(folder: str, args: Args) -> dict[str, Any]:
     ``PlexSyncError`` for anything else.
     """
     wanted = _wanted(args)
-    items = _mark(folder, wanted, time.time())
+    items = mark(folder, wanted, time.time())
     if items:
         wake.wake(folder)
     answer = {"queued": len(items)}
     return answer if wanted is None else answer | {"nothing": len(set(wanted) - set(items.values()))}
 
 
-def _mark(folder: str, wanted: Sequence[int] | None, now: float) -> dict[int, int]:
+def mark(folder: str, wanted: Sequence[int] | None, now: float) -> dict[int, int]:
     """Mark the items, then queue them: the marks are the truth. Return rating key -> scene id."""
     if not os.path.exists(os.path.join(folder, environment.STATE_DB)):
         return {}  # nothing was ever written
