@@ -32,7 +32,6 @@ Outcome = Literal["as_sent", "kept", "unchanged"]
 #: Characters of a request line. Plex's exact limits are unknown; an nginx in front of it accepts 8 KB.
 SOFT_LIMIT = 4096
 HARD_LIMIT = 7168
-UNLIMITED = 1 << 30
 #: ``PUT /library/sections/<4 digits>/all?type=1&id=<9 digits> HTTP/1.1``, and a proxy's path in front.
 BASE_LENGTH = 96
 #: A lock on ``collection`` would keep Plex's own agents from adding theirs.
@@ -214,12 +213,11 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
     it, in separate requests. That is right whether the server appends or replaces: the last request carries the
     complete list. With a lower limit than the plan was made for, fields are cut as by ``fitted``, or left out.
     """
-    hard_limit = UNLIMITED if plan.whole else hard_limit
     soft = min(soft_limit, hard_limit) - BASE_LENGTH
     warnings: list[str] = []
     pieces: list[Params] = []
     for change in plan.changes:
-        part = fitted(change, hard_limit)
+        part = change if plan.whole else fitted(change, hard_limit)
         warnings += [_cut_short(change, part)] if part is not change else []
         pieces += _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
     pieces += [((f"{name}.locked", "1"),) for name in plan.locks]
@@ -255,8 +253,10 @@ def _pieces(change: Change, space: int) -> list[Params]:
     whole = _list(name, new, rest, change.lock)
     if _length(whole) <= space:
         return [*_removals(name, first, space), whole]
-    *pieces, last = _removals(name, [*first, *rest], space)
     alone = _list(name, new, (), change.lock)
+    if not gone:
+        return [alone]
+    *pieces, last = _removals(name, [*first, *rest], space)
     joined = (*last, *alone)
     return [*pieces, joined] if not first and _length(joined) <= space else [*pieces, last, alone]
 
