@@ -219,7 +219,8 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
     for change in plan.changes:
         part = change if plan.whole else fitted(change, hard_limit)
         warnings += [_cut_short(change, part)] if part is not change else []
-        pieces += _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
+        parts = _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
+        pieces += [piece for piece in parts if piece]  # an empty list without a lock is only removals
     pieces += [((f"{name}.locked", "1"),) for name in plan.locks]
     pieces += [((f"{name}.locked", "0"),) for name in plan.unlocks]
     return Requests(_joined(pieces, soft), tuple(warnings))

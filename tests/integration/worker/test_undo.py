@@ -164,13 +164,20 @@ def test_edits_between_do_not_become_what_was_before(bench: Bench) -> None:
     assert shown(bench) == before
 
 
+def changed(bench: Bench, kind: str) -> None:
+    """A performer is renamed, or a tag deleted, and the hook comes."""
+    if kind == "performer":
+        bench.stash._rename("performer", 1, "Renamed", (), False)
+    else:
+        bench.stash.tags.pop(1)
+    bench.hook(f"{kind}:1")
+
+
 PATHS: dict[str, Callable[[Bench], object]] = {
     "catch-up": lambda bench: None,
     "a week": lambda bench: setattr(bench.app.state.meta, "compared", [bench.now - 8 * 86400, 0]),
-    "a renamed performer": lambda bench: (
-        bench.stash._rename("performer", 1, "Renamed", (), False), bench.hook("performer:1")
-    ),
-    "a deleted tag": lambda bench: (bench.stash.tags.pop(1), bench.hook("tag:1")),
+    "a renamed performer": lambda bench: changed(bench, "performer"),
+    "a deleted tag": lambda bench: changed(bench, "tag"),
     "changed settings": lambda bench: bench.stash.configure(skipDate=True),
     "a change in Plex": lambda bench: bench.plex.edit_item(ITEM, summary="By Plex"),
     "a new key": lambda bench: bench.plex.rekey(ITEM, 500),
