@@ -17,6 +17,8 @@ PlexSync carries scene metadata from Stash to Plex. Without arguments it speaks 
 
 usage: python3 PlexSync.py status [--json]     show the queue, dead letters and why syncing is paused
        python3 PlexSync.py check-setup         check the Plex server, token, libraries and paths
+       python3 PlexSync.py undo --all          put every item in Plex back as it was before PlexSync
+       python3 PlexSync.py undo ID ...         the same for the items of these scenes
        python3 PlexSync.py worker              run the background worker until nothing is left to do
        python3 PlexSync.py --help              show this text
 
@@ -52,7 +54,8 @@ def run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
-    command, options = words[0], _options(words[1:])
+    ids = [word for word in words[1:] if word.isdecimal()] if words[0] == "undo" else []
+    command, options = words[0], _options([word for word in words[1:] if word not in ids])
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
         print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
@@ -61,6 +64,8 @@ def run(words: list[str]) -> int:
         return _status(folder, as_json="json" in options)
     if command == "check-setup":
         return _check_setup(folder)
+    if command == "undo":
+        return _undo(folder, {"all": True} if "all" in options else {}, ids)
     fault.hush(folder)
     if command == "probe":
         from plexsync.daemon import probe, process
@@ -77,11 +82,12 @@ _INTERNAL = {"data-dir", "lock-fd", "key-fd", "resumed"}
 _ALLOWED = {
     "status": {"data-dir", "json"},
     "check-setup": {"data-dir"},
+    "undo": {"data-dir", "all"},
     "worker": _INTERNAL,
     "idle": _INTERNAL,
     "probe": _INTERNAL,
 }
-_FLAGS = ("json", "resumed")
+_FLAGS = ("all", "json", "resumed")
 
 
 def _options(words: list[str]) -> dict[str, str] | None:
@@ -137,6 +143,27 @@ def _status(folder: str, *, as_json: bool) -> int:
         print(json.dumps(status_object, indent=1))
     else:
         print("\n".join(status.sentences(status_object)))
+    return 0
+
+
+def _undo(folder: str, args: dict[str, object], ids: list[str]) -> int:
+    import sqlite3
+
+    from plexsync import status
+    from plexsync.model.errors import PlexSyncError
+    from plexsync.tasks import undo
+
+    try:
+        answer = undo.undo(folder, args | ({"ids": ids} if ids or not args else {}))
+    except PlexSyncError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (OSError, sqlite3.Error) as error:
+        print(f"PlexSync cannot use its databases in {folder} ({error}).", file=sys.stderr)
+        return 1
+    print(f"{status.counted(answer['queued'], 'item')} will be put back by the background worker.")
+    if answer.get("nothing"):
+        print(f"{status.counted(answer['nothing'], 'scene')} of these: PlexSync holds nothing in Plex.")
     return 0
 
 

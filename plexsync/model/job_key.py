@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: The kinds of objects in Stash that a job can be about.
-KINDS = ("scene", "performer", "studio", "tag")
+#: The kinds of objects that a job can be about: those in Stash, and an item in Plex that is to be put back (undo).
+KINDS = ("scene", "performer", "studio", "tag", "item")
 
 #: The largest id: SQLite's and Go's largest integer.
 _LARGEST = 2**63 - 1
 
 
 class JobKey(NamedTuple):
-    """The object that a job is about: ``kind`` (one of ``KINDS``) and ``id`` in Stash. ``str(key)`` is the text."""
+    """The object that a job is about: ``kind`` (one of ``KINDS``) and ``id`` in Stash, or of an item its rating key.
+
+    ``str(key)`` is the text.
+    """
 
     kind: str
     id: int
@@ -27,6 +30,11 @@ class JobKey(NamedTuple):
     def scene(cls, scene_id: int) -> JobKey:
         """Return the key of a scene."""
         return cls("scene", scene_id)
+
+    @classmethod
+    def item(cls, rating_key: int) -> JobKey:
+        """Return the key of an item that is to be put back."""
+        return cls("item", rating_key)
 
     @classmethod
     def parse(cls, text: object) -> JobKey | None:
@@ -47,3 +55,13 @@ class JobKey(NamedTuple):
     def is_scene(self) -> bool:
         """Return whether the job is about a scene."""
         return self.kind == "scene"
+
+    @property
+    def is_undo(self) -> bool:
+        """Return whether the job is to put an item back."""
+        return self.kind == "item"
+
+    @property
+    def spoken(self) -> str:
+        """The object as sentences name it, ``scene 12``."""
+        return f"{self.kind} {self.id}"

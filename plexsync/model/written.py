@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from plexsync.model.fields import Value, fingerprint, tag_key, tags_of
 from plexsync.model.item import FIELDS, LIST_FIELDS, Item
@@ -22,8 +23,10 @@ class Written:
     ``ours``: field -> fingerprints of those values, the newest last, at most ``MAX_REMEMBERED``. ``names``: list field
     -> the tags sent last. ``kept``: field -> (fingerprint of the desired value, fingerprint of what Plex stored), and
     ``<field>.locked`` of each lock that Plex did not keep. ``own``: the fields that the item's present scene itself
-    filled. ``before``: field -> the value before PlexSync's first write to it; under ``locked`` those that were locked
-    then. ``refused``: field or image -> fingerprint of the value that Plex refused.
+    filled. ``before``: field -> the value before PlexSync's first write to it, and ``thumb``, ``art`` -> the name of
+    the picture that was shown before its first upload, ``""`` for none; under ``locked`` those that were locked then.
+    ``moved``: ``before`` is of another item, which held the same file. ``refused``: field or image -> fingerprint of
+    the value that Plex refused.
     """
 
     ours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -31,6 +34,7 @@ class Written:
     kept: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     own: tuple[str, ...] = ()
     before: Mapping[str, Value] = field(default_factory=dict)
+    moved: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,12 +57,19 @@ class Change:
         return isinstance(self.new, tuple) and (self.field == "collection" or not self.desired)
 
 
-def intended(written: Written, item: Item, changes: Sequence[Change], locks: Sequence[str] = ()) -> Written:
+def intended(
+    written: Written,
+    item: Item,
+    changes: Sequence[Change],
+    locks: Sequence[str] = (),
+    pictures: Mapping[str, str] = MappingProxyType({}),
+) -> Written:
     """Return ``written`` with the values of ``changes`` added as ours, before it is known whether they arrive.
 
     ``item``: as it is now. ``locks``: what is locked without a change; its fields have the values that Stash has, which
-    count as ours from then on.
+    count as ours from then on. ``pictures``: ``thumb``, ``art`` -> the picture that is shown before our first upload.
     """
+    written = _of_this_item(written, item)
     ours = {name: tuple(values) for name, values in written.ours.items()}
     names = {name: tuple(values) for name, values in written.names.items()}
     before, locked = dict(written.before), set(written.before.get("locked", ()))
@@ -72,9 +83,23 @@ def intended(written: Written, item: Item, changes: Sequence[Change], locks: Seq
         if change.field in LIST_FIELDS:
             mine = _mine(change)
             names[change.field] = tuple(dict.fromkeys((*names.get(change.field, ()), *mine)))
-    before |= {"locked": tuple(sorted(locked))} if locked else {}
+    before |= pictures
+    locked = (locked - pictures.keys()) | (item.locked & pictures.keys())
+    before |= {"locked": tuple(sorted(locked))} if locked or "locked" in before else {}
     own = (*written.own, *(change.field for change in changes if change.desired))
     return replace(written, ours=ours, names=names, own=tuple(dict.fromkeys(own)), before=before)
+
+
+def _of_this_item(written: Written, item: Item) -> Written:
+    """Return ``written`` with what this very item had before, where its record was another item's: none of ours."""
+    if not written.moved:
+        return written
+    before, locked = dict(written.before), set(written.before.get("locked", ()))
+    for name in before.keys() & set(FIELDS):
+        if fingerprint(name, item.value(name)) not in written.ours.get(name, ()):
+            before[name] = item.value(name)
+            locked = (locked - {name}) | ({name} & item.locked)
+    return replace(written, before=before | {"locked": tuple(sorted(locked))}, moved=False)
 
 
 def confirmed(written: Written, changes: Sequence[Change], outcomes: Mapping[str, str], after: Item) -> Written:

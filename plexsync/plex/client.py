@@ -40,6 +40,9 @@ IMAGE_READ_TIMEOUT = 60.0
 SLOW = 5.0
 
 Element = Literal["posters", "arts"]
+#: Element -> the names under which one of its pictures is selected, and taken away.
+_SELECTED: dict[Element, str] = {"posters": "poster", "arts": "art"}
+_SHOWN: dict[Element, str] = {"posters": "thumb", "arts": "art"}
 T = TypeVar("T")
 
 
@@ -220,6 +223,16 @@ class PlexClient:
             Picture(photo.get("ratingKey") or photo.get("key") or "", photo.get("selected", "1") in ("1", "true"))
             for photo in root
         )
+
+    def select(self, rating_key: int, element: Element, name: str) -> None:
+        """Show a picture that the item has; ``name``: as ``pictures`` tells it. Nothing is uploaded."""
+        path = f"/library/metadata/{_positive(rating_key)}/{_SELECTED[element]}?url={quote(name, safe='')}"
+        self._write(path, "image", self.session.put)
+
+    def unset(self, rating_key: int, element: Element) -> None:
+        """Show none of the item's posters or backgrounds. Plex may show a frame of the film then."""
+        path = f"/library/metadata/{_positive(rating_key)}/{_SHOWN[element]}"  # without its end, the item would go
+        self._write(path, "image", self.session.delete)
 
     def scan(self, section: int, folder: str) -> None:
         """Ask Plex to scan one folder, spelled as in Plex. Plex does not report the outcome."""

@@ -76,7 +76,9 @@ def add_missing(
     return in_chunks(conn, (_ADD,), values, sleep)[0]
 
 
-_COLUMNS = "_id, key, generation, priority, attempts, rescues, waiting, bulk, task, first_seen, reason, last_seen"
+_COLUMNS = (
+    "_id, key, generation, priority, attempts, rescues, waiting, bulk, task, first_seen, reason, last_seen, timestamp"
+)
 
 # Each half is one range of the index job_due: a single OR would read all rows that are not due yet.
 _DUE = f"""
@@ -169,8 +171,9 @@ def rescue(conn: sqlite3.Connection, now: float) -> int:
         dead = conn.execute(
             "UPDATE ack_queue_default SET status = 9, leased = NULL, rescues = rescues + 1, bulk = 0, task = NULL,"
             " waiting = NULL, reason = 'retries_exhausted', last_seen = ?, message = 'The worker died ' ||"
-            " (rescues + 1) || ' times while it worked on ' || COALESCE(key, 'this row') ||"
-            " '. Edit it in Stash, or run Process DLQ, to try again.'"
+            " (rescues + 1) || ' times while it worked on ' || CASE WHEN key LIKE 'item:%'"
+            " THEN 'the undo of ' || key || '. Run' ELSE COALESCE(key, 'this row') || '. Edit it in Stash, or run' END"
+            " || ' Process DLQ, to try again.'"
             " WHERE status = 2 AND rescues + 1 >= ?",
             (now, DEAD_AFTER),
         ).rowcount

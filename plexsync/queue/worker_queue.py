@@ -17,18 +17,19 @@ from persistqueue.serializers import json as json_serializer
 
 from plexsync.core import db, enqueue, environment
 from plexsync.model.job_key import JobKey
-from plexsync.queue import bulk, dead_letters, jobs, schema
+from plexsync.queue import bulk, dead_letters, jobs, schema, undo_jobs
 from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.meta import QueueMeta
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One leased row. ``kind`` is ``scene``, ``performer``, ``studio`` or ``tag``; times are seconds since the epoch.
+    """One leased row. ``kind`` is one of ``job_key.KINDS``; times are seconds since the epoch.
 
     ``rescues``: how often a worker died while it had the job leased. ``waiting``: since when Plex has lacked the file,
     or None. ``task_id``: the task that follows it, or None. ``reason``: why it was last snoozed, ``retry`` for a dead
-    letter that was put back, or None. ``last_seen``: when it was last edited or settled.
+    letter that was put back, or None. ``last_seen``: when it was last edited or settled. ``edited_at``: when it was
+    last edited, or wanted by a task or a person.
     """
 
     row: int
@@ -44,6 +45,7 @@ class Job:
     first_seen: float = 0.0
     reason: str | None = None
     last_seen: float = 0.0
+    edited_at: float = 0.0
 
     @property
     def tried_at(self) -> float | None:
@@ -292,6 +294,12 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         """Retry those of ``keys`` that are dead-lettered as ``not_in_plex``: Plex has the file; return how many."""
         return dead_letters.retry_missing(self.conn, keys, self.clock())
 
+    # -- undo
+
+    def forget_edits(self, scenes: Mapping[int, float]) -> None:
+        """Forget the edits of scenes (scene id -> time) up to that time, see ``undo_jobs.forget_edits``."""
+        undo_jobs.forget_edits(self.conn, scenes, self._sleep)
+
     # -- tasks
 
     def drop_stopped(self) -> int:
@@ -308,7 +316,7 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    key = JobKey.of_row(row[1])
-    row_id, _, generation, priority, attempts, rescues, waiting, is_bulk, task, first_seen, reason, last_seen = row[:12]
-    counts = (generation, priority, attempts, rescues)
-    return Job(row_id, *key, *counts, waiting, bool(is_bulk), task, first_seen or 0.0, reason, last_seen or 0.0)
+    row_id, key, generation, priority, attempts, rescues, waiting, is_bulk, task = row[:9]
+    first_seen, reason, last_seen, edited_at = row[9:13]
+    counts, times = (generation, priority, attempts, rescues), (last_seen or 0.0, edited_at or 0.0)
+    return Job(row_id, *JobKey.of_row(key), *counts, waiting, bool(is_bulk), task, first_seen or 0.0, reason, *times)

@@ -58,6 +58,7 @@ class Record:
     ``path``: the Plex file by which the item was matched, ``stash_path``: the scene's file. ``desired``: field
     -> fingerprint of the value last wanted there. ``cover``, ``cover_stamp``: see ``sync/covers.py``. ``evidence``: by
     which the item was matched (a name of ``matching.Evidence`` in lower case). ``title``: the item's, for people.
+    ``size``: of the Plex file in bytes, 0 if not known.
     """
 
     rating_key: int
@@ -70,6 +71,7 @@ class Record:
     cover_stamp: str = ""
     evidence: str = ""
     title: str = ""
+    size: int = 0
 
 
 class Seen(NamedTuple):
@@ -192,12 +194,21 @@ class State:
         # As ``sync/covers.py`` marks what is to be asked; a cover that was unfit is none of the item's.
         entries = (part.partition("=") for part in aside.cover.split(",") if part and not part.startswith("unfit="))
         unknown = ",".join(f"{element}=?{text.lstrip('?-!')}" for element, _, text in entries)
-        record = replace(aside, rating_key=rating_key, cover=unknown, cover_stamp="")
+        written = replace(aside.written, moved=aside.written.moved or aside.rating_key != rating_key)
+        record = replace(aside, rating_key=rating_key, written=written, cover=unknown, cover_stamp="")
         with transaction(self.conn):
             self.conn.execute(
                 "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (machine, *_row(record))
             )
             self.conn.execute("DELETE FROM aside WHERE machine = ? AND rating_key = ?", (machine, rating_key))
+
+    def records_for_undo(self, machine: str, rating_keys: Sequence[int]) -> dict[int, Record]:
+        """Return what was written to these items, also of those whose record is set aside."""
+        found: dict[int, Record] = {}
+        for part, placeholders in portions(rating_keys):
+            sql = f"SELECT {_COLUMNS} FROM aside WHERE machine = ? AND rating_key IN ({placeholders})"
+            found |= {row[0]: _record(row) for row in self.conn.execute(sql, (machine, *part))}
+        return found | self.records(machine, rating_keys)
 
     def others(self, machine: str, rating_key: int, limit: int, *, covered: bool = False) -> list[Record]:
         """Return up to ``limit`` records of other written items; ``covered``: only of those with an uploaded poster."""
@@ -221,10 +232,14 @@ class State:
             self.history.forget_names(scene_ids)
 
     def written_scenes(self, machine: str | None = None) -> set[int]:
-        """Return the ids of all scenes written to an item of ``machine``; None: of any server, set aside, or chosen."""
+        """Return the ids of all scenes written to an item of ``machine``, but for those that are to be put back.
+
+        None: of any server, set aside, or chosen.
+        """
         sql = "SELECT scene_id FROM written WHERE scene_id > 0"
         if machine is not None:
-            return {row[0] for row in self.conn.execute(f"{sql} AND machine = ?", (machine,))}
+            rows = self.conn.execute(f"{sql} AND machine = ?", (machine,))
+            return {row[0] for row in rows} - undoing.marked_scenes(self.conn, machine).keys()
         sql += " UNION SELECT scene_id FROM aside WHERE scene_id > 0 UNION SELECT scene_id FROM chosen"
         return {row[0] for row in self.conn.execute(sql)}
 
@@ -329,7 +344,7 @@ class State:
 
 _COLUMNS = "rating_key, scene_id, path, stash_path, record, desired, cover, cover_stamp"
 #: Attributes of a record that are stored beside those of its ``Written``, in the same column.
-_ABOUT = ("evidence", "title")
+_ABOUT = ("evidence", "title", "size")
 
 
 def _record(row: tuple[Any, ...]) -> Record:
@@ -340,11 +355,12 @@ def _record(row: tuple[Any, ...]) -> Record:
         kept={name: (desired, kept) for name, (desired, kept) in raw.get("kept", {}).items()},
         own=tuple(raw.get("own", ())),
         before={name: tuple(old) if isinstance(old, list) else old for name, old in raw.get("before", {}).items()},
+        moved=bool(raw.get("moved", False)),
         refused=dict(raw.get("refused", {})),
     )
-    evidence, title = (str(raw.get(name, "")) for name in _ABOUT)
+    about = str(raw.get("evidence", "")), str(raw.get("title", "")), int(raw.get("size", 0))
     desired = json.loads(row[5] or "{}")
-    return Record(row[0], row[1], row[2] or "", row[3] or "", written, desired, row[6], row[7], evidence, title)
+    return Record(row[0], row[1], row[2] or "", row[3] or "", written, desired, row[6], row[7], *about)
 
 
 def _row(record: Record) -> tuple[Any, ...]:

@@ -110,6 +110,15 @@ def is_known_unfit(record: Record, sha1: str) -> bool:
     return images(record).get(UNFIT, Image()).newest == sha1
 
 
+def shown_before(record: Record, element: Element, pictures: Sequence[Picture]) -> str | None:
+    """Return the picture that is shown and none of ours, ``""`` if none is; None if Plex does not tell which."""
+    shown = [picture.name for picture in pictures if picture.selected]
+    ours = images(record).get(element, Image()).uploads
+    if len(shown) > 1 or any(one in name for one in ours for name in shown):
+        return None
+    return shown[0] if shown else ""
+
+
 def look_again(record: Record, elements: Collection[str] = tuple(LOCKS)) -> Record:
     """Return ``record`` such that the next sync of its scene asks Plex which of these pictures it shows.
 

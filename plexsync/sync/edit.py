@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from plexsync.model.fields import (
     Desired,
@@ -45,8 +45,9 @@ STORED_DIFFERENTLY = "Plex stores another value"
 @dataclass(frozen=True, slots=True)
 class EditPlan:
     """What to write to one item. ``locks``: locks to set without a value: of pictures (``thumb``, ``art``), and of
-    fields that have Stash's value already.
+    fields that have Stash's value already. ``unlocks``: locks to release without a value.
 
+    ``whole``: a value that is longer than any known limit is sent all the same, not cut.
     ``left``: (field, reason) of fields left alone. ``warnings``: sentences about values that had to be cut or left
     alone because no request can carry them. ``filled``: the fields that hold Stash's value once this is written.
     """
@@ -56,11 +57,13 @@ class EditPlan:
     left: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    unlocks: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def empty(self) -> bool:
         """True if there is nothing to send."""
-        return not self.changes and not self.locks
+        return not self.changes and not self.locks and not self.unlocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +217,12 @@ def requests_for(plan: EditPlan, item: Item, *, soft_limit: int = SOFT_LIMIT, ha
     warnings: list[str] = []
     pieces: list[Params] = []
     for change in plan.changes:
-        part = fitted(change, hard_limit)
+        part = change if plan.whole else fitted(change, hard_limit)
         warnings += [_cut_short(change, part)] if part is not change else []
-        pieces += _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
+        parts = _pieces(part, hard_limit - BASE_LENGTH) if part is not None else []
+        pieces += [piece for piece in parts if piece]  # an empty list without a lock is only removals
     pieces += [((f"{name}.locked", "1"),) for name in plan.locks]
+    pieces += [((f"{name}.locked", "0"),) for name in plan.unlocks]
     return Requests(_joined(pieces, soft), tuple(warnings))
 
 
@@ -246,12 +251,15 @@ def _pieces(change: Change, space: int) -> list[Params]:
     gone = [tag for tag in distinct_tags(tags_of(change.old)) if tag_key(tag) not in stays]
     first = [tag for tag in gone if loose_key(tag) in alike]
     rest = [tag for tag in gone if loose_key(tag) not in alike]
-    whole = _list(name, new, rest)
+    whole = _list(name, new, rest, change.lock)
     if _length(whole) <= space:
         return [*_removals(name, first, space), whole]
+    alone = _list(name, new, (), change.lock)
+    if not gone:
+        return [alone]
     *pieces, last = _removals(name, [*first, *rest], space)
-    joined = (*last, *_list(name, new, ()))
-    return [*pieces, joined] if not first and _length(joined) <= space else [*pieces, last, _list(name, new, ())]
+    joined = (*last, *alone)
+    return [*pieces, joined] if not first and _length(joined) <= space else [*pieces, last, alone]
 
 
 def _removals(name: str, gone: Sequence[str], space: int) -> list[Params]:
@@ -270,11 +278,11 @@ def _scalar(name: str, value: str, lock: bool = True) -> Params:
     return ((f"{name}.value", value), (f"{name}.locked", "1" if lock else "0"))
 
 
-def _list(name: str, tags: Sequence[str], gone: Sequence[str]) -> Params:
+def _list(name: str, tags: Sequence[str], gone: Sequence[str], lock: bool = True) -> Params:
     """Return the parameters of a list: its tags by index, the removals, the lock."""
     params = tuple((f"{name}[{index}].tag.tag", tag) for index, tag in enumerate(tags))
     params += _removal(name, gone) if gone else ()
-    return params if name in UNLOCKED else (*params, (f"{name}.locked", "1"))
+    return params if name in UNLOCKED else (*params, (f"{name}.locked", "1" if lock else "0"))
 
 
 def _removal(name: str, gone: Sequence[str]) -> Params:
@@ -298,6 +306,19 @@ def verify(item_after: Item, plan: EditPlan, item_before: Item) -> dict[str, Out
         else:
             outcomes[change.field] = "kept"
     return outcomes
+
+
+def fingerprints_between(requests: Sequence[Params], change: Change) -> tuple[str, ...]:
+    """Return the fingerprints of what a list is between the requests that carry its change: some tags are gone."""
+    left, between = list(tags_of(change.old)), []
+    for params in requests:
+        values = dict(params)
+        if f"{change.field}[0].tag.tag" in values or f"{change.field}[].tag.tag-" not in values:
+            continue
+        gone = {tag_key(unquote(tag)) for tag in values[f"{change.field}[].tag.tag-"].split(",")}
+        left = [tag for tag in left if tag_key(tag) not in gone]
+        between.append(fingerprint(change.field, tuple(left)))
+    return tuple(between)
 
 
 def locks_of(plan: EditPlan, outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:

@@ -81,9 +81,10 @@ class Kinds:
         """Return whether the kind is paused."""
         return self._meta.gate(kind).is_paused
 
-    def held(self, kind: str, scene_id: int) -> KindPaused:
+    def held(self, kind: str, job: Job) -> KindPaused:
         """Return the error of a job whose request was not sent."""
-        return KindPaused(f"Scene {scene_id} waits. {gates.sentence(kind, self._meta.gate(kind))}", kind=kind)
+        why = gates.sentence(kind, self._meta.gate(kind))
+        return KindPaused(f"{job.key.spoken.capitalize()} waits. {why}", kind=kind)
 
     # -- after a request
 

@@ -125,7 +125,8 @@ class Opinions:
 def asks_to_wait(error: PlexSyncError, job: Job) -> KindPaused | None:
     """Return the error of a job that Plex asked to wait (429, 408) for the first time: no attempt, and no question."""
     if isinstance(error, PlexBusy) and error.status in (408, 429) and job.tried_at is None:
-        return KindPaused(f"Scene {job.id} waits, as Plex asked for it. {error}", kind="", tried=True, cause=error)
+        who = job.key.spoken.capitalize()
+        return KindPaused(f"{who} waits, as Plex asked for it. {error}", kind="", tried=True, cause=error)
     return None
 
 

@@ -92,7 +92,7 @@ class Reader:
     def _admitted(self, keys: list[int], wanted: Mapping[int, Job], reading: Reading) -> list[int]:
         admitted = [key for key in keys if self._kinds.admits(READ, wanted[key])]
         for key in set(keys).difference(admitted):
-            reading.failed[key] = self._kinds.held(READ, wanted[key].id)
+            reading.failed[key] = self._kinds.held(READ, wanted[key])
         return admitted
 
     def _read(self, keys: list[int], wanted: Mapping[int, Job], reading: Reading) -> bool:
@@ -133,18 +133,22 @@ class Reader:
         """Return the error of one item, or that of the kind if no other read passes."""
         witnessed = self._kinds.is_witnessed(READ, job)
         if not witnessed and not (self._kinds.may_ask(READ) and self._ask([], error)):
-            held = self._kinds.held(READ, job.id)
+            held = self._kinds.held(READ, job)
             held.tried = True
             return held
         if isinstance(error, Refused):
             return Rejected(
-                f"Something between PlexSync and Plex, a proxy or firewall, refused to show the item of scene {job.id}"
+                f"Something between PlexSync and Plex, a proxy or firewall, refused to show {_item_of(job)}"
                 f" ({error.status}), though the token is accepted. Let requests to Plex pass there.",
                 status=error.status,
             )
         if isinstance(error, PlexUnavailable):
             return PlexBusy(str(error), status=503)
         return error
+
+
+def _item_of(job: Job) -> str:
+    return job.key.spoken if job.key.is_undo else f"the item of {job.key.spoken}"
 
 
 def _halves(keys: list[int], wanted: Mapping[int, Job]) -> list[list[int]]:

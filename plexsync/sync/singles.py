@@ -51,7 +51,7 @@ class Singles:
 
     def held(self, work: Work) -> KindPaused:
         """Return the error of a work whose edit failed because Plex takes none at present."""
-        held = self._planner.kinds.held(EDIT, work.target.scene.id)
+        held = self._planner.kinds.held(EDIT, work.job)
         held.tried = True
         return held
 
@@ -61,7 +61,7 @@ class Singles:
         accepted: list[str] = []
         singles = _parts(work.edit)
         for single in singles:
-            name = single.changes[0].field if single.changes else single.locks[0]
+            name = single.changes[0].field if single.changes else (*single.locks, *single.unlocks)[0]
             try:
                 if len(singles) == 1 and first.status not in (413, 414):
                     raise first  # it was sent alone just now
@@ -82,10 +82,10 @@ class Singles:
             work.fail(self.held(work))
         elif rejected:
             values = {name: error for name, error in rejected.items() if name not in work.edit.locks}
-            why = str(_rejection(work.target.scene.id, values, accepted=False)) if values else ""
+            why = str(_rejection(work, values, accepted=False)) if values else ""
             refused.remember(work, self._fingerprints(work, rejected), why)
             if values:  # a lock alone that Plex refuses leaves nothing for a person to do
-                work.fail(_rejection(work.target.scene.id, values, accepted=bool(accepted)))
+                work.fail(_rejection(work, values, accepted=bool(accepted)))
 
     @staticmethod
     def _fingerprints(work: Work, rejected: Mapping[str, PlexSyncError]) -> list[tuple[str, str]]:
@@ -100,7 +100,7 @@ class Singles:
             for params in requests:
                 self.put(work, params)
         except Rejected as error:
-            if error.status not in (413, 414) or not single.changes:
+            if error.status not in (413, 414) or not single.changes or work.is_undo:
                 raise
             self._put_shorter(work, single.changes[0], requests, error)
 
@@ -139,25 +139,29 @@ class Singles:
 
 
 def _parts(edit: EditPlan) -> list[EditPlan]:
-    """Return one plan for each change and each lock."""
-    return [EditPlan((change,)) for change in edit.changes] + [EditPlan(locks=(lock,)) for lock in edit.locks]
+    """Return one plan for each change and each lock that is set or released."""
+    single = EditPlan(whole=edit.whole)
+    changes = [replace(single, changes=(change,)) for change in edit.changes]
+    locks = [replace(single, locks=(lock,)) for lock in edit.locks]
+    return changes + locks + [replace(single, unlocks=(lock,)) for lock in edit.unlocks]
 
 
-def _rejection(scene_id: int, rejected: Mapping[str, _Refusal], *, accepted: bool) -> Rejected:
+def _rejection(work: Work, rejected: Mapping[str, _Refusal], *, accepted: bool) -> Rejected:
     """Return the error that names the rejected fields; ``accepted``: Plex took at least one other field."""
+    scene_id = work.target.scene.id
+    skip = "" if work.is_undo else f", or turn on {skip_switches(rejected)}"
     error = list(rejected.values())[-1]
     rest = " The other fields were written." if accepted else ""
     them = "them" if len(rejected) > 1 else "it"
     if isinstance(error, Refused):
         return Rejected(
             f"Something between PlexSync and Plex, a proxy or firewall, refused the {field_names(rejected)} of scene"
-            f" {scene_id} ({_status(error)}), though the token is accepted.{rest} Let the edit pass there, or turn on"
-            f" {skip_switches(rejected)}.",
+            f" {scene_id} ({_status(error)}), though the token is accepted.{rest} Let the edit pass there{skip}.",
             status=error.status,
         )
+    remedy = f"Correct {them} in Plex by hand" if work.is_undo else f"Correct {them} in Stash{skip}"
     return Rejected(
-        f"Plex rejected the {field_names(rejected)} of scene {scene_id} ({_status(error)}).{rest}"
-        f" Correct {them} in Stash, or turn on {skip_switches(rejected)}.",
+        f"Plex rejected the {field_names(rejected)} of scene {scene_id} ({_status(error)}).{rest} {remedy}.",
         status=error.status or 500,
     )
 

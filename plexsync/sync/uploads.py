@@ -51,7 +51,7 @@ class Uploads:
                 work.postponed = True
             elif self._kinds.is_paused(EDIT) or not self._kinds.admits(UPLOAD, work.job):
                 kind = EDIT if self._kinds.is_paused(EDIT) else UPLOAD
-                work.fail(self._kinds.held(kind, work.target.scene.id))
+                work.fail(self._kinds.held(kind, work.job))
             else:
                 self._upload(work, cover)
                 tried.append((work, cover))
@@ -71,7 +71,7 @@ class Uploads:
             return
         for element in cover.elements:
             if not self._kinds.admits(UPLOAD, work.job):
-                cover.failures[element] = self._kinds.held(UPLOAD, scene_id)
+                cover.failures[element] = self._kinds.held(UPLOAD, work.job)
                 continue
             try:
                 self._upload_to(work, element, data, cover)
@@ -125,7 +125,7 @@ class Uploads:
             elif asked is not None:
                 work.fail(asked)
             elif not self._opinions.is_items_fault(UPLOAD, work, error):
-                held = self._kinds.held(UPLOAD, work.target.scene.id)
+                held = self._kinds.held(UPLOAD, work.job)
                 held.tried = True
                 work.fail(held)
             elif not isinstance(error, PlexBusy) or is_lasting(error, work.job):

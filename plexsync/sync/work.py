@@ -46,10 +46,11 @@ class Work:
     Plex may have rejected fields of it (``rejected``); ``lost``: the fields that it did not keep. ``after``: the item
     as read back at ``after_at`` (Plex's time, seconds since the epoch), None if nothing was sent. ``locked``: the locks
     that went with it. ``failure``: why the edit as a whole failed, until it is judged. ``known_refused``: fields and
-    images that were not sent, because Plex refused the same before. ``uploaded``: an image was sent. ``held_back``:
-    something differs, but ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time,
-    so it is to be looked at once more. ``postponed``: its images made way for an edit. ``ended``: the writer has
-    finished with it; ``error``: why it failed, or None.
+    images that were not sent, because Plex refused the same before. ``uploaded``: an image was sent. ``pictures``: lock
+    of an image -> the picture that Plex showed before our first upload to it. ``held_back``: something differs, but
+    ``dryRun`` is on. ``again``: the cover may be replaced within the second of the scene's time, so it is to be looked
+    at once more. ``postponed``: its images made way for an edit. ``ended``: the writer has finished with it; ``error``:
+    why it failed, or None.
     """
 
     job: Job
@@ -73,6 +74,7 @@ class Work:
     known_refused: tuple[str, ...] = ()
     short: set[str] = field(default_factory=set)
     lost: tuple[str, ...] = ()
+    pictures: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.record = self.target.record
@@ -86,11 +88,37 @@ class Work:
             self.error = error
 
     @property
+    def is_undo(self) -> bool:
+        """Whether the item is put back as it was: the edit is then no scene's."""
+        return False
+
+    @property
     def outcome(self) -> str:
         """``synced`` if anything was written, ``dry_run`` if something would have been, else ``unchanged``."""
         if self.held_back:
             return "dry_run"
         return "synced" if self.sent or self.uploaded else "unchanged"
+
+
+@dataclass(slots=True)
+class Undo(Work):
+    """One item that is put back as it was before PlexSync.
+
+    ``shows``: element -> the picture to show again, ``""`` for none. ``picture_locks``: lock of a picture -> what it is
+    to be, for those that change with ``shows``. ``unread``: why Plex did not tell its pictures. ``left``: (field or
+    image, why) of what stays as it is. ``shown``: the elements that show their earlier picture again.
+    """
+
+    shows: dict[Element, str] = field(default_factory=dict)
+    picture_locks: dict[str, bool] = field(default_factory=dict)
+    unread: PlexSyncError | None = None
+    left: list[tuple[str, str]] = field(default_factory=list)
+    shown: list[Element] = field(default_factory=list)
+
+    @property
+    def is_undo(self) -> bool:
+        """True."""
+        return True
 
 
 def named(scene: Scene) -> dict[str, object]:

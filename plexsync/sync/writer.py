@@ -22,6 +22,7 @@ from plexsync.model.errors import (
 from plexsync.model.fields import field_names, fingerprint
 from plexsync.model.item import Item
 from plexsync.model.written import Change, confirmed, intended, locks_kept, owned
+from plexsync.plex.client import Element
 from plexsync.plex.images import check_cover, image_digest, media_type
 from plexsync.queue.jobs import RETRY
 from plexsync.queue.worker_queue import Job
@@ -29,7 +30,7 @@ from plexsync.stash.transport import CoverReply
 from plexsync.state.gates import EDIT, UPLOAD
 from plexsync.sync import covers, edit, refused
 from plexsync.sync.entries import entry_of
-from plexsync.sync.opinions import Opinions, as_busy, asks_to_wait, is_lasting
+from plexsync.sync.opinions import PATIENCE, Opinions, as_busy, asks_to_wait, is_lasting
 from plexsync.sync.planner import Planner
 from plexsync.sync.reading import Reader, impatient
 from plexsync.sync.singles import Singles
@@ -74,8 +75,8 @@ class Writer:
         self._is_edit_due = is_edit_due
         self._cover_bytes = 0
         self._kinds = planner.kinds
-        self._opinions = Opinions(planner)
-        self._singles = Singles(planner, log, throttle, self._opinions, self._intend)
+        self.opinions = Opinions(planner)
+        self._singles = Singles(planner, log, throttle, self.opinions, self._intend)
 
     def write(self, works: Sequence[Work]) -> None:
         """Write the works and note how each ended. A work for which the batch has no time left stays as it was.
@@ -91,8 +92,25 @@ class Writer:
                 self._spare_images(work)
                 prepared.append(work)
         self._intend([work for work in prepared if work.cover or not work.edit.empty])
+        started = self.send(prepared)
+        self.read_back([work for work in started if work.sent])
+        try:
+            Uploads(self._planner, self._log, self.opinions, self.makes_way).send(started)
+        finally:
+            self._store(started)
+        for work in started:
+            rejection = refused.known(work) if work.error is None else None
+            if rejection is not None:
+                work.fail(rejection)
+            work.ended = not work.postponed
+
+    def send(self, prepared: Sequence[Work]) -> list[Work]:
+        """Send the edits, and judge those that failed. Return the works for which the batch had time.
+
+        Raise ``PlexUnavailable`` or ``SetupError``.
+        """
         started: list[Work] = []
-        self._opinions.peers = prepared
+        self.opinions.peers = prepared
         for work in prepared:
             if self.makes_way(work.job, len(started)):
                 continue
@@ -101,17 +119,7 @@ class Writer:
             started.append(work)
             if not work.edit.empty:
                 self._send(work)
-        started = self._judged_edits(started)
-        self._read_back([work for work in started if work.sent])
-        try:
-            Uploads(self._planner, self._log, self._opinions, self.makes_way).send(started)
-        finally:
-            self._store(started)
-        for work in started:
-            rejection = refused.known(work) if work.error is None else None
-            if rejection is not None:
-                work.fail(rejection)
-            work.ended = not work.postponed
+        return self._judged_edits(started)
 
     def _judged_edits(self, started: Sequence[Work]) -> list[Work]:
         """Judge the edits that failed, rejections first; return the works but for those that made way for an edit."""
@@ -191,6 +199,12 @@ class Writer:
         if not elements:
             work.record = replace(work.record, cover_stamp=stamp)
             return
+        pictures = self._pictures_before(work, elements)
+        if pictures is None:
+            why = "The pictures that Plex shows now could not be read"
+            work.error = PlexBusy(f"{why}, so the cover of scene {target.scene.id} waits: they are kept for Undo")
+            return
+        work.pictures = pictures
         keep = self._cover_bytes + len(data) <= COVER_BYTES
         self._cover_bytes += len(data) if keep else 0
         unknown = tuple(element for element in elements if before.get(element, covers.Image()).mark == covers.UNKNOWN)
@@ -201,11 +215,38 @@ class Writer:
         # answer never came is looked for before it is repeated.
         work.record = covers.intended(work.record, elements, sha1)
 
+    def _pictures_before(self, work: Work, elements: Iterable[Element]) -> dict[str, str] | None:
+        """Return what Plex shows of the images to which nothing was uploaded yet: lock -> the picture's name.
+
+        Undo shows it again. None if Plex does not say at present; an image is absent if it never does.
+        """
+        found: dict[str, str] = {}
+        for element in elements:
+            lock, written = covers.LOCKS[element], work.record.written
+            if lock in written.before and not written.moved:
+                continue
+            if not getattr(work.target.item, lock):  # it has no address, so there is none
+                found[lock] = ""
+                continue
+            try:
+                pictures = self._planner.client.pictures(work.target.item.rating_key, element)
+            except PlexBusy:
+                if work.job.attempts < PATIENCE:
+                    return None
+                continue
+            except (Rejected, Refused, ItemGone):
+                continue
+            name = covers.shown_before(work.record, element, pictures)
+            if name is not None:
+                found[lock] = name
+        return found
+
     def _intend(self, works: Sequence[Work]) -> None:
         """Commit what is about to be written: after a crash, an intended value counts as ours."""
         for work in works:
             planned = work.edit
-            written = intended(work.record.written, work.target.item, planned.changes, planned.locks)
+            before = work.record.written
+            written = intended(before, work.target.item, planned.changes, planned.locks, work.pictures)
             work.record = replace(work.record, written=written)
         if works:
             self._planner.state.store(self._planner.machine, [work.record for work in works])
@@ -213,7 +254,7 @@ class Writer:
     def _send(self, work: Work) -> None:
         """Send the edit as a whole. A failure is judged once all works were tried."""
         if not self._kinds.admits(EDIT, work.job):
-            work.fail(self._kinds.held(EDIT, work.target.scene.id))
+            work.fail(self._kinds.held(EDIT, work.job))
             return
         try:
             with impatient(self._planner.client.session, when=work.job.priority == RETRY):
@@ -222,7 +263,7 @@ class Writer:
             work.whole = True
             work.locked |= set(work.edit.locks)
         except ItemGone as error:
-            if self._opinions.is_gone(work):
+            if self.opinions.is_gone(work):
                 work.fail(error)
             else:
                 self._failed(work, PlexBusy("Plex answered an edit with 404, though it has the item.", status=404))
@@ -231,9 +272,9 @@ class Writer:
 
     def _failed(self, work: Work, error: PlexSyncError) -> None:
         work.failure = as_busy(error)
-        self._opinions.probe_if_first(EDIT, work.job, error)
+        self.opinions.probe_if_first(EDIT, work.job, error)
         if self._kinds.is_in_doubt(EDIT):
-            self._opinions.ask(EDIT, work, error)
+            self.opinions.ask(EDIT, work, error)
 
     def _judge_edit(self, work: Work, error: PlexSyncError) -> None:
         """Decide what a failed edit means: a part of it is refused, it is worth a retry, or Plex takes no edit."""
@@ -242,14 +283,14 @@ class Writer:
             work.fail(asked)
         elif isinstance(error, Rejected) and not self._kinds.is_paused(EDIT):
             self._singles.send(work, error)
-        elif not self._opinions.is_items_fault(EDIT, work, error):
+        elif not self.opinions.is_items_fault(EDIT, work, error):
             work.fail(self._singles.held(work))
         elif isinstance(error, Refused) or is_lasting(error, work.job):
             self._singles.send(work, error)
         else:
             work.fail(error)
 
-    def _read_back(self, works: Sequence[Work]) -> None:
+    def read_back(self, works: Sequence[Work]) -> None:
         """Read all written items in one request: a job is done only if each field arrived as it was sent."""
         if not works:
             return

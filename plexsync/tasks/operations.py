@@ -16,7 +16,7 @@ from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.history import History
 from plexsync.state.meta import Meta
-from plexsync.tasks import choice, overview, rows
+from plexsync.tasks import choice, overview, rows, undo
 from plexsync.tasks.call import Args, ids_of
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -52,7 +52,8 @@ def list_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     with _queue(folder) as conn:
         letters = dead_letters.dead_letters(conn, MOST_DEAD_LETTERS)
         more = sum(dead_letters.by_reason(conn).values()) - len(letters) if len(letters) == MOST_DEAD_LETTERS else 0
-    items = {"items": [rows.dead_letter(row) for row in letters]}
+    with contextlib.closing(Meta.open(folder)) as meta:
+        items = {"items": rows.dead_letters(letters, meta)}
     return items | {"more": more} if more > 0 else items
 
 
@@ -66,8 +67,9 @@ def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
 
 
 def discard_dead_letters(folder: str, args: Args) -> dict[str, Any]:
-    """Delete dead letters."""
+    """Delete dead letters. An item whose undo is discarded stays as it is."""
     ids = _letters(args)
+    undo.forget(folder, dead=True, rows=ids)
     with _queue(folder) as conn:
         scenes = dead_letters.scenes_of(conn, ids)
         number = dead_letters.discard(conn, ids)
@@ -126,6 +128,7 @@ def print_lines(folder: str, args: Args) -> dict[str, Any]:
 
 def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
     """Delete all dead letters."""
+    undo.forget(folder, dead=True)
     with _queue(folder) as conn:
         scenes = dead_letters.scenes_of(conn)
         number = dead_letters.clear_dead(conn)
@@ -135,6 +138,7 @@ def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
 
 def clear_queue(folder: str, args: Args) -> dict[str, Any]:
     """Delete all pending and waiting jobs."""
+    undo.forget(folder, dead=False)
     with _queue(folder) as conn:
         scenes = [row.scene_id for row in jobs.waiting(conn)]
         number = dead_letters.clear_pending(conn, time.time())
@@ -180,6 +184,7 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "discard": discard_dead_letters,
     "choose": choice.choose,
     "unchoose": choice.unchoose,
+    "undo": undo.undo,
     "wake": wake_worker,
     "log": print_lines,
     "clear_dlq": clear_dlq,

@@ -26,11 +26,11 @@ def overview(folder: str, args: Args) -> dict[str, Any]:
     now = time.time()
     report = status.status(folder, now)
     with closing(schema.open_queue(folder, now)) as conn:
-        dead = [rows.dead_letter(row) for row in dead_letters.dead_letters(conn, MOST_ROWS)]
+        letters = dead_letters.dead_letters(conn, MOST_ROWS)
         waiting = [rows.waiting(row) for row in jobs.waiting(conn, MOST_ROWS)]
     left = report["queue"]["pending"] + report["queue"]["in_progress"]
     with closing(Meta.open(folder)) as meta:
-        history = History(meta.conn)
+        history, dead = History(meta.conn), rows.dead_letters(letters, meta)
         names = history.names({row["scene_id"] for row in (*dead, *waiting)} - {None})
         return {
             "health": judge(report, meta, now)._asdict(),

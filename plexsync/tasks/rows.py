@@ -6,12 +6,14 @@ Standard library alone.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from plexsync.model.job_key import JobKey
 from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.jobs import Waiting
+from plexsync.state import undoing
 from plexsync.state.history import Entry, Name, Outage
 from plexsync.state.meta import Meta
 from plexsync.status import moment
@@ -20,12 +22,21 @@ from plexsync.status import moment
 _ITEM = "/library/metadata/"
 
 
-def dead_letter(row: DeadLetter) -> dict[str, Any]:
-    """Return the contract's dead letter."""
-    key = JobKey.parse(row.key)
+def dead_letters(letters: Sequence[DeadLetter], meta: Meta) -> list[dict[str, Any]]:
+    """Return the contract's dead letters; that of an undo names the scene of its item."""
+    keys = [JobKey.parse(letter.key) for letter in letters]
+    items = [key.id for key in keys if key is not None and key.is_undo]
+    undone = undoing.scenes_of(meta.conn, meta.machine, items) if items and meta.is_file else {}
+    return [_dead_letter(letter, key, undone) for letter, key in zip(letters, keys, strict=True)]
+
+
+def _dead_letter(row: DeadLetter, key: JobKey | None, undone: Mapping[int, int]) -> dict[str, Any]:
+    scene_id = undone.get(key.id, 0) if key is not None and key.is_undo else 0
+    if key is not None and key.is_scene:
+        scene_id = key.id
     return {
         "id": row.row,
-        "scene_id": key.id if key and key.is_scene else None,
+        "scene_id": scene_id or None,
         "key": row.key,
         "reason": row.reason,
         "message": row.message or "",

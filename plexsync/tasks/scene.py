@@ -46,8 +46,8 @@ def show(folder: str, args: Args) -> dict[str, Any]:
         letter, cleared = dead_letters.of_scene(conn, scene_id), dead_letters.is_cleared(conn, scene_id)
     with closing(Meta.open(folder)) as meta:
         facts, web = scene_facts.read(meta.conn, scene_id), rows.web(meta)
+        shown = None if letter is None else rows.dead_letters([letter], meta)[0]
     standing = judge(facts, job, letter, now, is_cleared=cleared)
-    shown = None if letter is None else rows.dead_letter(letter)
     return {
         "state": standing.state,
         "sentence": standing.sentence,

@@ -31,6 +31,7 @@ from plexsync.sync.work import Work, named
 from plexsync.sync.writer import DryWriter, Writer
 from plexsync.worker import outcomes, requeue, retry
 from plexsync.worker.fan_out import fan_out
+from plexsync.worker.undo import UndoBatch, give_way
 
 #: Seconds after which an edit that ``dryRun`` holds back is compared again; switching it off makes it due at once.
 DRY_PAUSE = 3600.0
@@ -51,11 +52,13 @@ class Batch:
         self._items_at = 0
         self._now = self._read_at = app.world.clock()
         self._again: set[int] = set()
+        self._planner: Planner | None = None
+        self._undone: set[int] = set()
 
     def run(self) -> None:
         """Sync the batch. Raise ``StashUnavailable``, ``PlexUnavailable``, ``SetupError``, or whatever a bug raises."""
         app = self._app
-        jobs = [job for job in self._leased if job.kind == "scene"]
+        jobs = [job for job in self._leased if job.key.is_scene]
         answer = app.stash.batch([job.id for job in jobs])
         self._scenes, self._read_at = answer.scenes, app.world.clock()
         if any(job.rescues for job in jobs):  # the worker may die of it again, and the dead letter needs a name
@@ -70,9 +73,13 @@ class Batch:
                 raise
             # Stash is reachable, so one scene is at fault: each job is repeated alone, and only the culprit pays.
             raise PlexSyncError(str(error)) from None
-        others = [job for job in self._leased if job.kind != "scene"]
-        if others:
+        undo = [job for job in self._leased if job.key.is_undo]
+        others = [job for job in self._leased if not job.key.is_scene and not job.key.is_undo]
+        if undo or others:
             require_setup(self._settings)
+        if undo:
+            planner = self._connect()
+            UndoBatch(app, self._queue, self._throttle, planner, self.settled, self._hold_back).run(undo)
         for kind in sorted({job.kind for job in others}):
             self._fan_out(kind, [job for job in others if job.kind == kind])
 
@@ -97,7 +104,7 @@ class Batch:
                 now if ended[scene_id] in ("synced", "unchanged") else None,
             )
             for scene_id, scene in self._scenes.items()
-            if scene_id in ended
+            if scene_id in ended and scene_id not in self._undone
         ]
 
     def names(self) -> dict[int, Name | None]:
@@ -183,11 +190,12 @@ class Batch:
     # -- with Plex
 
     def _sync(self, jobs: Sequence[Job]) -> None:
-        with self._app.client.whole():
-            planner = self._app.connect_plex()
-            planner.kinds.begin()
-            refresh = planner.refresh()
-        requeue.after_refresh(self._app, self._queue, refresh)
+        planner = self._connect()
+        jobs, dropped = give_way(self._app, self._queue, planner.machine, jobs)
+        self.settled += dropped
+        self._undone = {settlement.job.id for settlement in dropped}
+        if not jobs:
+            return
         matches = self._match(planner, [self._scenes[job.id] for job in jobs])
         planned = self._plan(planner, self._choose(planner, jobs, matches))
         self._warn(planned)
@@ -202,6 +210,17 @@ class Batch:
         for works in planned:
             if all(work.ended for work in works):
                 self._judge(planner, works)
+
+    def _connect(self) -> Planner:
+        """Return the planner; connect, and bring the index up to date, once in the batch."""
+        if self._planner is None:
+            with self._app.client.whole():
+                planner = self._app.connect_plex()
+                planner.kinds.begin()
+                refresh = planner.refresh()
+            self._planner = planner
+            requeue.after_refresh(self._app, self._queue, refresh)
+        return self._planner
 
     def _match(self, planner: Planner, scenes: Sequence[Scene]) -> dict[int, Match]:
         """Match the scenes, and those without an item once more if Plex has gained files by then."""

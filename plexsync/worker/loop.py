@@ -29,7 +29,7 @@ from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.state import pause
 from plexsync.state.pause import Pause
 from plexsync.sync.throttle import Throttle
-from plexsync.worker import outcomes, plex_changes, reconcile, requeue
+from plexsync.worker import outcomes, plex_changes, reconcile, requeue, undo
 from plexsync.worker.batch import Batch
 from plexsync.worker.pauses import SHORT, Pauses, local_problem
 from plexsync.worker.trials import Trials
@@ -41,7 +41,7 @@ EXPORT_EVERY = 10.0
 #: Seconds within which changes of performers, studios and tags are taken together: each batch costs two requests.
 TOGETHER = 1.0
 #: Outcomes of jobs that changed something; of a run without them there is nothing to say.
-CHANGES = ("synced", "dead", "gone")
+CHANGES = ("synced", "dead", "gone", undo.UNDONE)
 #: With a catch-up interval below this many seconds (tests, tuning), a late catch-up never delays jobs.
 OFTEN = 60.0
 
@@ -153,13 +153,15 @@ class Worker:
             return Next.WORK
         if not self._looked_at_plex:
             return self._look_at_plex()
+        if undo.queue_marked(app, queue):
+            return Next.WORK
         self._nothing_due()
         return Next.IDLE
 
     def _lease_more(self) -> None:
         """Where performers, studios or tags change one after the other, wait briefly and take them together."""
         queue, world = self._queue, self._app.world
-        if self._leased and all(job.kind != "scene" for job in self._leased):
+        if self._leased and not any(job.key.is_scene or job.key.is_undo for job in self._leased):
             due = queue.next_due()
             if due is not None and due <= world.clock() + TOGETHER:
                 world.sleep(TOGETHER)

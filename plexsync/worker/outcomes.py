@@ -47,12 +47,13 @@ def succeeded(log: Log, work: Work) -> None:
         log.debug("compared scene, nothing differs", **who)
     elif work.outcome == "synced":
         images: dict[str, object] = {"images": work.cover.elements} if work.cover and work.uploaded else {}
-        log.info("wrote scene", **who, **_changes(work), **images)
+        log.info("wrote scene", **who, **changes(work), **images)
     elif work.job.reason != "dry_run":  # else it was logged when it was first held back
-        log.info("would write scene", **who, **_changes(work))
+        log.info("would write scene", **who, **changes(work))
 
 
-def _changes(work: Work) -> dict[str, object]:
+def changes(work: Work) -> dict[str, object]:
+    """Return the changes of a work as a log line shows them, each field as ``old -> new``."""
     edit = work.target.edit
     values: dict[str, object] = {
         change.field: Private(f"{_short(change.old)} -> {_short(change.new)}") for change in edit.changes

@@ -15,6 +15,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.model.paths import base_name, name_key
 from plexsync.queue.worker_queue import JobQueue
 from plexsync.stash.api import StashRefused
+from plexsync.state import undoing
 from plexsync.state.ledger import Record
 from plexsync.state.plex_side import Readback
 from plexsync.sync import absence, covers, readback
@@ -210,8 +211,9 @@ class _Changes:
         return found & (self._state.synced_at(found).keys() | self._state.records_of(self._machine, found).keys())
 
     def _make_due(self, scene_ids: Iterable[int]) -> int:
-        """Make jobs for these scenes, but for those whose job was discarded since the last success."""
-        scenes = sorted(set(scene_ids) - {0})
+        """Make jobs for these scenes, but for those that are to be put back or whose job was discarded since."""
+        marked = undoing.marked_scenes(self._state.conn, self._machine)
+        scenes = sorted(set(scene_ids) - marked.keys() - {0})
         keys = [JobKey.scene(scene_id) for scene_id in scenes]
         synced, cleared = self._state.synced_at(scenes), self._queue.cleared_at(keys)
         at_clear = self._queue.meta.cleared_at  # Clear queue forgets what was pending, not what Plex loses later

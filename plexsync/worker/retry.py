@@ -64,7 +64,7 @@ def decide(
     attempts = job.attempts + 1
     if attempts >= max_retries:
         sentence = message.rstrip(". ") or type(error).__name__
-        hint = "Edit the scene or run Process DLQ to try again."
+        hint = "Run Process DLQ to try again." if job.key.is_undo else "Edit the scene or run Process DLQ to try again."
         return Settlement.dead(job, "retries_exhausted", f"{sentence}. {hint}", attempts=attempts)
     later = Settlement.later(job, now + _delay(error, attempts, rng, delays), message)
     if isinstance(error, ItemGone) and attempts == 1:

@@ -25,6 +25,7 @@ from tests.servers.ports import Reserved
 __all__ = ["Item", "Modes", "Part", "PlexServer", "Request", "Section"]
 
 _EDIT = re.compile(r"/library/(sections/[^/]+/all|metadata/[\d,]+)")
+_SHOW = re.compile(r"/library/metadata/\d+/(poster|thumb|art)")
 
 
 class PlexServer:
@@ -199,11 +200,14 @@ class PlexServer:
         collections: Iterable[str] = (),
         locked: Iterable[str] = (),
         no_media: bool = False,
+        poster: str | None = None,
+        art: str | None = None,
         updated_at: int | None = None,
         added_at: int | None = None,
         kind: str | None = None,
     ) -> Item:
-        """A new item, titled like its file unless told. ``files``: stacked in one version; ``versions``: one each."""
+        """A new item, titled like its file unless told. ``files``: stacked in one version; ``versions``: one each;
+        ``poster``, ``art``: whole names of Plex's own pictures, which it shows."""
         stack = list(files) if files is not None else [(file, size, duration_ms)] if file else []
         groups = [] if no_media else [group for group in [stack, *([one] for one in versions or ())] if group]
         with self.model.lock:
@@ -216,6 +220,8 @@ class PlexServer:
             item.studio, item.summary, item.date, item.parts = studio, summary, date, parts
             item.actors, item.genres, item.collections = list(actors), list(genres), list(collections)
             item.locked = set(locked)
+            item.posters, item.arts = [poster] if poster else [], [art] if art else []
+            item.selected_poster, item.selected_art = poster, art
             item.deleted_at = now if trashed else None
             item.added_at = now if added_at is None else added_at
             item.updated_at = now if updated_at is None else updated_at
@@ -374,6 +380,10 @@ class PlexServer:
     def uploads(self) -> list[Request]:
         """The posters and backgrounds sent."""
         return self.requests("POST", r"/(posters|arts)$")
+
+    def selections(self) -> list[Request]:
+        """The pictures chosen among those that an item has, and those taken away."""
+        return self._chosen(lambda one: one.method in ("PUT", "DELETE") and bool(_SHOW.fullmatch(one.path)))
 
     def reads(self) -> list[Request]:
         """Every GET and HEAD."""

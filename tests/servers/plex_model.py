@@ -36,7 +36,8 @@ class Item:
     """One item of a section; every attribute may be changed by a test at any time.
 
     ``actors``, ``genres`` and ``collections`` are lists of names in insertion order; ``locked`` holds field names as
-    Plex spells them (``originallyAvailableAt``, ``actor``, ``thumb``); ``posters`` and ``arts`` hold SHA-1 digests.
+    Plex spells them (``originallyAvailableAt``, ``actor``, ``thumb``); ``posters`` and ``arts`` hold the SHA-1 digests
+    of uploads, and the whole names of Plex's own pictures (``media://...``).
     """
 
     rating_key: int
@@ -262,6 +263,10 @@ class Model:
         if name not in shelf:
             shelf.append(name)
         self.images[name] = data
+        self.select_image(item, kind, name)
+
+    def select_image(self, item: Item, kind: str, name: str | None) -> None:
+        """Show one of the pictures that the item has, None: show none."""
         if kind == "posters":
             item.selected_poster = name
         else:

@@ -37,6 +37,7 @@ class Modes:
     more items gets 414. section_ids: replies about items name their section. json_default: JSON unless asked for XML.
     max_named: a reply names no more items than this. close_kept: a kept connection is closed without a reply when the
     next request has come.
+    pictures_unset: a picture can be taken away without another (False: 404).
     ignore_filters: listings are never filtered. marked: Plex's own replies have the header that marks them.
     """
 
@@ -77,6 +78,7 @@ class Modes:
     max_named: int | None = None
     close_kept: bool = False
     ignore_filters: bool = False
+    pictures_unset: bool = True
     marked: bool = True
 
 

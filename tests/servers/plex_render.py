@@ -251,12 +251,17 @@ def section_element(section: Section) -> Element:
     return element
 
 
+def photo_key(kind: str, name: str) -> str:
+    """The rating key of a picture: an upload's holds its digest, Plex's own pictures have whole names."""
+    return name if "://" in name else f"upload://{kind}/{name}"
+
+
 def photos(item: Item, kind: str) -> list[Element]:
-    """The uploads of an item as ``/posters`` and ``/arts`` list them."""
+    """The pictures of an item as ``/posters`` and ``/arts`` list them."""
     names, chosen = (item.posters, item.selected_poster) if kind == "posters" else (item.arts, item.selected_art)
     made = []
     for name in names:
-        address = f"upload://{kind}/{name}"
+        address = photo_key(kind, name)
         path = f"/library/metadata/{item.rating_key}/file?url={quote(address, safe='')}"
         made.append({"key": path, "ratingKey": address, "selected": name == chosen, "thumb": path})
     return made

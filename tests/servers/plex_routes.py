@@ -355,13 +355,55 @@ class Router:
         name = "Metadata" if self._wants_json(request) else "Photo"
         return self._say(request, {"size": len(entries)} | ({name: entries} if entries else {}))
 
+    def select(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
+        """``PUT /library/metadata/{id}/poster`` (``thumb``) and ``/art`` with ``?url=``: show a picture it has."""
+
+        def change() -> Reply:
+            item = self.model.items.get(int(found["ids"]))
+            kind = "arts" if found["what"] == "art" else "posters"
+            name = None if item is None else self._picture(item, kind, request.param("url") or "")
+            if item is None or name is None:
+                return html(404)
+            if not self.modes.drop_updates:
+                self._show_image(item, kind, name)
+            return Reply()
+
+        return self._written(request, self.modes.poster_delay, change)
+
+    def unset(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
+        """``DELETE /library/metadata/{id}/thumb`` and ``/art``: show none of its pictures, and lock that."""
+
+        def change() -> Reply:
+            item = self.model.items.get(int(found["ids"]))
+            if item is None or not self.modes.pictures_unset:
+                return html(404)
+            if not self.modes.drop_updates:
+                self._show_image(item, "arts" if found["what"] == "art" else "posters", None)
+                item.locked.add(found["what"])
+            return Reply()
+
+        return self._written(request, self.modes.poster_delay, change)
+
+    @staticmethod
+    def _picture(item: Item, kind: str, key: str) -> str | None:
+        """The name of the item's picture with this rating key."""
+        names = item.posters if kind == "posters" else item.arts
+        return next((name for name in names if plex_render.photo_key(kind, name) == key), None)
+
     def upload(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
-        """``POST /library/metadata/{id}/posters`` and ``/arts``: bytes, or the address of a picture (not fetched)."""
+        """``POST /library/metadata/{id}/posters`` and ``/arts``: bytes, or the address of a picture (not fetched).
+
+        The address of a picture that the item has selects it; nothing is stored again.
+        """
 
         def change() -> Reply:
             item = self.model.items.get(int(found["ids"]))
             if item is None:
                 return html(404)
+            known = self._picture(item, found["kind"], request.param("url") or "")
+            if known is not None and not body:
+                self._show_image(item, found["kind"], known)
+                return Reply()
             data = body or (request.param("url") or "").encode()
             if not data:
                 return html(400)
@@ -374,7 +416,12 @@ class Router:
         return self._written(request, self.modes.poster_delay, change)
 
     def _keep_image(self, item: Item, kind: str, data: bytes) -> None:
-        self.model.store_image(item, kind, data, hashlib.sha1(data, usedforsecurity=False).hexdigest())
+        name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        self.model.store_image(item, kind, data, name)
+        self._show_image(item, kind, name)
+
+    def _show_image(self, item: Item, kind: str, name: str | None) -> None:
+        self.model.select_image(item, kind, name)
         if self.modes.upload_locks:
             item.locked.add("thumb" if kind == "posters" else "art")
         modes = self.modes
@@ -385,7 +432,7 @@ class Router:
         with self.model.lock:
             item = self.model.items.get(int(found["ids"]))
             name = None if item is None else item.selected_poster if found["what"] == "thumb" else item.selected_art
-            return Reply(200, self.model.images[name], "image/jpeg") if name else html(404)
+            return Reply(200, self.model.images.get(name, b"Plex's own"), "image/jpeg") if name else html(404)
 
 
 def _without_section(entry: Element) -> Element:
@@ -415,6 +462,8 @@ def _routes() -> list[tuple[str, re.Pattern[str], Route]]:
         ("PUT", item + "/refresh", Router.item_refresh),
         ("GET", item + "/(?P<kind>posters|arts)", Router.photos),
         ("POST", item + "/(?P<kind>posters|arts)", Router.upload),
+        ("PUT", item + "/(?P<what>poster|thumb|art)", Router.select),
+        ("DELETE", item + "/(?P<what>thumb|art)", Router.unset),
         ("GET", item + r"/(?P<what>thumb|art)/\d+", Router.image),
     ]
     return [(verb, re.compile(pattern), route) for verb, pattern, route in table]

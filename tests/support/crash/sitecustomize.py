@@ -58,7 +58,7 @@ POINTS = {
     "worker before the intents commit": Point("plexsync.state.ledger", "State.store", "commit"),
     "worker before a PUT": Point("plexsync.plex.client", "PlexClient.put", "before"),
     "worker after a PUT": Point("plexsync.plex.client", "PlexClient.put", "after"),
-    "worker after the read-back": Point("plexsync.sync.writer", "Writer._read_back", "after"),
+    "worker after the read-back": Point("plexsync.sync.writer", "Writer.read_back", "after"),
     "worker before an upload": Point("plexsync.plex.client", "PlexClient.upload", "before"),
     "worker after an upload": Point("plexsync.plex.client", "PlexClient.upload", "after"),
     "worker after storing": Point("plexsync.sync.writer", "Writer._store", "after"),

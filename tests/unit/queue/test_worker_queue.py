@@ -54,7 +54,7 @@ def test_job(queue: JobQueue) -> None:
         generation=4, first_seen=NOW - 60,
     )  # fmt: skip
     (leased,) = queue.lease(10)
-    assert leased == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy", NOW)
+    assert leased == Job(1, "performer", 7, 4, 1, 3, 1, NOW - 5, True, "t1", NOW - 60, "busy", NOW, NOW)
     assert leased.key == JobKey("performer", 7)
 
 
@@ -199,7 +199,7 @@ def test_what_the_stock_class_puts(queue: JobQueue, clock: Clock) -> None:
     """A plain ``put`` of persist-queue is JSON, and becomes a job when jobs are leased, due at the clock's time."""
     clock.now += 5
     queue.put({"key": "scene:3"})
-    assert queue.lease(1) == [Job(2, "scene", 3, 1, first_seen=NOW + 5, last_seen=NOW + 5)]
+    assert queue.lease(1) == [Job(2, "scene", 3, 1, first_seen=NOW + 5, last_seen=NOW + 5, edited_at=NOW + 5)]
     assert job(queue.conn, "scene:3")["due"] == NOW + 5
 
 

@@ -25,7 +25,7 @@ from tests.support.queue_tools import NOW, change, job, job_keys, keys, made, pu
 
 QUICK = [
     *("overview", "scene", "sync", "status", "dead_letters", "retry", "discard", "wake", "log", "clear_dlq"),
-    *("clear_queue", "preview_rows", "unmatched_rows", "report", "choose", "unchoose"),
+    *("clear_queue", "preview_rows", "unmatched_rows", "report", "choose", "unchoose", "undo"),
 ]
 
 
