@@ -35,7 +35,7 @@ FIELDS = (
     *("why", "reason", "kind", "attempt", "in", "of", "count", "field", "sent", "stored", "locks", "images"),
     *("title", "summary", "originallyAvailableAt", "actor", "genre", "collection"),
     *("synced", "unchanged", "retried", "dead", "skipped", "gone", "waiting", "dry_run", "plex", "stash"),
-    *("scenes", "changed", "locked", "unmatched", "low_confidence", "fields", "file", "line"),
+    *("scenes", "items", "changed", "locked", "unmatched", "low_confidence", "fields", "left", "file", "line"),
 )
 
 #: The fields of every line of ``plexsync.log``: when, how important, ``ACTIONS``' word or "", and the whole line.
