@@ -22,8 +22,10 @@ def here(tmp_path: Path) -> Iterator[Installation]:
 
 
 def samples(here: Installation) -> dict[str, float]:
-    """Return the file's samples without labels, and those with one as ``name{value}``."""
-    families = prometheus.read((here.folder / environment.METRICS).read_text("utf-8"))
+    """Return the file's samples without labels, and those with one as ``name{value}``; once there is a file."""
+    file = here.folder / environment.METRICS
+    until(file.exists, what="the metrics")
+    families = prometheus.read(file.read_text("utf-8"))
     assert list(families) == list(metrics.METRICS)
     return {
         name + "".join(f"{{{value}}}" for _, value in labels): number
