@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
 from plexsync.app import own_client_id
 from plexsync.core import environment
 from plexsync.core.connection import read_connection
@@ -23,6 +25,7 @@ from plexsync.model.settings import DEFAULT_URL, Settings, read_settings, setup_
 from plexsync.plex.client import PlexClient, load_plexapi
 from plexsync.plex.deadline import within
 from plexsync.plex.sections import NO_MOVIES, of_movies
+from plexsync.plex.session import PlexSession
 from plexsync.stash.lite import LiteStash
 from plexsync.tasks.call import Args
 
@@ -86,7 +89,10 @@ class _Attempt:
                 f" address of your Plex server, such as {DEFAULT_URL}."
             )
         settings, _ = read_settings({**self._saved(), **self._given})
-        problem = setup_problem(settings) or self._unreachable(settings)
+        problem: str | None = settings.url_problem or self._unreachable(settings)
+        if not problem:
+            self._identify(settings)  # so that a right address is told from a missing or a wrong token
+            problem = setup_problem(settings)
         return self.failed(_sentence(problem)) if problem else self._asked(settings)
 
     def _saved(self) -> Mapping[str, Any]:
@@ -121,6 +127,19 @@ class _Attempt:
             hint = " If Stash runs in a container, use the address of Plex's machine." if host in _HERE else ""
             return f'Nothing listens at {where} in "Plex address". Check that Plex runs there, and the port.{hint}'
         return ""
+
+    def _identify(self, settings: Settings) -> None:
+        """Note version and speed of a Plex that answers without a token."""
+        began = time.perf_counter()
+        with (
+            contextlib.suppress(requests.RequestException, OSError, ValueError, KeyError, TypeError),
+            PlexSession(
+                verify=not settings.skip_tls_verify, connect_timeout=self._connect, read_timeout=self._read
+            ) as session,
+            session.get(f"{settings.plex_url}/identity", headers={"Accept": "application/json"}) as answer,
+        ):
+            self._version = str(answer.json()["MediaContainer"]["version"])
+            self._ms = int((time.perf_counter() - began) * 1000)
 
     def _asked(self, settings: Settings) -> dict[str, Any]:
         client = PlexClient(

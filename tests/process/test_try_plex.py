@@ -130,6 +130,20 @@ def test_the_token_is_refused(here: Installation) -> None:
     assert (found["ok"], found["libraries"]) == (False, [])
 
 
+def test_a_right_address_is_told_before_the_token(here: Installation) -> None:
+    """The version says that Plex answers there, though the token is missing or wrong; else it is empty."""
+    version = tried(here)["version"]
+    assert version
+    assert tried(here, token="wrong-token-wrong-token")["version"] == version
+    here.stash.plugin_settings.clear()
+    found = tried(here, url=here.plex.url)
+    assert (found["ok"], found["version"]) == (False, version)
+    assert found["sentence"].startswith("No Plex token is set.")
+    found = tried(here, url="http://127.0.0.1:9")
+    assert (found["version"], found["ms"]) == ("", None)
+    assert '"Plex address"' in found["sentence"]
+
+
 def test_nothing_listens(here: Installation) -> None:
     """A refused connection, with a hint about containers where it is one's own machine."""
     said = failure(here, url="http://127.0.0.1:9")
