@@ -1,0 +1,32 @@
+// Every sentence that the page shows, in one place. {name} is filled in by view.fill.
+export const W = {
+  title: "PlexSync",
+  loading: "Loading...",
+  cancel: "Cancel",
+  close: "Close",
+  yes: "Yes",
+  busy: "Working...",
+  more: "Show more",
+  arrow: "→",
+  empty: "(empty)",
+  never: "never",
+  unknown: "unknown",
+  api: {
+    disabled: "The plugin PlexSync is disabled. Enable it under Settings > Plugins, then reload this page.",
+    absent: "Stash does not know the plugin PlexSync. Reload plugins under Settings > Plugins, then reload this page.",
+    crashed: "PlexSync ended without an answer ({detail}). Settings > Logs says why.",
+    login: "Your session in Stash has ended. Reload this page to log in again.",
+    offline: "Stash cannot be reached. Is it running?",
+    http: "Stash answered with status {status}. Settings > Logs may say why.",
+    odd: "Stash gave an answer that PlexSync cannot read. Reload this page.",
+    slow: "PlexSync has not answered for {seconds} seconds. Look at Settings > Logs; this page goes on trying.",
+    old: "This browser is too old for this page. The tasks under Settings > Tasks do the same.",
+    settings: "The saved settings could not be read, so nothing was changed.",
+  },
+  // Part by part: each block belongs to the module of its name.
+  setup: {},
+  preview: {},
+  scene: {},
+  settings: {},
+  nav: {},
+};
