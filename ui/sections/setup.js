@@ -1,0 +1,320 @@
+// First run: a checklist with one step open at a time. The saved token never comes into this module's state.
+import { operation, query, saveSettings, settings } from "../api.js";
+import { Action, B, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
+import { plural, useAlive, usePoll, useTask } from "../run.js";
+import { addressOf, changes, done, names, open, setting, STEPS, ticked } from "../steps.js";
+import { fill } from "../view.js";
+import { W } from "../words.js";
+
+const w = W.setup;
+const here = "/plugins/plexsync";
+const some = (...children) => h(React.Fragment, null, ...children);
+const Busy = ({ children }) => h("p", { className: "text-muted mb-2" }, h("span", { className: "spinner-border spinner-border-sm mr-2", "aria-hidden": true }), children);
+const Wrong = ({ children }) => (children ? h("p", { className: "text-danger mb-2" }, h(Icon, { name: "faTriangleExclamation", className: "mr-2" }), children) : null);
+const Muted = ({ children, ...rest }) => h("p", { className: "text-muted small mb-2", ...rest }, children);
+
+/** A task's progress, or the button that starts it. */
+export function Run({ name, task, children, ...rest }) {
+  const part = task.job ? Math.round(100 * (task.job.progress || 0)) : 0;
+  return task.job
+    ? h(B.ProgressBar, { now: part, label: part > 7 ? `${part} %` : "", "aria-label": fill(w.running, { name }) })
+    : h(Action, { onClick: () => task.start(), ...rest }, children);
+}
+
+/** A box that is tried as soon as it is filled. */
+function Field({ id, label, hint, value, wrong, action, busy, onTry, ...rest }) {
+  const [text, setText] = useState(value);
+  const timer = useRef();
+  const go = () => (clearTimeout(timer.current), text.trim() ? onTry(text) : undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return h(
+    "form",
+    { onSubmit: (event) => (event.preventDefault(), go()), noValidate: true },
+    h("label", { htmlFor: id }, label),
+    h(
+      "div",
+      { className: "d-flex mb-1" },
+      h(B.Form.Control, {
+        id, value: text, className: "text-input mr-2", autoComplete: "off", spellCheck: false, "aria-invalid": Boolean(wrong), "aria-describedby": `${id}-hint`, ...rest,
+        onChange: ({ target }) => {
+          setText(target.value);
+          clearTimeout(timer.current);
+          if (target.value.trim()) timer.current = setTimeout(() => onTry(target.value), 900);
+        },
+      }),
+      h(Action, { action, onClick: go }, w.tryPlex),
+    ),
+    h(Muted, { id: `${id}-hint` }, hint),
+    busy ? h(Busy, null, w.trying) : h(Wrong, null, wrong),
+  );
+}
+
+function SignIn({ onUsed }) {
+  const [now, setNow] = useState({});
+  const start = async () => {
+    // Opened within the click, or a pop-up blocker stops it; the address comes a moment later.
+    const tab = window.open("", "_blank");
+    try {
+      const code = await operation("sign_in", { step: "start" });
+      if (!code.url) throw new Error(code.sentence);
+      setNow({ code });
+      if (!tab) return;
+      tab.opener = null;
+      tab.location.replace(code.url);
+    } catch (error) {
+      if (tab) tab.close();
+      setNow({ wrong: error.message });
+    }
+  };
+  const poll = async () => {
+    const answer = await operation("sign_in", { step: "poll", id: now.code.id });
+    if (answer.state === "waiting") return;
+    const servers = answer.servers || [];
+    setNow(servers.length ? { servers } : { wrong: answer.sentence || (answer.state === "expired" ? w.expired : w.noServers) });
+  };
+  usePoll(() => poll().catch((error) => setNow({ ...now, wrong: error.message })), 2, Boolean(now.code));
+  const use = async (machine, uri) => {
+    const answer = await operation("sign_in", { step: "use", machine, uri });
+    if (answer.ok === false) throw new Error(answer.sentence);
+    await onUsed();
+  };
+  const address = (server) => (one) =>
+    h(
+      "li",
+      { key: one.uri, className: "plexsync-address" },
+      h("span", null, h("code", null, one.uri), " ", h("small", { className: one.ok ? "text-success" : "text-muted" }, one.ok ? w.answers : one.sentence || w.silent)),
+      h(Action, { action: "use-server", variant: one.ok ? "primary" : "secondary", "data-uri": one.uri, "aria-label": `${w.use}: ${one.uri}`, onClick: () => use(server.machine, one.uri) }, w.use),
+    );
+  return h(
+    "div",
+    { className: "mb-3" },
+    h(Action, { action: "sign-in", variant: "primary", onClick: start }, w.signIn),
+    h(Muted, { className: "text-muted small my-1" }, w.signInHint),
+    h(Wrong, null, now.wrong),
+    now.code ? h(Busy, null, w.waiting, " ", h("a", { href: now.code.url, target: "_blank", rel: "noopener noreferrer" }, w.signInOpen)) : null,
+    (now.servers || []).map((server) => h("div", { key: server.machine, role: "group", "aria-label": server.name }, h("strong", null, server.name), h("ul", { className: "list-unstyled" }, (server.addresses || []).map(address(server))))),
+  );
+}
+
+function Libraries({ libraries, titles, setTitles, onSave }) {
+  const toggle = (title) => setTitles(titles.includes(title) ? titles.filter((one) => one !== title) : [...titles, title]);
+  if (!libraries.some((one) => one.usable)) return h(Wrong, null, w.noLibrary);
+  return some(
+    h(
+      "fieldset",
+      { className: "mb-2" },
+      h("legend", { className: "text-muted small" }, w.librariesHint),
+      libraries.map((one, number) =>
+        h(B.Form.Check, {
+          key: number,
+          id: `plexsync-library-${number}`,
+          disabled: !one.usable,
+          checked: titles.includes(one.title) && one.usable,
+          onChange: () => toggle(one.title),
+          label: some(one.title, " ", h("small", { className: "text-muted" }, one.usable ? plural(w.items, one.items || 0) : fill(w.unusable, one))),
+        }),
+      ),
+    ),
+    h(Wrong, null, !titles.length && w.tickOne),
+    h(Action, { action: "save-setup", variant: "primary", onClick: () => titles.length && onSave() }, w.save),
+  );
+}
+
+function Paths({ check, onCheck, onAccept, onSkip }) {
+  if (!check || check.busy) return h(Busy, null, w.comparing);
+  const map = check.path_map || {};
+  return some(
+    h(Wrong, null, check.failed),
+    map.sample ? h("p", { className: "mb-2" }, fill(w.sample, map)) : null,
+    map.suggested
+      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, pair)), " ", h("small", { className: "text-muted" }, `(${plural(w.files, pair.files)})`)))
+      : check.ok && h("p", { className: "mb-2" }, w.noMap),
+    (check.lines || []).length ? h("details", { className: "mb-2", open: !check.ok }, h("summary", null, w.details), h("ul", { className: "pl-4 small" }, check.lines.map((line) => h("li", { key: line }, line)))) : null,
+    h(
+      "div",
+      { className: "plexsync-actions" },
+      map.suggested ? h(Action, { action: "accept-path-map", variant: "primary", onClick: onAccept }, w.accept) : null,
+      h(Action, { action: "check-setup", onClick: onCheck }, w.again),
+      h(Action, { action: "skip-paths", onClick: onSkip }, w.skip),
+    ),
+  );
+}
+
+/** One row: number or tick, name, result; the body while it is open. */
+function Step({ number, name, ready, isOpen, result, reachable, onOpen, children }) {
+  const heading = useRef(null);
+  // The focus went away with the step before: whoever works with the keyboard goes on here.
+  useEffect(() => {
+    if (isOpen && number > 1 && document.activeElement === document.body) heading.current.focus({ preventScroll: true });
+  }, [isOpen]);
+  return h(
+    "li",
+    { className: "plexsync-step", "data-step": name, "data-done": ready, "aria-current": isOpen ? "step" : undefined },
+    h("span", { className: ready ? "text-success" : "text-muted" }, ready ? h(Icon, { name: "faCircleCheck" }) : h("span", { "aria-hidden": true }, number)),
+    h(
+      "div",
+      null,
+      h("h3", { ref: heading, tabIndex: -1, className: isOpen || ready ? "" : "text-muted" }, w.step[name], ready ? h("span", { className: "sr-only" }, ` (${w.done})`) : null),
+      result && !isOpen ? h("div", { className: "sub-heading" }, result) : null,
+      isOpen ? h("div", { className: "mt-2" }, children) : null,
+    ),
+    reachable && !isOpen ? h(B.Button, { variant: "link", size: "sm", "data-action": "open-step", "aria-label": `${w.change}: ${w.step[name]}`, onClick: onOpen }, w.change) : null,
+  );
+}
+
+export default function Setup() {
+  const { data } = useOverview();
+  const history = useHistory();
+  const alive = useAlive();
+  const [it, setAll] = useState({ saved: null, url: "", token: "", tried: null, titles: [], check: null, skipped: {} });
+  const newest = useRef(it);
+  const turn = useRef(0);
+  const first = useRef(null);
+  const set = (part) => alive.current && setAll((newest.current = { ...newest.current, ...part }));
+  const { saved, tried, titles, check, trying, preview } = it;
+
+  const readSaved = async () => {
+    const { plexToken, ...rest } = await settings();
+    set({ saved: { ...rest, token: Boolean(plexToken) } });
+    return newest.current.saved;
+  };
+  const attempt = async (part) => {
+    const mine = ++turn.current;
+    set({ ...part, trying: true });
+    const { saved: now, url, token } = newest.current;
+    const args = { ...(url.trim() === addressOf(now) ? {} : { url: url.trim() }), ...(token && { token: token.trim() }) };
+    const answer = await operation("try_plex", args).catch((error) => ({ ok: false, sentence: error.message }));
+    if (mine !== turn.current) return;
+    const libraries = answer.libraries || [];
+    set({ tried: { ...answer, libraries }, trying: false, check: null, wanted: null, titles: ticked(libraries, now.plexLibraries) });
+  };
+  const begin = async () => {
+    set({ failed: "" });
+    try {
+      const now = await readSaved();
+      set({ confirmed: now.token });
+      await attempt({ url: addressOf(now) });
+    } catch (error) {
+      set({ failed: error.message });
+    }
+  };
+  const readPreview = () => operation("preview_rows", { offset: 0, limit: 1 }).then((answer) => set({ preview: answer.made_at && answer }), () => {});
+  const runCheck = async () => {
+    set({ check: { busy: true } });
+    set({ check: await operation("check_setup", {}, 180000).catch((error) => ({ failed: error.message })) });
+  };
+  useEffect(() => {
+    begin();
+    readPreview();
+    query("{findScenes(filter:{per_page:1}){count}}").then((found) => set({ scenes: found.findScenes.count }), () => {});
+  }, []);
+  const previewing = useTask("Preview", readPreview);
+  const syncing = useTask("Sync all", () => set({ synced: true }));
+
+  const recent = ((data && data.recent) || []).filter((row) => row.kind !== "undo");
+  const arrived = (first.current = first.current || recent[recent.length - 1]);
+  const stored = Boolean(saved && it.confirmed && !it.token && it.url.trim() === addressOf(saved));
+  const map = (check && check.path_map) || {};
+  const noMap = check && check.ok && !map.suggested && map.matched;
+  const state = done({
+    tried,
+    stored,
+    arrived,
+    preview: preview || it.skipped.preview || arrived,
+    paths: saved && (saved.plexPathMap || it.skipped.paths || noMap || preview || arrived),
+  });
+  const current = open(state, it.wanted);
+  const reach = STEPS.indexOf(STEPS.find((step) => !state[step]) || "sync");
+  useEffect(() => void (current === "paths" && !check && runCheck()), [current, check]);
+
+  // The checklist stays when the health that brought it is over.
+  const stay = () => history.replace(`${here}?tab=setup`);
+  const save = async () => {
+    stay();
+    const changed = changes(saved, { ...it, libraries: setting(tried.libraries, titles) });
+    if (Object.keys(changed).length) await saveSettings(changed);
+    await readSaved();
+    set({ token: "", confirmed: true, wanted: null });
+  };
+  const used = async () => {
+    stay();
+    await attempt({ url: addressOf(await readSaved()), token: "", confirmed: false });
+  };
+  const accept = async () => {
+    await saveSettings({ plexPathMap: map.suggested });
+    await readSaved();
+    set({ wanted: null });
+  };
+  const skip = (step) => () => set({ skipped: { ...it.skipped, [step]: true }, wanted: null });
+  const wrong = tried && !tried.ok && tried.sentence;
+  const unreached = !state.address && wrong;
+  const refused = (it.token || (saved && saved.token)) && wrong;
+  const box = { busy: trying, type: "url", action: "try-plex" };
+  const limited = tried && names(setting(tried.libraries, titles)).length;
+  const results = {
+    address: tried && fill(w.reached, { version: tried.version, url: it.url }),
+    token: w.tokenOk,
+    libraries: fill(limited ? "{names}" : w.all, { names: titles.join(", ") }),
+    paths: saved && saved.plexPathMap ? (map.pairs || []).map((pair) => fill(w.pair, pair)).join("; ") || w.mapped : noMap ? w.noMap : "",
+    preview: preview ? plural(w.previewed, preview.total) : w.skipped,
+    sync: arrived && fill(w.arrived, arrived),
+  };
+  const bodies = {
+    address: () =>
+      some(
+        h(Field, { ...box, id: "plexsync-url", label: w.address, hint: w.addressHint, value: it.url, wrong: unreached, onTry: (url) => attempt({ url }) }),
+        !trying && unreached && /^https:/i.test(it.url) && !saved.plexSkipTlsVerify
+          ? h(B.Form.Check, { id: "plexsync-tls", label: w.anyCertificate, checked: false, onChange: () => saveSettings({ plexSkipTlsVerify: true }).then(readSaved).then(() => attempt({})) })
+          : null,
+      ),
+    token: () =>
+      some(
+        h(SignIn, { onUsed: used }),
+        h(Field, { ...box, id: "plexsync-token", label: w.byHand, hint: w.tokenHint, type: "password", value: it.token, wrong: refused, onTry: (token) => attempt({ token }) }),
+      ),
+    libraries: () => h(Libraries, { libraries: tried.libraries, titles, setTitles: (next) => set({ titles: next }), onSave: save }),
+    paths: () => h(Paths, { check, onCheck: runCheck, onAccept: accept, onSkip: skip("paths") }),
+    preview: () =>
+      some(
+        h(Muted, null, w.previewHint),
+        h(Run, { name: "Preview", action: "preview", variant: "primary", task: previewing }, w.preview),
+        previewing.job ? null : h(B.Button, { variant: "link", size: "sm", "data-action": "skip-preview", onClick: skip("preview") }, w.skip),
+      ),
+    sync: () =>
+      some(
+        preview ? h("p", { className: "mb-2" }, results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : null,
+        h(Muted, null, w.syncHint),
+        h(Run, { name: "Sync all", action: "sync-all", variant: "primary", task: syncing }, it.scenes === undefined ? w.sync : plural(w.syncCount, it.scenes)),
+        arrived || it.synced
+          ? h(
+              "p",
+              { className: `mt-2 mb-0 ${arrived ? "text-success" : ""}`, "data-scene-id": arrived && arrived.scene_id },
+              arrived ? results.sync : w.nothing,
+              " ",
+              h(Link, { to: here }, w.finish),
+            )
+          : null,
+      ),
+  };
+  const told = trying ? "" : (current === "address" && unreached) || (current === "token" && refused) || results[STEPS[reach - 1]] || "";
+  return h(
+    Section,
+    { name: "setup", title: w.title },
+    h("p", { className: "content text-muted mb-0" }, w.hint),
+    h("p", { className: "sr-only", role: "status" }, told),
+    it.failed ? h("div", { className: "content" }, h(Wrong, null, it.failed), h(Action, { action: "reload", onClick: begin }, w.tryPlex)) : null,
+    saved
+      ? h(
+          "ol",
+          { className: "list-unstyled mb-0" },
+          STEPS.map((name, index) =>
+            h(
+              Step,
+              { key: name, name, number: index + 1, ready: state[name], isOpen: current === name, result: state[name] && results[name], reachable: index <= reach, onOpen: () => set({ wanted: name }) },
+              current === name ? bodies[name]() : null,
+            ),
+          ),
+        )
+      : null,
+  );
+}
