@@ -1,9 +1,6 @@
 // Following what takes time: a poll while the page is visible, a task until it has ended.
 import { jobs, task } from "./api.js";
 import { React, useEffect, useRef, useState } from "./parts.js";
-import { fill } from "./view.js";
-
-export const plural = (words, n) => fill(n === 1 ? words.one : words.other, { n: Number(n).toLocaleString() });
 
 /** Call `look` now and `seconds` after each answer, while `on` and while the page is visible. */
 export function usePoll(look, seconds, on) {

@@ -1,9 +1,9 @@
 // First run: a checklist with one step open at a time. The saved token never comes into this module's state.
 import { operation, query, saveSettings, settings } from "../api.js";
 import { Action, B, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
-import { plural, useAlive, usePoll, useTask } from "../run.js";
+import { useAlive, usePoll, useTask } from "../run.js";
 import { addressOf, changes, done, names, open, setting, STEPS, ticked } from "../steps.js";
-import { fill } from "../view.js";
+import { count, fill } from "../view.js";
 import { W } from "../words.js";
 
 const w = W.setup;
@@ -111,7 +111,7 @@ function Libraries({ libraries, titles, setTitles, onSave }) {
           disabled: !one.usable,
           checked: titles.includes(one.title) && one.usable,
           onChange: () => toggle(one.title),
-          label: some(one.title, " ", h("small", { className: "text-muted" }, one.usable ? plural(w.items, one.items || 0) : fill(w.unusable, one))),
+          label: some(one.title, " ", h("small", { className: "text-muted" }, one.usable ? count(one.items, "item") : fill(w.unusable, one))),
         }),
       ),
     ),
@@ -127,7 +127,7 @@ function Paths({ check, onCheck, onAccept, onSkip }) {
     h(Wrong, null, check.failed),
     map.sample ? h("p", { className: "mb-2" }, fill(w.sample, map)) : null,
     map.suggested
-      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, pair)), " ", h("small", { className: "text-muted" }, `(${plural(w.files, pair.files)})`)))
+      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, pair)), " ", h("small", { className: "text-muted" }, fill(w.files, { files: count(pair.files, "file") }))))
       : check.ok && h("p", { className: "mb-2" }, w.noMap),
     (check.lines || []).length ? h("details", { className: "mb-2", open: !check.ok }, h("summary", null, w.details), h("ul", { className: "pl-4 small" }, check.lines.map((line) => h("li", { key: line }, line)))) : null,
     h(
@@ -256,7 +256,7 @@ export default function Setup() {
     token: w.tokenOk,
     libraries: fill(limited ? "{names}" : w.all, { names: titles.join(", ") }),
     paths: saved && saved.plexPathMap ? (map.pairs || []).map((pair) => fill(w.pair, pair)).join("; ") || w.mapped : noMap ? w.noMap : "",
-    preview: preview ? plural(w.previewed, preview.total) : w.skipped,
+    preview: preview ? fill(w.previewed, { rows: count(preview.total, "row") }) : w.skipped,
     sync: arrived && fill(w.arrived, arrived),
   };
   const bodies = {
@@ -284,7 +284,7 @@ export default function Setup() {
       some(
         preview ? h("p", { className: "mb-2" }, results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : null,
         h(Muted, null, w.syncHint),
-        h(Run, { name: "Sync all", action: "sync-all", variant: "primary", task: syncing }, it.scenes === undefined ? w.sync : plural(w.syncCount, it.scenes)),
+        h(Run, { name: "Sync all", action: "sync-all", variant: "primary", task: syncing }, it.scenes === undefined ? w.sync : fill(w.syncCount, { scenes: count(it.scenes, "scene") })),
         arrived || it.synced
           ? h(
               "p",
