@@ -1,5 +1,6 @@
 // The pieces that every section is built from: Stash's React, Stash's look, our marks.
-import { ago, diff, exact } from "./view.js";
+import { sceneCover } from "./api.js";
+import { ago, diff, exact, fill, number } from "./view.js";
 import { W } from "./words.js";
 
 const Plugin = window.PluginApi;
@@ -120,12 +121,102 @@ export function Value({ old, next }) {
   const shown = diff(old, next);
   return h(
     "span",
-    { className: "plexsync-value" },
-    h("del", null, shown.old || W.empty),
+    null,
+    h("del", { className: "text-muted" }, shown.old || W.empty),
     ` ${W.arrow} `,
     h("ins", null, shown.next || W.empty),
+    shown.same ? h("span", { className: "text-muted" }, ` (${fill(W.same, { count: shown.same })})`) : null,
   );
 }
+
+/** Keeps a failure of one part from the others. */
+export class Guard extends React.Component {
+  constructor(props) {
+    super(props);
+    this.state = { failed: null };
+  }
+
+  static getDerivedStateFromError(failed) {
+    return { failed };
+  }
+
+  render() {
+    const { failed } = this.state;
+    if (!failed) return this.props.children;
+    return h("p", { className: "content", role: "alert" }, fill(W.page.broken, { detail: String(failed.message || failed) }));
+  }
+}
+
+/** A part whose module is loaded when it is first seen; its mark is there before. */
+export function Lazy({ load, name, title, late, ...props }) {
+  const [part, setPart] = useState(null);
+  const place = useRef(null);
+  useEffect(() => {
+    let [alive, watch] = [true, null];
+    const start = () => {
+      if (watch) watch.disconnect();
+      load().then(
+        (module) => alive && setPart({ Part: module.default }),
+        () => alive && setPart({ Part: null }),
+      );
+    };
+    if (late && typeof IntersectionObserver === "function" && place.current) {
+      watch = new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && start(), { rootMargin: "200px" });
+      watch.observe(place.current);
+    } else start();
+    return () => {
+      alive = false;
+      if (watch) watch.disconnect();
+    };
+  }, []);
+  if (part && part.Part) return h(Guard, null, h(part.Part, props));
+  return h("div", { ref: place }, h(Section, { name, title }, h(Nothing, null, part ? W.page.noModule : W.loading)));
+}
+
+/** The first rows of a list, and a button for the next ones; `left`: how many exist that are not in it. */
+export function Rows({ rows, step, none, left, row }) {
+  const [shown, setShown] = useState(step);
+  if (!rows.length) return h(Nothing, null, left ? fill(W.left, { count: number(left) }) : none);
+  const rest = Math.min(step, rows.length - shown);
+  return h(
+    React.Fragment,
+    null,
+    h("ul", { className: "list-unstyled mb-0" }, rows.slice(0, shown).map(row)),
+    rest > 0
+      ? h("div", { className: "content" }, h(B.Button, { size: "sm", variant: "secondary", onClick: () => setShown(shown + step) }, fill(W.more, { count: rest })))
+      : left
+        ? h(Nothing, null, fill(W.left, { count: number(left) }))
+        : null,
+  );
+}
+
+/** A scene's row: cover, title with its link, whatever is said below, and what can be done. */
+export function Row({ sceneId, title, link, actions, children, wide, ...data }) {
+  return h(
+    "li",
+    { className: "setting plexsync-row", "data-scene-id": sceneId, ...data },
+    sceneId ? h("img", { src: sceneCover(sceneId), alt: "", loading: "lazy", className: "plexsync-cover", onError: hide }) : null,
+    h("div", { className: "plexsync-text" }, h("h3", null, link ? h(Link, { to: link }, title) : title), children),
+    actions ? h("div", { className: "plexsync-actions" }, actions) : null,
+    wide || null,
+  );
+}
+const hide = (event) => (event.target.style.visibility = "hidden");
+
+/** A link to an item on Plex's web page. */
+export const PlexLink = ({ web, children }) =>
+  web ? h("a", { href: web, target: "_blank", rel: "noopener noreferrer", "data-action": "open-plex" }, children || W.openPlex) : null;
+
+/** Small words in one line, those that are there. */
+export const Facts = ({ children }) =>
+  h(
+    "div",
+    { className: "sub-heading text-muted" },
+    React.Children.toArray(children).map((fact, at) => h(React.Fragment, { key: at }, at ? " · " : null, fact)),
+  );
+
+/** The number in an operation's answer, however it is called. */
+export const numberIn = (answer) => Object.values(answer || {}).find((value) => typeof value === "number") || 0;
 
 /** A muted line where a list has nothing to show. */
 export const Nothing = ({ children }) => h("p", { className: "content text-muted mb-0" }, children);
