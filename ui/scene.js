@@ -14,7 +14,7 @@ const TONES = {
   needs_you: ["faTriangleExclamation", "text-warning"],
   in_plex: ["faCircleCheck", "text-success"],
 };
-const Part = ({ title, children }) => h("section", { className: "mt-3" }, h("h3", { className: "h6" }, title), children);
+const Part = ({ title, children }) => h("section", { className: "mt-3" }, h("h3", { className: "text-muted mb-1" }, title), children);
 
 export default function SceneTab({ scene, shown }) {
   const { id } = scene;
@@ -46,7 +46,7 @@ export default function SceneTab({ scene, shown }) {
   return h(
     "div",
     { "data-plexsync": "scene", "data-state": now.state || "", "data-scene-id": id, className: "plexsync plexsync-scene" },
-    now.wrong ? h("p", { className: "text-danger", role: "alert" }, now.wrong, " ", h(Action, { action: "again", onClick: load }, W.page.again)) : null,
+    now.wrong ? h("p", { role: "alert" }, now.wrong, " ", h(Action, { action: "again", onClick: load }, W.page.again)) : null,
     !now.state && !now.wrong ? h("p", { className: "text-muted" }, W.loading) : null,
     now.state
       ? h(
@@ -100,7 +100,7 @@ export default function SceneTab({ scene, shown }) {
             ? h(
                 Part,
                 { title: w.changes },
-                h("dl", { className: "plexsync-changes mb-0" }, list(now.changes).map((change, at) => h(React.Fragment, { key: at }, h("dt", null, field(change.field)), h("dd", null, h(Value, { old: change.old, next: change.new }))))),
+                h("dl", { className: "plexsync-changes mb-0" }, list(now.changes).map((change, at) => h(React.Fragment, { key: at }, h("dt", { className: "text-muted" }, field(change.field)), h("dd", null, h(Value, { old: change.old, next: change.new }))))),
               )
             : null,
           h("p", { className: "mt-3" }, h(Link, { to: "/plugins/plexsync" }, w.page)),

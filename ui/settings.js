@@ -43,7 +43,7 @@ export default function arrange(props, React) {
   const describe = (one) => {
     if (one.name === "plexToken") return h("span", { ref: mask }, one.description);
     if (one.name !== "plexUrl") return one.description;
-    return h(React.Fragment, null, h("span", { className: "d-block mb-1" }, h(Link, { to: "/plugins/plexsync", "data-plexsync": "settings-link" }, w.page), ` ${w.pageHint}`), one.description);
+    return h(React.Fragment, null, h("span", { className: "d-block mb-1" }, h(Link, { to: "/plugins/plexsync", className: "text-reset", "data-plexsync": "settings-link" }, h("u", null, w.page)), ` ${w.pageHint}`), one.description);
   };
   return { ...props, settings: ordered(props.settings, saved).map((one) => ({ ...one, description: describe(one) })) };
 }

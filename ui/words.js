@@ -198,7 +198,7 @@ export const W = {
   },
   // Part by part: each block belongs to the module of its name.
   setup: {
-    title: "First run",
+    title: "Setup",
     hint: "Six short steps, about a minute. From then on, edits in Stash go to Plex by themselves.",
     change: "Change",
     done: "Done",
@@ -248,14 +248,13 @@ export const W = {
     arrived: "\u201c{title}\u201d is in Plex now.",
     nothing: "Sync all has ended and no scene had to be changed so far. The overview says what waits and what needs you.",
     finish: "Go to the overview",
-    running: "{name} is running",
   },
   preview: {
     title: "Preview",
     changes: "Changes",
     unmatched: "Without a match",
     make: "Make a new preview",
-    made: "Made",
+    made: "made",
     none: "There is no preview yet. It lists what Sync all would change, field by field, and writes nothing to Plex.",
     noChanges: "Nothing would change: Plex has everything that Stash knows.",
     noUnmatched: "Every scene has its item in Plex.",

@@ -7,7 +7,7 @@ import { W } from "../words.js";
 import { Run } from "./setup.js";
 
 const w = W.preview;
-const LIMIT = 50;
+const LIMIT = 25;
 
 const scene = (row) => h(Link, { to: `/scenes/${encodeURIComponent(row.scene_id)}` }, title({ ...row, title: row.scene_title }));
 const picture = (row) => row.field === "poster" || row.field === "background";
@@ -18,7 +18,7 @@ const KINDS = {
     none: w.noChanges,
     columns: [
       [w.scene, scene],
-      [w.field, (row) => field(row.field)],
+      [w.field, (row) => h("span", { className: "text-muted" }, field(row.field))],
       [w.change, (row) => (picture(row) ? w.picture : h(Value, { old: row.old, next: row.new }))],
       [w.evidence, (row) => h("span", { className: "text-muted" }, evidence(row.evidence), row.confidence === "low" ? ` (${w.low})` : "")],
     ],
@@ -91,7 +91,7 @@ export default function Preview() {
     task.job ? h("div", { className: "content" }, h(Run, { name: "Preview", task })) : null,
     h(
       B.Nav,
-      { variant: "tabs", activeKey: kind, onSelect: show, className: "px-3 pt-2" },
+      { variant: "tabs", activeKey: kind, onSelect: show, className: "mb-0 px-2 pt-2" },
       Object.keys(KINDS).map((one) => h(B.Nav.Item, { key: one }, h(B.Nav.Link, { eventKey: one, as: "button", type: "button", "data-tab": one, "aria-current": one === kind ? "page" : undefined }, w[one]))),
     ),
     h(
@@ -115,7 +115,7 @@ export default function Preview() {
             h("small", { className: "text-muted mb-2", role: "status" }, `${count(total, "row")}, ${w.made} `, h(Ago, { at: made })),
           )
         : null,
-      wrong ? h("p", { className: "text-danger mb-0" }, wrong) : !fits ? h("p", { className: "text-muted mb-0" }, W.loading) : null,
+      wrong ? h("p", { className: "mb-0", role: "alert" }, wrong) : !fits ? h("p", { className: "text-muted mb-0" }, W.loading) : null,
       rows.length ? h(Rows, { columns, rows, label: w[kind] }) : null,
       total > LIMIT
         ? h(

@@ -10,15 +10,18 @@ const w = W.setup;
 const here = "/plugins/plexsync";
 const some = (...children) => h(React.Fragment, null, ...children);
 const Busy = ({ children }) => h("p", { className: "text-muted mb-2" }, h("span", { className: "spinner-border spinner-border-sm mr-2", "aria-hidden": true }), children);
-const Wrong = ({ children }) => (children ? h("p", { className: "text-danger mb-2" }, h(Icon, { name: "faTriangleExclamation", className: "mr-2" }), children) : null);
+const Wrong = ({ children }) => (children ? h("p", { className: "mb-2" }, h(Icon, { name: "faTriangleExclamation", className: "text-danger mr-2" }), children) : null);
 const Muted = ({ children, ...rest }) => h("p", { className: "text-muted small mb-2", ...rest }, children);
 
 /** A task's progress, or the button that starts it. */
 export function Run({ name, task, children, ...rest }) {
-  const part = task.job ? Math.round(100 * (task.job.progress || 0)) : 0;
-  return task.job
-    ? h(B.ProgressBar, { now: part, label: part > 7 ? `${part} %` : "", "aria-label": fill(w.running, { name }) })
-    : h(Action, { onClick: () => task.start(), ...rest }, children);
+  if (!task.job) return h(Action, { onClick: () => task.start(), ...rest }, children);
+  const part = Math.round(100 * Math.min(1, task.job.progress || 0));
+  return h(
+    "div",
+    { className: "progress" },
+    h("div", { className: "progress-bar", role: "progressbar", "aria-label": fill(W.now.progress, { task: name }), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": part, style: { width: `${part}%` } }, part > 7 ? `${part} %` : ""),
+  );
 }
 
 /** A box that is tried as soon as it is filled. */
@@ -82,7 +85,7 @@ function SignIn({ onUsed }) {
     h(
       "li",
       { key: one.uri, className: "plexsync-address" },
-      h("span", null, h("code", null, one.uri), " ", h("small", { className: one.ok ? "text-success" : "text-muted" }, one.ok ? w.answers : one.sentence || w.silent)),
+      h("span", null, h("code", null, one.uri), " ", h("small", { className: one.ok ? "" : "text-muted" }, one.ok ? h(Icon, { name: "faCircleCheck", className: "text-success mr-1" }) : null, one.ok ? w.answers : one.sentence || w.silent)),
       h(Action, { action: "use-server", variant: one.ok ? "primary" : "secondary", "data-uri": one.uri, "aria-label": `${w.use}: ${one.uri}`, onClick: () => use(server.machine, one.uri) }, w.use),
     );
   return h(
@@ -158,7 +161,7 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
       result && !isOpen ? h("div", { className: "sub-heading" }, result) : null,
       isOpen ? h("div", { className: "mt-2" }, children) : null,
     ),
-    reachable && !isOpen ? h(B.Button, { variant: "link", size: "sm", "data-action": "open-step", "aria-label": `${w.change}: ${w.step[name]}`, onClick: onOpen }, w.change) : null,
+    reachable && !isOpen ? h(B.Button, { variant: "secondary", size: "sm", className: "minimal", "data-action": "open-step", "aria-label": `${w.change}: ${w.step[name]}`, onClick: onOpen }, w.change) : null,
   );
 }
 
@@ -278,7 +281,7 @@ export default function Setup() {
       some(
         h(Muted, null, w.previewHint),
         h(Run, { name: "Preview", action: "preview", variant: "primary", task: previewing }, w.preview),
-        previewing.job ? null : h(B.Button, { variant: "link", size: "sm", "data-action": "skip-preview", onClick: skip("preview") }, w.skip),
+        previewing.job ? null : h(B.Button, { variant: "secondary", size: "sm", className: "ml-2", "data-action": "skip-preview", onClick: skip("preview") }, w.skip),
       ),
     sync: () =>
       some(
@@ -288,7 +291,8 @@ export default function Setup() {
         arrived || it.synced
           ? h(
               "p",
-              { className: `mt-2 mb-0 ${arrived ? "text-success" : ""}`, "data-scene-id": arrived && arrived.scene_id },
+              { className: "mt-2 mb-0", "data-scene-id": arrived && arrived.scene_id },
+              arrived ? h(Icon, { name: "faCircleCheck", className: "text-success mr-2" }) : null,
               arrived ? results.sync : w.nothing,
               " ",
               h(Link, { to: here }, w.finish),
