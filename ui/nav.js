@@ -21,12 +21,17 @@ export default function Nav({ health, dead }) {
   usePoll(look, 61, true);
   const { state, sentence } = health || {};
   const words = clean(sentence) || W.title;
+  // A link of the bar's own kind, so that the menu closes; the button within is but a look.
   return h(
-    Link,
-    { to: "/plugins/plexsync", className: "nav-utility btn minimal d-flex align-items-center h-100", "data-plexsync": "nav", "data-state": state || "", title: words, "aria-label": `${W.title}: ${words}` },
-    h(Icon, { name: "faArrowsRotate" }),
-    NEEDS.includes(state)
-      ? h(B.Badge, { variant: state === "attention" ? "warning" : "danger", pill: true, className: "ml-1", "data-plexsync": "badge", "aria-hidden": true }, state === "attention" && dead ? number(dead) : "!")
-      : null,
+    B.Nav.Link,
+    { as: Link, to: "/plugins/plexsync", eventKey: "plexsync", className: "nav-utility", "data-plexsync": "nav", "data-state": state || "", title: words, "aria-label": `${W.title}: ${words}` },
+    h(
+      "span",
+      { className: "btn minimal text-reset d-flex align-items-center h-100" },
+      h(Icon, { name: "faArrowsRotate" }),
+      NEEDS.includes(state)
+        ? h(B.Badge, { variant: state === "attention" ? "warning" : "danger", pill: true, className: "ml-1", "data-plexsync": "badge", "aria-hidden": true }, state === "attention" && dead ? number(dead) : "!")
+        : null,
+    ),
   );
 }

@@ -42,6 +42,11 @@ export default function SceneTab({ scene, shown }) {
   const letter = now.dead_letter;
   const items = list(now.items);
   const offered = list(now.candidates || (letter && letter.candidates));
+  const line = (name, value) => h(React.Fragment, { key: name }, h("dt", { className: "text-muted" }, field(name)), h("dd", null, value));
+  const changed = [
+    ...list(now.changes).map((one) => line(one.field, h(Value, { old: one.old, next: one.new }))),
+    ...(Array.isArray(now.images) ? now.images : []).map((name) => line(name, W.preview.picture)),
+  ];
   const [icon, tone] = TONES[now.state] || ["faInfoCircle", "text-muted"];
   return h(
     "div",
@@ -67,7 +72,7 @@ export default function SceneTab({ scene, shown }) {
             ? h(
                 Part,
                 { title: dead.title },
-                h("p", { className: "mb-2" }, h("strong", null, reason(letter.reason)), " ", clean(letter.message)),
+                h("p", { className: "mb-2" }, h("strong", null, reason(letter.reason)), " ", letter.message === now.sentence ? null : clean(letter.message)),
                 h("p", { className: "text-muted small mb-2" }, count(letter.attempts, "attempt"), ", ", h(Ago, { at: letter.first_seen })),
                 h(
                   "div",
@@ -96,11 +101,11 @@ export default function SceneTab({ scene, shown }) {
                 ),
               )
             : null,
-          list(now.changes).length
+          changed.length
             ? h(
                 Part,
                 { title: w.changes },
-                h("dl", { className: "plexsync-changes mb-0" }, list(now.changes).map((change, at) => h(React.Fragment, { key: at }, h("dt", { className: "text-muted" }, field(change.field)), h("dd", null, h(Value, { old: change.old, next: change.new }))))),
+                h("dl", { className: "plexsync-changes mb-0" }, changed),
               )
             : null,
           h("p", { className: "mt-3" }, h(Link, { to: "/plugins/plexsync" }, w.page)),

@@ -40,7 +40,7 @@ const Rows = ({ columns, rows, label }) =>
   h(
     "table",
     { className: "table table-sm table-striped plexsync-table mb-0", role: "table", "aria-label": label },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map(([name]) => h("th", { key: name, scope: "col", role: "columnheader" }, name)))),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map(([name]) => h("th", { key: name, scope: "col", role: "columnheader", "data-narrow": name === w.field ? "" : undefined }, name)))),
     h(
       "tbody",
       { role: "rowgroup" },

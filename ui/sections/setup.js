@@ -187,6 +187,8 @@ export default function Setup() {
     const { saved: now, url, token } = newest.current;
     const args = { ...(url.trim() === addressOf(now) ? {} : { url: url.trim() }), ...(token && { token: token.trim() }) };
     const answer = await operation("try_plex", args).catch((error) => ({ ok: false, sentence: error.message }));
+    // An address that answers is kept at once; a token only with its libraries, since syncing begins with it.
+    if (mine === turn.current && args.url && answer.version && !now.token) await saveSettings({ plexUrl: args.url }).then(readSaved, () => {});
     if (mine !== turn.current) return;
     const libraries = answer.libraries || [];
     set({ tried: { ...answer, libraries }, trying: false, check: null, wanted: null, titles: ticked(libraries, now.plexLibraries) });
