@@ -26,6 +26,10 @@ export function setting(libraries, titles) {
   return usable.every((one) => titles.includes(one.title)) ? "" : titles.join(", ");
 }
 
+// A learned path map as the user reads it: folders end in a slash.
+const folder = (path) => `${String(path).replace(/[\\/]+$/, "")}/`;
+export const shown = ({ stash, plex, files }) => ({ stash: folder(stash), plex: folder(plex), files });
+
 // Only what differs from what is saved; the token only if one was typed.
 export function changes(saved, { url, token, libraries }) {
   const changed = {};
@@ -35,17 +39,21 @@ export function changes(saved, { url, token, libraries }) {
   return changed;
 }
 
-// Which steps are done. `tried` is try_plex's answer; `stored`: nothing typed waits to be saved.
+// Whether the address is right as far as is known: sentences about it name its setting.
+const reached = ({ ok, version, broken, sentence }) => Boolean(ok || version || !(broken || /"Plex address"/.test(sentence)));
+
+// Which steps are done. `tried`: try_plex's answer; `stored`: nothing typed waits to be saved.
 export function done({ tried, stored, paths, preview, arrived }) {
-  const reached = Boolean(tried && (tried.ok || tried.version));
-  const ok = Boolean(tried && tried.ok);
+  const address = Boolean(tried) && reached(tried);
+  const token = address && Boolean(tried.ok || (tried.libraries || []).length);
+  const libraries = token && Boolean(tried.ok && stored);
   return {
-    address: reached,
-    token: ok,
-    libraries: ok && stored,
-    paths: ok && stored && Boolean(paths),
-    preview: ok && stored && Boolean(preview),
-    sync: ok && stored && Boolean(arrived),
+    address,
+    token,
+    libraries,
+    paths: libraries && Boolean(paths),
+    preview: libraries && Boolean(preview),
+    sync: libraries && Boolean(arrived),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf, changes, done, open, setting, STEPS, ticked } from "../../ui/steps.js";
+import { addressOf, changes, done, open, setting, shown, STEPS, ticked } from "../../ui/steps.js";
 
 const LIBRARIES = [
   { title: "Movies", type: "movie", items: 3, usable: true },
@@ -51,6 +51,23 @@ test("Nothing is done before Plex answers, and an answer without a right token e
   assert.deepEqual(Object.values(done({ tried: null })), Array(STEPS.length).fill(false));
   const state = done({ tried: REACHED, stored: true, paths: true, preview: true, arrived: {} });
   assert.deepEqual(STEPS.filter((step) => state[step]), ["address"]);
+});
+
+test("A sentence that names the address keeps the first step open, one about the token does not.", () => {
+  const first = (sentence) => done({ tried: { ok: false, version: "", sentence } }).address;
+  assert.ok(!first('Nothing listens at localhost:32400 in "Plex address".'));
+  assert.ok(first("No Plex token is set."));
+  assert.ok(!done({ tried: { broken: true, sentence: "The plugin is disabled." } }).address);
+});
+
+test("A Plex without a usable library ends the step of the token, not that of the libraries.", () => {
+  const state = done({ tried: { ok: false, version: "1.41.0", libraries: [LIBRARIES[2]] }, stored: true });
+  assert.equal(open(state), "libraries");
+});
+
+test("The folders of a path map end in one slash.", () => {
+  assert.deepEqual(shown({ stash: "/data", plex: "/media/", files: 3 }), { stash: "/data/", plex: "/media/", files: 3 });
+  assert.equal(shown({ stash: "/", plex: "/media", files: 3 }).stash, "/");
 });
 
 test("What is typed and not saved keeps the libraries and all that follows open.", () => {

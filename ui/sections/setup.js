@@ -2,7 +2,7 @@
 import { operation, query, saveSettings, settings } from "../api.js";
 import { Action, B, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
 import { useAlive, usePoll, useTask } from "../run.js";
-import { addressOf, changes, done, names, open, setting, STEPS, ticked } from "../steps.js";
+import { addressOf, changes, done, names, open, setting, shown, STEPS, ticked } from "../steps.js";
 import { count, fill } from "../view.js";
 import { W } from "../words.js";
 
@@ -72,7 +72,7 @@ function SignIn({ onUsed }) {
   const poll = async () => {
     const answer = await operation("sign_in", { step: "poll", id: now.code.id });
     if (answer.state === "waiting") return;
-    const servers = answer.servers || [];
+    const servers = (answer.servers || []).filter((server) => server.owned !== false);
     setNow(servers.length ? { servers } : { wrong: answer.sentence || (answer.state === "expired" ? w.expired : w.noServers) });
   };
   usePoll(() => poll().catch((error) => setNow({ ...now, wrong: error.message })), 2, Boolean(now.code));
@@ -99,9 +99,9 @@ function SignIn({ onUsed }) {
   );
 }
 
-function Libraries({ libraries, titles, setTitles, onSave }) {
+function Libraries({ libraries, titles, setTitles, onSave, onTry }) {
   const toggle = (title) => setTitles(titles.includes(title) ? titles.filter((one) => one !== title) : [...titles, title]);
-  if (!libraries.some((one) => one.usable)) return h(Wrong, null, w.noLibrary);
+  if (!libraries.some((one) => one.usable)) return some(h(Wrong, null, w.noLibrary), h(Action, { action: "try-plex", onClick: onTry }, w.tryPlex));
   return some(
     h(
       "fieldset",
@@ -114,7 +114,7 @@ function Libraries({ libraries, titles, setTitles, onSave }) {
           disabled: !one.usable,
           checked: titles.includes(one.title) && one.usable,
           onChange: () => toggle(one.title),
-          label: some(one.title, " ", h("small", { className: "text-muted" }, one.usable ? count(one.items, "item") : fill(w.unusable, one))),
+          label: some(one.title, " ", h("small", { className: "text-muted" }, !one.usable ? fill(w.unusable, one) : one.items === null ? "" : count(one.items, "item"))),
         }),
       ),
     ),
@@ -130,9 +130,9 @@ function Paths({ check, onCheck, onAccept, onSkip }) {
     h(Wrong, null, check.failed),
     map.sample ? h("p", { className: "mb-2" }, fill(w.sample, map)) : null,
     map.suggested
-      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, pair)), " ", h("small", { className: "text-muted" }, fill(w.files, { files: count(pair.files, "file") }))))
-      : check.ok && h("p", { className: "mb-2" }, w.noMap),
-    (check.lines || []).length ? h("details", { className: "mb-2", open: !check.ok }, h("summary", null, w.details), h("ul", { className: "pl-4 small" }, check.lines.map((line) => h("li", { key: line }, line)))) : null,
+      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, shown(pair))), " ", h("small", { className: "text-muted" }, fill(w.files, { files: count(pair.files, "file") }))))
+      : check.ok && map.matched && h("p", { className: "mb-2" }, w.noMap),
+    (check.lines || []).length ? h("details", { className: "mb-2", open: !(check.ok && map.matched) }, h("summary", null, w.details), h("ul", { className: "pl-4 small" }, check.lines.map((line) => h("li", { key: line }, line)))) : null,
     h(
       "div",
       { className: "plexsync-actions" },
@@ -186,7 +186,7 @@ export default function Setup() {
     set({ ...part, trying: true });
     const { saved: now, url, token } = newest.current;
     const args = { ...(url.trim() === addressOf(now) ? {} : { url: url.trim() }), ...(token && { token: token.trim() }) };
-    const answer = await operation("try_plex", args).catch((error) => ({ ok: false, sentence: error.message }));
+    const answer = await operation("try_plex", args).catch((error) => ({ broken: true, sentence: error.message }));
     // An address that answers is kept at once; a token only with its libraries, since syncing begins with it.
     if (mine === turn.current && args.url && answer.version && !now.token) await saveSettings({ plexUrl: args.url }).then(readSaved, () => {});
     if (mine !== turn.current) return;
@@ -220,7 +220,7 @@ export default function Setup() {
   const arrived = (first.current = first.current || recent[recent.length - 1]);
   const stored = Boolean(saved && it.confirmed && !it.token && it.url.trim() === addressOf(saved));
   const map = (check && check.path_map) || {};
-  const noMap = check && check.ok && !map.suggested && map.matched;
+  const noMap = check && check.ok && !map.suggested && (map.matched || !map.sample);
   const state = done({
     tried,
     stored,
@@ -257,10 +257,10 @@ export default function Setup() {
   const box = { busy: trying, type: "url", action: "try-plex" };
   const limited = tried && names(setting(tried.libraries, titles)).length;
   const results = {
-    address: tried && fill(w.reached, { version: tried.version, url: it.url }),
+    address: tried && tried.version ? fill(w.reached, { version: tried.version, url: it.url }) : it.url,
     token: w.tokenOk,
     libraries: fill(limited ? "{names}" : w.all, { names: titles.join(", ") }),
-    paths: saved && saved.plexPathMap ? (map.pairs || []).map((pair) => fill(w.pair, pair)).join("; ") || w.mapped : noMap ? w.noMap : "",
+    paths: saved && saved.plexPathMap ? (map.pairs || []).map((pair) => fill(w.pair, shown(pair))).join("; ") || w.mapped : noMap ? w.noMap : "",
     preview: preview ? fill(w.previewed, { rows: count(preview.total, "row") }) : w.skipped,
     sync: arrived && fill(w.arrived, arrived),
   };
@@ -277,7 +277,7 @@ export default function Setup() {
         h(SignIn, { onUsed: used }),
         h(Field, { ...box, id: "plexsync-token", label: w.byHand, hint: w.tokenHint, type: "password", value: it.token, wrong: refused, onTry: (token) => attempt({ token }) }),
       ),
-    libraries: () => h(Libraries, { libraries: tried.libraries, titles, setTitles: (next) => set({ titles: next }), onSave: save }),
+    libraries: () => h(Libraries, { libraries: tried.libraries, titles, setTitles: (next) => set({ titles: next }), onSave: save, onTry: () => attempt({}) }),
     paths: () => h(Paths, { check, onCheck: runCheck, onAccept: accept, onSkip: skip("paths") }),
     preview: () =>
       some(
@@ -309,7 +309,7 @@ export default function Setup() {
     h("p", { className: "content text-muted mb-0" }, w.hint),
     h("p", { className: "sr-only", role: "status" }, told),
     it.failed ? h("div", { className: "content" }, h(Wrong, null, it.failed), h(Action, { action: "reload", onClick: begin }, w.tryPlex)) : null,
-    saved
+    it.url
       ? h(
           "ol",
           { className: "list-unstyled mb-0" },
