@@ -232,7 +232,7 @@ export const W = {
     pair: "Stash's {stash} = Plex's {plex}",
     files: "({files} in agreement)",
     accept: "Use this path map",
-    noMap: "Nothing to set: no path map is needed.",
+    noMap: "Nothing to set: files are found without a path map.",
     mapped: "A path map is set.",
     again: "Check again",
     details: "All that was checked",
