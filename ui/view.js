@@ -102,12 +102,11 @@ const names = (value) => (Array.isArray(value) ? value.map(clean).filter(Boolean
 function lists(old, next) {
   const [a, b] = [names(old), names(next)];
   const both = a.filter((name) => b.includes(name)).length;
-  const all = a.join(", ").length > WIDE || b.join(", ").length > WIDE;
-  const told = (mine, other) => {
-    const own = all && both ? mine.filter((name) => !other.includes(name)) : mine;
-    return cut(Array.from([...own, ...(all && both ? [fill(W.others, { count: both })] : [])].join(", ")), 0);
-  };
-  return { old: told(a, b), next: told(b, a) };
+  const [gone, added] = [a.filter((name) => !b.includes(name)), b.filter((name) => !a.includes(name))];
+  const whole = [a.join(", "), b.join(", ")];
+  if (!both || !(gone.length || added.length) || Math.max(whole[0].length, whole[1].length) <= WIDE) return diff(...whole);
+  const told = (own) => cut(Array.from([...own, fill(W.others, { count: both })].join(", ")), 0);
+  return { old: told(gone), next: told(added) };
 }
 
 /** Two values, {old, next}, shortened so that what differs is in sight; of long lists what is gone and what is new. */

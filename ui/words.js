@@ -1,7 +1,7 @@
 // Every sentence that the page shows, in one place; {name} is filled in.
 const actions = {
-  choose: { label: "Choose this", done: "Chosen. The scene is queued." },
-  unchoose: { label: "Take the choice back", done: "The choice is taken back." },
+  choose: { label: "Choose this" },
+  unchoose: { label: "Take the choice back" },
   undo: {
     label: "Undo",
     done: "Queued: Plex gets its earlier values back.",
@@ -97,7 +97,7 @@ export const W = {
     none: "Nothing synced yet.",
     same: "Nothing had to change.",
     undone: "Put back",
-    images: "new",
+    images: "pictures",
     undo: actions.undo,
   },
   dead: {
@@ -107,6 +107,7 @@ export const W = {
     candidates: "Which item in Plex is this scene?",
     chooseLabel: "Choose {title}, {where}",
     chosen: "Chosen",
+    chooseDone: "The scene is queued.",
     item: "Item {key}",
     choose: actions.choose,
     unchoose: actions.unchoose,

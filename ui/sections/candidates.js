@@ -1,9 +1,14 @@
 import { operation } from "../api.js";
 import { Action, el, Facts, h, Icon, PlexLink } from "../parts.js";
-import { candidate, fill } from "../view.js";
+import { candidate, clean, fill } from "../view.js";
 import { W } from "../words.js";
 
 const words = W.dead;
+const told = (answer) => clean(answer && answer.sentence) || words.chooseDone;
+const after = (call) => (answer) => {
+  if (call) call();
+  return answer;
+};
 
 /** The items of Plex that may be a scene's, side by side. `onChosen()` after a choice that PlexSync took. */
 export function Candidates({ sceneId, candidates, chosen, web, onChosen }) {
@@ -17,7 +22,8 @@ export function Candidates({ sceneId, candidates, chosen, web, onChosen }) {
       icon: "faCircleCheck",
       variant: "primary",
       say: words.choose,
-      onClick: () => operation("choose", { scene_id: sceneId, rating_key: item.key }).then(() => onChosen && onChosen(item.key)),
+      done: told,
+      onClick: () => operation("choose", { scene_id: sceneId, rating_key: item.key }).then(after(onChosen)),
     });
   return el(
     ".plexsync-candidates",
@@ -46,5 +52,6 @@ export const Unchoose = ({ sceneId, onDone }) =>
     action: "unchoose",
     icon: "faRotateLeft",
     say: words.unchoose,
-    onClick: () => operation("unchoose", { scene_id: sceneId }).then(() => onDone && onDone()),
+    done: told,
+    onClick: () => operation("unchoose", { scene_id: sceneId }).then(after(onDone)),
   });

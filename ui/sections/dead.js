@@ -30,7 +30,7 @@ export default function Dead() {
       rows: chosen,
       step: 10,
       row: (row) =>
-        h(Row, { key: row.sceneId, row, actions: h(Unchoose, { sceneId: row.sceneId, onDone: () => setChosen(others(row)) }) }, words.choose.done),
+        h(Row, { key: row.sceneId, row, actions: h(Unchoose, { sceneId: row.sceneId, onDone: () => setChosen(others(row)) }) }, words.chosen),
     }),
     h(Rows, {
       rows,
