@@ -95,7 +95,7 @@ function cut(all, from) {
 // What no reader sees apart (blanks, composed accents, marks without width) is spelled out.
 const seen = (text) => clean(text).normalize("NFC").replace(/[\u200b-\u200d\ufeff]/g, "").replace(/\s+/g, " ");
 const spelled = (text) =>
-  String(text || "").replace(/\s/g, "␣").replace(/[^ -~␣]/g, (mark) => (/[\p{L}\p{N}]/u.test(mark) ? mark : `\\u${mark.charCodeAt(0).toString(16)}`));
+  String(text || "").replace(/ /g, "␣").replace(/[^!-~␣]/g, (mark) => (/[\p{L}\p{N}]/u.test(mark) ? mark : `\\u${mark.charCodeAt(0).toString(16)}`));
 
 const names = (value) => (Array.isArray(value) ? value.map(clean).filter(Boolean) : clean(value) ? [clean(value)] : []);
 
