@@ -81,16 +81,11 @@ export function size(bytes) {
   return `${units[0] !== "B" && left < 99.5 ? left.toFixed(1) : Math.round(left)} ${units[0]}`;
 }
 
-// A value longer than this is cut to what differs, with a little before it.
+// A longer value is cut to what differs, with a little before it.
 const WIDE = 90;
 const BEFORE = 20;
 
-function cut(all, from) {
-  if (all.length <= WIDE) return all.join("");
-  const start = Math.max(0, Math.min(from - BEFORE, all.length - WIDE));
-  const end = Math.min(all.length, start + WIDE);
-  return (start ? "…" : "") + all.slice(start, end).join("") + (end < all.length ? "…" : "");
-}
+const cut = (all, start) => (start ? "…" : "") + all.slice(start, start + WIDE).join("") + (all.length > start + WIDE ? "…" : "");
 
 // What no reader sees apart (blanks, composed accents, marks without width) is spelled out.
 const seen = (text) => clean(text).normalize("NFC").replace(/[\u200b-\u200d\ufeff]/g, "").replace(/\s+/g, " ");
@@ -117,7 +112,8 @@ export function diff(old, next) {
   const [p, q] = [Array.from(a), Array.from(b)];
   let from = 0;
   while (from < p.length && p[from] === q[from]) from += 1;
-  return { old: cut(p, from), next: cut(q, from) };
+  const start = Math.max(0, Math.min(from - BEFORE, Math.max(p.length, q.length) - WIDE));
+  return { old: cut(p, start), next: cut(q, start) };
 }
 
 const worded = (table) => (name) => table[name] || clean(name).replace(/_/g, " ") || W.unknown;
