@@ -14,7 +14,7 @@ const START = { data: null, at: 0, problem: null, slow: false, jobs: [], ended: 
 const PARTS = { now: Now, dead: Dead, recent: Recent, waiting: Waiting, outages: Outages, totals: Totals, tools: Tools };
 const LAZY = {
   setup: { title: W.tools.setup, load: () => import("./sections/setup.js") },
-  preview: { title: W.preview.title, late: true, load: () => import("./sections/preview.js") },
+  preview: { title: W.tools.preview, late: true, load: () => import("./sections/preview.js") },
 };
 
 export default function Page() {

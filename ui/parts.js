@@ -143,6 +143,7 @@ export const Facts = ({ children }) =>
 
 /** A link to an item on Plex's web page. */
 export const PlexLink = ({ web, children }) =>
+  web &&
   h("a", { href: web, target: "_blank", rel: "noopener noreferrer", "data-action": "open-plex", className: "plexsync-link text-reset" }, children || W.openPlex);
 
 /** Keeps the failure of one part from the others. */

@@ -162,6 +162,7 @@ export const W = {
     check: { label: "Check setup" },
     checkText: "Tries Plex, token, libraries and paths, and matches a sample of scenes. Writes nothing.",
     setup: "Setup",
+    preview: "Preview",
     setupText: "Address, token, libraries and path map, step by step.",
     open: "Open setup",
     report: "Bug report",
@@ -180,9 +181,9 @@ export const W = {
       confirm: "Put everything back",
     },
   },
-  // Each of these belongs to the module of its name.
+  // Part by part: each block belongs to the module of its name.
   setup: {},
-  preview: { title: "Preview" },
+  preview: {},
   scene: {},
   settings: {},
   nav: {},
