@@ -21,7 +21,7 @@ export const clean = (value) =>
 export const number = (value) => String(whole(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1 scene", "3 scenes". */
-export const count = (value, noun) => `${number(value)} ${W.nouns[noun][whole(value) === 1 ? 0 : 1]}`;
+export const count = (value, noun) => `${number(value)} ${noun}${whole(value) === 1 ? "" : "s"}`;
 
 /** The number in an operation's answer, whatever its name. */
 export const numberIn = (answer) => Object.values(object(answer)).find((value) => typeof value === "number") || 0;

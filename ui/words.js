@@ -41,14 +41,6 @@ export const W = {
     settings: "The saved settings could not be read, so nothing was changed.",
   },
   time: { now: "just now", soon: "now", ago: "{span} ago", in: "in {span}", units: ["s", "min", "h"] },
-  nouns: {
-    scene: ["scene", "scenes"],
-    item: ["item", "items"],
-    job: ["job", "jobs"],
-    attempt: ["attempt", "attempts"],
-    day: ["day", "days"],
-    picture: ["picture", "pictures"],
-  },
   fields: { originallyAvailableAt: "date", actor: "actors", genre: "genres", thumb: "poster", art: "background" },
   reasons: {
     low_confidence: "Not certain which item",
