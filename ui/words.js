@@ -61,8 +61,7 @@ export const W = {
   },
   health: {
     title: "Health",
-    setup: "Set up PlexSync",
-    problem: "Check the settings",
+    problem: "Check the setup",
     attention: "See what needs you",
     old: "This PlexSync does not say how it is. Update the plugin, then reload this page.",
   },

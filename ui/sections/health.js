@@ -4,7 +4,7 @@ import { W } from "../words.js";
 
 /** How it is in one sentence, and what to do about it. */
 export default function Health() {
-  const { data, problem, slow, at, here, refresh } = useOverview();
+  const { data, problem, slow, at, here, tab, refresh } = useOverview();
   const said = health(data);
   const trouble = problem ? problem.message : slow ? fill(W.api.slow, { detail: 10 }) : "";
   const state = data ? said.state : trouble ? "problem" : "loading";
@@ -31,7 +31,7 @@ export default function Health() {
           ? h(B.Button, { size: "sm", variant: "secondary", "data-action": "refresh", onClick: refresh }, W.again)
           : state === "attention"
             ? h("a", { href: "#plexsync-dead", className: button, onClick: toDead }, label)
-            : label
+            : label && tab !== "setup"
               ? h(Link, { to: `${here}?tab=setup`, className: button }, label)
               : null,
       ),
