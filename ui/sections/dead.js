@@ -27,17 +27,14 @@ export default function Dead() {
         : null,
     },
     h(Rows, {
-      rows: chosen,
+      rows: [...chosen, ...rows],
       step: 10,
-      row: (row) =>
-        h(Row, { key: row.sceneId, row, actions: h(Unchoose, { sceneId: row.sceneId, onDone: () => setChosen(others(row)) }) }, words.chosen),
-    }),
-    h(Rows, {
-      rows,
-      step: 10,
-      none: chosen.length ? "" : words.none,
+      none: words.none,
       left,
-      row: (row) => h(Letter, { key: row.id, row, web: data.web, onChosen: () => setChosen([row, ...others(row)]) }),
+      row: (row) =>
+        row.taken
+          ? h(Row, { key: row.sceneId, row, actions: h(Unchoose, { sceneId: row.sceneId, onDone: () => setChosen(others(row)) }) }, words.chosen)
+          : h(Letter, { key: `letter ${row.id}`, row, web: data.web, onChosen: () => setChosen([{ ...row, taken: true }, ...others(row)]) }),
     }),
   );
 }

@@ -18,7 +18,7 @@ export default function Tools() {
   const { here } = useOverview();
   const [checked, setChecked] = useState(null);
   const [report, setReport] = useState("");
-  const lines = checked && Array.isArray(checked.lines) ? checked.lines : [];
+  const lines = checked ? [].concat(checked.lines || checked.sentence || []) : [];
   const link = { to: `${here}?tab=setup`, className: "btn btn-secondary btn-sm" };
   return h(
     Section,
@@ -28,7 +28,7 @@ export default function Tools() {
       {
         title: words.check.label,
         text: words.checkText,
-        below: checked && el("ul.mb-0", { role: "status" }, lines.map((line, at) => h("li", { key: at }, clean(line)))),
+        below: h("div", { role: "status" }, lines.map((line, at) => h("div", { key: at }, clean(line)))),
       },
       h(Action, { action: "check-setup", icon: "faHeartPulse", say: words.check, onClick: () => operation("check_setup", {}, 180000).then(setChecked) }),
     ),
