@@ -66,8 +66,8 @@ export const Ask = ({ title, text, confirm, variant, onConfirm, onClose }) =>
     h(
       B.Modal.Footer,
       null,
-      h(B.Button, { variant: "secondary", "data-action": "cancel", onClick: onClose }, W.cancel),
-      h(B.Button, { variant: variant || "primary", "data-action": "confirm", autoFocus: true, onClick: onConfirm }, confirm),
+      h(B.Button, { variant: "secondary", "data-action": "cancel", autoFocus: variant === "danger", onClick: onClose }, W.cancel),
+      h(B.Button, { variant: variant || "primary", "data-action": "confirm", autoFocus: variant !== "danger", onClick: onConfirm }, confirm),
     ),
   );
 

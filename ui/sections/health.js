@@ -8,9 +8,8 @@ export default function Health() {
   const said = health(data);
   const trouble = problem ? problem.message : slow ? fill(W.api.slow, { detail: 10 }) : "";
   const state = data ? said.state : trouble ? "problem" : "loading";
-  const [icon, tone] = trouble ? ["faTriangleExclamation", "text-danger"] : [said.icon, said.tone];
+  const [icon, tone] = trouble ? ["faTriangleExclamation", "text-danger"] : data ? [said.icon, said.tone] : ["faClock", "text-muted"];
   const label = W.health[state];
-  const button = "btn btn-secondary btn-sm";
   return el(
     "section.setting-section",
     { "data-plexsync": "health", "data-state": state, "aria-label": W.health.title },
@@ -28,21 +27,21 @@ export default function Health() {
           data && said.todo ? el("p.text-muted", said.todo) : null,
         ),
         trouble
-          ? h(B.Button, { size: "sm", variant: "secondary", "data-action": "refresh", onClick: refresh }, W.again)
+          ? button("refresh", refresh, W.again)
           : state === "attention"
-            ? h("a", { href: "#plexsync-dead", className: button, onClick: toDead }, label)
+            ? button("show-dead", toDead, label)
             : label && tab !== "setup"
-              ? h(Link, { to: `${here}?tab=setup`, className: button }, label)
+              ? h(Link, { to: `${here}?tab=setup`, className: "btn btn-secondary btn-sm" }, label)
               : null,
       ),
     ),
   );
 }
 
-function toDead(event) {
+const button = (action, onClick, label) => h(B.Button, { size: "sm", variant: "secondary", "data-action": action, onClick }, label);
+
+function toDead() {
   const heading = document.getElementById("plexsync-dead");
-  if (!heading) return;
-  event.preventDefault();
-  heading.scrollIntoView();
-  heading.focus();
+  if (heading) heading.scrollIntoView();
+  if (heading) heading.focus();
 }
