@@ -5,16 +5,16 @@ import { poller } from "./poll.js";
 import Dead from "./sections/dead.js";
 import Health from "./sections/health.js";
 import { Outages, Recent, Totals, Waiting } from "./sections/lists.js";
-import { Now, Queue } from "./sections/now.js";
+import Now from "./sections/now.js";
 import Tools from "./sections/tools.js";
 import { fill, health, queue, sections } from "./view.js";
 import { W } from "./words.js";
 
 const START = { data: null, at: 0, problem: null, slow: false, jobs: [], ended: null };
-const PARTS = { now: Now, queue: Queue, dead: Dead, recent: Recent, waiting: Waiting, outages: Outages, totals: Totals, tools: Tools };
+const PARTS = { now: Now, dead: Dead, recent: Recent, waiting: Waiting, outages: Outages, totals: Totals, tools: Tools };
 const LAZY = {
   setup: { title: W.tools.setup, load: () => import("./sections/setup.js") },
-  preview: { title: W.previewTitle, late: true, load: () => import("./sections/preview.js") },
+  preview: { title: W.tools.preview, late: true, load: () => import("./sections/preview.js") },
 };
 
 export default function Page() {
@@ -64,22 +64,21 @@ export default function Page() {
   }, [state.data]);
 
   useEffect(() => {
-    if (state.ended) toast.success(fill(W.page.ended, { task: state.ended.name }));
+    if (state.ended) toast.success(fill(W.ended, { task: state.ended.name }));
   }, [state.ended]);
 
   const known = { ...state, here, tab, refresh: () => poll.current && poll.current.refresh(true) };
-  const faded = state.problem ? "plexsync-old" : "";
-  return h(
+    return h(
     Overview.Provider,
     { value: known },
     h(
-      "div",
+      "main",
       { "data-plexsync": "page", className: "plexsync col-xl-8 col-lg-10 mx-auto px-0" },
       h("h1", null, W.title),
       h(Guard, null, h(Health)),
       h(
         "div",
-        { className: faded },
+        { className: state.problem ? "mt-4 plexsync-old" : "mt-4" },
         sections(state, tab).map((name) =>
           h(
             Guard,

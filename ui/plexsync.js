@@ -31,20 +31,19 @@
     // The next edit wakes it.
   }
 
-  // Under the version too, so that an update never mixes with what a browser kept.
-  const script = (folder) =>
+  let ready = null;
+  const script = () =>
     new Promise((done, failed) => {
       const tag = document.createElement("script");
       tag.type = "module";
-      tag.src = new URL(`plugin/PlexSync/assets/${folder}load.js`, document.baseURI).href;
+      tag.src = new URL(`plugin/PlexSync/assets/load.js?v=${VERSION}`, document.baseURI).href;
       tag.onerror = failed;
       tag.onload = () => (window.plexSyncImport ? done() : failed());
       if ("noModule" in tag) document.head.appendChild(tag);
       else failed();
     });
-  let ready = null;
   const load = (name) => {
-    ready = ready || script(`${VERSION}/`).catch(() => script(""));
+    ready = ready || script();
     ready.catch(() => (ready = null));
     return ready.then(() => window.plexSyncImport(name));
   };

@@ -1,15 +1,15 @@
 // From what `overview` answers to what is shown. Pure: no page, no clock, no network. Anything may be missing or odd.
 import { W } from "./words.js";
 
+const object = (value) => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
+const whole = (value) => (value > 0 && value < Infinity ? Math.floor(value) : 0);
 export const list = (value) => (Array.isArray(value) ? value.filter((row) => row && typeof row === "object") : []);
-const map = (value) => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
-const whole = (value) => (Number.isFinite(+value) && +value > 0 && typeof value !== "boolean" ? Math.floor(+value) : 0);
 
 /** Fill {name} in a sentence. */
 export const fill = (text, values) =>
   String(text).replace(/\{(\w+)\}/g, (all, key) => (values && values[key] !== undefined ? values[key] : all));
 
-/** One line of text as it may be shown: no control or direction characters. */
+/** One line of text without control and direction characters. */
 export const clean = (value) =>
   value === null || value === undefined || typeof value === "object"
     ? ""
@@ -21,122 +21,127 @@ export const clean = (value) =>
 export const number = (value) => String(whole(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1 scene", "3 scenes". */
-export const count = (value, noun) => {
-  const [one, many] = W.nouns[noun] || [noun, `${noun}s`];
-  return `${number(value)} ${whole(value) === 1 ? one : many}`;
-};
+export const count = (value, noun) => `${number(value)} ${noun}${whole(value) === 1 ? "" : "s"}`;
 
-/** Milliseconds since the epoch of an ISO time or of seconds; NaN for anything else. */
-export const instant = (at) => (typeof at === "number" ? at * 1000 : typeof at === "string" && at ? Date.parse(at) : NaN);
+/** The number in an operation's answer, whatever its name. */
+export const numberIn = (answer) => Object.values(object(answer)).find((value) => typeof value === "number") || 0;
 
-/** A span in its largest unit, two below a day: "40 s", "3 min", "2 h 5 min", "4 days". */
+/** Milliseconds of an ISO time, or of seconds; NaN for anything else. */
+export const instant = (at) => (typeof at === "number" ? at * 1000 : typeof at === "string" ? Date.parse(at) : NaN);
+
+/** "40 s", "3 min", "2 h 5 min", "4 days". */
 export function duration(seconds) {
-  const all = Math.max(0, Math.round(+seconds || 0));
+  const all = whole(Math.round(seconds));
   const [s, min, h] = W.time.units;
-  if (all < 60) return `${all} ${s}`;
   const minutes = Math.floor(all / 60);
-  if (minutes < 60) return `${minutes} ${min}`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 24) return minutes % 60 ? `${hours} ${h} ${minutes % 60} ${min}` : `${hours} ${h}`;
-  return count(Math.floor(hours / 24), "day");
+  if (!minutes) return `${all} ${s}`;
+  if (!hours) return `${minutes} ${min}`;
+  if (hours >= 24) return count(Math.floor(hours / 24), "day");
+  return minutes % 60 ? `${hours} ${h} ${minutes % 60} ${min}` : `${hours} ${h}`;
 }
 
-/** "3 min ago", "in 2 h"; a few seconds either way are "just now" and "now". */
+/** "3 min ago", "in 2 h"; less than five seconds is now. */
 export function ago(at, now) {
-  const then = instant(at);
-  if (Number.isNaN(then)) return W.never;
-  const seconds = (now - then) / 1000;
+  const seconds = (now - instant(at)) / 1000;
+  if (Number.isNaN(seconds)) return W.never;
   if (Math.abs(seconds) < 5) return seconds < 0 ? W.time.soon : W.time.now;
   return fill(seconds < 0 ? W.time.in : W.time.ago, { span: duration(Math.abs(seconds)) });
 }
 
-/** A time in the reader's own format. */
+/** A time in the reader's own way. */
 export function exact(at) {
-  const then = instant(at);
-  return Number.isNaN(then) ? "" : new Date(then).toLocaleString();
+  const then = new Date(instant(at));
+  if (Number.isNaN(+then)) return "";
+  try {
+    return then.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  } catch (error) {
+    return then.toLocaleString();
+  }
 }
 
 /** A film's length, "1:02:03"; "" if unknown. */
 export function length(seconds) {
-  const all = Math.round(+seconds || 0);
-  if (all <= 0) return "";
-  const two = (part) => String(part).padStart(2, "0");
-  const [h, m, s] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60];
-  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  const all = whole(Math.round(seconds));
+  const two = (part) => String(part % 60).padStart(2, "0");
+  const minutes = Math.floor(all / 60);
+  if (!all) return "";
+  return minutes < 60 ? `${minutes}:${two(all)}` : `${Math.floor(minutes / 60)}:${two(minutes)}:${two(all)}`;
 }
 
 /** A file's size, "1.4 GB"; "" if unknown. */
 export function size(bytes) {
-  let left = +bytes || 0;
-  if (left <= 0) return "";
   const units = ["B", "KB", "MB", "GB", "TB"];
-  let unit = 0;
-  for (; left >= 999.5 && unit < 4; unit += 1) left /= 1000;
-  return `${unit && left < 99.5 ? left.toFixed(1) : Math.round(left)} ${units[unit]}`;
+  let left = whole(bytes);
+  if (!left) return "";
+  while (left >= 999.5 && units.length > 1) {
+    left /= 1000;
+    units.shift();
+  }
+  return `${units[0] !== "B" && left < 99.5 ? left.toFixed(1) : Math.round(left)} ${units[0]}`;
 }
 
-const listed = (value) => (Array.isArray(value) ? value.map(clean).filter(Boolean) : null);
-const WINDOW = 90;
+// A longer value is cut to what differs, with a little before it.
+const WIDE = 90;
 const BEFORE = 20;
 
-function cut(all, from, to) {
-  const start = from > BEFORE + 3 ? from - BEFORE : 0;
-  const end = all.length - start > WINDOW ? Math.min(all.length, Math.max(start + WINDOW / 2, Math.min(to + BEFORE, start + WINDOW))) : all.length;
-  return (start ? "…" : "") + all.slice(start, end).join("") + (end < all.length ? "…" : "");
-}
+const cut = (all, start) => (start ? "…" : "") + all.slice(start, start + WIDE).join("") + (all.length > start + WIDE ? "…" : "");
 
-// A difference that no reader sees (blanks, composed accents) is spelled out.
-const plain = (text) => text.normalize("NFC").replace(/\s+/g, " ").trim();
+// What no reader sees apart (blanks, composed accents, marks without width) is spelled out.
+const seen = (text) => clean(text).normalize("NFC").replace(/[\u200b-\u200d\ufeff]/g, "").replace(/\s+/g, " ");
 const spelled = (text) =>
-  text.replace(/\s/g, "␣").replace(/[\u0300-\u036f\u200b-\u200d\ufeff]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  String(text || "").replace(/ /g, "␣").replace(/[^!-~␣]/g, (mark) => (/[\p{L}\p{N}]/u.test(mark) ? mark : `\\u${mark.charCodeAt(0).toString(16)}`));
 
-/** Two values, shortened around what differs. Of lists, what is gone and what is new; `same` others stay. */
+const names = (value) => (Array.isArray(value) ? value.map(clean).filter(Boolean) : clean(value) ? [clean(value)] : []);
+
+function lists(old, next) {
+  const [a, b] = [names(old), names(next)];
+  const both = a.filter((name) => b.includes(name)).length;
+  const [gone, added] = [a.filter((name) => !b.includes(name)), b.filter((name) => !a.includes(name))];
+  const whole = [a.join(", "), b.join(", ")];
+  if (!both || !(gone.length || added.length) || Math.max(whole[0].length, whole[1].length) <= WIDE) return diff(...whole);
+  const told = (own) => cut(Array.from([...own, fill(W.others, { count: both })].join(", ")), 0);
+  return { old: told(gone), next: told(added) };
+}
+
+/** Two values, {old, next}, shortened so that what differs is in sight; of long lists what is gone and what is new. */
 export function diff(old, next) {
-  const [before, after] = [listed(old), listed(next)];
-  if (before || after) {
-    const [a, b] = [before || (clean(old) ? [clean(old)] : []), after || (clean(next) ? [clean(next)] : [])];
-    const gone = a.filter((name) => !b.includes(name));
-    const added = b.filter((name) => !a.includes(name));
-    if (gone.length || added.length)
-      return { old: cut(Array.from(gone.join(", ")), 0, 0), next: cut(Array.from(added.join(", ")), 0, 0), same: a.length - gone.length };
-    return { old: cut(Array.from(a.join(", ")), 0, 0), next: cut(Array.from(b.join(", ")), 0, 0), same: 0 };
-  }
-  let [x, y] = [clean(old), clean(next)];
-  if (x !== y && plain(x) === plain(y)) {
-    const raw = (value) => (value === null || value === undefined ? "" : String(value));
-    [x, y] = [spelled(raw(old)), spelled(raw(next))];
-  } else if (x === y && typeof old === "string" && typeof next === "string" && old !== next) [x, y] = [spelled(old), spelled(next)];
-  const [p, q] = [Array.from(x), Array.from(y)];
+  if (Array.isArray(old) || Array.isArray(next)) return lists(old, next);
+  let [a, b] = [clean(old), clean(next)];
+  if (seen(a) === seen(b)) [a, b] = [spelled(old), spelled(next)];
+  const [p, q] = [Array.from(a), Array.from(b)];
   let from = 0;
-  while (from < p.length && from < q.length && p[from] === q[from]) from += 1;
-  let end = 0;
-  while (end < p.length - from && end < q.length - from && p[p.length - 1 - end] === q[q.length - 1 - end]) end += 1;
-  return { old: cut(p, from, p.length - end), next: cut(q, from, q.length - end), same: 0 };
+  while (from < p.length && p[from] === q[from]) from += 1;
+  const start = Math.max(0, Math.min(from - BEFORE, Math.max(p.length, q.length) - WIDE));
+  return { old: cut(p, start), next: cut(q, start) };
 }
 
-/** What a person calls a field of Plex. */
-export const field = (name) => W.fields[name] || clean(name) || W.unknown;
-export const reason = (name) => W.reasons[name] || clean(name) || W.unknown;
-export const evidence = (name) => W.evidence[name] || clean(name).replace(/_/g, " ");
+const worded = (table) => (name) => table[name] || clean(name).replace(/_/g, " ") || W.unknown;
+/** What a person calls a field of Plex, a dead letter's reason, a candidate's evidence. */
+export const field = worded(W.fields);
+export const reason = worded(W.reasons);
+export const evidence = worded(W.evidence);
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[?::1\]?|0\.0\.0\.0)$/i;
-
-/** The address of an item on Plex's web page; "" if unknown. Where Plex runs beside Stash, it is `here`, Stash's host. */
+/** The address of an item on Plex's web page, "" if unknown; a Plex beside Stash is found where Stash is. */
 export function webLink(template, key, here) {
-  if (typeof template !== "string" || !/^https?:\/\//i.test(template) || key === null || key === undefined || key === "") return "";
-  const address = template.split("{key}").join(encodeURIComponent(String(key)));
-  const parts = /^(https?:\/\/)(\[[^\]]*\]|[^:/?#]*)(.*)$/i.exec(address);
-  return parts && here && LOOPBACK.test(parts[2]) ? parts[1] + here + parts[3] : address;
+  if (!/^https?:\/\//i.test(template) || !clean(key)) return "";
+  const address = template.split("{key}").join(encodeURIComponent(clean(key)));
+  return address.replace(/^(https?:\/\/)(localhost|127(\.\d+){3}|\[::1\]|0\.0\.0\.0)(?=[:/]|$)/i, (all, scheme) => (here ? scheme + here : all));
 }
 
-/** A scene as a heading: its title, else its file's name, else its number. */
+/** A scene's title, else its file's name, else its number. */
 export function title(row) {
-  const path = clean(row.path);
   const id = clean(row.scene_id);
-  return clean(row.title) || path.split(/[\\/]/).pop() || (id ? fill(W.untitled, { id }) : clean(row.key) || W.noScene);
+  return clean(row.title) || clean(row.path).split(/[\\/]/).pop() || (id ? fill(W.untitled, { id }) : clean(row.key) || W.noScene);
 }
 
-const ICONS = {
+/** What every row of a scene shows. */
+function scene(row) {
+  const sceneId = clean(row.scene_id);
+  return { sceneId, title: title(row), path: clean(row.path), link: sceneId && `/scenes/${encodeURIComponent(sceneId)}` };
+}
+
+const SIGNS = {
   setup: ["faGear", "text-warning"],
   problem: ["faTriangleExclamation", "text-danger"],
   away: ["faPlug", "text-warning"],
@@ -145,35 +150,40 @@ const ICONS = {
   waiting: ["faClock", "text-info"],
   ok: ["faCircleCheck", "text-success"],
 };
+const status = (data) => object(object(data).status);
 
 /** Health: {state, sentence, todo, icon, tone}. */
 export function health(data) {
-  const said = map(map(data).health);
-  const state = ICONS[said.state] ? said.state : "problem";
-  const [icon, tone] = ICONS[state];
-  const sentence = clean(said.sentence) || clean(map(map(data).status).problem) || W.health.old;
-  return { state, sentence, todo: clean(said.what_to_do), icon, tone };
+  const said = object(object(data).health);
+  const state = SIGNS[said.state] ? said.state : "problem";
+  const [icon, tone] = SIGNS[state];
+  return { state, sentence: clean(said.sentence) || clean(status(data).problem) || W.health.old, todo: clean(said.what_to_do), icon, tone };
 }
 
-/** The queue in numbers. */
+/** The queue in numbers, and how old its oldest job is. */
 export function queue(data) {
-  const told = map(map(map(data).status).queue);
-  const numbers = { ready: whole(told.pending), waiting: whole(told.waiting), inProgress: whole(told.in_progress), dead: whole(told.dead) };
+  const told = object(status(data).queue);
   const oldest = whole(told.oldest_seconds);
-  return { ...numbers, oldest: oldest ? fill(W.queue.oldest, { span: duration(oldest) }) : "" };
+  return {
+    ready: whole(told.pending),
+    waiting: whole(told.waiting),
+    inProgress: whole(told.in_progress),
+    dead: whole(told.dead),
+    oldest: oldest ? fill(W.now.oldest, { span: duration(oldest) }) : "",
+  };
 }
 
-/** What runs: tasks of ours in Stash's queue, else the worker, else nothing. */
+/** What runs: {tasks, sentence}; the sentence is about the worker, or that nothing runs. */
 export function now(data, jobs) {
   const tasks = list(jobs).map((job) => {
+    const queued = job.status === "READY";
     const part = Math.min(1, Math.max(0, +job.progress || 0));
-    const waits = job.status === "READY";
     return {
       id: clean(job.id),
-      name: clean(job.name || job.description),
-      progress: waits ? null : part,
+      name: clean(job.name),
+      progress: queued ? null : part,
       percent: Math.round(part * 100),
-      note: waits ? W.now.queued : job.status === "STOPPING" ? W.now.stopping : "",
+      note: queued ? W.now.queued : job.status === "STOPPING" ? W.now.stopping : "",
       stoppable: job.status !== "STOPPING",
     };
   });
@@ -182,28 +192,25 @@ export function now(data, jobs) {
 }
 
 /** Whether something moves, so that the page should look often. */
-export const moving = (data, jobs) => list(jobs).length > 0 || queue(data).inProgress > 0 || map(map(data).health).state === "busy";
+export const moving = (data, jobs) => list(jobs).length > 0 || queue(data).inProgress > 0 || object(object(data).health).state === "busy";
 
-const sceneLink = (id) => (clean(id) ? `/scenes/${encodeURIComponent(clean(id))}` : "");
-const names = (value) => (Array.isArray(value) ? value.map((name) => field(name)).join(", ") : value === true ? W.fields.poster : "");
+const pictures = (value) =>
+  Array.isArray(value) ? value.map(field).join(", ") : whole(value) ? count(value, "picture") : typeof value === "string" ? field(value) : "";
 
 /** The last synced scenes. */
 export const recent = (data, here) =>
-  list(map(data).recent).map((row) => ({
-    sceneId: clean(row.scene_id),
-    title: title(row),
-    link: sceneLink(row.scene_id),
+  list(object(data).recent).map((row) => ({
+    ...scene(row),
     web: webLink(data.web, row.rating_key, here),
     at: row.at,
     undo: row.kind === "undo",
     changes: list(row.changes).map((change) => ({ field: field(change.field), old: change.old, next: change.new })),
-    images: names(row.images),
+    images: pictures(row.images),
   }));
 
 /** A candidate: {key, title, path, facts, evidence, why, web}. */
 export function candidate(row, template, here) {
-  const key = clean(row.rating_key);
-  const path = clean(row.path);
+  const [key, path] = [clean(row.rating_key), clean(row.path)];
   return {
     key,
     title: clean(row.title) || path.split(/[\\/]/).pop() || fill(W.dead.item, { key }),
@@ -211,49 +218,44 @@ export function candidate(row, template, here) {
     facts: [size(row.size), length(row.duration)].filter(Boolean),
     evidence: evidence(row.evidence),
     why: clean(row.why),
-    web: webLink(template, row.rating_key, here),
+    web: webLink(template, key, here),
   };
 }
 
-/** What needs the user, newest first; how many are not in the list. */
+/** What needs the user: {rows, total, left}; `left` are not in the list. */
 export function dead(data) {
-  const rows = list(map(data).dead).map((row) => ({
+  const rows = list(object(data).dead).map((row) => ({
+    ...scene(row),
     id: row.id,
-    sceneId: clean(row.scene_id),
-    title: title(row),
-    path: clean(row.path),
-    link: sceneLink(row.scene_id),
     reason: reason(row.reason),
     message: clean(row.message),
     attempts: whole(row.attempts) ? count(row.attempts, "attempt") : "",
     since: row.first_seen || row.last_seen,
     candidates: list(row.candidates),
   }));
-  const total = Math.max(rows.length, queue(data).dead);
-  return { rows, total, left: rows.length ? Math.max(whole(map(map(data).more).dead), 0) : total };
+  return { rows, total: Math.max(rows.length, queue(data).dead), left: whole(object(object(data).more).dead) };
 }
 
 /** Scenes whose file Plex does not have yet. */
 export function waiting(data, at) {
-  const rows = list(map(data).waiting).map((row) => ({
-    sceneId: clean(row.scene_id),
-    title: title(row),
-    path: clean(row.path),
-    link: sceneLink(row.scene_id),
-    since: Number.isNaN(instant(row.since)) ? "" : fill(W.waiting.since, { span: duration((at - instant(row.since)) / 1000) }),
-    next: Number.isNaN(instant(row.next)) ? "" : fill(W.waiting.next, { when: instant(row.next) <= at ? W.time.soon : ago(row.next, at) }),
-  }));
-  return { rows, total: Math.max(rows.length, queue(data).waiting), left: whole(map(map(data).more).waiting) };
+  const rows = list(object(data).waiting).map((row) => {
+    const [since, next] = [instant(row.since), instant(row.next)];
+    return {
+      ...scene(row),
+      since: since ? fill(W.waiting.since, { span: duration((at - since) / 1000) }) : "",
+      next: next ? fill(W.waiting.next, { when: next <= at ? W.time.soon : ago(row.next, at) }) : "",
+    };
+  });
+  return { rows, total: Math.max(rows.length, queue(data).waiting), left: whole(object(object(data).more).waiting) };
 }
 
-/** When Plex was away, newest first. */
+/** When Plex was away. */
 export const outages = (data, at) =>
-  list(map(data).outages).map((row) => {
-    const [from, to] = [instant(row.from), instant(row.to)];
-    const span = duration(((Number.isNaN(to) ? at : to) - from) / 1000);
+  list(object(data).outages).map((row) => {
+    const to = instant(row.to);
+    const span = duration(((to || at) - instant(row.from)) / 1000);
     return {
-      open: Number.isNaN(to),
-      when: fill(Number.isNaN(to) ? W.outages.open : W.outages.closed, { from: exact(row.from) || W.unknown, span }),
+      title: fill(to ? W.outages.closed : W.outages.open, { from: exact(row.from) || W.unknown, span }),
       cause: clean(row.cause),
       held: whole(row.held) ? fill(W.outages.held, { jobs: count(row.held, "job") }) : "",
     };
@@ -261,24 +263,21 @@ export const outages = (data, at) =>
 
 /** Numbers since the beginning: [[name, text]]. */
 export function totals(data, at) {
-  const status = map(map(data).status);
-  const [done, asked] = [map(status.totals), map(status.requests)];
-  const rows = [
-    ...["synced", "unchanged", "skipped", "retried", "dead"].filter((key) => key in done).map((key) => [W.totals[key], number(done[key])]),
-    ...["plex_reads", "plex_writes", "stash"].filter((key) => key in asked).map((key) => [W.totals[key], number(asked[key])]),
-  ];
-  if (status.worker) rows.push([W.totals.worker, map(status.worker).running ? W.totals.running : W.totals.resting]);
-  if (status.last_catchup) rows.push([W.totals.catchup, ago(status.last_catchup, at)]);
-  if (status.version) rows.push([W.totals.version, clean(status.version)]);
+  const told = status(data);
+  const numbers = { ...object(told.totals), ...object(told.requests) };
+  const keys = ["synced", "unchanged", "skipped", "retried", "dead", "plex_reads", "plex_writes", "stash"];
+  const rows = keys.filter((key) => key in numbers).map((key) => [W.totals[key], number(numbers[key])]);
+  if (told.worker) rows.push([W.totals.worker, told.worker.running ? W.totals.running : W.totals.resting]);
+  if (told.last_catchup) rows.push([W.totals.catchup, ago(told.last_catchup, at)]);
+  if (told.version) rows.push([W.totals.version, clean(told.version)]);
   return rows;
 }
 
-/** The sections below health, in their order: a checklist while PlexSync is not set up, else everything. */
-export function sections(state, tab) {
-  const { data, jobs } = state;
+/** The sections below health: a checklist while PlexSync is not set up, else everything. */
+export function sections({ data, jobs }, tab) {
   if (!data) return tab === "setup" ? ["setup"] : [];
   if (tab !== "setup" && health(data).state !== "setup")
-    return ["now", "queue", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
+    return ["now", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
   const told = queue(data);
-  return list(jobs).length || told.ready + told.inProgress ? ["setup", "now", "queue"] : ["setup"];
+  return list(jobs).length || told.ready || told.inProgress ? ["setup", "now"] : ["setup"];
 }

@@ -1,19 +1,18 @@
 import { operation, task } from "../api.js";
-import { Action, Ago, Facts, h, React, Row, Rows, Section, useOverview, useState } from "../parts.js";
-import { count, dead, fill } from "../view.js";
+import { Action, Ago, el, Facts, h, Row, Rows, Section, useOverview, useState } from "../parts.js";
+import { count, dead } from "../view.js";
 import { W } from "../words.js";
 import { Candidates, Unchoose } from "./candidates.js";
 
 const words = W.dead;
 
-/** What PlexSync leaves to the user. */
+/** What PlexSync leaves to the user; a choice made here can be taken back here. */
 export default function Dead() {
   const { data } = useOverview();
   const [chosen, setChosen] = useState([]);
   const { rows, total, left } = dead(data);
-  const scenes = count(total, "scene");
-  const forget = (id) => setChosen((all) => all.filter((row) => row.sceneId !== id));
-  const choose = (row) => setChosen((all) => [row, ...all.filter((other) => other.sceneId !== row.sceneId)]);
+  const values = { scenes: count(total, "scene") };
+  const others = (row) => chosen.filter((other) => other.sceneId !== row.sceneId);
   return h(
     Section,
     {
@@ -22,54 +21,36 @@ export default function Dead() {
       count: total,
       actions: total
         ? [
-            h(
-              Action,
-              { key: 1, action: "retry-all", icon: "faRotate", onClick: () => task("Process DLQ"), done: words.retryDone, ask: { title: words.retryAllTitle, text: fill(words.retryAllText, { scenes }), confirm: words.retryAll } },
-              words.retryAll,
-            ),
-            h(
-              Action,
-              { key: 2, action: "discard-all", icon: "faTrash", onClick: () => operation("clear_dlq"), done: words.discardDone, ask: { title: words.discardAllTitle, text: fill(words.discardAllText, { scenes }), confirm: words.discardAll, variant: "danger" } },
-              words.discardAll,
-            ),
+            h(Action, { key: 1, action: "retry-all", icon: "faRotate", say: words.retryAll, values, onClick: () => task("Process DLQ") }),
+            h(Action, { key: 2, action: "discard-all", say: words.discardAll, values, onClick: () => operation("clear_dlq"), icon: "faTrash" }),
           ]
         : null,
     },
-    chosen.length
-      ? h(
-          "ul",
-          { className: "list-unstyled mb-0" },
-          chosen.map((row) =>
-            h(Row, { key: row.sceneId, ...row, actions: h(Unchoose, { sceneId: row.sceneId, onDone: () => forget(row.sceneId) }) }, h(Facts, null, words.chooseDone)),
-          ),
-        )
-      : null,
-    h(Rows, { rows, step: 10, none: chosen.length ? null : words.none, left, row: (row) => h(Letter, { key: row.id, row, web: data.web, onChosen: () => choose({ sceneId: row.sceneId, title: row.title, link: row.link }) }) }),
+    h(Rows, {
+      rows: [...chosen, ...rows],
+      step: 10,
+      none: words.none,
+      left,
+      row: (row) =>
+        row.taken
+          ? h(Row, { key: row.sceneId, row, actions: h(Unchoose, { sceneId: row.sceneId, onDone: () => setChosen(others(row)) }) }, words.chosen)
+          : h(Letter, { key: `letter ${row.id}`, row, web: data.web, onChosen: () => setChosen([{ ...row, taken: true }, ...others(row)]) }),
+    }),
   );
 }
 
-function Letter({ row, web, onChosen }) {
-  return h(
+const Letter = ({ row, web, onChosen }) =>
+  h(
     Row,
     {
-      sceneId: row.sceneId,
-      title: row.title,
-      link: row.link,
-      "data-reason": row.key,
-      actions: h(
-        React.Fragment,
-        null,
-        h(Action, { action: "retry", icon: "faRotate", done: words.retryDone, onClick: () => operation("retry", { ids: [row.id] }) }, words.retry),
-        h(
-          Action,
-          { action: "discard", icon: "faTrash", done: words.discardDone, onClick: () => operation("discard", { ids: [row.id] }), ask: { title: words.discardTitle, text: words.discardText, confirm: words.discard, variant: "danger" } },
-          words.discard,
-        ),
-      ),
+      row,
+      actions: [
+        h(Action, { key: 1, action: "retry", icon: "faRotate", say: words.retry, onClick: () => operation("retry", { ids: [row.id] }) }),
+        h(Action, { key: 2, action: "discard", say: words.discard, onClick: () => operation("discard", { ids: [row.id] }), icon: "faTrash" }),
+      ],
       wide: h(Candidates, { sceneId: row.sceneId, candidates: row.candidates, web, onChosen }),
     },
-    h("div", null, h("strong", null, row.reason), row.message ? `. ${row.message}` : null),
-    row.path ? h("div", { className: "small text-muted" }, row.path) : null,
-    h(Facts, null, row.since ? h("span", null, W.dead.sincePrefix, " ", h(Ago, { at: row.since })) : null, row.attempts || null),
+    h("div", null, h("strong", null, row.reason), row.message && `. ${row.message}`),
+    el(".small.text-muted", row.path),
+    h(Facts, null, row.since ? h("span", null, words.since, h(Ago, { at: row.since })) : null, row.attempts || null),
   );
-}

@@ -1,39 +1,29 @@
 import { operation } from "../api.js";
-import { Action, Ago, Facts, h, PlexLink, Row, Rows, Section, useOverview, Value } from "../parts.js";
+import { Action, Ago, el, Facts, h, PlexLink, Row, Rows, Section, useOverview, Value } from "../parts.js";
 import { outages, recent, totals, waiting } from "../view.js";
 import { W } from "../words.js";
 
+const Change = ({ name, children }) => h("div", { "data-field": name }, el("span.text-muted", `${name}: `), children);
+
 /** The last synced scenes, and what changed in Plex. */
 export function Recent() {
-  const { data } = useOverview();
   const words = W.recent;
+  const undo = (row) => h(Action, { action: "undo", icon: "faRotateLeft", say: words.undo, onClick: () => operation("undo", { ids: [row.sceneId] }) });
   return h(
     Section,
     { name: "recent", title: words.title },
     h(Rows, {
-      rows: recent(data, location.hostname),
+      rows: recent(useOverview().data, location.hostname),
       step: 10,
       none: words.none,
       row: (row, at) =>
         h(
           Row,
-          {
-            key: `${row.sceneId} ${row.at} ${at}`,
-            sceneId: row.sceneId,
-            title: row.title,
-            link: row.link,
-            actions: row.undo
-              ? null
-              : h(
-                  Action,
-                  { action: "undo", icon: "faRotateLeft", done: words.undoDone, onClick: () => operation("undo", { ids: [row.sceneId] }), ask: { title: words.undoTitle, text: words.undoText, confirm: words.undo } },
-                  words.undo,
-                ),
-          },
+          { key: `${row.sceneId} ${row.at} ${at}`, row, actions: row.undo || !row.sceneId ? null : undo(row) },
           h(Facts, null, row.undo ? words.undone : null, h(Ago, { at: row.at }), row.web ? h(PlexLink, { web: row.web }) : null),
-          row.changes.map((change, number) => h("div", { key: number, "data-field": change.field }, h("span", { className: "text-muted" }, `${change.field}: `), h(Value, change))),
-          row.images ? h("div", null, h("span", { className: "text-muted" }, `${words.images}: `), row.images) : null,
-          row.changes.length || row.images ? null : h("div", { className: "text-muted" }, words.same),
+          row.changes.map((change, number) => h(Change, { key: number, name: change.field }, h(Value, change))),
+          row.images ? h(Change, { name: words.images }, row.images) : null,
+          row.changes.length || row.images ? null : el(".text-muted", words.same),
         ),
     }),
   );
@@ -41,8 +31,7 @@ export function Recent() {
 
 /** Scenes whose file Plex does not have yet. */
 export function Waiting() {
-  const { data } = useOverview();
-  const { rows, total, left } = waiting(data, Date.now());
+  const { rows, total, left } = waiting(useOverview().data, Date.now());
   return h(
     Section,
     { name: "waiting", title: W.waiting.title, count: total },
@@ -52,39 +41,32 @@ export function Waiting() {
       none: W.waiting.none,
       left,
       row: (row, at) =>
-        h(
-          Row,
-          { key: row.sceneId || at, sceneId: row.sceneId, title: row.title, link: row.link },
-          row.path ? h("div", { className: "small text-muted" }, row.path) : null,
-          h(Facts, null, row.since || null, row.next || null),
-        ),
+        h(Row, { key: row.sceneId || at, row }, el(".small.text-muted", row.path), h(Facts, null, row.since || null, row.next || null)),
     }),
   );
 }
 
 /** When Plex was away. */
 export function Outages() {
-  const { data } = useOverview();
   return h(
     Section,
     { name: "outages", title: W.outages.title },
     h(Rows, {
-      rows: outages(data, Date.now()),
+      rows: outages(useOverview().data, Date.now()),
       step: 5,
       none: W.outages.none,
-      row: (row, at) =>
-        h("li", { key: at, className: "setting plexsync-row" }, h("div", { className: "plexsync-text" }, h("h3", null, row.when), row.cause ? h("div", null, row.cause) : null, row.held ? h(Facts, null, row.held) : null)),
+      row: (row, at) => h(Row, { key: at, row }, row.cause, row.held ? h(Facts, null, row.held) : null),
     }),
   );
 }
 
 /** Numbers since the beginning. */
-export function Totals() {
-  const rows = totals(useOverview().data, Date.now());
-  if (!rows.length) return null;
-  return h(
+export const Totals = () =>
+  h(
     Section,
     { name: "totals", title: W.totals.title },
-    h("dl", { className: "plexsync-tiles plexsync-small content" }, rows.map(([name, text]) => h("div", { key: name }, h("dt", { className: "text-muted" }, name), h("dd", null, text)))),
+    el(
+      "dl.plexsync-tiles.plexsync-small.content",
+      totals(useOverview().data, Date.now()).map(([name, text]) => h("div", { key: name }, h("dt", null, name), h("dd", null, text))),
+    ),
   );
-}

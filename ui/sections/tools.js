@@ -1,17 +1,16 @@
 import { operation } from "../api.js";
-import { Action, B, h, Icon, Link, numberIn, React, Section, useOverview, useRef, useState, useToast } from "../parts.js";
-import { clean, count, fill } from "../view.js";
+import { Action, B, el, h, Icon, Link, Section, useOverview, useRef, useState, useToast } from "../parts.js";
+import { clean, count, fill, numberIn } from "../view.js";
 import { W } from "../words.js";
 
 const words = W.tools;
 
 const Tool = ({ title, text, children, below }) =>
-  h(
-    "div",
-    { className: "setting plexsync-row" },
-    h("div", { className: "plexsync-text" }, h("h3", null, title), h("div", { className: "sub-heading text-muted" }, text)),
-    h("div", { className: "plexsync-actions" }, children),
-    below ? h("div", { className: "plexsync-wide" }, below) : null,
+  el(
+    ".setting.plexsync-row",
+    el(".plexsync-text", h("h3", null, title), el(".sub-heading.text-muted", text)),
+    el(".plexsync-actions", children),
+    below ? el(".plexsync-wide", below) : null,
   );
 
 /** What one needs now and then. */
@@ -19,70 +18,63 @@ export default function Tools() {
   const { here } = useOverview();
   const [checked, setChecked] = useState(null);
   const [report, setReport] = useState("");
-  const lines = checked && Array.isArray(checked.lines) ? checked.lines.map(clean) : [];
+  const lines = checked ? [].concat(checked.lines || checked.sentence || []) : [];
+  const link = { to: `${here}?tab=setup`, className: "btn btn-secondary btn-sm" };
   return h(
     Section,
     { name: "tools", title: words.title },
     h(
       Tool,
       {
-        title: words.check,
+        title: words.check.label,
         text: words.checkText,
-        below: checked ? h("ul", { className: "mb-0", role: "status", "data-state": checked.ok ? "ok" : "problem" }, lines.map((line, at) => h("li", { key: at }, line))) : null,
+        below: h("div", { role: "status" }, lines.map((line, at) => h("div", { key: at }, clean(line)))),
       },
-      h(Action, { action: "check-setup", icon: "faHeartPulse", onClick: () => operation("check_setup", {}, 180000).then(setChecked) }, words.check),
+      h(Action, { action: "check-setup", icon: "faHeartPulse", say: words.check, onClick: () => operation("check_setup", {}, 180000).then(setChecked) }),
+    ),
+    h(Tool, { title: words.setup, text: words.setupText }, h(Link, link, h(Icon, { name: "faGear", className: "mr-1" }), words.open)),
+    h(
+      Tool,
+      { title: words.report, text: words.reportText, below: report && h(Report, { text: report }) },
+      h(Action, { action: "report", icon: "faInbox", say: words.make, onClick: () => operation("report").then((answer) => setReport(answer.text)) }),
     ),
     h(
       Tool,
-      { title: words.setup, text: words.setupText },
-      h(Link, { to: `${here}?tab=setup`, className: "btn btn-secondary btn-sm", "data-action": "open-setup" }, h(Icon, { name: "faGear", className: "mr-1" }), words.open),
-    ),
-    h(
-      Tool,
-      { title: words.report, text: words.reportText, below: report ? h(Report, { text: report }) : null },
-      h(Action, { action: "report", icon: "faInbox", onClick: () => operation("report").then((answer) => setReport(String((answer && answer.text) || ""))) }, words.make),
-    ),
-    h(
-      Tool,
-      { title: words.undo, text: words.undoText },
-      h(
-        Action,
-        {
-          action: "undo-all",
-          icon: "faRotateLeft",
-          variant: "danger",
-          onClick: () => operation("undo", { all: true }),
-          done: (answer) => fill(words.undoDone, { items: count(numberIn(answer), "item") }),
-          ask: { title: words.undoTitle, text: words.undoQuestion, confirm: words.undoConfirm, variant: "danger" },
-        },
-        words.undo,
-      ),
+      { title: words.undo.label, text: words.undoText },
+      h(Action, {
+        action: "undo-all",
+        icon: "faRotateLeft",
+        say: words.undo,
+        done: (answer) => fill(words.undo.done, { items: count(numberIn(answer), "item") }),
+        onClick: () => operation("undo", { all: true }),
+      }),
     ),
   );
 }
 
 function Report({ text }) {
   const area = useRef(null);
-  const [said, setSaid] = useState("");
+  const [refused, setRefused] = useState(false);
   const toast = useToast();
+  // Browsers lend the clipboard only to secure pages, which Stash in a home network is not.
   const copy = async () => {
+    area.current.select();
     try {
-      if (navigator.clipboard && navigator.clipboard.writeText) await navigator.clipboard.writeText(text);
-      else {
-        area.current.select();
-        if (!document.execCommand("copy")) throw new Error();
-      }
-      setSaid("");
+      if (navigator.clipboard) await navigator.clipboard.writeText(text);
+      else if (!document.execCommand("copy")) throw new Error();
+      setRefused(false);
       toast.success(words.copied);
     } catch (error) {
-      area.current.select();
-      setSaid(words.noCopy);
+      setRefused(true);
     }
   };
-  return h(
-    React.Fragment,
-    null,
-    h("textarea", { ref: area, readOnly: true, rows: 12, value: text, className: "form-control text-input", "aria-label": words.report }),
-    h("div", { className: "plexsync-actions mt-2" }, h("span", { role: "status" }, said), h(B.Button, { size: "sm", variant: "secondary", "data-action": "copy", onClick: copy }, words.copy)),
+  return el(
+    "div",
+    el("textarea.form-control.text-input", { ref: area, readOnly: true, rows: 12, value: text, "aria-label": words.report }),
+    el(
+      ".plexsync-actions.mt-2",
+      h("span", { role: "status" }, refused ? words.noCopy : null),
+      h(B.Button, { size: "sm", variant: "secondary", "data-action": "copy", onClick: copy }, words.copy),
+    ),
   );
 }
