@@ -1,6 +1,6 @@
 // The scene's tab "Plex": asked only while it is shown, once per scene and after each action; again only while it is pending.
 import { operation } from "./api.js";
-import { Action, Ago, Facts, h, Icon, Link, PlexLink, React, useEffect, useRef, useState, Value } from "./parts.js";
+import { Action, Ago, el, Facts, h, Icon, Link, PlexLink, React, useEffect, useRef, useState, Value } from "./parts.js";
 import { useAlive, usePoll } from "./run.js";
 import { Candidates, Unchoose } from "./sections/candidates.js";
 import { clean, count, evidence, field, list, reason, webLink } from "./view.js";
@@ -14,7 +14,7 @@ const TONES = {
   needs_you: ["faTriangleExclamation", "text-warning"],
   in_plex: ["faCircleCheck", "text-success"],
 };
-const Part = ({ title, children }) => h("section", { className: "mt-3" }, h("h3", { className: "text-muted mb-1" }, title), children);
+const Part = ({ title, children }) => el("section.mt-3", el("h3.text-muted.mb-1", title), children);
 
 export default function SceneTab({ scene, shown }) {
   const { id } = scene;
@@ -42,7 +42,7 @@ export default function SceneTab({ scene, shown }) {
   const letter = now.dead_letter;
   const items = list(now.items);
   const offered = list(now.candidates || (letter && letter.candidates));
-  const line = (name, value) => h(React.Fragment, { key: name }, h("dt", { className: "text-muted" }, field(name)), h("dd", null, value));
+  const line = (name, value) => h(React.Fragment, { key: name }, el("dt.text-muted", field(name)), h("dd", null, value));
   const changed = [
     ...list(now.changes).map((one) => line(one.field, h(Value, { old: one.old, next: one.new }))),
     ...(Array.isArray(now.images) ? now.images : []).map((name) => line(name, W.preview.picture)),
@@ -51,34 +51,32 @@ export default function SceneTab({ scene, shown }) {
   return h(
     "div",
     { "data-plexsync": "scene", "data-state": now.state || "", "data-scene-id": id, className: "plexsync plexsync-scene" },
-    now.wrong ? h("p", { role: "alert" }, now.wrong, " ", h(Action, { action: "again", onClick: load }, W.page.again)) : null,
-    !now.state && !now.wrong ? h("p", { className: "text-muted" }, W.loading) : null,
+    now.wrong ? h("p", { role: "alert" }, now.wrong, " ", h(Action, { action: "again", onClick: load }, W.again)) : null,
+    !now.state && !now.wrong ? el("p.text-muted", W.loading) : null,
     now.state
       ? h(
           React.Fragment,
           null,
-          h("p", { className: "plexsync-lead mb-2", role: "status" }, h(Icon, { name: icon, className: `mr-2 ${tone}` }), clean(now.sentence)),
-          now.last_sync ? h("p", { className: "text-muted mb-2" }, w.last, " ", h(Ago, { at: now.last_sync })) : null,
-          h(
-            "div",
-            { className: "plexsync-actions" },
-            h(Action, { action: "sync-now", variant: "primary", icon: "faArrowsRotate", onClick: act("sync", { ids: [+id] }), done: w.queued }, w.sync),
+          el("p.plexsync-lead.mb-2", { role: "status" }, h(Icon, { name: icon, className: `mr-2 ${tone}` }), clean(now.sentence)),
+          now.last_sync ? el("p.text-muted.mb-2", w.last, " ", h(Ago, { at: now.last_sync })) : null,
+          el(
+            ".plexsync-actions",
+            h(Action, { action: "sync-now", variant: "primary", icon: "faArrowsRotate", say: w.sync, onClick: act("sync", { ids: [+id] }) }),
             now.chosen ? h(Unchoose, { sceneId: +id, onDone: again }) : null,
             now.undoable
-              ? h(Action, { action: "undo", icon: "faRotateLeft", onClick: act("undo", { ids: [+id] }), ask: { title: recent.undoTitle, text: recent.undoText, confirm: recent.undo }, done: recent.undoDone }, recent.undo)
+              ? h(Action, { action: "undo", icon: "faRotateLeft", say: recent.undo, onClick: act("undo", { ids: [+id] }) })
               : null,
           ),
           letter
             ? h(
                 Part,
                 { title: dead.title },
-                h("p", { className: "mb-2" }, h("strong", null, reason(letter.reason)), " ", letter.message === now.sentence ? null : clean(letter.message)),
-                h("p", { className: "text-muted small mb-2" }, count(letter.attempts, "attempt"), ", ", h(Ago, { at: letter.first_seen })),
-                h(
-                  "div",
-                  { className: "plexsync-actions" },
-                  h(Action, { action: "retry", onClick: act("retry", { ids: [letter.id] }), done: dead.retryDone }, dead.retry),
-                  h(Action, { action: "discard", onClick: act("discard", { ids: [letter.id] }), ask: { title: dead.discardTitle, text: dead.discardText, confirm: dead.discard, variant: "danger" }, done: dead.discardDone }, dead.discard),
+                el("p.mb-2", h("strong", null, reason(letter.reason)), " ", letter.message === now.sentence ? null : clean(letter.message)),
+                el("p.text-muted.small.mb-2", count(letter.attempts, "attempt"), ", ", h(Ago, { at: letter.first_seen })),
+                el(
+                  ".plexsync-actions",
+                  h(Action, { action: "retry", icon: "faRotate", say: dead.retry, onClick: act("retry", { ids: [letter.id] }) }),
+                  h(Action, { action: "discard", icon: "faTrash", say: dead.discard, onClick: act("discard", { ids: [letter.id] }) }),
                 ),
               )
             : null,
@@ -87,9 +85,8 @@ export default function SceneTab({ scene, shown }) {
             ? h(
                 Part,
                 { title: w.items },
-                h(
-                  "ul",
-                  { className: "list-unstyled mb-0" },
+                el(
+                  "ul.list-unstyled.mb-0",
                   items.map((item) =>
                     h(
                       "li",
@@ -105,10 +102,10 @@ export default function SceneTab({ scene, shown }) {
             ? h(
                 Part,
                 { title: w.changes },
-                h("dl", { className: "plexsync-changes mb-0" }, changed),
+                el("dl.plexsync-changes.mb-0", changed),
               )
             : null,
-          h("p", { className: "mt-3" }, h(Link, { to: "/plugins/plexsync" }, w.page)),
+          el("p.mt-3", h(Link, { to: "/plugins/plexsync" }, w.page)),
         )
       : null,
   );

@@ -251,8 +251,7 @@ export const W = {
     picture: "a new picture",
   },
   scene: {
-    sync: "Sync now",
-    queued: "Queued.",
+    sync: { label: "Sync now", done: "Queued." },
     items: "In Plex",
     last: "Last sync",
     changes: "What changed last",

@@ -1,6 +1,6 @@
 // The last preview as a table: what Sync all would change, and the scenes without a match.
 import { operation } from "../api.js";
-import { Ago, B, h, Link, Nothing, Section, useEffect, useRef, useState, Value } from "../parts.js";
+import { Ago, B, el, h, Link, Nothing, Section, useEffect, useRef, useState, Value } from "../parts.js";
 import { useAlive, useTask } from "../run.js";
 import { clean, count, evidence, field, fill, number, reason, title } from "../view.js";
 import { W } from "../words.js";
@@ -18,9 +18,9 @@ const KINDS = {
     none: w.noChanges,
     columns: [
       [w.scene, scene],
-      [w.field, (row) => h("span", { className: "text-muted" }, field(row.field))],
+      [w.field, (row) => el("span.text-muted", field(row.field))],
       [w.change, (row) => (picture(row) ? w.picture : h(Value, { old: row.old, next: row.new }))],
-      [w.evidence, (row) => h("span", { className: "text-muted" }, evidence(row.evidence), row.confidence === "low" ? ` (${w.low})` : "")],
+      [w.evidence, (row) => el("span.text-muted", evidence(row.evidence), row.confidence === "low" ? ` (${w.low})` : "")],
     ],
   },
   unmatched: {
@@ -30,7 +30,7 @@ const KINDS = {
     columns: [
       [w.scene, scene],
       [w.reason, (row) => clean(row.reason)],
-      [w.path, (row) => h("span", { className: "plexsync-path text-muted" }, clean(row.path))],
+      [w.path, (row) => el("span.plexsync-path.text-muted", clean(row.path))],
     ],
   },
 };
@@ -79,7 +79,7 @@ export default function Preview() {
   const all = Object.values(counts).reduce((sum, one) => sum + one, 0);
   const { offset } = asked;
   const page = (to, off, words) => h(B.Button, { size: "sm", variant: "secondary", disabled: off, "data-action": words.toLowerCase(), onClick: () => setAsked({ ...asked, offset: to }) }, words);
-  const choose = (id, label, control) => h("div", { className: "mr-2 mb-2" }, h("label", { htmlFor: id, className: "sr-only" }, label), control);
+  const choose = (id, label, control) => el(".mr-2.mb-2", h("label", { htmlFor: id, className: "sr-only" }, label), control);
   return h(
     Section,
     {
@@ -88,19 +88,17 @@ export default function Preview() {
       "data-made-at": made || "",
       actions: task.job ? null : h(Run, { name: "Preview", action: "preview", icon: "faMagnifyingGlass", task }, w.make),
     },
-    task.job ? h("div", { className: "content" }, h(Run, { name: "Preview", task })) : null,
+    task.job ? el(".content", h(Run, { name: "Preview", task })) : null,
     h(
       B.Nav,
       { variant: "tabs", activeKey: kind, onSelect: show, className: "mb-0 px-2 pt-2" },
       Object.keys(KINDS).map((one) => h(B.Nav.Item, { key: one }, h(B.Nav.Link, { eventKey: one, as: "button", type: "button", "data-tab": one, "aria-current": one === kind ? "page" : undefined }, w[one]))),
     ),
-    h(
-      "div",
-      { className: "content" },
+    el(
+      ".content",
       made
-        ? h(
-            "div",
-            { className: "d-flex flex-wrap align-items-center" },
+        ? el(
+            ".d-flex.flex-wrap.align-items-center",
             choose(
               "plexsync-field",
               kind === "changes" ? w.field : w.reason,
@@ -112,17 +110,17 @@ export default function Preview() {
               ),
             ),
             choose("plexsync-text", w.text, h(B.Form.Control, { size: "sm", type: "search", id: "plexsync-text", className: "text-input", placeholder: w.text, value: text, onChange: ({ target }) => setText(target.value) })),
-            h("small", { className: "text-muted mb-2", role: "status" }, `${count(total, "row")}, ${w.made} `, h(Ago, { at: made })),
+            el("small.text-muted.mb-2", { role: "status" }, `${count(total, "row")}, ${w.made} `, h(Ago, { at: made })),
           )
         : null,
-      wrong ? h("p", { className: "mb-0", role: "alert" }, wrong) : !fits ? h("p", { className: "text-muted mb-0" }, W.loading) : null,
+      wrong ? el("p.mb-0", { role: "alert" }, wrong) : !fits ? el("p.text-muted.mb-0", W.loading) : null,
       rows.length ? h(Rows, { columns, rows, label: w[kind] }) : null,
       total > LIMIT
         ? h(
             "nav",
             { className: "plexsync-pages", "aria-label": w.pages },
             page(Math.max(0, offset - LIMIT), !offset, w.previous),
-            h("span", { className: "text-muted" }, fill(w.range, { from: number(offset + 1), to: number(Math.min(offset + LIMIT, total)), total: number(total) })),
+            el("span.text-muted", fill(w.range, { from: number(offset + 1), to: number(Math.min(offset + LIMIT, total)), total: number(total) })),
             page(offset + LIMIT, offset + LIMIT >= total, w.next),
           )
         : null,

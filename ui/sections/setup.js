@@ -1,6 +1,6 @@
 // First run: a checklist with one step open at a time. The saved token never comes into this module's state.
 import { operation, query, saveSettings, settings } from "../api.js";
-import { Action, B, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
+import { Action, B, el, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
 import { useAlive, usePoll, useTask } from "../run.js";
 import { addressOf, changes, done, names, open, setting, shown, STEPS, ticked } from "../steps.js";
 import { count, fill } from "../view.js";
@@ -8,19 +8,18 @@ import { W } from "../words.js";
 
 const w = W.setup;
 const here = "/plugins/plexsync";
+const small = "p.text-muted.small.my-1";
 const some = (...children) => h(React.Fragment, null, ...children);
-const Busy = ({ children }) => h("p", { className: "text-muted mb-2" }, h("span", { className: "spinner-border spinner-border-sm mr-2", "aria-hidden": true }), children);
-const Wrong = ({ children }) => (children ? h("p", { className: "mb-2" }, h(Icon, { name: "faTriangleExclamation", className: "text-danger mr-2" }), children) : null);
-const Muted = ({ children, ...rest }) => h("p", { className: "text-muted small mb-2", ...rest }, children);
+const Busy = ({ children }) => el("p.text-muted.mb-2", el("span.spinner-border.spinner-border-sm.mr-2", { "aria-hidden": true }), children);
+const Wrong = ({ children }) => (children ? el("p.mb-2", h(Icon, { name: "faTriangleExclamation", className: "text-danger mr-2" }), children) : null);
 
 /** A task's progress, or the button that starts it. */
 export function Run({ name, task, children, ...rest }) {
   if (!task.job) return h(Action, { onClick: () => task.start(), ...rest }, children);
   const part = Math.round(100 * Math.min(1, task.job.progress || 0));
-  return h(
-    "div",
-    { className: "progress" },
-    h("div", { className: "progress-bar", role: "progressbar", "aria-label": fill(W.now.progress, { task: name }), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": part, style: { width: `${part}%` } }, part > 7 ? `${part} %` : ""),
+  return el(
+    ".progress",
+    el(".progress-bar", { role: "progressbar", "aria-label": fill(W.now.progress, { task: name }), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": part, style: { width: `${part}%` } }, part > 7 ? `${part} %` : ""),
   );
 }
 
@@ -34,9 +33,8 @@ function Field({ id, label, hint, value, wrong, action, busy, onTry, ...rest }) 
     "form",
     { onSubmit: (event) => (event.preventDefault(), go()), noValidate: true },
     h("label", { htmlFor: id }, label),
-    h(
-      "div",
-      { className: "d-flex mb-1" },
+    el(
+      ".d-flex.mb-1",
       h(B.Form.Control, {
         id, value: text, className: "text-input mr-2", autoComplete: "off", spellCheck: false, "aria-invalid": Boolean(wrong), "aria-describedby": `${id}-hint`, ...rest,
         onChange: ({ target }) => {
@@ -47,7 +45,7 @@ function Field({ id, label, hint, value, wrong, action, busy, onTry, ...rest }) 
       }),
       h(Action, { action, onClick: go }, w.tryPlex),
     ),
-    h(Muted, { id: `${id}-hint` }, hint),
+    el(small, { id: `${id}-hint` }, hint),
     busy ? h(Busy, null, w.trying) : h(Wrong, null, wrong),
   );
 }
@@ -88,14 +86,13 @@ function SignIn({ onUsed }) {
       h("span", null, h("code", null, one.uri), " ", h("small", { className: one.ok ? "" : "text-muted" }, one.ok ? h(Icon, { name: "faCircleCheck", className: "text-success mr-1" }) : null, one.ok ? w.answers : one.sentence || w.silent)),
       h(Action, { action: "use-server", variant: one.ok ? "primary" : "secondary", "data-uri": one.uri, "aria-label": `${w.use}: ${one.uri}`, onClick: () => use(server.machine, one.uri) }, w.use),
     );
-  return h(
-    "div",
-    { className: "mb-3" },
+  return el(
+    ".mb-3",
     h(Action, { action: "sign-in", variant: "primary", onClick: start }, w.signIn),
-    h(Muted, { className: "text-muted small my-1" }, w.signInHint),
+    el(small, w.signInHint),
     h(Wrong, null, now.wrong),
     now.code ? h(Busy, null, w.waiting, " ", h("a", { href: now.code.url, target: "_blank", rel: "noopener noreferrer" }, w.signInOpen)) : null,
-    (now.servers || []).map((server) => h("div", { key: server.machine, role: "group", "aria-label": server.name }, h("strong", null, server.name), h("ul", { className: "list-unstyled" }, (server.addresses || []).map(address(server))))),
+    (now.servers || []).map((server) => h("div", { key: server.machine, role: "group", "aria-label": server.name }, h("strong", null, server.name), el("ul.list-unstyled", (server.addresses || []).map(address(server))))),
   );
 }
 
@@ -103,10 +100,9 @@ function Libraries({ libraries, titles, setTitles, onSave, onTry }) {
   const toggle = (title) => setTitles(titles.includes(title) ? titles.filter((one) => one !== title) : [...titles, title]);
   if (!libraries.some((one) => one.usable)) return some(h(Wrong, null, w.noLibrary), h(Action, { action: "try-plex", onClick: onTry }, w.tryPlex));
   return some(
-    h(
-      "fieldset",
-      { className: "mb-2" },
-      h("legend", { className: "text-muted small" }, w.librariesHint),
+    el(
+      "fieldset.mb-2",
+      el("legend.text-muted.small", w.librariesHint),
       libraries.map((one, number) =>
         h(B.Form.Check, {
           key: number,
@@ -114,7 +110,7 @@ function Libraries({ libraries, titles, setTitles, onSave, onTry }) {
           disabled: !one.usable,
           checked: titles.includes(one.title) && one.usable,
           onChange: () => toggle(one.title),
-          label: some(one.title, " ", h("small", { className: "text-muted" }, !one.usable ? fill(w.unusable, one) : one.items === null ? "" : count(one.items, "item"))),
+          label: some(one.title, " ", el("small.text-muted", !one.usable ? fill(w.unusable, one) : one.items === null ? "" : count(one.items, "item"))),
         }),
       ),
     ),
@@ -128,14 +124,13 @@ function Paths({ check, onCheck, onAccept, onSkip }) {
   const map = check.path_map || {};
   return some(
     h(Wrong, null, check.failed),
-    map.sample ? h("p", { className: "mb-2" }, fill(w.sample, map)) : null,
+    map.sample ? el("p.mb-2", fill(w.sample, map)) : null,
     map.suggested
-      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, shown(pair))), " ", h("small", { className: "text-muted" }, fill(w.files, { files: count(pair.files, "file") }))))
-      : check.ok && map.matched && h("p", { className: "mb-2" }, w.noMap),
-    (check.lines || []).length ? h("details", { className: "mb-2", open: !(check.ok && map.matched) }, h("summary", null, w.details), h("ul", { className: "pl-4 small" }, check.lines.map((line) => h("li", { key: line }, line)))) : null,
-    h(
-      "div",
-      { className: "plexsync-actions" },
+      ? (map.pairs || []).map((pair) => h("p", { key: pair.stash, className: "plexsync-path mb-2" }, h("strong", null, fill(w.pair, shown(pair))), " ", el("small.text-muted", fill(w.files, { files: count(pair.files, "file") }))))
+      : check.ok && map.matched && el("p.mb-2", w.noMap),
+    (check.lines || []).length ? el("details.mb-2", { open: !(check.ok && map.matched) }, h("summary", null, w.details), el("ul.pl-4.small", check.lines.map((line) => h("li", { key: line }, line)))) : null,
+    el(
+      ".plexsync-actions",
       map.suggested ? h(Action, { action: "accept-path-map", variant: "primary", onClick: onAccept }, w.accept) : null,
       h(Action, { action: "check-setup", onClick: onCheck }, w.again),
       h(Action, { action: "skip-paths", onClick: onSkip }, w.skip),
@@ -150,16 +145,16 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
   useEffect(() => {
     if (isOpen && number > 1 && document.activeElement === document.body) heading.current.focus({ preventScroll: true });
   }, [isOpen]);
-  return h(
-    "li",
-    { className: "plexsync-step", "data-step": name, "data-done": ready, "aria-current": isOpen ? "step" : undefined },
+  return el(
+    "li.plexsync-step",
+    { "data-step": name, "data-done": ready, "aria-current": isOpen ? "step" : undefined },
     h("span", { className: ready ? "text-success" : "text-muted" }, ready ? h(Icon, { name: "faCircleCheck" }) : h("span", { "aria-hidden": true }, number)),
     h(
       "div",
       null,
-      h("h3", { ref: heading, tabIndex: -1, className: isOpen || ready ? "" : "text-muted" }, w.step[name], ready ? h("span", { className: "sr-only" }, ` (${w.done})`) : null),
-      result && !isOpen ? h("div", { className: "sub-heading" }, result) : null,
-      isOpen ? h("div", { className: "mt-2" }, children) : null,
+      h("h3", { ref: heading, tabIndex: -1, className: isOpen || ready ? "" : "text-muted" }, w.step[name], ready ? el("span.sr-only", ` (${w.done})`) : null),
+      result && !isOpen ? el(".sub-heading", result) : null,
+      isOpen ? el(".mt-2", children) : null,
     ),
     reachable && !isOpen ? h(B.Button, { variant: "secondary", size: "sm", className: "minimal", "data-action": "open-step", "aria-label": `${w.change}: ${w.step[name]}`, onClick: onOpen }, w.change) : null,
   );
@@ -281,19 +276,19 @@ export default function Setup() {
     paths: () => h(Paths, { check, onCheck: runCheck, onAccept: accept, onSkip: skip("paths") }),
     preview: () =>
       some(
-        h(Muted, null, w.previewHint),
+        el(small, w.previewHint),
         h(Run, { name: "Preview", action: "preview", variant: "primary", task: previewing }, w.preview),
         previewing.job ? null : h(B.Button, { variant: "secondary", size: "sm", className: "ml-2", "data-action": "skip-preview", onClick: skip("preview") }, w.skip),
       ),
     sync: () =>
       some(
-        preview ? h("p", { className: "mb-2" }, results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : null,
-        h(Muted, null, w.syncHint),
+        preview ? el("p.mb-2", results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : null,
+        el(small, w.syncHint),
         h(Run, { name: "Sync all", action: "sync-all", variant: "primary", task: syncing }, it.scenes === undefined ? w.sync : fill(w.syncCount, { scenes: count(it.scenes, "scene") })),
         arrived || it.synced
-          ? h(
-              "p",
-              { className: "mt-2 mb-0", "data-scene-id": arrived && arrived.scene_id },
+          ? el(
+              "p.mt-2.mb-0",
+              { "data-scene-id": arrived && arrived.scene_id },
               arrived ? h(Icon, { name: "faCircleCheck", className: "text-success mr-2" }) : null,
               arrived ? results.sync : w.nothing,
               " ",
@@ -306,13 +301,12 @@ export default function Setup() {
   return h(
     Section,
     { name: "setup", title: w.title },
-    h("p", { className: "content text-muted mb-0" }, w.hint),
-    h("p", { className: "sr-only", role: "status" }, told),
-    it.failed ? h("div", { className: "content" }, h(Wrong, null, it.failed), h(Action, { action: "reload", onClick: begin }, w.tryPlex)) : null,
+    el("p.content.text-muted.mb-0", w.hint),
+    el("p.sr-only", { role: "status" }, told),
+    it.failed ? el(".content", h(Wrong, null, it.failed), h(Action, { action: "reload", onClick: begin }, w.tryPlex)) : null,
     it.url
-      ? h(
-          "ol",
-          { className: "list-unstyled mb-0" },
+      ? el(
+          "ol.list-unstyled.mb-0",
           STEPS.map((name, index) =>
             h(
               Step,
