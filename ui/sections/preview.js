@@ -91,7 +91,7 @@ export default function Preview() {
     task.job ? el(".content", h(Run, { name: "Preview", task })) : null,
     h(
       B.Nav,
-      { variant: "tabs", activeKey: kind, onSelect: show, className: "mb-0 px-2 pt-2" },
+      { variant: "tabs", activeKey: kind, onSelect: show, className: "mb-0 mx-0 px-2 pt-2" },
       Object.keys(KINDS).map((one) => h(B.Nav.Item, { key: one }, h(B.Nav.Link, { eventKey: one, as: "button", type: "button", "data-tab": one, "aria-current": one === kind ? "page" : undefined }, w[one]))),
     ),
     el(
@@ -99,17 +99,17 @@ export default function Preview() {
       made
         ? el(
             ".d-flex.flex-wrap.align-items-center",
-            choose(
+            all > 0 && choose(
               "plexsync-field",
               kind === "changes" ? w.field : w.reason,
               h(
                 B.Form.Control,
-                { as: "select", size: "sm", id: "plexsync-field", className: "input-control", value: asked.field, onChange: ({ target }) => setAsked({ ...asked, field: target.value, offset: 0 }) },
+                { as: "select", size: "sm", id: "plexsync-field", className: "btn-secondary w-auto", value: asked.field, onChange: ({ target }) => setAsked({ ...asked, field: target.value, offset: 0 }) },
                 h("option", { value: "" }, fill(w.any, { n: number(all) })),
                 Object.keys(counts).map((one) => h("option", { key: one, value: one }, `${name(one)} (${number(counts[one])})`)),
               ),
             ),
-            choose("plexsync-text", w.text, h(B.Form.Control, { size: "sm", type: "search", id: "plexsync-text", className: "text-input", placeholder: w.text, value: text, onChange: ({ target }) => setText(target.value) })),
+            all > 0 && choose("plexsync-text", w.text, h(B.Form.Control, { size: "sm", type: "search", id: "plexsync-text", className: "text-input", placeholder: w.text, value: text, onChange: ({ target }) => setText(target.value) })),
             el("small.text-muted.mb-2", { role: "status" }, `${count(total, "row")}, ${w.made} `, h(Ago, { at: made })),
           )
         : null,

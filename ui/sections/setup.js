@@ -83,15 +83,20 @@ function SignIn({ onUsed }) {
     h(
       "li",
       { key: one.uri, className: "plexsync-address" },
-      h("span", null, h("code", null, one.uri), " ", h("small", { className: one.ok ? "" : "text-muted" }, one.ok ? h(Icon, { name: "faCircleCheck", className: "text-success mr-1" }) : null, one.ok ? w.answers : one.sentence || w.silent)),
+      h("span", null, one.uri, " ", h("small", { className: one.ok ? "" : "text-muted" }, one.ok ? h(Icon, { name: "faCircleCheck", className: "text-success mr-1" }) : null, one.ok ? w.answers : one.sentence || w.silent)),
       h(Action, { action: "use-server", variant: one.ok ? "primary" : "secondary", "data-uri": one.uri, "aria-label": `${w.use}: ${one.uri}`, onClick: () => use(server.machine, one.uri) }, w.use),
     );
   return el(
-    ".mb-3",
+    ".my-3",
     h(Action, { action: "sign-in", variant: "primary", onClick: start }, w.signIn),
     el(small, w.signInHint),
-    h(Wrong, null, now.wrong),
-    now.code ? h(Busy, null, w.waiting, " ", h("a", { href: now.code.url, target: "_blank", rel: "noopener noreferrer" }, w.signInOpen)) : null,
+    h(
+      "div",
+      { role: "status" },
+      h(Wrong, null, now.wrong),
+      now.code ? h(Busy, null, w.waiting, " ", h("a", { href: now.code.url, target: "_blank", rel: "noopener noreferrer" }, w.signInOpen)) : null,
+      now.servers ? el("p.mb-2", w.found) : null,
+    ),
     (now.servers || []).map((server) => h("div", { key: server.machine, role: "group", "aria-label": server.name }, h("strong", null, server.name), el("ul.list-unstyled", (server.addresses || []).map(address(server))))),
   );
 }
@@ -143,7 +148,8 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
   const heading = useRef(null);
   // The focus went away with the step before: whoever works with the keyboard goes on here.
   useEffect(() => {
-    if (isOpen && number > 1 && document.activeElement === document.body) heading.current.focus({ preventScroll: true });
+    const at = document.activeElement;
+    if (isOpen && number > 1 && (at === document.body || at.matches(".plexsync-step h3"))) heading.current.focus({ preventScroll: true });
   }, [isOpen]);
   return el(
     "li.plexsync-step",
@@ -168,6 +174,7 @@ export default function Setup() {
   const newest = useRef(it);
   const turn = useRef(0);
   const first = useRef(null);
+  const settled = useRef(null);
   const set = (part) => alive.current && setAll((newest.current = { ...newest.current, ...part }));
   const { saved, tried, titles, check, trying, preview } = it;
 
@@ -212,6 +219,8 @@ export default function Setup() {
   const syncing = useTask("Sync all", () => set({ synced: true }));
 
   const recent = ((data && data.recent) || []).filter((row) => row.kind !== "undo");
+  // Scenes that were there before end the steps between; what arrives meanwhile, from edits, ends the last one only.
+  if (data && settled.current === null) settled.current = recent.length > 0;
   const arrived = (first.current = first.current || recent[recent.length - 1]);
   const stored = Boolean(saved && it.confirmed && !it.token && it.url.trim() === addressOf(saved));
   const map = (check && check.path_map) || {};
@@ -220,8 +229,8 @@ export default function Setup() {
     tried,
     stored,
     arrived,
-    preview: preview || it.skipped.preview || arrived,
-    paths: saved && (saved.plexPathMap || it.skipped.paths || noMap || preview || arrived),
+    preview: preview || it.skipped.preview || settled.current,
+    paths: saved && (saved.plexPathMap || it.skipped.paths || noMap || preview || settled.current),
   });
   const current = open(state, it.wanted);
   const reach = STEPS.indexOf(STEPS.find((step) => !state[step]) || "sync");
@@ -266,6 +275,7 @@ export default function Setup() {
         !trying && unreached && /^https:/i.test(it.url) && !saved.plexSkipTlsVerify
           ? h(B.Form.Check, { id: "plexsync-tls", label: w.anyCertificate, checked: false, onChange: () => saveSettings({ plexSkipTlsVerify: true }).then(readSaved).then(() => attempt({})) })
           : null,
+        h(SignIn, { onUsed: used }),
       ),
     token: () =>
       some(
