@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import re
 import subprocess
 import sys
@@ -257,19 +258,63 @@ def test_links_between_documents_lead_somewhere(name: str) -> None:
     assert [target for target in targets if not ((ROOT / name).parent / target).exists()] == []
 
 
-def test_the_page_script_only_wakes() -> None:
-    """The script is guarded from end to end, sends requests only to Stash, and calls only ``wake``."""
-    script = re.sub(r"^\s*//.*\n", "", text("ui/plexsync.js"), flags=re.MULTILINE).strip()
-    assert script.startswith("(function () {")
-    assert script.endswith("})();")
-    assert re.search(r"try \{.*\} catch \(\w+\) \{\s*\}", script, flags=re.DOTALL)
-    assert "PluginApi" not in script
-    assert script.count("fetch(") == 1
-    assert 'fetch(new URL("graphql", document.baseURI)' in script
+LOADER = re.sub(r"^\s*//.*\n", "", text("ui/plexsync.js"), flags=re.MULTILINE).strip()
+MODULES = [path for path in sorted(ROOT.glob("ui/**/*.js")) if path.name != "plexsync.js"]
+
+
+def test_the_loader_calls_only_wake_and_only_stash() -> None:
+    """Each page load of Stash costs one request, ``wake``, to Stash itself under its prefix."""
+    assert LOADER.count("fetch(") == 1
+    assert 'fetch(new URL("graphql", document.baseURI)' in LOADER
     wake = 'mutation{runPluginOperation(plugin_id:"PlexSync",args:{mode:"wake"})}'
-    assert re.findall(r"mutation\{.*\}", script) == [wake]
-    assert 'credentials: "same-origin"' in script
-    assert ".catch(function () {})" in script
+    assert re.findall(r"mutation\{.*\}", LOADER) == [wake]
+    assert 'credentials: "same-origin"' in LOADER
+    assert ".catch(() => {})" in LOADER
+
+
+def test_the_loader_is_guarded_from_end_to_end() -> None:
+    """Whatever runs while the loader does, or within Stash's own components, is caught."""
+    assert LOADER.startswith("(function () {")
+    assert LOADER.endswith("})();")
+    bare = re.sub(r"try \{.*?\n  \} catch \(error\) \{\n  \}", "", LOADER, flags=re.DOTALL)
+    bold = r"  (?!$|const |let |//|\}|\s|if \(window\.plexSync\) return;)"
+    assert [line for line in bare.splitlines() if re.match(bold, line)] == ['  "use strict";']
+    assert len(re.findall(r"patch\.\w+\(", LOADER)) == 1, "every change of Stash's pages goes through the guarded one"
+    assert LOADER.count("h(Guard") == 2, "what is added to Stash's pages has a boundary of its own"
+
+
+def test_the_loader_and_the_manifest_agree_on_the_version() -> None:
+    """After an update the page's files are fetched anew, every one, so that two versions never mix."""
+    assert f'const VERSION = "{MANIFEST["version"]}";' in LOADER
+    listed = "".join(re.findall(r'^  "([^"]+)"', text("ui/load.js"), flags=re.MULTILINE)).split()
+    assert sorted(listed) == sorted(
+        path.relative_to(ROOT / "ui").as_posix()[:-3] for path in MODULES if path.stem != "load"
+    )
+
+
+@pytest.mark.parametrize("path", [*MODULES, ROOT / "ui/plexsync.js"], ids=lambda path: path.name)
+def test_a_script_asks_only_stash(path: Path) -> None:
+    """No script names another host, leaves a path prefix, or imports by anything but a relative path."""
+    script = re.sub(r"^\s*//.*\n", "", path.read_text("utf-8"), flags=re.MULTILINE)
+    named = {
+        host
+        for host in re.findall(r"[a-z]+://([a-z0-9.-]+)", script)
+        if not re.match(r"localhost$|127\.|192\.168\.", host)
+    }
+    assert named == set()
+    assert re.findall(r"""fetch\((?!new URL\(|url, )|["'`]/(?:plugin|graphql|scene)/""", script) == []
+    assert re.findall(r"XMLHttpRequest|sendBeacon|WebSocket|EventSource|eval\(|new Function|innerHTML", script) == []
+    imported = re.findall(r"""(?:from|import)\s*\(?["'`]([^"'`]+)""", script)
+    assert [name for name in imported if not re.fullmatch(r"\.{1,2}/[\w${}./-]+\.js", name)] == []
+    paths = [path.parent / name for name in imported if "$" not in name]
+    assert [target for target in paths if not target.is_file()] == []
+
+
+def test_the_page_is_light() -> None:
+    """The loader, which every page of Stash loads, has at most 5 KB; the others 60 KB, packed as Stash sends them."""
+    assert len((ROOT / "ui/plexsync.js").read_bytes()) <= 5 * 1024
+    served = [gzip.compress(path.read_bytes(), 4) for path in (*MODULES, ROOT / "ui/plexsync.css")]
+    assert sum(map(len, served)) <= 60 * 1024
 
 
 def test_the_makefile_offers_what_the_documents_promise() -> None:

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { addressOf, changes, done, open, setting, shown, STEPS, ticked } from "../../ui/steps.js";
+
+const LIBRARIES = [
+  { title: "Movies", type: "movie", items: 3, usable: true },
+  { title: "Clips, old", type: "movie", items: 0, usable: true },
+  { title: "Music", type: "artist", items: 9, usable: false },
+];
+const REACHED = { ok: false, version: "1.41.0", sentence: "Plex refuses the token." };
+const OK = { ok: true, version: "1.41.0" };
+
+test("The address shown is the saved one, else 0.1's host by https, else the usual one.", () => {
+  assert.equal(addressOf({ plexUrl: "http://plex:32400", plexHost: "other" }), "http://plex:32400");
+  assert.equal(addressOf({ plexHost: "nas" }), "https://nas:32400");
+  assert.equal(addressOf({ plexHost: "nas", plexPort: "443" }), "https://nas:443");
+  assert.equal(addressOf({}), "http://localhost:32400");
+});
+
+test("An empty setting ticks every usable library, and all ticks make an empty setting.", () => {
+  const all = ticked(LIBRARIES, "");
+  assert.deepEqual(all, ["Movies", "Clips, old"]);
+  assert.equal(setting(LIBRARIES, all), "");
+});
+
+test("A library that PlexSync cannot use is never ticked, even if it is named.", () => {
+  assert.deepEqual(ticked(LIBRARIES, "Music, Movies"), ["Movies"]);
+});
+
+test("A title with a comma is found in the setting, in any case and within quotes, and comes back as it is.", () => {
+  assert.deepEqual(ticked(LIBRARIES, 'clips, OLD'), ["Clips, old"]);
+  assert.deepEqual(ticked(LIBRARIES, '"Clips, old"'), ["Clips, old"]);
+  assert.equal(setting(LIBRARIES, ["Clips, old"]), "Clips, old");
+});
+
+test("Only what differs is saved: nothing for an unchanged form.", () => {
+  assert.deepEqual(changes({}, { url: "http://localhost:32400", token: "", libraries: "" }), {});
+  assert.deepEqual(changes({ plexHost: "nas" }, { url: "https://nas:32400", token: "", libraries: "" }), {});
+  assert.deepEqual(changes({ plexLibraries: "Movies" }, { url: "", token: "", libraries: "Movies" }), {});
+});
+
+test("A typed address, token and choice of libraries are saved without blanks around them.", () => {
+  assert.deepEqual(changes({ plexLibraries: "Movies" }, { url: " http://plex:1 ", token: " t ", libraries: "" }), {
+    plexUrl: "http://plex:1",
+    plexToken: "t",
+    plexLibraries: "",
+  });
+});
+
+test("Nothing is done before Plex answers, and an answer without a right token ends the first step only.", () => {
+  assert.deepEqual(Object.values(done({ tried: null })), Array(STEPS.length).fill(false));
+  const state = done({ tried: REACHED, stored: true, paths: true, preview: true, arrived: {} });
+  assert.deepEqual(STEPS.filter((step) => state[step]), ["address"]);
+});
+
+test("A sentence that names the address keeps the first step open, one about the token does not.", () => {
+  const first = (sentence) => done({ tried: { ok: false, version: "", sentence } }).address;
+  assert.ok(!first('Nothing listens at localhost:32400 in "Plex address".'));
+  assert.ok(first("No Plex token is set."));
+  assert.ok(!done({ tried: { broken: true, sentence: "The plugin is disabled." } }).address);
+});
+
+test("A Plex without a usable library ends the step of the token, not that of the libraries.", () => {
+  const state = done({ tried: { ok: false, version: "1.41.0", libraries: [LIBRARIES[2]] }, stored: true });
+  assert.equal(open(state), "libraries");
+});
+
+test("The folders of a path map end in one slash.", () => {
+  assert.deepEqual(shown({ stash: "/data", plex: "/media/", files: 3 }), { stash: "/data/", plex: "/media/", files: 3 });
+  assert.equal(shown({ stash: "/", plex: "/media", files: 3 }).stash, "/");
+});
+
+test("What is typed and not saved keeps the libraries and all that follows open.", () => {
+  assert.equal(open(done({ tried: OK, stored: false, paths: true })), "libraries");
+  assert.equal(open(done({ tried: OK, stored: true })), "paths");
+});
+
+test("The first step that is not done is open, the last one when all are.", () => {
+  assert.equal(open(done({ tried: OK, stored: true, paths: true })), "preview");
+  assert.equal(open(done({ tried: OK, stored: true, paths: true, preview: true })), "sync");
+  assert.equal(open(done({ tried: OK, stored: true, paths: true, preview: true, arrived: {} })), "sync");
+});
+
+test("A step that was done can be opened again, one that cannot be reached yet cannot.", () => {
+  assert.equal(open(done({ tried: OK, stored: true, paths: true }), "address"), "address");
+  assert.equal(open(done({ tried: REACHED }), "sync"), "token");
+});
