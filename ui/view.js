@@ -262,11 +262,12 @@ export function totals(data, at) {
   return rows;
 }
 
-/** The sections below health: a checklist while PlexSync is not set up, else everything. */
-export function sections({ data, jobs }, tab) {
+const ALL = ["now", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
+
+/** The sections below health: while PlexSync is not set up a checklist with what runs, else everything. */
+export function sections({ data }, tab) {
   if (!data) return tab === "setup" ? ["setup"] : [];
-  if (tab !== "setup" && health(data).state !== "setup")
-    return ["now", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
-  const told = queue(data);
-  return list(jobs).length || told.ready || told.inProgress ? ["setup", "now"] : ["setup"];
+  const unready = health(data).state === "setup";
+  if (tab === "preview") return unready ? ["setup", ...ALL] : ALL;
+  return unready || tab === "setup" ? ["setup", "now"] : ALL;
 }
