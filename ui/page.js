@@ -75,7 +75,9 @@ export default function Page() {
     if (state.ended) toast.success(fill(W.ended, { task: state.ended.name }));
   }, [state.ended]);
 
-  const begun = () => (list.current = "begun");
+  const begun = ({ target }) => {
+    if (target.closest('[data-plexsync="setup"]')) list.current = "begun";
+  };
   const known = { ...state, here, tab, refresh: () => poll.current && poll.current.refresh(true) };
   return h(
     Overview.Provider,

@@ -177,7 +177,7 @@ export function Lazy({ load, name, title, late, ...props }) {
     };
   }, []);
   if (part && part.Part) return h(Guard, null, h(part.Part, props));
-  return h("div", { ref: place }, h(Section, { name, title }, h(Nothing, null, part ? W.noModule : W.loading)));
+  return el(".setting-section", { ref: place }, h(Section, { name, title }, h(Nothing, null, part ? W.noModule : W.loading)));
 }
 
 /** The first rows of a list, and a button for more; `left`: how many exist beyond it. */
