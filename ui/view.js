@@ -25,7 +25,7 @@ export const count = (value, noun) => `${number(value)} ${noun}${whole(value) ==
 export const numberIn = (answer) => Object.values(object(answer)).find((value) => typeof value === "number") || 0;
 
 /** Milliseconds of an ISO time, or of seconds; NaN for anything else. */
-export const instant = (at) => (typeof at === "number" ? at * 1000 : typeof at === "string" ? Date.parse(at) : NaN);
+const instant = (at) => (typeof at === "number" ? at * 1000 : typeof at === "string" ? Date.parse(at) : NaN);
 
 /** "40 s", "3 min", "2 h 5 min", "4 days". */
 export function duration(seconds) {
