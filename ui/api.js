@@ -2,8 +2,8 @@
 import { fill } from "./view.js";
 import { W } from "./words.js";
 
-export const ID = "PlexSync";
-export const TASKS =
+const ID = "PlexSync";
+const TASKS =
   "Check setup,Preview,Sync all,Sync recent,Show status,Process queue,Process DLQ,Clear DLQ,Clear queue".split(",");
 const RUNNING = "Running plugin task: ";
 
@@ -50,7 +50,6 @@ export function query(text, variables, longest = 60000) {
   return Promise.race([asked, late]);
 }
 
-/** Call an operation of the plugin; resolve to its output. */
 export const operation = (mode, args, longest) =>
   query(
     "mutation($id:ID!,$args:Map){runPluginOperation(plugin_id:$id,args:$args)}",
@@ -105,7 +104,5 @@ export async function saveSettings(changes) {
   return input;
 }
 
-const near = (path) => new URL(path, document.baseURI).href;
-/** Addresses that hold under a path prefix too: a scene's cover, a file of ours. */
-export const sceneCover = (id) => near(`scene/${encodeURIComponent(id)}/screenshot`);
-export const asset = (name) => near(`plugin/${ID}/assets/${name}?v=${(window.plexSync || {}).version || ""}`);
+/** A scene's cover, under a path prefix too. */
+export const sceneCover = (id) => new URL(`scene/${encodeURIComponent(id)}/screenshot`, document.baseURI).href;

@@ -23,6 +23,7 @@ export default function Page() {
   const history = useHistory();
   const toast = useToast();
   const poll = useRef(null);
+  const list = useRef("");
   const tab = new URLSearchParams(place.search).get("tab") || "";
   const here = place.pathname;
   const go = (search) => history.replace({ pathname: here, search });
@@ -60,15 +61,25 @@ export default function Page() {
     } catch (error) {
       // The icon in the bar is as it was.
     }
-    if (name === "setup" && !tab) go("?tab=setup");
+    // The checklist stays until its end, unless PlexSync connects before anybody has begun it.
+    if (name === "setup" && !tab) {
+      list.current = "shown";
+      go("?tab=setup");
+    } else if (name !== "setup" && tab === "setup" && list.current === "shown") {
+      list.current = "";
+      go("");
+    }
   }, [state.data]);
 
   useEffect(() => {
     if (state.ended) toast.success(fill(W.ended, { task: state.ended.name }));
   }, [state.ended]);
 
+  const begun = ({ target }) => {
+    if (target.closest('[data-plexsync="setup"]')) list.current = "begun";
+  };
   const known = { ...state, here, tab, refresh: () => poll.current && poll.current.refresh(true) };
-    return h(
+  return h(
     Overview.Provider,
     { value: known },
     h(
@@ -78,7 +89,7 @@ export default function Page() {
       h(Guard, null, h(Health)),
       h(
         "div",
-        { className: state.problem ? "mt-4 plexsync-old" : "mt-4" },
+        { className: state.problem ? "mt-4 plexsync-old" : "mt-4", onInput: begun, onClick: begun },
         sections(state, tab).map((name) =>
           h(
             Guard,

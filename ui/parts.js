@@ -26,7 +26,7 @@ export const useOverview = () => useContext(Overview);
 const silent = { success() {}, error() {} };
 export const useToast = (Stash.hooks && Stash.hooks.useToast) || (() => silent);
 
-/** An icon of Stash's set; decoration only, so there is always text beside it. */
+/** Decoration only: there is always text beside it. */
 export function Icon({ name, className }) {
   const Own = Stash.components && Stash.components.Icon;
   const icon = (Stash.libraries.FontAwesomeSolid || {})[name];
@@ -56,7 +56,6 @@ export function Section({ name, title, count, children, actions, ...data }) {
   );
 }
 
-/** A question before what cannot simply be taken back. */
 export const Ask = ({ title, text, confirm, variant, onConfirm, onClose }) =>
   h(
     B.Modal,
@@ -121,7 +120,6 @@ export function Action({ action, onClick, children, variant, icon, say = {}, val
   );
 }
 
-/** How long ago; the exact time on hover. */
 export const Ago = ({ at }) => (at ? h("time", { dateTime: at, title: exact(at) }, ago(at, Date.now())) : W.never);
 
 /** A value before and after, shortened around what differs. */
@@ -131,7 +129,6 @@ export function Value({ old, next }) {
   return h("span", null, part("del", shown.old), ` ${W.arrow} `, part("ins", shown.next));
 }
 
-/** A muted line where there is nothing to show. */
 export const Nothing = ({ children }) => el("p.content.text-muted.mb-0", children);
 
 /** Small words in one line: those that are there. */
@@ -141,7 +138,6 @@ export const Facts = ({ children }) =>
     React.Children.toArray(children).map((fact, at) => h(React.Fragment, { key: at }, at ? " · " : null, fact)),
   );
 
-/** A link to an item on Plex's web page. */
 export const PlexLink = ({ web, children }) =>
   web &&
   h("a", { href: web, target: "_blank", rel: "noopener noreferrer", "data-action": "open-plex", className: "plexsync-link text-reset" }, children || W.openPlex);
@@ -181,7 +177,7 @@ export function Lazy({ load, name, title, late, ...props }) {
     };
   }, []);
   if (part && part.Part) return h(Guard, null, h(part.Part, props));
-  return h("div", { ref: place }, h(Section, { name, title }, h(Nothing, null, part ? W.noModule : W.loading)));
+  return el(".setting-section", { ref: place }, h(Section, { name, title }, h(Nothing, null, part ? W.noModule : W.loading)));
 }
 
 /** The first rows of a list, and a button for more; `left`: how many exist beyond it. */

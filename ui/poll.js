@@ -1,11 +1,13 @@
 // When the page asks: never while hidden, never twice at once, often while something moves, rarely while it fails.
-import { moving } from "./view.js";
+import { moving, queue } from "./view.js";
 
 export const SLOW = 10000;
 const QUICK = 1500;
 const MOVING = 4000;
 const STILL = 15000;
 const FAILING = [5000, 10000, 20000, 40000, 60000];
+// Answers in which the queue is the same, after which it counts as still: a dry run holds it for days.
+const SAME = 5;
 // After an action things move a moment later.
 const AFTER = 12000;
 
@@ -15,15 +17,17 @@ const AFTER = 12000;
  */
 export function poller({ ask, jobs, show, hidden, clock = () => Date.now(), later = setTimeout, cancel = clearTimeout }) {
   let state = { data: null, at: 0, problem: null, slow: false, jobs: [], ended: null };
-  let [timer, running, again, stopped, failures, acted, asked] = [null, false, false, false, 0, -Infinity, -Infinity];
+  let [timer, running, again, stopped, failures, same, acted, asked] = [null, false, false, false, 0, 0, -Infinity, -Infinity];
 
   const set = (changes) => {
     state = { ...state, ...changes };
     if (!stopped) show(state);
   };
   const active = () => clock() - acted < AFTER;
+  const moves = () => state.jobs.length > 0 || (same < SAME && moving(state.data, []));
+  const told = (data) => JSON.stringify({ ...queue(data), oldest: 0 });
   const wait = () =>
-    failures ? FAILING[Math.min(failures, FAILING.length) - 1] : active() ? QUICK : moving(state.data, state.jobs) ? MOVING : STILL;
+    failures ? FAILING[Math.min(failures, FAILING.length) - 1] : active() ? QUICK : moves() ? MOVING : STILL;
 
   function schedule() {
     cancel(timer);
@@ -38,6 +42,7 @@ export function poller({ ask, jobs, show, hidden, clock = () => Date.now(), late
     try {
       const data = await ask();
       failures = 0;
+      same = state.data && told(data) === told(state.data) ? same + 1 : 0;
       set({ data, at: clock(), problem: null, slow: false });
     } catch (problem) {
       failures += 1;
@@ -69,7 +74,7 @@ export function poller({ ask, jobs, show, hidden, clock = () => Date.now(), late
     running = true;
     again = false;
     const due = force === true || clock() - asked >= wait();
-    const wanted = !state.data || state.jobs.length || active() || moving(state.data, state.jobs);
+    const wanted = !state.data || state.jobs.length || active() || moves();
     await Promise.all([due ? look() : null, wanted ? lookForJobs() : null]);
     running = false;
     if (again) round(true);

@@ -5,7 +5,6 @@ const object = (value) => (value && typeof value === "object" && !Array.isArray(
 const whole = (value) => (value > 0 && value < Infinity ? Math.floor(value) : 0);
 export const list = (value) => (Array.isArray(value) ? value.filter((row) => row && typeof row === "object") : []);
 
-/** Fill {name} in a sentence. */
 export const fill = (text, values) =>
   String(text).replace(/\{(\w+)\}/g, (all, key) => (values && values[key] !== undefined ? values[key] : all));
 
@@ -20,14 +19,13 @@ export const clean = (value) =>
 
 export const number = (value) => String(whole(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 
-/** "1 scene", "3 scenes". */
 export const count = (value, noun) => `${number(value)} ${noun}${whole(value) === 1 ? "" : "s"}`;
 
 /** The number in an operation's answer, whatever its name. */
 export const numberIn = (answer) => Object.values(object(answer)).find((value) => typeof value === "number") || 0;
 
 /** Milliseconds of an ISO time, or of seconds; NaN for anything else. */
-export const instant = (at) => (typeof at === "number" ? at * 1000 : typeof at === "string" ? Date.parse(at) : NaN);
+const instant = (at) => (typeof at === "number" ? at * 1000 : typeof at === "string" ? Date.parse(at) : NaN);
 
 /** "40 s", "3 min", "2 h 5 min", "4 days". */
 export function duration(seconds) {
@@ -49,7 +47,6 @@ export function ago(at, now) {
   return fill(seconds < 0 ? W.time.in : W.time.ago, { span: duration(Math.abs(seconds)) });
 }
 
-/** A time in the reader's own way. */
 export function exact(at) {
   const then = new Date(instant(at));
   if (Number.isNaN(+then)) return "";
@@ -60,7 +57,7 @@ export function exact(at) {
   }
 }
 
-/** A film's length, "1:02:03"; "" if unknown. */
+/** "1:02:03"; "" if unknown. */
 export function length(seconds) {
   const all = whole(Math.round(seconds));
   const two = (part) => String(part % 60).padStart(2, "0");
@@ -69,7 +66,7 @@ export function length(seconds) {
   return minutes < 60 ? `${minutes}:${two(all)}` : `${Math.floor(minutes / 60)}:${two(minutes)}:${two(all)}`;
 }
 
-/** A file's size, "1.4 GB"; "" if unknown. */
+/** "1.4 GB"; "" if unknown. */
 export function size(bytes) {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let left = whole(bytes);
@@ -117,7 +114,6 @@ export function diff(old, next) {
 }
 
 const worded = (table) => (name) => table[name] || clean(name).replace(/_/g, " ") || W.unknown;
-/** What a person calls a field of Plex, a dead letter's reason, a candidate's evidence. */
 export const field = worded(W.fields);
 export const reason = worded(W.reasons);
 export const evidence = worded(W.evidence);
@@ -135,7 +131,6 @@ export function title(row) {
   return clean(row.title) || clean(row.path).split(/[\\/]/).pop() || (id ? fill(W.untitled, { id }) : clean(row.key) || W.noScene);
 }
 
-/** What every row of a scene shows. */
 function scene(row) {
   const sceneId = clean(row.scene_id);
   return { sceneId, title: title(row), path: clean(row.path), link: sceneId && `/scenes/${encodeURIComponent(sceneId)}` };
@@ -152,7 +147,6 @@ const SIGNS = {
 };
 const status = (data) => object(object(data).status);
 
-/** Health: {state, sentence, todo, icon, tone}. */
 export function health(data) {
   const said = object(object(data).health);
   const state = SIGNS[said.state] ? said.state : "problem";
@@ -160,7 +154,6 @@ export function health(data) {
   return { state, sentence: clean(said.sentence) || clean(status(data).problem) || W.health.old, todo: clean(said.what_to_do), icon, tone };
 }
 
-/** The queue in numbers, and how old its oldest job is. */
 export function queue(data) {
   const told = object(status(data).queue);
   const oldest = whole(told.oldest_seconds);
@@ -173,7 +166,7 @@ export function queue(data) {
   };
 }
 
-/** What runs: {tasks, sentence}; the sentence is about the worker, or that nothing runs. */
+/** `sentence` is about the worker, or that nothing runs. */
 export function now(data, jobs) {
   const tasks = list(jobs).map((job) => {
     const queued = job.status === "READY";
@@ -197,7 +190,6 @@ export const moving = (data, jobs) => list(jobs).length > 0 || queue(data).inPro
 const pictures = (value) =>
   Array.isArray(value) ? value.map(field).join(", ") : whole(value) ? count(value, "picture") : typeof value === "string" ? field(value) : "";
 
-/** The last synced scenes. */
 export const recent = (data, here) =>
   list(object(data).recent).map((row) => ({
     ...scene(row),
@@ -208,7 +200,6 @@ export const recent = (data, here) =>
     images: pictures(row.images),
   }));
 
-/** A candidate: {key, title, path, facts, evidence, why, web}. */
 export function candidate(row, template, here) {
   const [key, path] = [clean(row.rating_key), clean(row.path)];
   return {
@@ -222,7 +213,7 @@ export function candidate(row, template, here) {
   };
 }
 
-/** What needs the user: {rows, total, left}; `left` are not in the list. */
+/** `left`: how many are not in the list. */
 export function dead(data) {
   const rows = list(object(data).dead).map((row) => ({
     ...scene(row),
@@ -236,7 +227,6 @@ export function dead(data) {
   return { rows, total: Math.max(rows.length, queue(data).dead), left: whole(object(object(data).more).dead) };
 }
 
-/** Scenes whose file Plex does not have yet. */
 export function waiting(data, at) {
   const rows = list(object(data).waiting).map((row) => {
     const [since, next] = [instant(row.since), instant(row.next)];
@@ -249,7 +239,6 @@ export function waiting(data, at) {
   return { rows, total: Math.max(rows.length, queue(data).waiting), left: whole(object(object(data).more).waiting) };
 }
 
-/** When Plex was away. */
 export const outages = (data, at) =>
   list(object(data).outages).map((row) => {
     const to = instant(row.to);
@@ -273,11 +262,12 @@ export function totals(data, at) {
   return rows;
 }
 
-/** The sections below health: a checklist while PlexSync is not set up, else everything. */
-export function sections({ data, jobs }, tab) {
+const ALL = ["now", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
+
+/** The sections below health: while PlexSync is not set up a checklist with what runs, else everything. */
+export function sections({ data }, tab) {
   if (!data) return tab === "setup" ? ["setup"] : [];
-  if (tab !== "setup" && health(data).state !== "setup")
-    return ["now", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
-  const told = queue(data);
-  return list(jobs).length || told.ready || told.inProgress ? ["setup", "now"] : ["setup"];
+  const unready = health(data).state === "setup";
+  if (tab === "preview") return unready ? ["setup", ...ALL] : ALL;
+  return unready || tab === "setup" ? ["setup", "now"] : ALL;
 }

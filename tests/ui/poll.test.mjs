@@ -53,6 +53,18 @@ test("While something moves it asks every 4 seconds, for jobs too.", async () =>
   assert.deepEqual(at.askedJobs, [0, 4_000, 8_000, 12_000]);
 });
 
+test("A queue that is held, and does not change, counts as still until it changes.", async () => {
+  const { at, poll, pass } = stage(BUSY);
+  poll.refresh();
+  await pass(100_000);
+  const pauses = at.asked.slice(1).map((when, place) => when - at.asked[place]);
+  assert.deepEqual([pauses[0], pauses[pauses.length - 1]], [4_000, 15_000]);
+  let left = 9;
+  at.answer = () => ({ ...BUSY, status: { queue: { in_progress: 1, pending: left-- } } });
+  await pass(40_000);
+  assert.equal(at.asked[at.asked.length - 1] - at.asked[at.asked.length - 2], 4_000);
+});
+
 test("The progress of a task is followed by the cheap question between the dear ones.", async () => {
   const { at, poll, pass } = stage(OK, [{ id: "1", name: "Sync all" }]);
   poll.refresh();

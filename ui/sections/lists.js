@@ -5,7 +5,6 @@ import { W } from "../words.js";
 
 const Change = ({ name, children }) => h("div", { "data-field": name }, el("span.text-muted", `${name}: `), children);
 
-/** The last synced scenes, and what changed in Plex. */
 export function Recent() {
   const words = W.recent;
   const undo = (row) => h(Action, { action: "undo", icon: "faRotateLeft", say: words.undo, onClick: () => operation("undo", { ids: [row.sceneId] }) });
@@ -29,7 +28,6 @@ export function Recent() {
   );
 }
 
-/** Scenes whose file Plex does not have yet. */
 export function Waiting() {
   const { rows, total, left } = waiting(useOverview().data, Date.now());
   return h(
@@ -46,7 +44,6 @@ export function Waiting() {
   );
 }
 
-/** When Plex was away. */
 export function Outages() {
   return h(
     Section,
@@ -60,7 +57,6 @@ export function Outages() {
   );
 }
 
-/** Numbers since the beginning. */
 export const Totals = () =>
   h(
     Section,

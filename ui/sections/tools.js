@@ -28,7 +28,7 @@ export default function Tools() {
       {
         title: words.check.label,
         text: words.checkText,
-        below: h("div", { role: "status" }, lines.map((line, at) => h("div", { key: at }, clean(line)))),
+        below: checked && h("div", { role: "status" }, lines.map((line, at) => h("div", { key: at }, clean(line)))),
       },
       h(Action, { action: "check-setup", icon: "faHeartPulse", say: words.check, onClick: () => operation("check_setup", {}, 180000).then(setChecked) }),
     ),
