@@ -1,5 +1,5 @@
 // First run: a checklist with one step open at a time. The saved token never comes into this module's state.
-import { operation, query, saveSettings, settings } from "../api.js";
+import { operation, query, saveSettings, settings, settingsChanged } from "../api.js";
 import { Action, B, el, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
 import { useAlive, usePoll, useTask } from "../run.js";
 import { addressOf, changes, done, names, open, setting, shown, STEPS, ticked } from "../steps.js";
@@ -77,6 +77,7 @@ function SignIn({ onUsed }) {
   const use = async (machine, uri) => {
     const answer = await operation("sign_in", { step: "use", machine, uri });
     if (answer.ok === false) throw new Error(answer.sentence);
+    settingsChanged();
     await onUsed();
   };
   const address = (server) => (one) =>
