@@ -20,7 +20,7 @@ from plexsync.state import choices, history, plex_side, undoing
 from plexsync.state.choices import Choices
 from plexsync.state.history import Entry, History, Name
 from plexsync.state.meta import Meta
-from plexsync.state.pause import DRY, Pause
+from plexsync.state.pause import DRY, SETUP, Pause
 from plexsync.state.plex_side import PlexSide
 
 #: ``PRAGMA user_version`` of the schema below.
@@ -285,13 +285,13 @@ class State:
         yield from self.conn.execute(sql).fetchall()  # no cursor may stay open if SIGTERM interrupts the reader
 
     def begin_pause(self, pause: Pause, now: float, cause: str, held: Callable[[], int]) -> None:
-        """Store a pause, and the outage that it is, unless it is for ``dryRun``.
+        """Store a pause, and the outage that it is: one for ``dryRun``, or for the first setup, is none.
 
         ``cause``: in words. ``held``: tells how many jobs wait.
         """
         with transaction(self.conn):
             self.meta.put_pause(pause)
-            if pause.kind != DRY:
+            if pause.kind != DRY and (pause.kind != SETUP or self.meta.machine):
                 self.history.begin_outage(now, pause.kind, cause, held)
 
     def end_pause(self, now: float, held: Callable[[], int]) -> None:
