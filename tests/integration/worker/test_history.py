@@ -196,6 +196,7 @@ def test_nothing_left_to_do_ends_an_outage(bench: Bench) -> None:
 )
 def test_a_wrong_setup_is_an_outage(bench: Bench, wrong: dict[str, str], kind: str, words: str) -> None:
     """What breaks a setup that worked holds jobs too; the row has the sentence without "PlexSync is paused"."""
+    bench.edit(bench.film("Earlier").scene)
     bench.live(30)  # Plex has been reached
     film = bench.film("New")
     bench.edit(film.scene)
