@@ -116,8 +116,8 @@ class Page:
 
 #: What sticks out of the window to the right, and text that is cut off by ``overflow: hidden`` without an ellipsis.
 OVERFLOW = """within => {
-  const out = [], width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth > width) out.push(`page: ${document.documentElement.scrollWidth} > ${width}`);
+  const out = [], whole = document.documentElement, width = whole.clientWidth;
+  if (whole.scrollWidth > width) out.push(`page: ${whole.scrollWidth} > ${width}`);
   for (const one of document.querySelectorAll(within + ' *')) {
     const box = one.getBoundingClientRect(), style = getComputedStyle(one);
     if (!box.width || !box.height || style.visibility === 'hidden' || one.closest('.sr-only')) continue;
@@ -126,8 +126,8 @@ OVERFLOW = """within => {
     for (let up = one.parentElement; up; up = up.parentElement)
       if (['auto', 'scroll'].includes(getComputedStyle(up).overflowX)) scrolls = true;
     if (!scrolls && (box.right > width + 1 || box.left < -1)) out.push(`sticks out: ${name}`);
-    if (['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis' && one.scrollWidth > one.clientWidth + 1)
-      out.push(`cut off: ${name}`);
+    const cuts = ['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis';
+    if (cuts && one.scrollWidth > one.clientWidth + 1) out.push(`cut off: ${name}`);
   }
   return out;
 }"""

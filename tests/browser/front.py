@@ -5,6 +5,7 @@ What node needs is installed by ``make browser``; the bundle is made anew whenev
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ def chromium() -> str | None:
 def missing() -> str | None:
     """What is not there for tests in a browser, in one sentence; None if all is."""
     if shutil.which("node") is None or shutil.which("npm") is None or chromium() is None:
-        return "node 20 or newer and Chromium are not both installed (apt-get install nodejs npm chromium)"
+        return "node, npm and Chromium are not all there (apt-get install nodejs npm chromium)"
     if not MODULES.is_dir():
         return "the node packages are not installed (make browser)"
     try:
@@ -40,9 +41,11 @@ def missing() -> str | None:
 
 def build() -> Path:
     """Bundle the front end if it is older than its sources; its folder."""
-    newest = max(path.stat().st_mtime for path in (*SOURCES.iterdir(), HERE / "bundle.mjs"))
+    newest = max(path.stat().st_mtime for path in (*SOURCES.iterdir(), HERE / "bundle.mjs", HERE / "package-lock.json"))
     made = FRONT / "login.html"
-    if not made.exists() or made.stat().st_mtime < newest:
-        subprocess.run(["node", str(HERE / "bundle.mjs")], check=True)
-        made.touch()
+    with (HERE / "bundle.mjs").open() as lock:  # several pytest processes begin at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists() or made.stat().st_mtime < newest:
+            subprocess.run(["node", str(HERE / "bundle.mjs")], check=True)
+            made.touch()
     return FRONT

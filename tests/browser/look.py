@@ -33,6 +33,8 @@ PAGES = {
     "tasks": "/settings?tab=tasks",
     "scenes": "/scenes",
 }
+SAVED = {"plexUrl": "http://plex.local:32400", "plexToken": "a-secret-token", "plexHost": "old.host"}
+
 #: The smallest picture: the look of a cover is the front end's affair.
 COVER = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 9"><rect width="16" height="9" fill="#5c7080"/>'
@@ -63,12 +65,20 @@ def sampled(folder: Path, state: str, scene: str = "in_plex", ui: Path | None = 
         for number, (title, path) in enumerate(samples.FILMS, 1):
             cover: dict[str, Any] = {"cover": COVER, "cover_type": "image/svg+xml"}
             stash.add_scene(title, files=[(path, 734_003_200 + number, 1820.0)], **cover)
-        if state != "setup":
-            stash.configure(plexUrl="http://plex.local:32400", plexToken="a-secret-token", plexHost="old.host")
-        stash.canned = samples.canned(state, scene)
-        if state == "busy":
-            under_way(stash, 0.42)
+        as_it_was(stash, state, scene)
         yield stash
+
+
+def as_it_was(stash: StashServer, state: str, scene: str = "in_plex") -> None:
+    """Give the sampled Stash that state, whatever was done to it before."""
+    stash.canned = samples.canned(state, scene)
+    stash.plugin_settings = {} if state == "setup" else dict(SAVED)
+    stash.credentials, stash.plugin_enabled = None, True
+    stash.faults.clear()
+    stash.jobs.tasks.clear()
+    stash.log.clear()
+    if state == "busy":
+        under_way(stash, 0.42)
 
 
 def under_way(stash: StashServer, progress: float, name: str = "Sync all") -> Task:

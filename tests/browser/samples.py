@@ -182,7 +182,7 @@ def _away() -> Answer:
 def _attention() -> Answer:
     reasons = ("low_confidence", "rejected", "retries_exhausted", "not_in_plex", "invalid")
     letters = [dead_letter(number, reason) for number, reason in enumerate(reasons, 1)]
-    counts = {reason: 1 for reason in reasons}
+    counts = dict.fromkeys(reasons, 1)
     held = status(queue=queue(dead=len(letters), waiting=2), dead_by_reason=counts)
     return _overview("attention", status=held, dead=letters, waiting=waiting(), outages=outages())
 
@@ -330,8 +330,12 @@ def canned(name: str, scene_state: str = "in_plex") -> Canned:
         "choose": {"chosen": True}, "unchoose": {"chosen": False},
         "sign_in": {"url": "https://app.plex.tv/auth#?code=abcd", "id": 1, "state": "waiting"},
     }  # fmt: skip
-    made: Canned = {mode: lambda _, answer=answer: copy.deepcopy(answer) for mode, answer in fixed.items()}
+    made = {mode: _always(answer) for mode, answer in fixed.items()}
     return made | {"preview_rows": preview_rows, "unmatched_rows": unmatched_rows}
+
+
+def _always(answer: Any) -> Callable[[Answer], Any]:
+    return lambda _: copy.deepcopy(answer)
 
 
 def failing(sentence: str) -> Canned:
@@ -340,7 +344,7 @@ def failing(sentence: str) -> Canned:
     def fail(_: Answer) -> Any:
         raise ResolverError(sentence)
 
-    return {mode: fail for mode in canned("ok")}
+    return dict.fromkeys(canned("ok"), fail)
 
 
 #: How a call of the plugin may end in an error, in Stash's words.
