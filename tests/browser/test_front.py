@@ -13,16 +13,17 @@ from tests.servers.stash import StashServer
 
 PROBE = """
 (() => {
-  const { React, patch, register, libraries, components } = window.PluginApi;
-  const h = React.createElement;
+  const { React, patch, register, libraries } = window.PluginApi;
+  const { Nav, Tab } = libraries.Bootstrap, h = React.createElement;
+  const add = (name, make) =>
+    patch.before(name, (props) => [{ ...props,
+      children: [props.children, h(React.Fragment, { key: 1 }, make(props))] }]);
   window.calls = [];
   register.route("/plugins/probe", () => h("p", { id: "probe" }, libraries.ReactRouterDOM.useLocation().search));
-  patch.before("MainNavBar.UtilityItems", (props) => [{ children: [props.children, h("b", { key: 1, className: "mine" })] }]);
   patch.before("PluginSettings", (props) => { window.calls.push(props.pluginID); return [props]; });
-  patch.before("ScenePage.Tabs", (props) => [{ ...props, children: [props.children, h(libraries.Bootstrap.Nav.Item,
-    { key: 1 }, h(libraries.Bootstrap.Nav.Link, { eventKey: "mine" }, "Mine"))] }]);
-  patch.before("ScenePage.TabContent", (props) => [{ ...props, children: [props.children, h(libraries.Bootstrap.Tab.Pane,
-    { key: 1, eventKey: "mine", id: "mine" }, props.scene.title)] }]);
+  add("MainNavBar.UtilityItems", () => h("b", { className: "mine" }));
+  add("ScenePage.Tabs", () => h(Nav.Link, { eventKey: "mine" }, "Mine"));
+  add("ScenePage.TabContent", ({ scene }) => h(Tab.Pane, { eventKey: "mine", className: "mine" }, scene.title));
 })();
 """
 
@@ -93,7 +94,7 @@ def test_every_plugin_has_its_settings_drawn(opened: Open, stash: StashServer, u
 def test_a_tab_is_mounted_before_it_is_shown(opened: Open, stash: StashServer, ui: Path) -> None:
     """The content of a scene's tab is there, hidden, with the scene, as soon as the page is."""
     page = opened(stash, "/scenes/1")
-    pane = page.find("#mine")
+    pane = page.find(".tab-pane.mine")
     pane.wait_for(state="attached")
     assert (pane.text_content(), pane.is_visible()) == ("A holiday by the sea", False)
 
@@ -103,8 +104,8 @@ def test_an_exception_in_a_patch_is_not_caught(
     opened: Open, stash: StashServer, ui: Path, place: str, left: int
 ) -> None:
     """In the bar it blanks all of Stash, elsewhere the page below the bar."""
-    (ui / "plexsync.js").write_text(f"PluginApi.patch.before('{place}', () => {{ throw new Error('mine') }})", "utf-8")
     page = opened(stash, "/settings")
+    (ui / "plexsync.js").write_text(f"PluginApi.patch.before('{place}', () => {{ throw new Error('mine') }})", "utf-8")
     page.expected = ["mine"]
     page.tab.goto(stash.url + "/scenes/1")
     page.tab.wait_for_function("document.querySelector('.error-boundary') || !document.querySelector('#root > *')")

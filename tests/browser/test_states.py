@@ -10,6 +10,9 @@ from tests.browser.driver import Page
 from tests.browser.look import WIDTHS, as_it_was
 from tests.servers.stash import StashServer
 
+#: The health, once it is known.
+HEALTH = '[data-plexsync="health"]:not([data-state="loading"]):not([data-state=""])'
+
 #: The sections that are there whatever happens, and what each state must show besides.
 ALWAYS = ("now", "queue", "recent")
 BESIDES = {"setup": ("setup",), "attention": ("dead", "waiting"), "waiting": ("waiting",), "away": ("outages",)}
@@ -34,7 +37,7 @@ def test_the_page_tells_its_state(opened: Open, stash: StashServer, state: str) 
     as_it_was(stash, state)
     health = samples.overview(state)["health"]
     page = opened(stash)
-    shown = page.wait("health")
+    shown = page.wait(HEALTH)
     assert shown.get_attribute("data-state") == health["state"]
     assert health["sentence"] in shown.inner_text()
     assert health["what_to_do"] in shown.inner_text()
