@@ -45,7 +45,7 @@ class Page:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._complain(f"console: {message.text}")
+            self._complain(f"console: {message.text} ({message.location.get('url', '')})")
 
     def _asked(self, request: Request) -> None:
         self.requests.append(request)
@@ -87,9 +87,9 @@ class Page:
         found.click()
         return True
 
-    def settle(self) -> None:
-        """For pictures alone: let what is under way arrive."""
-        self.tab.wait_for_timeout(700)
+    def settle(self, milliseconds: int = 400) -> None:
+        """Let what is under way arrive, where nothing on the page tells it."""
+        self.tab.wait_for_timeout(milliseconds)
 
     def shot(self, path: Path, whole: bool = True) -> None:
         """A picture of the page."""
@@ -164,11 +164,16 @@ class Browser:
         self._playwright.stop()
 
     @contextmanager
-    def page(self, url: str, width: int = 1280, before: str = "", **options: Any) -> Iterator[Page]:
-        """A tab of its own, with no cookie of another; ``before`` is a script that runs before any of the page's."""
+    def page(
+        self, url: str, width: int = 1280, before: str = "", clock: bool = False, **options: Any
+    ) -> Iterator[Page]:
+        """A tab of its own, with no cookie of another; ``before`` is a script that runs before any of the page's,
+        ``clock`` puts its time into the test's hands (``tab.clock``)."""
         viewport: Any = {"width": width, "height": HEIGHTS.get(width, 900)}
         context = self._chromium.new_context(viewport=viewport, **options)
         context.set_default_timeout(PATIENCE)
+        if clock:
+            context.clock.install()
         if before:
             context.add_init_script(before)
         try:
