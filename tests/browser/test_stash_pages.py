@@ -110,8 +110,8 @@ def test_saving_keeps_what_is_hidden(opened: Open, stash: StashServer) -> None:
     """A setting saved in Stash's panel leaves every other one as it was, those that are not shown too."""
     stash.plugin_settings["unknownKey"] = "kept"
     page = opened(stash, "/settings?tab=plugins")
-    page.wait("#plugin-PlexSync-dryRun").locator("label, input").last.click()
-    page.tab.wait_for_timeout(300)
+    page.wait("#plugin-PlexSync-dryRun").locator("input").evaluate("one => one.click()")
+    page.settle()
     assert stash.plugin_settings["dryRun"] is True
     assert (stash.plugin_settings["unknownKey"], stash.plugin_settings["plexToken"]) == ("kept", "a-secret-token")
 

@@ -160,7 +160,7 @@ def test_under_a_path_prefix(opened: Open, stash: StashServer) -> None:
     with Proxy(stash.port) as proxy:
         page = opened(proxy.url, "/plugins/plexsync")
         page.wait('[data-plexsync="dead"] [data-scene-id="1"]')
-        assert page.tab.evaluate("[...document.querySelectorAll('main img, .main img')].every(one => one.complete)")
+        page.tab.wait_for_function("document.querySelector('[data-plexsync=dead] img').naturalWidth > 0")
         page.wait('[data-plexsync="dead"] [data-scene-id="1"] a[href^="/stash/scenes/"]').click()
         page.wait("scene-tab").click()
         page.wait('[data-plexsync="scene"][data-state="in_plex"]')
@@ -176,7 +176,7 @@ def log_in(opened: Open, stash: StashServer, path: str) -> Any:
     page.expected = ["401"]
     page.find("input[name=username]").fill("user")
     page.find("input[name=password]").fill("a-password")
-    page.find("button").click()
+    page.find("form button").click()
     return page
 
 
