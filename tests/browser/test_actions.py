@@ -16,8 +16,11 @@ from tests.support.processes import until
 
 @pytest.fixture
 def here(tmp_path: Path, built: Path) -> Iterator[Installation]:
-    """Stash with the plugin and its front end, Plex, no film yet."""
+    """Stash with the plugin and its front end, a Plex that it has met, one film that is synced."""
     with Installation(tmp_path, front=built) as made:
+        first = made.film("First")
+        made.edit(first, "First")
+        made.arrives(first, "First")
         yield made
 
 
@@ -59,6 +62,20 @@ def doubtful(here: Installation) -> tuple[int, list[int]]:
     return scene, keys
 
 
+def fresh(here: Installation, count: int) -> list[Film]:
+    """So many films that were never synced."""
+    return [here.film(f"Fresh {len(here.films) + 1}") for _ in range(count)]
+
+
+def edited(here: Installation) -> list[Film]:
+    """Two films whose edits are in Plex."""
+    films = here.new_films(2)
+    for film in films:
+        here.edit(film, f"Edited {film.scene}")
+        here.arrives(film, f"Edited {film.scene}")
+    return films
+
+
 def test_retry(opened: Open, here: Installation) -> None:
     """Retry gives a dead letter another try, and its scene arrives once Plex takes it."""
     film = rejected(here)
@@ -79,7 +96,7 @@ def test_discard(opened: Open, here: Installation) -> None:
     page.wait(row)
     press(page, "discard", row)
     page.find(row).wait_for(state="detached")
-    assert (dead(here), here.title(film)) == ([], "film1")
+    assert (dead(here), here.title(film)) == ([], "film2")
 
 
 def test_retry_all(opened: Open, here: Installation) -> None:
@@ -121,70 +138,66 @@ def test_choose_and_take_it_back(opened: Open, here: Installation) -> None:
 
 def test_undo(opened: Open, here: Installation) -> None:
     """Undo puts one item back as it was before, and leaves the others."""
-    films = here.new_films(2)
-    for film in films:
-        here.edit(film, f"Edited {film.scene}")
-        here.arrives(film, f"Edited {film.scene}")
+    films = edited(here)
     page = opened(here.stash)
     row = f'[data-plexsync="recent"] [data-scene-id="{films[0].scene}"]'
     assert f"Edited {films[0].scene}" in page.wait(row).inner_text()
     press(page, "undo", row)
-    here.arrives(films[0], "film1")
-    assert here.title(films[1]) == "Edited 2"
+    here.arrives(films[0], "film2")
+    assert here.title(films[1]) == f"Edited {films[1].scene}"
 
 
 def test_undo_all(opened: Open, here: Installation) -> None:
     """Undo all puts everything back, after a question."""
-    films = here.new_films(2)
-    for film in films:
-        here.edit(film, f"Edited {film.scene}")
-        here.arrives(film, f"Edited {film.scene}")
+    films = edited(here)
     page = opened(here.stash)
     page.wait("recent")
     page.action("undo-all", "page").first.click()
     page.wait('.modal [data-action="confirm"]').click()
-    here.arrives(films[0], "film1")
-    here.arrives(films[1], "film2")
+    here.arrives(films[0], "film2")
+    here.arrives(films[1], "film3")
 
 
 def test_sync_all(opened: Open, here: Installation) -> None:
     """Sync all brings every scene to Plex, and the page shows them without a reload."""
-    films = here.new_films(3)
-    here.connect()
+    films = fresh(here, 3)
     page = opened(here.stash)
     page.wait("now")
     press(page, "sync-all")
     for film in films:
-        here.arrives(film, f"New {film.scene}")
+        here.arrives(film, f"Fresh {film.scene}")
     for film in films:
         page.wait(f'[data-plexsync="recent"] [data-scene-id="{film.scene}"]')
 
 
 def test_sync_recent(opened: Open, here: Installation) -> None:
     """Sync recent brings the scenes of the last day."""
-    films = here.new_films(2)
+    films = fresh(here, 2)
     page = opened(here.stash)
     page.wait("now")
     press(page, "sync-recent")
     for film in films:
-        here.arrives(film, f"New {film.scene}")
+        here.arrives(film, f"Fresh {film.scene}")
 
 
 def test_preview(opened: Open, here: Installation) -> None:
     """Preview shows what would change, row by row, filters by field and text, and writes nothing."""
-    here.film("First title", details="A summary.")
-    here.film("Second title")
+    one, other = (here.film(f"Title {name}", details="A summary.").scene for name in ("apple", "pear"))
+    writes = len(here.plex.writes())
     page = opened(here.stash, "/plugins/plexsync?tab=preview")
     page.wait("preview")
     press(page, "preview", "preview")
     row = '[data-plexsync="preview"] [data-scene-id]'
     page.wait(row)
-    assert page.find(f'{row}[data-scene-id="1"]').count() >= 2
-    assert "First title" in page.find("preview").inner_text()
-    page.find("preview").locator("input[type=search]").fill("Second")
-    page.find(f'{row}[data-scene-id="1"]').first.wait_for(state="detached")
-    page.wait(f'{row}[data-scene-id="2"]')
-    assert here.plex.writes() == []
+    assert page.find(f'{row}[data-scene-id="{one}"]').count() >= 2
+    assert "Title apple" in page.find("preview").inner_text()
+    page.find("preview").locator("input[type=search]").fill("pear")
+    page.find(f'{row}[data-scene-id="{one}"]').first.wait_for(state="detached")
+    page.wait(f'{row}[data-scene-id="{other}"]')
+    page.find("preview").locator("select").select_option("summary")
+    page.find(f'{row}[data-field="title"]').first.wait_for(state="detached")
+    page.wait(f'{row}[data-scene-id="{other}"]')
+    assert len(here.plex.writes()) == writes
 
 
 def test_check_setup(opened: Open, here: Installation) -> None:
@@ -212,10 +225,10 @@ def test_report(opened: Open, here: Installation) -> None:
 def test_a_running_task_is_stopped(opened: Open, here: Installation) -> None:
     """What runs has a button that stops it."""
     here.new_films(2)
-    here.plex.fault("hang", path="/library")
+    here.plex.fault("stall")
     page = opened(here.stash)
     page.wait("now")
-    task = here.stash.start_task("check_setup")
+    task = here.stash.start_task("sync_all")
     press(page, "stop", "now")
     until(task.ended.is_set, what="the task's end")
     assert task.status == "CANCELLED"
@@ -232,7 +245,7 @@ def test_the_tab_of_a_scene(opened: Open, here: Installation) -> None:
     pane = page.wait('[data-plexsync="scene"][data-state="in_plex"]')
     assert pane.locator(f'[data-rating-key="{film.item}"]').count() == 1
     press(page, "undo", "scene")
-    here.arrives(film, "film1")
+    here.arrives(film, "film2")
 
 
 def test_choose_on_the_tab_of_a_scene(opened: Open, here: Installation) -> None:
