@@ -22,7 +22,7 @@ STATES = ("setup", "problem", "away", "attention", "busy", "waiting", "ok")
 #: What a page meets at its edges: nothing at all, two hundred dead letters, names without end, what is no fault.
 EDGES = ("empty", "many", "long", "markup")
 
-WEB = "https://app.plex.tv/desktop/#!/server/0123456789abcdef/details?key=%2Flibrary%2Fmetadata%2F{key}"
+WEB = "http://plex.local:32400/web/index.html#!/server/0123456789abcdef/details?key=%2Flibrary%2Fmetadata%2F{key}"
 LONG = "A-title-without-a-single-blank-that-goes-on-and-on-until-it-no-longer-fits-any-screen-" * 3
 LONG_PATH = "/mnt/media/" + "a_very_long_folder_name_without_blanks/" * 6 + "a_file_whose_name_is_long_too.mp4"
 
@@ -72,8 +72,8 @@ def status(**over: Any) -> Answer:
         "worker": {"running": True, "pid": 4711},
         "totals": {"synced": 5210, "unchanged": 18400, "retried": 12, "dead": 3, "skipped": 7},
         "requests": {"plex_reads": 9120, "plex_writes": 5302, "stash": 640},
-        "problem": None,
-    }
+        "problem": None, "paused_kinds": [], "last_catchup": ago(minutes=25),
+    }  # fmt: skip
     return made | over
 
 
@@ -85,9 +85,8 @@ def queue(**over: int) -> dict[str, int]:
 def candidate(key: int, title: str = "", **over: Any) -> Answer:
     """One item that may be the scene's."""
     made = {
-        "rating_key": str(key), "title": title, "path": f"/data/films/Acme/copy {key}.mp4", "size": 734_003_200 + key,
-        "duration": 1820.0, "confidence": "low", "evidence": "name",
-        "why": "The file has the same name, but another size.",
+        "rating_key": key, "title": title, "path": f"/data/films/Acme/copy {key}.mp4", "size": 734_003_200 + key,
+        "duration": 1820.0, "evidence": "name_only", "why": "only the name is equal",
     }  # fmt: skip
     return made | over
 
@@ -105,10 +104,11 @@ def dead_letter(number: int, reason: str = "low_confidence", **over: Any) -> Ans
     """One dead letter of the scene of the same number."""
     title, path = FILMS[number % len(FILMS)]
     doubtful = reason == "low_confidence"
+    candidates = [candidate(2000 + number, title), candidate(3000 + number, title)] if doubtful else []
     made = {
-        "id": number, "scene_id": number, "reason": reason, "message": REASONS[reason], "title": title, "path": path,
-        "attempts": 1 if doubtful else 8, "first_seen": ago(days=2, hours=number % 24), "last_seen": ago(hours=3),
-        "candidates": [candidate(2000 + number, title), candidate(3000 + number, title)] if doubtful else [],
+        "id": number, "scene_id": number, "key": f"scene:{number}", "reason": reason, "message": REASONS[reason],
+        "title": title, "path": path, "attempts": 1 if doubtful else 8,
+        "first_seen": ago(days=2, hours=number % 24), "last_seen": ago(hours=3), "candidates": candidates,
     }  # fmt: skip
     return made | over
 
@@ -120,8 +120,8 @@ def recent(count: int = 6) -> list[Answer]:
         title, _ = FILMS[number % len(FILMS)]
         rows.append(
             {
-                "scene_id": number, "title": title, "rating_key": str(1000 + number), "at": ago(minutes=7 * number),
-                "kind": "undo" if number == 5 else "sync", "images": 1 if number % 2 else 0,
+                "scene_id": number, "title": title, "rating_key": 1000 + number, "at": ago(minutes=7 * number),
+                "kind": "undo" if number == 5 else "sync", "images": ["poster"] if number % 2 else [],
                 "changes": [
                     {"field": "title", "old": title.lower(), "new": title},
                     {"field": "genres", "old": ["Drama"], "new": ["Drama", "Seaside", "Black and white"]},
@@ -253,7 +253,7 @@ def scene(state: str, number: int = 1) -> Answer:
     """What ``scene`` answers in one of ``SCENES``."""
     doubtful, there = state == "needs_you", state == "in_plex"
     item = {
-        "rating_key": "1001", "title": "A holiday by the sea", "confidence": "certain", "evidence": "path",
+        "rating_key": 1001, "title": "A holiday by the sea", "confidence": "high", "evidence": "equal_path",
         "chosen": False, "web": WEB.replace("{key}", "1001"),
     }  # fmt: skip
     letter = dead_letter(number) if doubtful else None
@@ -261,6 +261,7 @@ def scene(state: str, number: int = 1) -> Answer:
         "state": state, "sentence": SCENES[state], "title": "A holiday by the sea", "items": [item] if there else [],
         "last_sync": ago(hours=2) if there else None, "dead_letter": letter, "chosen": None, "undoable": there,
         "changes": recent(2)[1]["changes"] if there else [], "choices": [],
+        "changed_at": ago(hours=2) if there else None, "images": ["poster"] if there else [],
         "candidates": letter["candidates"] if letter else [],
     }  # fmt: skip
 
@@ -271,9 +272,10 @@ _FIELDS = ("title", "summary", "genres", "actors", "studio", "date", "poster")
 def preview_rows(args: Answer, total: int = 1240) -> Answer:
     """A page of the last preview, filtered as the arguments say."""
     rows = [
-        {"scene_id": str(1 + number // 2), "scene_title": f"{FILMS[number % 6][0]} {number}",
-         "rating_key": str(1000 + number // 2), "confidence": "certain" if number % 3 else "high", "evidence": "path",
-         "field": _FIELDS[number % 7], "old": f"old value {number}", "new": f"new value {number}"}
+        {"scene_id": 1 + number // 2, "scene_title": f"{FILMS[number % 6][0]} {number}",
+         "rating_key": 1000 + number // 2, "confidence": "high" if number % 3 else "medium",
+         "evidence": "equal_path" if number % 3 else "name_and_size", "field": _FIELDS[number % 7],
+         "old": f"old value {number}", "new": f"new value {number}"}
         for number in range(total)
     ]  # fmt: skip
     kept = [one for one in rows if args.get("field") in (None, "", one["field"]) and _has(one, args.get("text"))]
@@ -284,12 +286,16 @@ def preview_rows(args: Answer, total: int = 1240) -> Answer:
 def unmatched_rows(args: Answer, total: int = 31) -> Answer:
     """A page of the scenes without an item."""
     rows = [
-        {"scene_id": str(900 + number), "scene_title": f"{FILMS[number % 6][0]} {number}",
-         "path": f"/films/new/{number}.mp4", "reason": "no file of this name" if number % 2 else "several candidates",
-         "candidates": str(number % 3)}
+        {"scene_id": 100 + number, "scene_title": f"{FILMS[number % 6][0]} {number}",
+         "path": f"/films/new/{number}.mp4", "kind": "low_confidence" if number % 2 else "not_in_plex",
+         "reason": REASONS["low_confidence" if number % 2 else "not_in_plex"],
+         "candidates": [candidate(4000 + number)] if number % 2 else []}
         for number in range(total)
     ]  # fmt: skip
-    return _page(args, [one for one in rows if _has(one, args.get("text"))], {"unmatched": total})
+    rows.sort(key=lambda one: one["kind"])
+    counts = {kind: sum(one["kind"] == kind for one in rows) for kind in ("low_confidence", "not_in_plex")}
+    kept = [one for one in rows if args.get("field") in (None, "", one["kind"])]
+    return _page(args, [one for one in kept if _has(one, args.get("text"))], counts)
 
 
 def _has(row: Answer, text: Any) -> bool:
@@ -311,8 +317,20 @@ TRIED: Answer = {
 }  # fmt: skip
 
 CHECKED: Answer = {
-    "plex": {"version": "1.41.0", "ms": 12}, "libraries": ["Films"], "sample": 50, "matched": 46,
-    "path_map": "/data => /films", "sentence": "46 of 50 scenes match; with the path map /data => /films all would.",
+    "ok": True,
+    "lines": [
+        "Stash answers.", "Plex 1.41.0 answers in 12 ms and accepts the token.",
+        "Libraries of the type Movies: Films, Home videos. Used: Films.", "Indexed: Films 5,210 items.",
+        "Of 50 sampled scenes, 46 match an item in Plex (92 %), 3 are not in Plex, 1 is uncertain.",
+        "Suggested path map: /data => /films (46 files agree).", "Check setup: all checks passed.",
+    ],
+    "plex": {"version": "1.41.0", "ms": 12, "platform": "Linux"},
+    "libraries": [{"title": "Films", "type": "movie", "items": 5210, "usable": True, "used": True}],
+    "sample": {"scenes": 50, "matched": 46, "reasons": {"not_in_plex": 3, "low_confidence": 1}},
+    "path_map": {
+        "suggested": "/data => /films", "pairs": [{"stash": "/data", "plex": "/films", "files": 46}],
+        "sample": 50, "matched": 46,
+    },
 }  # fmt: skip
 
 REPORT = "PlexSync 1.1.0, Python 3.11.7, Linux\nqueue: 0 pending, 0 waiting, 0 dead\n"

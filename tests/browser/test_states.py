@@ -85,7 +85,7 @@ def test_a_dead_letter_says_all_that_is_known(opened: Open, stash: StashServer) 
         "none is certain",
         "1 attempt",
         "/data/films/Acme/copy 2001.mp4",
-        "another size",
+        "only the name",
     ):
         assert said in text
     assert "low_confidence" not in text
