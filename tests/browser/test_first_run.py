@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from tests.support.installation import Installation
 
 @pytest.fixture
 def here(tmp_path: Path, built: Path) -> Iterator[Installation]:
-    """Films that lie elsewhere in Plex than in Stash; nothing is saved yet."""
+    """Films of an earlier day that lie elsewhere in Plex than in Stash; nothing is saved yet."""
     with Installation(tmp_path, front=built) as made:
         made.stash.plugin_settings = {}
+        made.stash.now = lambda: datetime(2026, 1, 1, tzinfo=UTC)
         for number in range(1, 9):
             size = 1_000_000 + number
             made.stash.add_scene(f"New {number}", files=[(f"/data/{number}/film{number}.mp4", size, 60.0)])
             made.plex.add_item(1, file=f"/films/{number}/film{number}.mp4", size=size, duration_ms=60_000)
+        made.stash.now = lambda: datetime.now(UTC)
         yield made
 
 
