@@ -41,8 +41,9 @@ WATCH = """
   }).observe(document, { childList: true, subtree: true, attributes: true });
 """
 LOADER = """() => {
-  const loader = performance.getEntriesByType('resource').find((one) => one.name.endsWith('/plugin/PlexSync/javascript'));
-  return { painted: window.seen.painted - loader.responseEnd, known: window.seen.known - loader.responseEnd };
+  const all = performance.getEntriesByType('resource');
+  const { responseEnd } = all.find((one) => one.name.endsWith('/plugin/PlexSync/javascript'));
+  return { painted: window.seen.painted - responseEnd, known: window.seen.known - responseEnd };
 }"""
 
 
