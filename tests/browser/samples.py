@@ -36,7 +36,10 @@ HEALTH: dict[str, tuple[str, str]] = {
         "Plex is unreachable since 12 minutes; 41 scenes wait for it.",
         "Nothing to do: PlexSync tries again by itself. If Plex runs, check its address.",
     ),
-    "attention": ("3 scenes need you: PlexSync could not tell which Plex item is theirs.", "Choose below, or discard."),
+    "attention": (
+        "5 jobs need you: PlexSync cannot finish them alone.",
+        "Choose an item for each; or correct what its reason says and retry; or discard it.",
+    ),
     "busy": ("Syncing: 1,204 of 5,000 scenes are done.", ""),
     "waiting": ("2 scenes wait for their files to appear in Plex.", "Nothing to do: PlexSync looks again by itself."),
     "ok": ("All is well: Plex has everything that Stash has.", ""),
@@ -91,8 +94,17 @@ def candidate(key: int, title: str = "", **over: Any) -> Answer:
     return made | over
 
 
+def candidates(number: int, title: str, path: str) -> list[Answer]:
+    """Two items that may be the scene's: one in another cut, one that is shorter."""
+    name = path.rpartition("/")[2]
+    why = "name and duration are equal, the size is not"
+    one = candidate(2000 + number, title, path=f"/data/films/{name}", evidence="name_duration", why=why)
+    short = {"size": 81_920_000, "duration": 142.0}
+    return [one, candidate(3000 + number, f"{title} (trailer)", path=f"/data/trailers/{name}", **short)]
+
+
 REASONS = {
-    "low_confidence": "2 items in Plex may be this scene, and none is certain.",
+    "low_confidence": "2 items in Plex could be this scene. Choose the right one, or make the paths equal.",
     "not_in_plex": "Plex has not had this file for 7 days.",
     "rejected": "Plex refused the edit: 400 Bad Request for the field Summary.",
     "retries_exhausted": "8 attempts failed; the last error was: Plex did not answer within 30 s.",
@@ -104,11 +116,11 @@ def dead_letter(number: int, reason: str = "low_confidence", **over: Any) -> Ans
     """One dead letter of the scene of the same number."""
     title, path = FILMS[number % len(FILMS)]
     doubtful = reason == "low_confidence"
-    candidates = [candidate(2000 + number, title), candidate(3000 + number, title)] if doubtful else []
+    offered = candidates(number, title, path) if doubtful else []
     made = {
         "id": number, "scene_id": number, "key": f"scene:{number}", "reason": reason, "message": REASONS[reason],
         "title": title, "path": path, "attempts": 1 if doubtful else 8,
-        "first_seen": ago(days=2, hours=number % 24), "last_seen": ago(hours=3), "candidates": candidates,
+        "first_seen": ago(days=2, hours=number % 24), "last_seen": ago(hours=3), "candidates": offered,
     }  # fmt: skip
     return made | over
 

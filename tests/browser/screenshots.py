@@ -33,7 +33,7 @@ class Shot(NamedTuple):
 SHOTS = (
     Shot("page", "attention", "/plugins/plexsync", 1000, 1000, '[data-plexsync="dead"] [data-action="choose"]'),
     Shot("first-run", "setup", "/plugins/plexsync", 1000, 800, '[data-plexsync="setup"] [data-action="save-setup"]'),
-    Shot("preview", "ok", "/plugins/plexsync?tab=preview", 1000, 640, '[data-plexsync="preview"] [data-scene-id]'),
+    Shot("preview", "ok", "/plugins/plexsync", 1000, 640, '[data-plexsync="preview"] [data-scene-id]'),
     Shot("phone", "attention", "/plugins/plexsync", 375, 760, '[data-plexsync="dead"] [data-scene-id]'),
 )
 
@@ -43,7 +43,12 @@ def take(browser: Browser, url: str, shot: Shot, folder: Path) -> Path:
     with browser.page(url, width=shot.width, reduced_motion="reduce") as page:
         page.tab.set_viewport_size({"width": shot.width, "height": shot.height})
         page.visit(shot.path)
+        page.wait("page")
+        if shot.name == "preview":
+            page.wait("preview").scroll_into_view_if_needed()
         page.wait(shot.wait)
+        if shot.name == "preview":
+            page.tab.evaluate("document.querySelector('[data-plexsync=preview]').scrollIntoView(), scrollBy(0, -70)")
         _covers(page)
         path = folder / f"{shot.name}.png"
         page.shot(path, whole=False)
