@@ -33,9 +33,6 @@ PAGES = {
     "tasks": "/settings?tab=tasks",
     "scenes": "/scenes",
 }
-#: So many scenes, that each sample has its own.
-SCENES = 210
-
 SAVED = {"plexUrl": "http://plex.local:32400", "plexToken": "a-secret-token", "plexHost": "old.host"}
 
 #: The smallest picture: the look of a cover is the front end's affair.
@@ -66,7 +63,7 @@ def sampled(folder: Path, state: str, scene: str = "in_plex", ui: Path | None = 
         assert stash.front is not None
         stash.front.ui = ui
         cover: dict[str, Any] = {"cover": COVER, "cover_type": "image/svg+xml"}
-        for number in range(SCENES):
+        for number in range(samples.SCENE_COUNT):
             title, path = samples.FILMS[number % len(samples.FILMS)]
             stash.add_scene(title, files=[(path, 734_003_200 + number, 1820.0)], **cover)
         as_it_was(stash, state, scene)

@@ -97,8 +97,8 @@ def candidate(key: int, title: str = "", **over: Any) -> Answer:
 def candidates(number: int, title: str, path: str) -> list[Answer]:
     """Two items that may be the scene's: one in another cut, one that is shorter."""
     name = path.rpartition("/")[2]
-    why = "name and duration are equal, the size is not"
-    one = candidate(2000 + number, title, path=f"/data/films/{name}", evidence="name_duration", why=why)
+    why = "name and duration are equal, the folder is not"
+    one = candidate(2000 + number, title, path=f"/data/films/{name}", evidence="size_duration", why=why)
     short = {"size": 81_920_000, "duration": 142.0}
     return [one, candidate(3000 + number, f"{title} (trailer)", path=f"/data/trailers/{name}", **short)]
 
@@ -278,16 +278,32 @@ def scene(state: str, number: int = 1) -> Answer:
     }  # fmt: skip
 
 
-_FIELDS = ("title", "summary", "genres", "actors", "studio", "date", "poster")
+_CHANGES: dict[str, tuple[Any, Any]] = {
+    "title": ("file01", "A title as Stash has it"),
+    "summary": (None, "Two friends, one boat, and a summer that does not end."),
+    "genres": (["Drama"], ["Drama", "Seaside", "Black and white"]),
+    "actors": ([], ["Ada Lovelace", "Grace Hopper"]),
+    "studio": (None, "Acme"),
+    "date": ("2019-01-01", "2019-07-14"),
+    "poster": (None, "new"),
+}
+_FIELDS = tuple(_CHANGES)
+
+#: So many scenes, that each sample has its own.
+SCENE_COUNT = 210
+
+
+def _title(number: int) -> str:
+    return FILMS[number % 6][0] + (f" {number}" if number > 5 else "")
 
 
 def preview_rows(args: Answer, total: int = 1240) -> Answer:
     """A page of the last preview, filtered as the arguments say."""
     rows = [
-        {"scene_id": 1 + number // 2, "scene_title": f"{FILMS[number % 6][0]} {number}",
-         "rating_key": 1000 + number // 2, "confidence": "high" if number % 3 else "medium",
-         "evidence": "equal_path" if number % 3 else "name_and_size", "field": _FIELDS[number % 7],
-         "old": f"old value {number}", "new": f"new value {number}"}
+        {"scene_id": 1 + number // 7 % SCENE_COUNT, "scene_title": _title(number // 7),
+         "rating_key": 1000 + number // 7, "confidence": "high" if number % 3 else "medium",
+         "evidence": "equal_path" if number % 3 else "name_size", "field": _FIELDS[number % 7],
+         "old": _CHANGES[_FIELDS[number % 7]][0], "new": _CHANGES[_FIELDS[number % 7]][1]}
         for number in range(total)
     ]  # fmt: skip
     kept = [one for one in rows if args.get("field") in (None, "", one["field"]) and _has(one, args.get("text"))]
@@ -298,7 +314,7 @@ def preview_rows(args: Answer, total: int = 1240) -> Answer:
 def unmatched_rows(args: Answer, total: int = 31) -> Answer:
     """A page of the scenes without an item."""
     rows = [
-        {"scene_id": 100 + number, "scene_title": f"{FILMS[number % 6][0]} {number}",
+        {"scene_id": 100 + number, "scene_title": _title(number),
          "path": f"/films/new/{number}.mp4", "kind": "low_confidence" if number % 2 else "not_in_plex",
          "reason": REASONS["low_confidence" if number % 2 else "not_in_plex"],
          "candidates": [candidate(4000 + number)] if number % 2 else []}

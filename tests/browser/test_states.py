@@ -83,10 +83,10 @@ def test_a_dead_letter_says_all_that_is_known(opened: Open, stash: StashServer) 
     text = row.inner_text()
     for said in (
         "The lighthouse keeper",
-        "none is certain",
+        "2 items in Plex",
         "1 attempt",
-        "/data/films/Acme/copy 2001.mp4",
-        "only the name",
+        "/data/films/lighthouse.mp4",
+        "(trailer)",
     ):
         assert said in text
     assert "low_confidence" not in text
@@ -102,6 +102,20 @@ def test_two_hundred_dead_letters_are_not_all_drawn(opened: Open, stash: StashSe
     page.wait("dead")
     assert 0 < page.find('[data-plexsync="dead"] [data-scene-id]').count() < 200
     assert "1234" in (page.wait("queue").get_attribute("data-dead") or "")
+
+
+def test_the_preview_is_paged_and_filtered(opened: Open, stash: StashServer) -> None:
+    """A thousand rows come in pages; a filter asks for the rows that fit, and begins at the first page."""
+    page = opened(stash, "/plugins/plexsync?tab=preview")
+    row = '[data-plexsync="preview"] [data-scene-id]'
+    first = page.wait(row).inner_text()
+    page.action("next", "preview").click()
+    page.tab.wait_for_function("([at, old]) => document.querySelector(at).innerText !== old", arg=[row, first])
+    page.find("preview").locator("select").select_option("poster")
+    page.find(f'{row}[data-field="title"]').first.wait_for(state="detached")
+    page.find("preview").locator("input[type=search]").fill("no such title")
+    page.find(row).first.wait_for(state="detached")
+    assert page.violations('[data-plexsync="preview"]') == []
 
 
 def test_text_from_scenes_is_text(opened: Open, stash: StashServer) -> None:
