@@ -5,25 +5,46 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python
 
+# Tests of the page: where node, npm and a Chromium are found, and nowhere else (Playwright has no wheels for musl).
+BROWSER := tests/browser
+CHROMIUM := $(or $(PLEXSYNC_CHROMIUM),$(shell command -v chromium || command -v chromium-browser || \
+	command -v google-chrome || command -v google-chrome-stable))
+FOUND := $(and $(shell command -v node),$(shell command -v npm),$(CHROMIUM))
+NODE_STAMP := $(BROWSER)/node_modules/.installed
+PLAYWRIGHT_STAMP := $(VENV)/.playwright
+UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js tests/ui/test_*.mjs)
+
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
-.PHONY: demo test coverage lint types venv bench soak clean zip
-.PHONY: _tests
+.PHONY: demo test coverage lint types venv bench soak clean zip browser
+.PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
 	@$(RUN) -m tests.demo
 
 # Side by side: the tests last longest, so that their closing line is the last one.
-test: $(STAMP)
+test: $(STAMP) _browser
 	@$(MAKE) --no-print-directory -j 3 lint types _tests
 
-_tests: $(STAMP)
+_tests: $(STAMP) _ui_tests
 	@$(RUN) -m pytest -n $(WORKERS)
 
+# Node's runner says much where all is well, so it is heard only where something is not.
+_ui_tests:
+	@[ -z "$(and $(shell command -v node),$(UI_TESTS))" ] || { \
+		said=$$(node --test $(UI_TESTS) 2>&1) || { printf '%s\n' "$$said"; exit 1; }; }
+
+_browser:
+	@[ -n "$(FOUND)" ] && $(MAKE) --no-print-directory browser || \
+		echo "Left out: tests of the page, which need node, npm and Chromium (apt-get install nodejs npm chromium)." >&2
+
+browser: $(NODE_STAMP) $(PLAYWRIGHT_STAMP)
+
+# Without the tests in a browser: they measure JavaScript and take their time.
 coverage: $(STAMP)
-	@$(RUN) -m pytest -n $(WORKERS) --cov --cov-report=term
+	@$(RUN) -m pytest -n $(WORKERS) --cov --cov-report=term --ignore=tests/browser
 
 lint: $(STAMP)
 	@$(RUN) -m ruff check --quiet .
@@ -45,7 +66,7 @@ zip:
 	@$(PY) -m tests.tools.build_zip
 
 clean:
-	@rm -rf $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(BROWSER)/node_modules $(BROWSER)/dist $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml requirements.txt
@@ -56,4 +77,13 @@ $(STAMP): pyproject.toml requirements.txt
 	@$(PY) -m venv $(VENV)
 	@$(PY) -m tests.tools.dev_requirements > $(VENV)/requirements.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $@
+
+$(NODE_STAMP): $(BROWSER)/package.json $(BROWSER)/package-lock.json
+	@echo "Installing what the tests of the page need (once) ..." >&2
+	@cd $(BROWSER) && npm ci --ignore-scripts --silent
+	@touch $@
+
+$(PLAYWRIGHT_STAMP): $(STAMP)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check "playwright>=1.45"
 	@touch $@

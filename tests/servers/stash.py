@@ -19,6 +19,7 @@ from typing import Any, Self
 from tests.servers.ports import Reserved
 from tests.servers.stash_api import Api
 from tests.servers.stash_edits import Gone, StashEdits
+from tests.servers.stash_front import Front, plugin_entry
 from tests.servers.stash_hooks import HookResult, Launcher, LogLine, TaskResult, end_worker, session_cookie
 from tests.servers.stash_http import FAULTS, PLACEHOLDER, Fault, Modes, RequestLog, Server, Sessions
 from tests.servers.stash_jobs import JobLane, Task
@@ -52,11 +53,13 @@ class StashServer(StashEdits):
     ``dir`` becomes Stash's config folder (made if missing). Without ``plugin_script`` no process is ever started.
     ``clock`` is the server's offset from UTC, ``now`` the source of time; ``env`` and ``python`` are for plugins.
     ``broken``: ids of scenes whose rows the database cannot read, so that every query that meets one is refused.
+    ``front``: the folder of a built front end, to be looked at in a browser (``tests/browser``). ``canned``: answers
+    to operations by mode, each a function of the arguments, in place of a process; one may raise ``ResolverError``.
     """
 
     plugin_id = "PlexSync"
 
-    def __init__(self, dir: Path, plugin_script: Path | None = None) -> None:
+    def __init__(self, dir: Path, plugin_script: Path | None = None, front: Path | None = None) -> None:
         self.dir = Path(dir).resolve()
         self.dir.mkdir(parents=True, exist_ok=True)
         self.plugin_script = Path(plugin_script).absolute() if plugin_script else None
@@ -66,7 +69,9 @@ class StashServer(StashEdits):
         self.plugin_log: list[LogLine] = []
         self.plugin_settings: dict[str, Any] = {}
         self.broken: set[int] = set()
-        self.plugin_enabled, self.plugin_version = True, "1.1.0"
+        self.canned: dict[str, Callable[[dict[str, Any]], Any]] = {}
+        self.front = None if front is None else Front(Path(front), self.plugin_script, self.plugin_id)
+        self._enabled, self.plugin_version = True, "1.1.0"
         self.version = {"version": "v0.30.1", "hash": "d70ff551", "build_time": "2025-12-18 00:00:00"}
         self.triggers, self.tasks = TRIGGERS, TASKS
         self.credentials: tuple[str, str] | None = None
@@ -122,6 +127,17 @@ class StashServer(StashEdits):
     @now.setter
     def now(self, source: Callable[[], datetime]) -> None:
         self.store.now = source
+
+    @property
+    def plugin_enabled(self) -> bool:
+        """Whether the plugin is switched on in Stash."""
+        return self._enabled
+
+    @plugin_enabled.setter
+    def plugin_enabled(self, value: bool) -> None:
+        self._enabled = value
+        if self.front is not None:
+            self.front.enabled = value
 
     def _time(self) -> datetime:
         return self.store.now()
@@ -242,12 +258,14 @@ class StashServer(StashEdits):
             self.plugin_settings = dict(settings)
         return settings
 
-    def plugins(self) -> list[dict[str, Any]]:
-        """The plugins that Stash has loaded."""
+    def plugins(self, base: str = "") -> list[dict[str, Any]]:
+        """The plugins that Stash has loaded; ``base`` is its address as the client wrote it."""
+        others = [] if self.front is None else self.front.neighbours
         if self.plugin_script is None:
-            return []
+            return others
         named = {"id": self.plugin_id, "name": self.plugin_id, "version": self.plugin_version}
-        return [{**named, "enabled": self.plugin_enabled}]
+        told = {} if self.front is None else plugin_entry(self.plugin_script, self.plugin_id, base)
+        return [{**told, **named, "enabled": self.plugin_enabled}, *others]
 
     def new_cookie(self) -> str:
         """A cookie value for a client of the test's own."""
@@ -286,9 +304,9 @@ class StashServer(StashEdits):
         found = re.compile(pattern)
         return [one for one in list(self.log) if found.search(one.operation) or found.search(one.path)]
 
-    def graphql(self, body: dict[str, Any], gone: Callable[[], bool]) -> tuple[int, dict[str, Any]]:
-        """Answer one GraphQL request body."""
-        return self._api.answer(body, gone)
+    def graphql(self, body: dict[str, Any], gone: Callable[[], bool], base: str) -> tuple[int, dict[str, Any]]:
+        """Answer one GraphQL request body; ``base`` is Stash's address as the client wrote it."""
+        return self._api.answer(body, gone, base)
 
     def cover(self, number: int) -> tuple[bytes, str] | None:
         """Bytes and type of a scene's cover, the placeholder where it has none, None without such a scene."""

@@ -25,10 +25,11 @@ Args = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request under way: the server and whether its client has left."""
+    """One request under way: the server, whether its client has left, and Stash's address as the client wrote it."""
 
     server: StashServer
     gone: Callable[[], bool]
+    base: str
 
 
 class Api:
@@ -41,7 +42,7 @@ class Api:
         self.schema = Schema(self.types, self._resolvers())
         self._introspection: Args | None = None
 
-    def answer(self, body: Args, gone: Callable[[], bool]) -> tuple[int, Args]:
+    def answer(self, body: Args, gone: Callable[[], bool], base: str) -> tuple[int, Args]:
         """(HTTP status, response body)."""
         enforce = self.server.modes.enforce_schema
         try:
@@ -52,7 +53,7 @@ class Api:
         except (GraphQLSyntaxError, ValidationError) as error:
             code = "GRAPHQL_VALIDATION_FAILED" if isinstance(error, ValidationError) else "GRAPHQL_PARSE_FAILED"
             return 422, {"errors": [{"message": str(error), "extensions": {"code": code}}], "data": None}
-        return 200, request.run(Call(self.server, gone))
+        return 200, request.run(Call(self.server, gone, base))
 
     def _resolvers(self) -> dict[tuple[str, str], Resolver]:
         found: dict[tuple[str, str], Resolver] = {
@@ -62,7 +63,7 @@ class Api:
             ("Query", "configuration"): lambda call, args: self._configuration(),
             ("Query", "version"): lambda call, args: self.server.version,
             ("Query", "systemStatus"): lambda call, args: self._status(),
-            ("Query", "plugins"): lambda call, args: self.server.plugins(),
+            ("Query", "plugins"): lambda call, args: self.server.plugins(call.base),
             ("Query", "jobQueue"): lambda call, args: [_job(one) for one in self.server.jobs.pending()] or None,
             ("Query", "findJob"): lambda call, args: _found_job(self.server.jobs.find(int(args["input"]["id"]))),
             ("Query", "__schema"): lambda call, args: self._described(),
@@ -188,7 +189,10 @@ class Api:
             )
         if not server.plugin_enabled:
             raise ResolverError(f"plugin {server.plugin_id} is disabled")
-        result = server.run_operation(args.get("args") or {}, timeout=None, gone=gone)
+        given = args.get("args") or {}
+        if (canned := server.canned.get(given.get("mode", ""))) is not None:
+            return canned(given)
+        result = server.run_operation(given, timeout=None, gone=gone)
         if result.error is not None:
             raise ResolverError(result.error)
         return result.output

@@ -18,7 +18,9 @@ from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
+
+from tests.servers.stash_front import Front
 
 PLACEHOLDER = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"></svg>'
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Login</title></head><body><form></form></body></html>"
@@ -103,11 +105,12 @@ class Application(Protocol):
     credentials: tuple[str, str] | None
     api_key: str
     released: threading.Event
+    front: Front | None
 
     @property
     def now(self) -> Callable[[], datetime]: ...
 
-    def graphql(self, body: dict[str, Any], gone: Callable[[], bool]) -> tuple[int, dict[str, Any]]: ...
+    def graphql(self, body: dict[str, Any], gone: Callable[[], bool], base: str) -> tuple[int, dict[str, Any]]: ...
 
     def cover(self, number: int) -> tuple[bytes, str] | None: ...
 
@@ -228,7 +231,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.app.sessions.valid(self._session()):
             self.new_cookie = self.app.sessions.new()
             return True
-        return self._refuse(401 if self.parts.path == "/graphql" else 302)
+        asset = re.match(r"/plugin/[^/]+/assets(/|$)", self.parts.path)
+        return self._refuse(401 if asset or self.parts.path == "/graphql" else 302)
 
     def _session(self) -> str:
         """The first cookie named session: of two, Go takes the first."""
@@ -243,7 +247,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int) -> bool:
         if status == 302:
-            self._redirect("/login?returnURL=" + self.parts.path)
+            wanted = self._prefix() + self.path
+            self._redirect(f"{self._prefix()}/login?returnURL={quote(wanted, safe='/')}")
         else:
             self._answer(401, b"Unauthorized", "text/plain")
         return False
@@ -254,14 +259,19 @@ class Handler(BaseHTTPRequestHandler):
             self.new_cookie = self.app.sessions.new()
             self._answer(200, b"", "text/plain")
         else:
-            self._answer(401 if self.command == "POST" else 200, _LOGIN_PAGE, "text/html")
+            front = self.app.front
+            page = _LOGIN_PAGE if front is None else front.page("login.html", self._prefix()).body
+            self._answer(401 if self.command == "POST" else 200, page, "text/html")
 
     def _route(self) -> None:
         scene = re.fullmatch(r"/scene/(\d+)/screenshot", self.parts.path)
         if self.parts.path == "/graphql" and self.command == "POST":
-            self._json(*self.app.graphql(self.body, self._gone))
+            self._json(*self.app.graphql(self.body, self._gone, self._base()))
         elif scene:
             self._screenshot(int(scene[1]))
+        elif self.app.front is not None and self.command == "GET":
+            page = self.app.front.answer(self.parts.path, self.entry.headers, self._prefix())
+            self._answer(page.status, page.body, page.kind, page.headers)
         else:
             self._answer(404, b"404 page not found\n", "text/plain")
 
@@ -275,6 +285,15 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(304, b"", "", {"ETag": etag})
         else:
             self._answer(200, found[0], found[1], {"ETag": etag})
+
+    def _prefix(self) -> str:
+        """What a proxy in front of Stash has cut off the path, without a slash at its end."""
+        return str(self.headers.get("X-Forwarded-Prefix") or "").rstrip("/")
+
+    def _base(self) -> str:
+        """Stash's address as the client wrote it."""
+        host = self.headers.get("X-Forwarded-Host") or self.headers.get("Host") or ""
+        return f"http://{host}{self._prefix()}"
 
     def _gone(self) -> bool:
         """Whether the client has hung up while it is still waiting for an answer."""

@@ -56,7 +56,13 @@ type StashConfig path:String! excludeVideo:Boolean! excludeImage:Boolean!
 type Version version:String hash:String! build_time:String!
 type SystemStatus status:SystemStatusEnum! appSchema:Int! databaseSchema:Int os:String!
  workingDir:String! configPath:String
-type Plugin id:ID! name:String! description:String url:String version:String enabled:Boolean!
+type Plugin id:ID! name:String! description:String url:String version:String enabled:Boolean! requires:[ID!]
+ tasks:[PluginTask!] hooks:[PluginHook!] settings:[PluginSetting!] paths:PluginPaths!
+type PluginTask name:String! description:String
+type PluginHook name:String! description:String hooks:[String!]
+type PluginSetting name:String! display_name:String description:String type:PluginSettingTypeEnum!
+type PluginPaths javascript:[String!] css:[String!]
+enum PluginSettingTypeEnum STRING NUMBER BOOLEAN
 type Job id:ID! status:JobStatus! subTasks:[String!] description:String! progress:Float
  startTime:Time endTime:Time addTime:Time! error:String
 enum SystemStatusEnum SETUP NEEDS_MIGRATION OK

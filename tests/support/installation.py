@@ -59,7 +59,8 @@ class Installation:
     """Both servers, set up so that all is well. A context manager that leaves no process behind.
 
     ``token``: Plex's. ``script``: the plugin. ``images``: whether covers are synced. ``crashes``: lay the crash points,
-    at which started processes can be killed (``arm``). ``env``: for the plugin, over ``SHORT``.
+    at which started processes can be killed (``arm``). ``front``: Stash's, for a browser. ``env``: for the plugin,
+    over ``SHORT``.
     """
 
     def __init__(
@@ -70,13 +71,14 @@ class Installation:
         script: Path = PLUGIN,
         images: bool = False,
         crashes: bool = False,
+        front: Path | None = None,
         **env: str,
     ) -> None:
         self.films: list[Film] = []
         self.plex = PlexServer(token)
         self.plex.add_section("Films", key=1, locations=("/films",))
         self.plex.start()
-        self.stash = StashServer(folder / "stash", script)
+        self.stash = StashServer(folder / "stash", script, front)
         self.stash.env = SHORT | env
         self.stash.configure(plexUrl=self.plex.url, plexToken=token, skipPoster=not images, skipBackground=not images)
         self.crashes = folder / "crashes"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 #: A plain scalar that every YAML reader takes for the same text: no indicator first, no ``: `` and no `` #`` inside.
 PLAIN = re.compile(r"""(?![\s\-?:,\[\]{}#&*!|>'"%@`])(?:(?!:\s|\s#|:$).)+""")
-KEY = re.compile(r"([A-Za-z_]\w*|/[\w/]*):(?: (.+))?$")
+KEY = re.compile(r"([A-Za-z_]\w*|/[\w/.]*):(?: (.+))?$")
 
 
 class ManifestError(ValueError):

@@ -1,0 +1,80 @@
+"""From nothing saved to the first scene in Plex, on one page, without a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Open
+from tests.browser.driver import Page
+from tests.browser.test_actions import press
+from tests.support.installation import Installation
+
+
+@pytest.fixture
+def here(tmp_path: Path, built: Path) -> Iterator[Installation]:
+    """Films of an earlier day that lie elsewhere in Plex than in Stash; nothing is saved yet."""
+    with Installation(tmp_path, front=built) as made:
+        made.stash.plugin_settings = {}
+        made.stash.now = lambda: datetime(2026, 1, 1, tzinfo=UTC)
+        for number in range(1, 9):
+            size = 1_000_000 + number
+            made.stash.add_scene(f"New {number}", files=[(f"/data/{number}/film{number}.mp4", size, 60.0)])
+            made.plex.add_item(1, file=f"/films/{number}/film{number}.mp4", size=size, duration_ms=60_000)
+        made.stash.now = lambda: datetime.now(UTC)
+        yield made
+
+
+def enter(page: Page, here: Installation) -> None:
+    """Fill in Plex's address and token; each is tried at once."""
+    page.wait("#plexsync-url").fill(here.plex.url)
+    page.wait("#plexsync-token").fill(here.plex.token)
+
+
+def test_from_nothing_to_the_first_scene(opened: Open, here: Installation) -> None:
+    """Address, token, libraries, path map, preview, Sync all: then the page shows the scenes that arrived."""
+    page = opened(here.stash)
+    page.wait('[data-plexsync="health"][data-state="setup"]')
+    enter(page, here)
+    press(page, "save-setup", "setup")
+    press(page, "accept-path-map", "setup")
+    press(page, "preview", "setup")
+    press(page, "sync-all", "setup")
+    page.wait('[data-plexsync="recent"] [data-scene-id="1"], [data-plexsync="setup"] :text("New ")')
+    here.settles()
+    assert sorted(here.titles()) == [f"New {number}" for number in range(1, 9)]
+    saved = here.stash.plugin_settings
+    assert (saved["plexUrl"], saved["plexToken"]) == (here.plex.url, here.plex.token)
+    assert saved["plexPathMap"] == "/data => /films"
+
+
+def test_a_refused_token_is_said_at_once(opened: Open, here: Installation) -> None:
+    """A wrong token is tried at once, named as the fault, and not saved."""
+    page = opened(here.stash)
+    page.wait("#plexsync-url").fill(here.plex.url)
+    page.wait("#plexsync-token").fill("not-the-token")
+    page.wait('[data-plexsync="setup"] >> text=/refuse|not accept|401/i')
+    assert "plexToken" not in here.stash.plugin_settings
+    page.wait("#plexsync-token").fill(here.plex.token)
+    page.wait('[data-plexsync="setup"] [data-action="save-setup"]')
+
+
+def test_an_address_without_a_plex_is_said(opened: Open, here: Installation) -> None:
+    """An address where no Plex answers is named as the fault, in a sentence."""
+    page = opened(here.stash)
+    here.plex.stop()
+    page.wait("#plexsync-url").fill(here.plex.url)
+    page.wait('[data-plexsync="setup"] >> text=/unreachable|not reach|no answer|does not answer|refused/i')
+
+
+def test_the_saved_token_never_comes_back(opened: Open, here: Installation) -> None:
+    """Once it is saved, the token stands nowhere in the page."""
+    here.stash.configure(plexUrl=here.plex.url, plexToken="a-very-secret-token")
+    page = opened(here.stash, "/plugins/plexsync?tab=setup")
+    page.wait("setup")
+    page.wait("#plexsync-token")
+    assert "a-very-secret-token" not in page.tab.content()
+    assert page.find("#plexsync-token").input_value() == ""
