@@ -105,7 +105,7 @@ class Soak:
         rng = self.rng
         self.trouble()
         edit = rng.choices([self.single, self.bulk, self.rename, self.merge, self.silent], [60, 8, 10, 4, 8])[0]
-        if rng.random() < 0.2:
+        if rng.random() < 0.3:
             self.undo()
         with_point = rng.random() < 0.25
         point = rng.choice(points("hook"))
@@ -303,9 +303,10 @@ class Soak:
 
     def undo(self) -> None:
         """A person takes a scene back, of which Plex shows the last edit; whoever asks may die once it is noted."""
-        number = self.scene()
-        if number not in self.world.edited or not self.is_synced(number):
+        synced = [number for number in sorted(self.world.edited - self.world.undone) if self.is_synced(number)]
+        if not synced:
             return
+        number = self.rng.choice(synced)
         point = self.rng.choice(points("undo"))
         if self.rng.random() < 0.3:
             self.world.arm(point)
