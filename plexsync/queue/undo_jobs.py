@@ -52,6 +52,14 @@ def enqueue(
     jobs.enqueue_many(conn, keys, UNDO, now, BY_HAND if len(keys) <= FEW else jobs.FAN_OUT, sleep)
 
 
+def drop(
+    conn: sqlite3.Connection, rating_keys: Iterable[int], sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Drop the undo jobs and dead letters of these items, but for those that are leased."""
+    statement = "DELETE FROM ack_queue_default WHERE key = :key AND (status < 2 OR status = 9)"
+    in_chunks(conn, (statement,), [{"key": str(JobKey.item(key))} for key in rating_keys], sleep)
+
+
 def queued(conn: sqlite3.Connection) -> set[int]:
     """Return the items that have an undo job, in whatever state."""
     return {key for _, key, _ in _rows(conn)}

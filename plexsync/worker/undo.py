@@ -60,6 +60,7 @@ def give_way(app: App, queue: JobQueue, machine: str, jobs: Sequence[Job]) -> tu
             continue
         if keys:
             app.log.info("dropped the undo, the scene was edited since", scene=job.id, items=len(keys))
+            queue.drop_undo(keys)
             undoing.unmark(app.state.conn, machine, keys)
         todo.append(job)
     return todo, dropped

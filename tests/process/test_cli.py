@@ -39,7 +39,7 @@ def test_help(word: str) -> None:
     done = run(word)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == cli.USAGE
-    assert all(f"PlexSync.py {name}" in done.stdout for name in ("status [--json]", "check-setup", "worker", "--help"))
+    assert all(f"PlexSync.py {name}" in done.stdout for name in ("status [--json]", "check-setup", "undo --all", "worker", "--help"))
 
 
 @pytest.mark.parametrize(

@@ -403,6 +403,18 @@ def test_a_refusal_ends_in_a_dead_letter_that_says_so(bench: Bench) -> None:
     assert (shown(bench), bench.keys()) == (before, [])
 
 
+def test_an_edit_ends_a_failed_undo(bench: Bench) -> None:
+    """With a later edit the dead letter of the undo goes."""
+    bench.written("scene:1")
+    bench.plex.fault("400", 2, method="PUT", query=r"summary\.value=Plex")
+    ask(bench, 1)
+    bench.work()
+    assert bench.queue.has_dead("rejected")
+    bench.edit(1, title="Later")
+    bench.work()
+    assert (bench.title(ITEM), bench.keys(), held(bench)) == ("Later", [], ["written", "readback"])
+
+
 @pytest.mark.parametrize("how", ["discard", "clear queue"])
 def test_what_is_discarded_stays_as_it_is(bench: Bench, how: str) -> None:
     """With its dead letter, or with the queue, the mark goes, so nothing is queued again; the record stays."""

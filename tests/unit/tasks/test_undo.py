@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from plexsync import cli
 from plexsync.core import wake as core_wake
 from plexsync.model.errors import PlexSyncError
 from plexsync.queue import schema
@@ -94,3 +95,22 @@ def test_a_discarded_undo_is_unmarked(folder: str) -> None:
     undo.forget(folder, dead=False)
     assert set(marks(folder)) == {102}
     assert undo.scenes(folder, [101, 104, 999]) == {101: 1, 104: 0}
+
+
+def test_the_command_line(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids or ``--all``; it says how many, and for how many scenes there is nothing."""
+    assert cli.run(["undo", "1", "9", "--data-dir", folder]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2 items will be put back by the background worker.",
+        "1 scene of these: PlexSync holds nothing in Plex.",
+    ]
+    assert cli.run(["undo", "--data-dir", folder, "--all"]) == 0
+    assert capsys.readouterr().out == "4 items will be put back by the background worker.\n"
+
+
+@pytest.mark.parametrize("words", [["undo"], ["undo", "--all", "1"], ["undo", "x"], ["undo", "-1"], ["status", "1"]])
+def test_the_command_line_wants_one_of_both(folder: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything else is an error, and nothing is queued."""
+    assert cli.run([*words, "--data-dir", folder]) == 2
+    assert capsys.readouterr().err
+    assert marks(folder) == {}
