@@ -303,7 +303,7 @@ class Soak:
 
     def undo(self) -> None:
         """A person takes a scene back, of which Plex shows the last edit; whoever asks may die once it is noted."""
-        synced = [number for number in sorted(self.world.edited - self.world.undone) if self.is_synced(number)]
+        synced = sorted(self.synced() & self.world.edited - self.world.undone)
         if not synced:
             return
         number = self.rng.choice(synced)
@@ -315,20 +315,28 @@ class Soak:
         assert result.returncode == -9 or (result.error is None and result.output["queued"] >= 1), result
         self.undos += 1
 
-    def is_synced(self, number: int) -> bool:
-        """Whether the scene's last edit was carried out, by the plugin's own word.
+    def synced(self) -> set[int]:
+        """The scenes whose last edit was carried out, by the plugin's own word.
 
         The times of this Stash run ahead, so that an edit that waits would count as later than the undo.
         """
-        scene = self.world.stash.scenes[number]
-        signature = file_signature(scene.updated_at, [(file.id, file.path) for file in scene.files])
-        conn = sqlite3.connect(self.world.stash.data_dir / "state.db", timeout=30, isolation_level=None)
+        path = self.world.stash.data_dir / "state.db"
+        if not path.exists():
+            return set()
+        conn = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
-            sql = "SELECT 1 FROM seen WHERE kind = 'scene' AND id = ? AND signature = ? AND synced > 0"
-            seen = conn.execute(sql, (number, signature)).fetchone()
+            seen = dict(conn.execute("SELECT id, signature FROM seen WHERE kind = 'scene' AND synced > 0").fetchall())
+        except sqlite3.OperationalError:  # it is being made
+            return set()
         finally:
             conn.close()
-        return seen is not None and f"scene:{number}" not in {key for (key,) in self.world.rows("key")}
+        pending = {key for (key,) in self.world.rows("key")}
+        return {
+            number
+            for number, scene in self.world.stash.scenes.items()
+            if seen.get(number) == file_signature(scene.updated_at, [(file.id, file.path) for file in scene.files])
+            and f"scene:{number}" not in pending
+        }
 
     # -- peace
 
