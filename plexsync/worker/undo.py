@@ -104,10 +104,18 @@ class UndoBatch:
             if job.id not in self._records:
                 self._finish(job, "nothing of it is known any more")
         jobs = [job for job in jobs if job.id in self._records]
+        self._mark_others({self._records[job.id].scene_id: self._marks[job.id] for job in jobs})
         if self._app.settings.dry_run:
             self._settled += [self._dry(job) for job in jobs]
         elif jobs:
             self._restore(self._works(jobs))
+
+    def _mark_others(self, scenes: Mapping[int, float]) -> None:
+        """Mark the other items of these scenes: one may have been written while the undo was asked for."""
+        conn, machine = self._app.state.conn, self._planner.machine
+        for key, scene_id in undoing.items_of(conn, machine, scenes).items():
+            if key not in self._marks:
+                undoing.mark(conn, machine, [key], scenes[scene_id])
 
     def _dry(self, job: Job) -> Settlement:
         if job.reason != "dry_run":

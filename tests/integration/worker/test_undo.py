@@ -348,6 +348,18 @@ def test_every_item_of_a_scene(bench: Bench) -> None:
     assert (shown(bench), shown(bench, other)) == before
 
 
+def test_an_item_that_was_written_meanwhile(bench: Bench) -> None:
+    """If the scene's job, under way when the undo was asked, wrote another item, that one is put back as well."""
+    file = bench.stash.scenes[1].files[0]
+    other = bench.plex.add_item(bench.section, file=file.path, size=file.size, duration_ms=60_000).rating_key
+    before = shown(bench), shown(bench, other)
+    bench.written("scene:1")
+    bench.now += 1
+    undoing.mark(bench.app.state.conn, bench.plex.machine, [ITEM], bench.now)
+    bench.live(HOUR)
+    assert (shown(bench), shown(bench, other)) == before
+
+
 def test_the_items_of_a_scene_that_is_gone(bench: Bench) -> None:
     """Undo of all takes them along."""
     before = shown(bench)
