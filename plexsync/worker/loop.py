@@ -172,6 +172,7 @@ class Worker:
         settings = app.load_settings()
         requeue.after_settings(app, queue)
         app.require_enabled()
+        undo.queue_marked(app, queue)  # first: an edit from before the undo is none that catch-up finds
         jobs = reconcile.run(app, queue)
         if jobs:
             app.log.summary("found changes that fired no hook", jobs=jobs)

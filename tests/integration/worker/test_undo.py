@@ -541,6 +541,18 @@ def test_a_mark_without_a_job_is_queued(bench: Bench) -> None:
     assert (shown(bench), bench.keys()) == (before, [])
 
 
+def test_a_mark_without_a_job_is_older_than_what_catch_up_finds(bench: Bench) -> None:
+    """An edit before the undo, whose hook was lost as well, does not end it."""
+    before = shown(bench)
+    bench.written("scene:1")
+    hours(bench)
+    bench.stash.change_scene(1, title="Older, and its hook was lost")
+    bench.now += 2
+    undoing.mark(bench.app.state.conn, bench.plex.machine, [ITEM], bench.now)
+    hours(bench, 2)
+    assert (shown(bench), bench.keys()) == (before, [])
+
+
 def test_more_items_than_are_queued_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker queues the rest."""
     monkeypatch.setattr(undo, "MOST", 1)
