@@ -54,8 +54,9 @@ def run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
-    ids = [word for word in words[1:] if word.isdecimal()] if words[0] == "undo" else []
-    command, options = words[0], _options([word for word in words[1:] if word not in ids])
+    command = words[0]
+    ids, rest = _ids(words[1:]) if command == "undo" else ([], words[1:])
+    options = _options(rest)
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
         print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
@@ -88,6 +89,13 @@ _ALLOWED = {
     "probe": _INTERNAL,
 }
 _FLAGS = ("all", "json", "resumed")
+
+
+def _ids(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words that are ids of scenes, and the others."""
+    is_id = [word.isdecimal() and before != "--data-dir" for before, word in zip(["", *words], words, strict=False)]
+    ids = [word for word, yes in zip(words, is_id, strict=True) if yes]
+    return ids, [word for word, yes in zip(words, is_id, strict=True) if not yes]
 
 
 def _options(words: list[str]) -> dict[str, str] | None:

@@ -73,9 +73,9 @@ def scenes_of(conn: sqlite3.Connection, ids: list[int] | None = None) -> list[in
     return [key.id for key in keys if key is not None and key.is_scene]
 
 
-def of_scene(conn: sqlite3.Connection, scene_id: int) -> DeadLetter | None:
-    """Return the dead letter of a scene, or None."""
-    rows = conn.execute(f"{_SELECT} AND key = ?", (str(JobKey.scene(scene_id)),))
+def first_of(conn: sqlite3.Connection, keys: Iterable[JobKey]) -> DeadLetter | None:
+    """Return the dead letter of the first of these keys that has one, or None."""
+    rows = (row for key in keys for row in conn.execute(f"{_SELECT} AND key = ?", (str(key),)))
     return next((DeadLetter(*row) for row in rows), None)
 
 

@@ -26,10 +26,7 @@ FEW = 100
 # Catch-up then takes an earlier change for seen, as after Clear queue.
 _FORGET = (
     "INSERT INTO cleared VALUES (:key, :at) ON CONFLICT (key) DO UPDATE SET at = max(at, excluded.at)",
-    (
-        "DELETE FROM ack_queue_default WHERE key = :key AND (status < 2 OR status = 9)"
-        " AND COALESCE(timestamp, 0) <= :at"
-    ),
+    ("DELETE FROM ack_queue_default WHERE key = :key AND (status < 2 OR status = 9) AND COALESCE(timestamp, 0) <= :at"),
 )
 
 
@@ -50,6 +47,12 @@ def enqueue(
     """Queue the jobs that put these items back, due now."""
     keys = [JobKey.item(rating_key) for rating_key in rating_keys]
     jobs.enqueue_many(conn, keys, UNDO, now, BY_HAND if len(keys) <= FEW else jobs.FAN_OUT, sleep)
+
+
+def drop(conn: sqlite3.Connection, rating_keys: Iterable[int], sleep: Callable[[float], None] = time.sleep) -> None:
+    """Drop the undo jobs and dead letters of these items, but for those that are leased."""
+    statement = "DELETE FROM ack_queue_default WHERE key = :key AND (status < 2 OR status = 9)"
+    in_chunks(conn, (statement,), [{"key": str(JobKey.item(key))} for key in rating_keys], sleep)
 
 
 def queued(conn: sqlite3.Connection) -> set[int]:

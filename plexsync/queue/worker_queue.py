@@ -300,6 +300,10 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
         """Forget the edits of scenes (scene id -> time) up to that time, see ``undo_jobs.forget_edits``."""
         undo_jobs.forget_edits(self.conn, scenes, self._sleep)
 
+    def drop_undo(self, rating_keys: Iterable[int]) -> None:
+        """Drop the undo jobs and dead letters of these items."""
+        undo_jobs.drop(self.conn, rating_keys, self._sleep)
+
     # -- tasks
 
     def drop_stopped(self) -> int:

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import suppress
 from typing import NamedTuple
 
+from plexsync.state import undoing
 from plexsync.state.history import Entry, History, Name
 from plexsync.state.ledger import Record, State
 
@@ -17,7 +18,7 @@ class SceneFacts(NamedTuple):
     """One scene. ``records``: its items. ``chosen``: the rating key that a person chose for it, or None.
 
     ``is_seen``: a finished job saw it. ``synced_at``: its last success, seconds since the epoch, or None. ``last``:
-    what was written last. ``name``: if it has not arrived.
+    what was written last. ``name``: if it has not arrived. ``is_undoing``: its items are to be put back.
     """
 
     records: tuple[Record, ...] = ()
@@ -26,6 +27,7 @@ class SceneFacts(NamedTuple):
     synced_at: float | None = None
     last: Entry | None = None
     name: Name | None = None
+    is_undoing: bool = False
 
     @property
     def title(self) -> str:
@@ -53,7 +55,14 @@ def read(conn: sqlite3.Connection, scene_id: int) -> SceneFacts:
         synced_at,
         history.last_of(scene_id),
         history.names([scene_id]).get(scene_id),
+        _is_undoing(conn, machine, [record.rating_key for record in records]),
     )
+
+
+def _is_undoing(conn: sqlite3.Connection, machine: str, rating_keys: list[int]) -> bool:
+    with suppress(sqlite3.OperationalError):
+        return not undoing.marks(conn, machine).keys().isdisjoint(rating_keys)
+    return False
 
 
 def _seen(conn: sqlite3.Connection, scene_id: int) -> tuple[float | None, bool]:

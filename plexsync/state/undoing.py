@@ -6,12 +6,11 @@ Times are seconds since the epoch.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from plexsync.core.db import portions, transaction
+from plexsync.state.history import Entry, History
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS undoing (machine TEXT, rating_key INTEGER, at REAL, PRIMARY KEY (machine, rating_key))
@@ -84,10 +83,10 @@ def scenes_of(conn: sqlite3.Connection, machine: str, rating_keys: Iterable[int]
     return found
 
 
-def finish(conn: sqlite3.Connection, machine: str, rating_key: int, history: Sequence[Any] | None = None) -> None:
+def finish(conn: sqlite3.Connection, machine: str, rating_key: int, entry: Entry | None = None) -> None:
     """Forget all that is known of an item that was put back, its mark as well, in one transaction.
 
-    A scene without any other item counts as never synced. ``history``: what the page shows of it, see ``remembered``.
+    A scene without any other item counts as never synced. ``entry``: what the page shows of it.
     """
     with transaction(conn):
         scene_id = scenes_of(conn, machine, [rating_key]).get(rating_key, 0)
@@ -95,13 +94,5 @@ def finish(conn: sqlite3.Connection, machine: str, rating_key: int, history: Seq
             conn.execute(f"DELETE FROM {table} WHERE machine = ? AND rating_key = ?", (machine, rating_key))
         if scene_id and not items_of(conn, machine, [scene_id]):
             conn.execute("UPDATE seen SET synced = NULL WHERE kind = 'scene' AND id = ?", (scene_id,))
-        if history is not None:
-            names = "at, scene_id, title, rating_key, changes, images, kind"
-            conn.execute(f"INSERT INTO recent ({names}) VALUES (?, ?, ?, ?, ?, ?, 'undo')", history)
-
-
-def remembered(
-    now: float, scene_id: int, title: str, rating_key: int, changes: Sequence[Mapping[str, Any]], images: Sequence[str]
-) -> tuple[Any, ...]:
-    """Return the row of an undo in the history of the page, for ``finish``."""
-    return now, scene_id, title, rating_key, json.dumps(list(changes)), json.dumps(list(images))
+        if entry is not None:
+            History(conn).add([entry])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from plexsync.model.fields import NAMES, Value
 from plexsync.model.paths import base_name
 from plexsync.model.scene import Scene
-from plexsync.state.history import Entry, Name
+from plexsync.state.history import UNDO, Entry, Name
 from plexsync.sync import covers
-from plexsync.sync.work import Work
+from plexsync.sync.work import Undo, Work
 
 #: Characters of a value that are kept: enough to recognise it.
 SHOWN = 300
@@ -25,6 +25,21 @@ def entry_of(work: Work, now: float) -> Entry | None:
         work.target.item.rating_key,
         _changes(work) if work.sent else (),
         tuple(NAMES[covers.LOCKS[element]][0] for element in sorted(images, reverse=True)),
+    )
+
+
+def entry_of_undo(work: Undo, now: float) -> Entry:
+    """Return what was put back to an item."""
+    record = work.target.record
+    put_back = [change for change in work.edit.changes if change.field not in work.rejected]
+    return Entry(
+        now,
+        record.scene_id,
+        record.title,
+        record.rating_key,
+        tuple((NAMES[change.field][0], shown(change.old), shown(change.new)) for change in put_back),
+        tuple(NAMES[covers.LOCKS[element]][0] for element in sorted(work.shown, reverse=True)),
+        UNDO,
     )
 
 

@@ -109,8 +109,10 @@ def shown(record: Record, element: Element, item: Item, pictures: Sequence[Pictu
     chosen = [picture.name for picture in pictures if picture.selected]
     is_ours = any(one in name for one in ours for name in chosen)
     earlier = str(before.get(lock, "")) if lock in before else None
-    if earlier is not None and (earlier in chosen or (not earlier and not chosen)):
+    if earlier is not None and earlier in chosen:
         return Shown(lock=was_locked)
+    if earlier == "" and not is_ours and not any(name.startswith("upload:") for name in chosen):
+        return Shown(lock=was_locked)  # none, or one that Plex chose itself when ours was taken away
     if chosen and not is_ours:
         return Shown(why=BY_A_PERSON)
     if earlier is None:

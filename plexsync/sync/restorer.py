@@ -145,7 +145,8 @@ class Restorer:
         else:
             client.unset(key, element)
         chosen = [picture.name for picture in client.pictures(key, element) if picture.selected]
-        if (name not in chosen) if name else chosen:
+        ours = covers.images(work.record).get(element, covers.Image()).uploads  # without any, Plex may choose one
+        if (name not in chosen) if name else any(one in shown for one in ours for shown in chosen):
             which = field_names([covers.LOCKS[element]])
             raise PlexBusy(f"Plex accepted the earlier {which} of scene {work.target.scene.id}, but does not show it")
         work.shown.append(element)

@@ -1,4 +1,7 @@
-"""The operations that are answered at once, from the databases. Standard library only."""
+"""The operations that are answered at once, from the databases. Standard library only.
+
+What only one of them needs is loaded when it is called: the page asks for ``overview`` every few seconds.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from plexsync.queue import dead_letters, jobs, schema
 from plexsync.queue.meta import QueueMeta
 from plexsync.state.history import History
 from plexsync.state.meta import Meta
-from plexsync.tasks import choice, overview, rows, undo
+from plexsync.tasks import overview, rows
 from plexsync.tasks.call import Args, ids_of
 
 #: Letter in the lines that the worker sends for Stash's log -> level, and the maximum of lines in one call.
@@ -69,7 +72,7 @@ def retry_dead_letters(folder: str, args: Args) -> dict[str, Any]:
 def discard_dead_letters(folder: str, args: Args) -> dict[str, Any]:
     """Delete dead letters. An item whose undo is discarded stays as it is."""
     ids = _letters(args)
-    undo.forget(folder, dead=True, rows=ids)
+    _forget_undo(folder, dead=True, rows=ids)
     with _queue(folder) as conn:
         scenes = dead_letters.scenes_of(conn, ids)
         number = dead_letters.discard(conn, ids)
@@ -104,7 +107,7 @@ def wake_worker(folder: str, args: Args) -> dict[str, Any]:
 
 def show_scene(folder: str, args: Args) -> dict[str, Any]:
     """Return how one scene stands."""
-    from plexsync.tasks import scene  # what it needs of state.db takes a while to load
+    from plexsync.tasks import scene
 
     return scene.show(folder, args)
 
@@ -128,7 +131,7 @@ def print_lines(folder: str, args: Args) -> dict[str, Any]:
 
 def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
     """Delete all dead letters."""
-    undo.forget(folder, dead=True)
+    _forget_undo(folder, dead=True)
     with _queue(folder) as conn:
         scenes = dead_letters.scenes_of(conn)
         number = dead_letters.clear_dead(conn)
@@ -138,7 +141,7 @@ def clear_dlq(folder: str, args: Args) -> dict[str, Any]:
 
 def clear_queue(folder: str, args: Args) -> dict[str, Any]:
     """Delete all pending and waiting jobs."""
-    undo.forget(folder, dead=False)
+    _forget_undo(folder, dead=False)
     with _queue(folder) as conn:
         scenes = [row.scene_id for row in jobs.waiting(conn)]
         number = dead_letters.clear_pending(conn, time.time())
@@ -153,9 +156,37 @@ def _cleared(what: str, number: int) -> dict[str, Any]:
     return {"cleared": number}
 
 
+def choose_item(folder: str, args: Args) -> dict[str, Any]:
+    """Store the item that a person chose for a scene."""
+    from plexsync.tasks import choice
+
+    return choice.choose(folder, args)
+
+
+def unchoose_item(folder: str, args: Args) -> dict[str, Any]:
+    """Take a choice back."""
+    from plexsync.tasks import choice
+
+    return choice.unchoose(folder, args)
+
+
+def undo_scenes(folder: str, args: Args) -> dict[str, Any]:
+    """Queue putting Plex back as it was before PlexSync."""
+    from plexsync.tasks import undo
+
+    return undo.undo(folder, args)
+
+
+def _forget_undo(folder: str, *, dead: bool, rows: list[int] | None = None) -> None:
+    """Leave the items of undo jobs as they are, whose rows are about to be deleted."""
+    from plexsync.tasks import undo
+
+    undo.forget(folder, dead=dead, rows=rows)
+
+
 def preview_rows(folder: str, args: Args) -> dict[str, Any]:
     """Return a page of the last preview's changes."""
-    from plexsync.tasks import preview_rows  # here and below: the other operations need not load it
+    from plexsync.tasks import preview_rows
 
     return preview_rows.changes(folder, args)
 
@@ -182,9 +213,9 @@ MODES: dict[str, Callable[[str, Args], Any]] = {
     "dead_letters": list_dead_letters,
     "retry": retry_dead_letters,
     "discard": discard_dead_letters,
-    "choose": choice.choose,
-    "unchoose": choice.unchoose,
-    "undo": undo.undo,
+    "choose": choose_item,
+    "unchoose": unchoose_item,
+    "undo": undo_scenes,
     "wake": wake_worker,
     "log": print_lines,
     "clear_dlq": clear_dlq,

@@ -32,6 +32,7 @@ def overview(folder: str, args: Args) -> dict[str, Any]:
     with closing(Meta.open(folder)) as meta:
         history, dead = History(meta.conn), rows.dead_letters(letters, meta)
         names = history.names({row["scene_id"] for row in (*dead, *waiting)} - {None})
+        names |= rows.undone_names(letters, meta)
         return {
             "health": judge(report, meta, now)._asdict(),
             "status": report,

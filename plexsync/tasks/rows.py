@@ -13,10 +13,13 @@ from urllib.parse import quote
 from plexsync.model.job_key import JobKey
 from plexsync.queue.dead_letters import DeadLetter
 from plexsync.queue.jobs import Waiting
-from plexsync.state import undoing
 from plexsync.state.history import Entry, Name, Outage
 from plexsync.state.meta import Meta
 from plexsync.status import moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.state.ledger import Record
 
 #: In the address of Plex's web page for an item.
 _ITEM = "/library/metadata/"
@@ -24,13 +27,32 @@ _ITEM = "/library/metadata/"
 
 def dead_letters(letters: Sequence[DeadLetter], meta: Meta) -> list[dict[str, Any]]:
     """Return the contract's dead letters; that of an undo names the scene of its item."""
+    scenes = {key: record.scene_id for key, record in _undone(letters, meta).items()}
+    return [_dead_letter(letter, scenes) for letter in letters]
+
+
+def undone_names(letters: Sequence[DeadLetter], meta: Meta) -> dict[int, Name]:
+    """Return scene id -> name of the scenes whose undo is among the dead letters."""
+    return {
+        record.scene_id: Name(record.title, record.stash_path)
+        for record in _undone(letters, meta).values()
+        if record.scene_id
+    }
+
+
+def _undone(letters: Sequence[DeadLetter], meta: Meta) -> dict[int, Record]:
+    """Return rating key -> record of the items whose undo is among the dead letters."""
     keys = [JobKey.parse(letter.key) for letter in letters]
     items = [key.id for key in keys if key is not None and key.is_undo]
-    undone = undoing.scenes_of(meta.conn, meta.machine, items) if items and meta.is_file else {}
-    return [_dead_letter(letter, key, undone) for letter, key in zip(letters, keys, strict=True)]
+    if not items or not meta.is_file:
+        return {}
+    from plexsync.state.ledger import State  # the page is seldom about an undo that failed, and this costs it 10 ms
+
+    return State(meta.conn).records_for_undo(meta.machine, items)
 
 
-def _dead_letter(row: DeadLetter, key: JobKey | None, undone: Mapping[int, int]) -> dict[str, Any]:
+def _dead_letter(row: DeadLetter, undone: Mapping[int, int]) -> dict[str, Any]:
+    key = JobKey.parse(row.key)
     scene_id = undone.get(key.id, 0) if key is not None and key.is_undo else 0
     if key is not None and key.is_scene:
         scene_id = key.id

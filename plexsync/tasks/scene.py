@@ -41,11 +41,11 @@ class Standing(NamedTuple):
 def show(folder: str, args: Args) -> dict[str, Any]:
     """Return how the scene ``args["scene_id"]`` stands, its items, and what was written last."""
     now, scene_id = time.time(), _scene(args.get("scene_id"))
-    with closing(schema.open_queue(folder, now)) as conn:
-        job = jobs.state_of(conn, JobKey.scene(scene_id))
-        letter, cleared = dead_letters.of_scene(conn, scene_id), dead_letters.is_cleared(conn, scene_id)
-    with closing(Meta.open(folder)) as meta:
+    with closing(Meta.open(folder)) as meta, closing(schema.open_queue(folder, now)) as conn:
         facts, web = scene_facts.read(meta.conn, scene_id), rows.web(meta)
+        job, cleared = jobs.state_of(conn, JobKey.scene(scene_id)), dead_letters.is_cleared(conn, scene_id)
+        items = [JobKey.item(record.rating_key) for record in facts.records]
+        letter = dead_letters.first_of(conn, [JobKey.scene(scene_id), *items])
         shown = None if letter is None else rows.dead_letters([letter], meta)[0]
     standing = judge(facts, job, letter, now, is_cleared=cleared)
     return {
@@ -82,6 +82,8 @@ def judge(
     """Return how a scene stands. Pure. ``is_cleared``: its job or dead letter was cleared or discarded once."""
     if letter is not None:
         return Standing("needs_you", letter.message or "PlexSync cannot finish this scene alone.")
+    if facts.is_undoing:
+        return Standing("pending", "Undo: its items get back what they had before PlexSync.")
     if job is not None and job.waiting is not None:
         why = job.message.rstrip(".") or "Plex does not have the file yet"
         since, left = duration(now - job.waiting), duration(job.due - now)

@@ -173,6 +173,7 @@ class Worker:
         settings = app.load_settings()
         requeue.after_settings(app, queue)
         app.require_enabled()
+        undo.queue_marked(app, queue)  # first: an edit from before the undo is none that catch-up finds
         jobs = reconcile.run(app, queue)
         reconcile.forget_names(app, queue)
         if jobs:

@@ -15,8 +15,10 @@ from plexsync.model.scene import Scene
 from plexsync.queue import undo_jobs
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
 from plexsync.state import undoing
+from plexsync.state.history import Entry
 from plexsync.state.ledger import Record
 from plexsync.sync import absence, restoration
+from plexsync.sync.entries import entry_of_undo
 from plexsync.sync.planner import Planner, placed
 from plexsync.sync.reading import Reader, Reading
 from plexsync.sync.restorer import Restorer, prepared
@@ -60,6 +62,7 @@ def give_way(app: App, queue: JobQueue, machine: str, jobs: Sequence[Job]) -> tu
             continue
         if keys:
             app.log.info("dropped the undo, the scene was edited since", scene=job.id, items=len(keys))
+            queue.drop_undo(keys)
             undoing.unmark(app.state.conn, machine, keys)
         todo.append(job)
     return todo, dropped
@@ -103,10 +106,18 @@ class UndoBatch:
             if job.id not in self._records:
                 self._finish(job, "nothing of it is known any more")
         jobs = [job for job in jobs if job.id in self._records]
+        self._mark_others({self._records[job.id].scene_id: self._marks[job.id] for job in jobs})
         if self._app.settings.dry_run:
             self._settled += [self._dry(job) for job in jobs]
         elif jobs:
             self._restore(self._works(jobs))
+
+    def _mark_others(self, scenes: Mapping[int, float]) -> None:
+        """Mark the other items of these scenes: one may have been written while the undo was asked for."""
+        conn, machine = self._app.state.conn, self._planner.machine
+        for key, scene_id in undoing.items_of(conn, machine, scenes).items():
+            if key not in self._marks:
+                undoing.mark(conn, machine, [key], scenes[scene_id])
 
     def _dry(self, job: Job) -> Settlement:
         if job.reason != "dry_run":
@@ -169,17 +180,11 @@ class UndoBatch:
 
     def _done(self, work: Undo) -> None:
         """Forget the item, log what was put back, and settle the job."""
-        record, now = work.target.record, self._app.world.clock()
+        now = self._app.world.clock()
         reasons = ", ".join(f"{name} {why}" for name, why in (*work.edit.left, *work.left))
         left = {"left": reasons} if reasons else {}
         self._app.log.info("wrote item back as it was", **self._who(work.job), **outcomes.changes(work), **left)
-        changes = [
-            {"field": change.field, "old": change.old, "new": change.new}
-            for change in work.edit.changes
-            if change.field not in work.rejected
-        ]
-        key, title = record.rating_key, record.title
-        self._forget(work.job, undoing.remembered(now, record.scene_id, title, key, changes, work.shown))
+        self._forget(work.job, entry_of_undo(work, now))
         self._settled.append(Settlement.done(work.job, UNDONE))
 
     def _finish(self, job: Job, why: str) -> None:
@@ -188,12 +193,12 @@ class UndoBatch:
         self._forget(job, None)
         self._settled.append(Settlement.done(job, UNDONE))
 
-    def _forget(self, job: Job, history: tuple[object, ...] | None) -> None:
+    def _forget(self, job: Job, entry: Entry | None) -> None:
         """Forget the item and its mark, last of all: a worker that is killed before repeats the undo."""
         record = self._records.get(job.id)
         if record is not None and record.scene_id:
             self._queue.forget_edits({record.scene_id: self._marks[job.id]})
-        undoing.finish(self._app.state.conn, self._planner.machine, job.id, history)
+        undoing.finish(self._app.state.conn, self._planner.machine, job.id, entry)
 
     # -- failing
 

@@ -39,7 +39,8 @@ def test_help(word: str) -> None:
     done = run(word)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == cli.USAGE
-    assert all(f"PlexSync.py {name}" in done.stdout for name in ("status [--json]", "check-setup", "worker", "--help"))
+    names = ("status [--json]", "check-setup", "undo --all", "undo ID", "worker", "--help")
+    assert all(f"PlexSync.py {name}" in done.stdout for name in names)
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,11 @@ class Seconds:
     """
 
     def __init__(self) -> None:
-        self._last = datetime.now(UTC)
+        self.last = datetime.now(UTC)
 
     def __call__(self) -> datetime:
-        self._last = max(datetime.now(UTC), self._last + timedelta(seconds=1))
-        return self._last
+        self.last = max(datetime.now(UTC), self.last + timedelta(seconds=1))
+        return self.last
 
 
 class Installation:

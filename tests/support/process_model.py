@@ -64,20 +64,22 @@ class World(Installation):
     Scenes were there long before PlexSync came, so an item that nobody edits has to stay as it is, as have the decoys:
     items of equal file names, and a library that has nothing to do with any scene. ``keys``: scene -> the rating key of
     its item today. ``numbers``: every rating key that an item of a scene ever had -> that scene. ``bare``: the scenes
-    whose item was made anew.
+    whose item was made anew. ``undone``: the scenes whose undo was asked for after their last edit.
     """
 
     def __init__(self, folder: Path, scenes: int = 4, **env: str) -> None:
         super().__init__(folder, images=True, crashes=True)
         self.stash.env |= env
-        self.stash.now = Seconds()
+        self.clock = self.stash.now = Seconds()
         self.edited: set[int] = set()
         self.keys = {number: 100 + number for number in range(1, scenes + 1)}
         self.numbers = {key: number for number, key in self.keys.items()}
         self.bare: set[int] = set()
+        self.undone: set[int] = set()
         self._edits = 0
         self._fill(scenes)
         self._before = self.plex.snapshot()
+        self._at_first = dict(self._before)
 
     def _fill(self, scenes: int) -> None:
         self.plex.add_section("Elsewhere", key=2)
@@ -105,6 +107,7 @@ class World(Installation):
         self._edits += 1
         edit = self._edits
         self.edited.add(number)
+        self.undone.discard(number)
         return {
             "title": f"Film {number}, take {edit}",
             "details": f"Take {edit}.\n\nOf film {number}.",
@@ -122,10 +125,26 @@ class World(Installation):
 
     def recreate(self, number: int) -> None:
         """Plex makes the item of a scene anew: another rating key, and nothing of what the old one showed."""
-        key = self.plex.recreate(self.keys[number]).rating_key
+        item = self.plex.recreate(self.keys[number])
+        key = item.rating_key
+        self._at_first[key] = item.visible()
         self.keys[number] = key
         self.numbers[key] = number
         self.bare.add(number)
+
+    def shows_its_own(self, number: int, picture: str) -> None:
+        """Plex shows a poster of its own for the item of a scene."""
+        item = self.plex.edit_item(self.keys[number], posters=[picture], selected_poster=picture)
+        self._before[item.rating_key] = self._at_first[item.rating_key] = item.visible()
+
+    def wait_for_clock(self) -> None:
+        """Wait until the times of all edits so far are past: this Stash's clock is ahead of the plugin's."""
+        until(lambda: datetime.now(UTC) > self.clock.last, what="the time of the last edit")
+
+    def undo(self, *numbers: int) -> HookResult:
+        """Ask for the undo of scenes."""
+        self.undone |= set(numbers)
+        return self.stash.run_operation({"mode": "undo", "ids": list(numbers)})
 
     def restart(self, way: str, spare: int) -> None:
         """Start the worker as Stash would: by an edit of the scene ``spare``, a task, or the page's ``wake``."""
@@ -145,6 +164,7 @@ class World(Installation):
         for number in sorted(chosen & self.stash.scenes.keys()):
             own = [FAVOURITES] if number % 2 and number not in self.bare else []
             want, has = wanted(self.stash.store, number, own), shown(now[self.keys[number]])
+            want = shown(self._at_first[self.keys[number]]) if number in self.undone else want
             found |= {f"{number}.{name}": (has[name], want[name]) for name in want if has[name] != want[name]}
         for key, before in self._before.items():
             if self.numbers.get(key, 0) not in self.edited and now[key] != before:

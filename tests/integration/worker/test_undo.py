@@ -75,9 +75,7 @@ def held(bench: Bench, item: int = ITEM) -> list[str]:
     """The tables that hold something of the item."""
     conn = bench.app.state.conn
     tables = ("written", "aside", "readback", "absent", "undoing")
-    return [
-        name for name in tables if conn.execute(f"SELECT 1 FROM {name} WHERE rating_key = ?", (item,)).fetchone()
-    ]
+    return [name for name in tables if conn.execute(f"SELECT 1 FROM {name} WHERE rating_key = ?", (item,)).fetchone()]
 
 
 def test_plex_is_as_before(bench: Bench) -> None:
@@ -348,6 +346,18 @@ def test_every_item_of_a_scene(bench: Bench) -> None:
     assert (shown(bench), shown(bench, other)) == before
 
 
+def test_an_item_that_was_written_meanwhile(bench: Bench) -> None:
+    """If the scene's job, under way when the undo was asked, wrote another item, that one is put back as well."""
+    file = bench.stash.scenes[1].files[0]
+    other = bench.plex.add_item(bench.section, file=file.path, size=file.size, duration_ms=60_000).rating_key
+    before = shown(bench), shown(bench, other)
+    bench.written("scene:1")
+    bench.now += 1
+    undoing.mark(bench.app.state.conn, bench.plex.machine, [ITEM], bench.now)
+    bench.live(HOUR)
+    assert (shown(bench), shown(bench, other)) == before
+
+
 def test_the_items_of_a_scene_that_is_gone(bench: Bench) -> None:
     """Undo of all takes them along."""
     before = shown(bench)
@@ -401,6 +411,18 @@ def test_a_refusal_ends_in_a_dead_letter_that_says_so(bench: Bench) -> None:
     dead_letters.retry_all(bench.conn, bench.now, "t")
     bench.work()
     assert (shown(bench), bench.keys()) == (before, [])
+
+
+def test_an_edit_ends_a_failed_undo(bench: Bench) -> None:
+    """With a later edit the dead letter of the undo goes."""
+    bench.written("scene:1")
+    bench.plex.fault("400", 2, method="PUT", query=r"summary\.value=Plex")
+    ask(bench, 1)
+    bench.work()
+    assert bench.queue.has_dead("rejected")
+    bench.edit(1, title="Later")
+    bench.work()
+    assert (bench.title(ITEM), bench.keys(), held(bench)) == ("Later", [], ["written", "readback"])
 
 
 @pytest.mark.parametrize("how", ["discard", "clear queue"])
@@ -514,6 +536,18 @@ def test_a_mark_without_a_job_is_queued(bench: Bench) -> None:
     undoing.mark(bench.app.state.conn, bench.plex.machine, [ITEM], bench.now)
     bench.now += 1
     bench.turn()
+    assert (shown(bench), bench.keys()) == (before, [])
+
+
+def test_a_mark_without_a_job_is_older_than_what_catch_up_finds(bench: Bench) -> None:
+    """An edit before the undo, whose hook was lost as well, does not end it."""
+    before = shown(bench)
+    bench.written("scene:1")
+    hours(bench)
+    bench.stash.change_scene(1, title="Older, and its hook was lost")
+    bench.now += 2
+    undoing.mark(bench.app.state.conn, bench.plex.machine, [ITEM], bench.now)
+    hours(bench, 2)
     assert (shown(bench), bench.keys()) == (before, [])
 
 

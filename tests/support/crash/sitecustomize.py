@@ -62,6 +62,12 @@ POINTS = {
     "worker before an upload": Point("plexsync.plex.client", "PlexClient.upload", "before"),
     "worker after an upload": Point("plexsync.plex.client", "PlexClient.upload", "after"),
     "worker after storing": Point("plexsync.sync.writer", "Writer._store", "after"),
+    "worker before planning an undo": Point("plexsync.sync.restoration", "plan", "before"),
+    "worker before a picture is shown": Point("plexsync.plex.client", "PlexClient.select", "before"),
+    "worker after a picture is shown": Point("plexsync.plex.client", "PlexClient.select", "after"),
+    "worker after a picture is taken away": Point("plexsync.plex.client", "PlexClient.unset", "after"),
+    "worker before an undo is forgotten": Point("plexsync.state.undoing", "finish", "commit"),
+    "worker after an undo is forgotten": Point("plexsync.state.undoing", "finish", "after"),
     "worker before settling": Point("plexsync.queue.jobs", "settle", "before"),
     "worker before settling commits": Point("plexsync.queue.jobs", "settle", "commit"),
     "worker after settling": Point("plexsync.queue.jobs", "settle", "after"),
@@ -79,6 +85,8 @@ POINTS = {
     "idle worker ended, lock released": Point("plexsync.daemon.main", "_Process._has_due_rows", "before"),
     # operations
     "operation after a choice": Point("plexsync.state.choices", "Choices.choose", "after"),
+    "undo after marking": Point("plexsync.state.undoing", "mark", "after"),
+    "undo before queueing": Point("plexsync.queue.undo_jobs", "enqueue", "before"),
     # tasks
     "task before marking": Point("plexsync.queue.bulk", "mark_many", "before"),
     "task after marking": Point("plexsync.queue.bulk", "mark_many", "after"),

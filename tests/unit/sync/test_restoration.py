@@ -197,6 +197,7 @@ OURS, THEIRS, FRAME = "upload://posters/" + "1" * 40, "upload://posters/" + "2" 
         (FRAME, FRAME, Shown(lock=False)),
         (FRAME, "", Shown(FRAME, False)),
         ("", "", Shown(lock=False)),
+        ("", FRAME, Shown(lock=False)),
     ],
 )
 def test_what_becomes_of_a_picture(before: str | None, shown: str, expected: Shown) -> None:
