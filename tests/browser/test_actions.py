@@ -230,7 +230,7 @@ def test_a_running_task_is_stopped(opened: Open, here: Installation) -> None:
     page.wait("now")
     press(page, "sync-all")
     press(page, "stop", "now")
-    task = until(lambda: here.stash.jobs.find(1), what="the task")
+    task = here.stash.jobs.tasks[1]
     until(task.ended.is_set, what="the task's end")
     assert task.status == "CANCELLED"
     here.plex.clear_faults()
