@@ -223,15 +223,20 @@ def test_report(opened: Open, here: Installation) -> None:
 
 
 def test_a_running_task_is_stopped(opened: Open, here: Installation) -> None:
-    """What runs has a button that stops it."""
-    here.new_films(2)
+    """What runs has a button that stops it, and what it marked is dropped."""
+    films = fresh(here, 2)
     here.plex.fault("stall")
     page = opened(here.stash)
     page.wait("now")
-    task = here.stash.start_task("sync_all")
+    press(page, "sync-all")
     press(page, "stop", "now")
+    task = here.stash.jobs.tasks[1]
     until(task.ended.is_set, what="the task's end")
     assert task.status == "CANCELLED"
+    here.plex.clear_faults()
+    here.plex.release()
+    here.settles()
+    assert [here.title(film) for film in films] == ["film2", "film3"]
 
 
 def test_the_tab_of_a_scene(opened: Open, here: Installation) -> None:

@@ -67,7 +67,7 @@ def test_an_address_without_a_plex_is_said(opened: Open, here: Installation) -> 
     page = opened(here.stash)
     here.plex.stop()
     page.wait("#plexsync-url").fill(here.plex.url)
-    page.wait('[data-plexsync="setup"] >> text=/unreachable|not reach|no answer|does not answer|refused/i')
+    page.wait('[data-plexsync="setup"] >> text=/nothing listens|unreachable|no answer|not answer/i')
 
 
 def test_the_saved_token_never_comes_back(opened: Open, here: Installation) -> None:
