@@ -11,10 +11,11 @@ import pytest
 from plexsync import cli
 from plexsync.core import wake as core_wake
 from plexsync.model.errors import PlexSyncError
-from plexsync.queue import schema
+from plexsync.queue import dead_letters, schema
 from plexsync.state import undoing
 from plexsync.state.ledger import Record, State, open_state
-from plexsync.tasks import undo
+from plexsync.state.meta import Meta
+from plexsync.tasks import rows, undo
 from tests.support.queue_tools import NOW, job, keys, put
 
 
@@ -94,7 +95,15 @@ def test_a_discarded_undo_is_unmarked(folder: str) -> None:
     assert set(marks(folder)) == {102, 103, 104}
     undo.forget(folder, dead=False)
     assert set(marks(folder)) == {102}
-    assert undo.scenes(folder, [101, 104, 999]) == {101: 1, 104: 0}
+
+
+def test_a_dead_undo_names_its_scene(folder: str) -> None:
+    """Of an item whose scene is gone it names none."""
+    undo.undo(folder, {"all": True})
+    with closing(schema.open_queue(folder, NOW)) as conn, closing(Meta.open(folder)) as meta:
+        conn.execute("UPDATE ack_queue_default SET status = 9 WHERE key IN ('item:101', 'item:104')")
+        told = rows.dead_letters(dead_letters.dead_letters(conn), meta)
+    assert {row["key"]: row["scene_id"] for row in told} == {"item:101": 1, "item:104": None}
 
 
 def test_the_command_line(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
