@@ -97,7 +97,7 @@ def candidate(key: int, title: str = "", **over: Any) -> Answer:
 def candidates(number: int, title: str, path: str) -> list[Answer]:
     """Two items that may be the scene's: one in another cut, one that is shorter."""
     name = path.rpartition("/")[2]
-    why = "name and duration are equal, the folder is not"
+    why = "size and duration are equal, the path is not"
     one = candidate(2000 + number, title, path=f"/data/films/{name}", evidence="size_duration", why=why)
     short = {"size": 81_920_000, "duration": 142.0}
     return [one, candidate(3000 + number, f"{title} (trailer)", path=f"/data/trailers/{name}", **short)]
@@ -279,7 +279,7 @@ def scene(state: str, number: int = 1) -> Answer:
 
 
 _CHANGES: dict[str, tuple[Any, Any]] = {
-    "title": ("file01", "A title as Stash has it"),
+    "title": ("file01", None),
     "summary": (None, "Two friends, one boat, and a summer that does not end."),
     "genres": (["Drama"], ["Drama", "Seaside", "Black and white"]),
     "actors": ([], ["Ada Lovelace", "Grace Hopper"]),
@@ -301,9 +301,9 @@ def preview_rows(args: Answer, total: int = 1240) -> Answer:
     """A page of the last preview, filtered as the arguments say."""
     rows = [
         {"scene_id": 1 + number // 7 % SCENE_COUNT, "scene_title": _title(number // 7),
-         "rating_key": 1000 + number // 7, "confidence": "high" if number % 3 else "medium",
-         "evidence": "equal_path" if number % 3 else "name_size", "field": _FIELDS[number % 7],
-         "old": _CHANGES[_FIELDS[number % 7]][0], "new": _CHANGES[_FIELDS[number % 7]][1]}
+         "rating_key": 1000 + number // 7, "confidence": "high" if number // 7 % 3 != 2 else "medium",
+         "evidence": "equal_path" if number // 7 % 3 != 2 else "name_size", "field": _FIELDS[number % 7],
+         "old": _CHANGES[_FIELDS[number % 7]][0], "new": _CHANGES[_FIELDS[number % 7]][1] or _title(number // 7)}
         for number in range(total)
     ]  # fmt: skip
     kept = [one for one in rows if args.get("field") in (None, "", one["field"]) and _has(one, args.get("text"))]
