@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.support.process_model import World
-from tests.support.processes import until
 
 FRAME = "media://frames/1.jpg"
 
@@ -25,7 +24,7 @@ AT_UNDO = (
 @pytest.fixture(params=[True, False], ids=["append", "replace"])
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     """Two scenes that were synced, of the first of which Plex has a poster of its own."""
-    with World(tmp_path) as made:
+    with World(tmp_path, behind=600) as made:
         made.plex.modes.tags_append = request.param
         made.shows_its_own(1, FRAME)
         made.save(1)
@@ -40,7 +39,7 @@ def test_killed_while_it_puts_back(world: World, point: str) -> None:
     """Wherever the worker dies, both items are as they were, no attempt is spent, and no other item is touched."""
     world.arm(point)
     assert world.undo(1, 2).output == {"queued": 2, "nothing": 0}
-    until(lambda: world.victims(point), what=f"a death at {point!r}")
+    world.await_death(point)
     world.restart("wake", spare=3)
     world.check()
     assert len(world.victims(point)) == 1
@@ -66,7 +65,7 @@ def test_an_edit_after_the_undo_wins(world: World, point: str) -> None:
     world.arm(point)
     world.plex.start()
     world.restart("wake", spare=3)
-    until(lambda: world.victims(point), what=f"a death at {point!r}")
+    world.await_death(point)
     world.restart("wake", spare=3)
     world.check()
     assert world.undone == {2}

@@ -44,15 +44,20 @@ class Seconds:
     """The time, but each time that somebody asks at least a second later.
 
     Stash's times are whole seconds: of two saves of one scene within one second, the second with its hook killed, only
-    the weekly comparison tells that there were two.
+    the weekly comparison tells that there were two. ``behind``: seconds by which it begins in the past, so that nobody
+    has to wait until the times of edits are over.
     """
 
-    def __init__(self) -> None:
-        self.last = datetime.now(UTC)
+    def __init__(self, behind: float = 0) -> None:
+        self._behind = timedelta(seconds=behind)
+        self.last = self._now()
 
     def __call__(self) -> datetime:
-        self.last = max(datetime.now(UTC), self.last + timedelta(seconds=1))
+        self.last = max(self._now(), self.last + timedelta(seconds=1))
         return self.last
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) - self._behind
 
 
 class Installation:

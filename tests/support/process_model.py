@@ -64,13 +64,14 @@ class World(Installation):
     Scenes were there long before PlexSync came, so an item that nobody edits has to stay as it is, as have the decoys:
     items of equal file names, and a library that has nothing to do with any scene. ``keys``: scene -> the rating key of
     its item today. ``numbers``: every rating key that an item of a scene ever had -> that scene. ``bare``: the scenes
-    whose item was made anew. ``undone``: the scenes whose undo was asked for after their last edit.
+    whose item was made anew. ``undone``: the scenes whose undo was asked for after their last edit. ``behind``: seconds
+    by which Stash's clock is, at first.
     """
 
-    def __init__(self, folder: Path, scenes: int = 4, **env: str) -> None:
+    def __init__(self, folder: Path, scenes: int = 4, *, behind: float = 0, **env: str) -> None:
         super().__init__(folder, images=True, crashes=True)
         self.stash.env |= env
-        self.clock = self.stash.now = Seconds()
+        self.clock = self.stash.now = Seconds(behind)
         self.edited: set[int] = set()
         self.keys = {number: 100 + number for number in range(1, scenes + 1)}
         self.numbers = {key: number for number, key in self.keys.items()}
