@@ -21,10 +21,16 @@ AT_UNDO = (
 )  # fmt: skip
 
 
+class Past(World):
+    """A Stash whose times are over, for an undo tells later edits by their time."""
+
+    behind = 600.0
+
+
 @pytest.fixture(params=[True, False], ids=["append", "replace"])
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     """Two scenes that were synced, of the first of which Plex has a poster of its own."""
-    with World(tmp_path, behind=600) as made:
+    with Past(tmp_path) as made:
         made.plex.modes.tags_append = request.param
         made.shows_its_own(1, FRAME)
         made.save(1)

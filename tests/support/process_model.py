@@ -68,10 +68,12 @@ class World(Installation):
     by which Stash's clock is, at first.
     """
 
-    def __init__(self, folder: Path, scenes: int = 4, *, behind: float = 0, **env: str) -> None:
+    behind = 0.0
+
+    def __init__(self, folder: Path, scenes: int = 4, **env: str) -> None:
         super().__init__(folder, images=True, crashes=True)
         self.stash.env |= env
-        self.clock = self.stash.now = Seconds(behind)
+        self.clock = self.stash.now = Seconds(self.behind)
         self.edited: set[int] = set()
         self.keys = {number: 100 + number for number in range(1, scenes + 1)}
         self.numbers = {key: number for number, key in self.keys.items()}
