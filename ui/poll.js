@@ -74,7 +74,7 @@ export function poller({ ask, jobs, show, hidden, clock = () => Date.now(), late
     running = true;
     again = false;
     const due = force === true || clock() - asked >= wait();
-    const wanted = !state.data || state.jobs.length || active() || moves();
+    const wanted = due || state.jobs.length || active() || moves();
     await Promise.all([due ? look() : null, wanted ? lookForJobs() : null]);
     running = false;
     if (again) round(true);
