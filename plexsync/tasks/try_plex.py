@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
 from plexsync.app import own_client_id
 from plexsync.core import environment
 from plexsync.core.connection import read_connection
@@ -25,7 +23,7 @@ from plexsync.model.settings import DEFAULT_URL, Settings, read_settings, setup_
 from plexsync.plex.client import PlexClient, load_plexapi
 from plexsync.plex.deadline import within
 from plexsync.plex.sections import NO_MOVIES, of_movies
-from plexsync.plex.session import PlexSession
+from plexsync.plex.session import PlexSession, version_at
 from plexsync.stash.lite import LiteStash
 from plexsync.tasks.call import Args
 
@@ -131,14 +129,11 @@ class _Attempt:
     def _identify(self, settings: Settings) -> None:
         """Note version and speed of a Plex that answers without a token."""
         began = time.perf_counter()
-        with (
-            contextlib.suppress(requests.RequestException, OSError, ValueError, KeyError, TypeError),
-            PlexSession(
-                verify=not settings.skip_tls_verify, connect_timeout=self._connect, read_timeout=self._read
-            ) as session,
-            session.get(f"{settings.plex_url}/identity", headers={"Accept": "application/json"}) as answer,
-        ):
-            self._version = str(answer.json()["MediaContainer"]["version"])
+        with PlexSession(
+            verify=not settings.skip_tls_verify, connect_timeout=self._connect, read_timeout=self._read
+        ) as session:
+            self._version = version_at(session, settings.plex_url)
+        if self._version:
             self._ms = int((time.perf_counter() - began) * 1000)
 
     def _asked(self, settings: Settings) -> dict[str, Any]:

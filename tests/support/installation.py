@@ -224,9 +224,9 @@ class Installation:
         return sorted(int(path.suffix[1:]) for path in found if path.suffix[1:].isdigit())
 
     def await_death(self, point: str, times: int = 1) -> None:
-        """Wait until ``times`` processes have died at ``point``, and no worker is left."""
+        """Wait until ``times`` processes have died at ``point``, and none of them is the worker any more."""
         until(lambda: len(self.victims(point)) >= times, what=f"{times} deaths at {point!r}")
-        until(lambda: not worker_lives(self.folder), what="the worker's end")
+        until(lambda: self.worker_pid() not in self.victims(point), what="the worker's end")
 
     def kill_worker(self) -> bool:
         """SIGKILL to the background process, and its end; whether there was one."""

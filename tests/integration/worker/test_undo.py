@@ -524,7 +524,7 @@ def test_the_history_has_a_row(bench: Bench) -> None:
     undone(bench, 1)
     sql = "SELECT scene_id, title, rating_key, changes, images FROM recent WHERE kind = 'undo'"
     ((scene, title, item, changes, images),) = bench.app.state.conn.execute(sql).fetchall()
-    assert (scene, title, item, json.loads(images)) == (1, "Film 1", ITEM, ["posters", "arts"])
+    assert (scene, title, item, json.loads(images)) == (1, "Film 1", ITEM, ["poster", "background"])
     assert {"field": "title", "old": "Film 1", "new": "film1"} in json.loads(changes)
 
 
