@@ -21,7 +21,8 @@ INSERT INTO ack_queue_default (data, timestamp, status, key, due, priority, firs
 VALUES (
   CAST(json_object('key', :key, 'reason', :reason, 'at', :now) AS BLOB), :now, 1, :key, :now, 2, :now, :now, 1, :task)
 ON CONFLICT (key) DO UPDATE SET
-  generation = generation + 1, task = excluded.task, timestamp = excluded.timestamp, last_seen = excluded.last_seen,
+  generation = generation + 1, task = excluded.task, last_seen = excluded.last_seen,
+  timestamp = max(COALESCE(timestamp, 0), excluded.timestamp),
   due = CASE WHEN status = 2 THEN due WHEN status < 5 THEN min(due, excluded.due) ELSE excluded.due END,
   first_seen = CASE WHEN status < 5 OR reason = 'invalid' THEN first_seen ELSE excluded.first_seen END,
   priority = CASE WHEN status < 5 THEN min(priority, excluded.priority) ELSE excluded.priority END,

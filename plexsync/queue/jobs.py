@@ -50,6 +50,9 @@ ON CONFLICT (key) DO NOTHING
 """
 
 
+_PUT = PUT.replace("timestamp = excluded.timestamp", "timestamp = max(COALESCE(timestamp, 0), excluded.timestamp)")
+
+
 def enqueue_many(
     conn: sqlite3.Connection,
     keys: Iterable[JobKey],
@@ -58,9 +61,12 @@ def enqueue_many(
     priority: int,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Queue many keys, due now, as an edit would (``enqueue.PUT``), in chunks that let hooks in between."""
+    """Queue many keys, due at ``now``, as an edit would (``enqueue.PUT``), in chunks that let hooks in between.
+
+    ``now``: may be when their reason was found; a row that was edited since keeps the time of its edit.
+    """
     values = [{"key": str(key), "reason": reason, "now": now, "due": now, "priority": priority} for key in keys]
-    in_chunks(conn, (PUT,), values, sleep)
+    in_chunks(conn, (_PUT,), values, sleep)
 
 
 def add_missing(

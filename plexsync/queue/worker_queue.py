@@ -218,13 +218,18 @@ class JobQueue(persistqueue.SQLiteAckQueue):  # type: ignore[misc]
 
     # -- new jobs
 
-    def enqueue_many(self, keys: Iterable[JobKey], reason: str, priority: int = jobs.FAN_OUT) -> None:
-        """Queue these keys as an edit would, due now."""
-        jobs.enqueue_many(self.conn, keys, reason, self.clock(), priority, self._sleep)
+    def enqueue_many(self, keys: Iterable[JobKey], reason: str, found_at: float | None = None) -> None:
+        """Queue these keys, due now, behind edits by hand; a row that exists is due again.
 
-    def add_missing(self, keys: Iterable[JobKey], reason: str) -> int:
-        """Queue those of ``keys`` that have no row, behind edits by hand; return how many."""
-        return jobs.add_missing(self.conn, keys, reason, self.clock(), jobs.FAN_OUT, self._sleep)
+        ``found_at``: when the search that found them began, now if None. An undo that is asked for later wins.
+        """
+        at = self.clock() if found_at is None else found_at
+        jobs.enqueue_many(self.conn, keys, reason, at, jobs.FAN_OUT, self._sleep)
+
+    def add_missing(self, keys: Iterable[JobKey], reason: str, found_at: float | None = None) -> int:
+        """Queue those of ``keys`` that have no row, likewise; return how many."""
+        at = self.clock() if found_at is None else found_at
+        return jobs.add_missing(self.conn, keys, reason, at, jobs.FAN_OUT, self._sleep)
 
     def cleared_at(self, keys: Iterable[JobKey]) -> dict[JobKey, float]:
         """Return key -> time up to which its edits were cleared or discarded; keys that never were are absent."""

@@ -22,6 +22,10 @@ from plexsync.sync.edit import UNLOCKED, EditPlan
 BY_A_PERSON, NOT_KEPT, LOST = "changed in Plex since", "not kept by the earlier version", "Plex has it no more"
 
 
+#: Values of ours, among them the title, by which an item is known that holds another file.
+ENOUGH = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What becomes of one picture. ``name``: the one to show again, ``""`` for none, None to leave what is shown.
@@ -47,6 +51,16 @@ def is_same_file(record: Record, item: Item) -> bool:
     if record.size:
         return any(part.size == record.size for part in alike)
     return bool(alike) and not record.path
+
+
+def shows_ours(record: Record, item: Item) -> bool:
+    """Return whether the item shows at least ``ENOUGH`` values that PlexSync wrote, so that it is no other one.
+
+    Plex may have exchanged the files of two items: what was written to each is still there.
+    """
+    ours = record.written.ours
+    shown = [name for name in FIELDS if item.value(name) and fingerprint(name, item.value(name)) in ours.get(name, ())]
+    return len(shown) >= ENOUGH and "title" in shown
 
 
 def plan(item: Item, written: Written) -> EditPlan:

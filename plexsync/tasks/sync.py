@@ -151,10 +151,10 @@ def _is_since(text: object, since: float) -> bool:
 
 
 def _mark(task: Task, pages: Iterable[list[int]], reason: str) -> int:
-    total = 0
+    total, asked_at = 0, task.world.clock()  # an undo that is asked for meanwhile wins
     for page in pages:
         keys = [JobKey.scene(scene_id) for scene_id in page]
-        bulk.mark_many(task.conn, keys, reason, task.task_id, task.world.clock(), task.world.sleep)
+        bulk.mark_many(task.conn, keys, reason, task.task_id, asked_at, task.world.sleep)
         total += len(keys)
     return total
 

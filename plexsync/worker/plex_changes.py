@@ -212,13 +212,14 @@ class _Changes:
 
     def _make_due(self, scene_ids: Iterable[int]) -> int:
         """Make jobs for these scenes, but for those that are to be put back or whose job was discarded since."""
+        found_at = self._queue.clock()
         marked = undoing.marked_scenes(self._state.conn, self._machine)
         scenes = sorted(set(scene_ids) - marked.keys() - {0})
         keys = [JobKey.scene(scene_id) for scene_id in scenes]
         synced, cleared = self._state.synced_at(scenes), self._queue.cleared_at(keys)
         at_clear = self._queue.meta.cleared_at  # Clear queue forgets what was pending, not what Plex loses later
         due = [key for key in keys if not _is_discarded(cleared.get(key), synced.get(key.id, 0.0), at_clear)]
-        return self._queue.add_missing(due, "plex")
+        return self._queue.add_missing(due, "plex", found_at)
 
 
 def _is_discarded(at: float | None, synced: float, at_clear: float) -> bool:

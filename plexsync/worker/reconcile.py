@@ -58,7 +58,7 @@ class _CatchUp:
     """One catch-up. ``jobs``: how many it made. ``absent``: ids of written or dead scenes that Stash did not list."""
 
     def __init__(self, app: App, queue: JobQueue, now: float) -> None:
-        self.last = queue.meta.caught_up_at
+        self.last, self._now = queue.meta.caught_up_at, now
         self.start = queue.meta.started_at or now
         self.jobs = 0
         self._app = app
@@ -128,7 +128,7 @@ class _CatchUp:
         """Make jobs for scenes that Stash no longer has: they give up their items, and their dead letters end."""
         self._add([JobKey.scene(scene_id) for scene_id in sorted(self.absent - self._dead)])
         dead = [JobKey.scene(scene_id) for scene_id in sorted(self.absent & self._dead)]
-        self._queue.enqueue_many(dead, "catch-up")
+        self._queue.enqueue_many(dead, "catch-up", self._now)
         self.jobs += len(dead)
 
     def compare_entities(self, kind: str, page: Iterable[Row]) -> None:
@@ -147,7 +147,7 @@ class _CatchUp:
 
     def _add(self, keys: list[JobKey]) -> None:
         # Not as if edited by hand: the auto-tag task may have touched the whole library.
-        self.jobs += self._queue.retry_invalid(keys) + self._queue.add_missing(keys, "catch-up")
+        self.jobs += self._queue.retry_invalid(keys) + self._queue.add_missing(keys, "catch-up", self._now)
 
 
 def forget_names(app: App, queue: JobQueue) -> None:
@@ -176,7 +176,7 @@ def weekly(app: App, queue: JobQueue, now: float, gone: Collection[int] = ()) ->
     while now - at >= gap:
         begin = bisect_right(written, last_scene) % len(written)
         portion = written[begin : begin + PORTION]
-        jobs += _compare(app, queue, machine, portion)
+        jobs += _compare(app, queue, machine, portion, now)
         at, last_scene = at + gap, portion[-1]
         meta.compared = [at, last_scene]
     meta.compared = [at, last_scene]
@@ -200,7 +200,7 @@ def compare_deleted(app: App, queue: JobQueue, *, busy: bool) -> bool:
     begin = bisect_left(written, meta.compare_next)
     portion = written[begin : begin + PORTION]
     if portion:
-        meta.compare_jobs += _compare(app, queue, machine, portion)
+        meta.compare_jobs += _compare(app, queue, machine, portion, now)
         meta.compare_next = portion[-1] + 1
     if begin + PORTION >= len(written):
         if meta.compare_jobs:
@@ -209,10 +209,11 @@ def compare_deleted(app: App, queue: JobQueue, *, busy: bool) -> bool:
     return True
 
 
-def _compare(app: App, queue: JobQueue, machine: str, portion: Sequence[int]) -> int:
+def _compare(app: App, queue: JobQueue, machine: str, portion: Sequence[int], now: float) -> int:
     """Compare one portion; return how many jobs were made. Raise ``StashUnavailable`` or ``PluginDisabled``.
 
-    A difference that was found before makes no job again: the scene's job may have ended without removing it.
+    A difference that was found before makes no job again: the scene's job may have ended without removing it. ``now``:
+    before it was read which scenes were written.
     """
     answer = app.stash.batch(portion)
     app.require_enabled()
@@ -231,7 +232,7 @@ def _compare(app: App, queue: JobQueue, machine: str, portion: Sequence[int]) ->
         if signature != before.get(scene_id, ("",))[0]:
             new.append(Seen("desired", scene_id, signature))
             different += [JobKey.scene(scene_id)] if differs else []
-    jobs = queue.add_missing(different, "weekly")
+    jobs = queue.add_missing(different, "weekly", now)
     app.state.see(new)
     return jobs
 

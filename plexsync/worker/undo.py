@@ -11,6 +11,7 @@ from plexsync.app import App
 from plexsync.model.errors import PlexSyncError
 from plexsync.model.item import Item
 from plexsync.model.job_key import JobKey
+from plexsync.model.paths import name_key, slashed
 from plexsync.model.scene import Scene
 from plexsync.queue import undo_jobs
 from plexsync.queue.worker_queue import Job, JobQueue, Settlement
@@ -24,10 +25,14 @@ from plexsync.sync.reading import Reader, Reading
 from plexsync.sync.restorer import Restorer, prepared
 from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Undo, named
-from plexsync.worker import outcomes
+from plexsync.worker import outcomes, requeue
 
 #: What the task that follows counts.
 UNDONE = "undone"
+#: The reason of a job whose item is gone or holds another file, until its file was looked for twice.
+MOVED = "moved"
+#: Seconds between the two looks: no library is listed more often.
+LOOK_AGAIN = 60.0
 
 
 def queue_marked(app: App, queue: JobQueue) -> int:
@@ -140,7 +145,7 @@ class UndoBatch:
             if key in reading.failed and key not in reading.left:
                 self._fail(job, reading.failed[key])
             elif key in gone:
-                self._finish(job, "Plex no longer has it")
+                self._follow(job, "Plex no longer has it")
             elif key in absent:
                 self._look_again(job)
             elif key in items:
@@ -153,12 +158,45 @@ class UndoBatch:
 
     def _work(self, job: Job, item: Item) -> list[Undo]:
         record = self._records[job.id]
-        if not restoration.is_same_file(record, item):
-            self._finish(job, "it holds another file now, so nothing was written")
+        if not restoration.is_same_file(record, item) and not restoration.shows_ours(record, item):
+            self._follow(job, "it holds another file now, so nothing was written")
             return []
         if not self._app.state.records(self._planner.machine, [job.id]):  # it was set aside, and is back
             self._app.state.take_up(self._planner.machine, record, job.id)
         return [prepared(job, item, record)]
+
+    def _follow(self, job: Job, why: str) -> None:
+        """Put back the item that holds the file now instead; where there is none, after a second look, forget it all.
+
+        Plex may have given an item another key, or may be about to.
+        """
+        key = self._holder(job)
+        if key is None and job.reason != MOVED:
+            due = self._app.world.clock() + LOOK_AGAIN
+            text = f"Item {job.id} is not what it was ({why}), and its file is looked for once more"
+            self._settled.append(Settlement.snooze(job, "retried", due, text, reason=MOVED))
+        elif key is None:
+            self._finish(job, why)
+        else:
+            state, machine = self._app.state, self._planner.machine
+            state.take_up(machine, self._records[job.id], key)
+            undoing.mark(state.conn, machine, [key], self._marks[job.id])
+            undoing.finish(state.conn, machine, job.id)
+            self._queue.add_missing([JobKey.item(key)], undo_jobs.UNDO, self._marks[job.id])
+            self._settled.append(Settlement.done(job))
+
+    def _holder(self, job: Job) -> int | None:
+        """Return the other item that holds the file of a record, if there is one that PlexSync never wrote."""
+        planner, record = self._planner, self._records[job.id]
+        planner.library.forget(job.id)
+        planner.stale()
+        requeue.after_refresh(self._app, self._queue, planner.refresh(missing=True))
+        name = name_key(record.path)
+        parts = planner.library.by_name([name]).get(name, ()) if record.path else ()
+        holds = (part for part in parts if slashed(part.path) == slashed(record.path) and not part.optimised)
+        found = {part.rating_key for part in holds} - {job.id}
+        known = self._app.state.records_for_undo(planner.machine, sorted(found))
+        return found.pop() if len(found) == 1 and not known else None
 
     def _look_again(self, job: Job) -> None:
         """Have a job come again whose item Plex did not name: one answer does not count, and costs no attempt."""

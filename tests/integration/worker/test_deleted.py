@@ -113,11 +113,11 @@ def test_a_worker_that_dies_loses_no_comparison(bench: Bench, monkeypatch: pytes
     portions: list[int] = []
     compare = reconcile._compare
 
-    def dies(app: Any, queue: Any, machine: str, portion: Any) -> int:
+    def dies(app: Any, queue: Any, machine: str, portion: Any, now: float) -> int:
         portions.append(len(portion))
         if len(portions) > ends:
             raise KeyboardInterrupt
-        return compare(app, queue, machine, portion)
+        return compare(app, queue, machine, portion, now)
 
     monkeypatch.setattr(reconcile, "_compare", dies)
     delete(bench, "tag", 1)
@@ -134,11 +134,11 @@ def test_it_waits_for_edits_and_ends_with_a_busy_worker(bench: Bench, monkeypatc
     film = bench.film("Edited meanwhile")
     compare, seen = reconcile._compare, []
 
-    def edited_meanwhile(app: Any, queue: Any, machine: str, portion: Any) -> int:
+    def edited_meanwhile(app: Any, queue: Any, machine: str, portion: Any, now: float) -> int:
         seen.append(bench.title(film.item))
         if len(seen) == 2:
             bench.edit(film.scene)
-        return compare(app, queue, machine, portion)
+        return compare(app, queue, machine, portion, now)
 
     monkeypatch.setattr(reconcile, "_compare", edited_meanwhile)
     delete(bench, "tag", 1)

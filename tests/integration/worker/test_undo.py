@@ -10,8 +10,10 @@ import pytest
 
 from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, dead_letters
+from plexsync.stash.listing import Listings
 from plexsync.state import undoing
 from plexsync.tasks import undo
+from plexsync.worker import reconcile
 from tests.servers.plex_http import Request
 from tests.support.in_process import HOUR, Bench
 
@@ -560,3 +562,59 @@ def test_more_items_than_are_queued_at_once(bench: Bench, monkeypatch: pytest.Mo
     assert bench.keys() == [f"item:{ITEM}"]
     bench.work()
     assert ((shown(bench), shown(bench, ITEM + 1)), bench.keys()) == (before, [])
+
+
+@pytest.mark.parametrize("search", ["fan-out", "comparison", "sync all"])
+def test_what_was_found_before_does_not_end_the_undo(
+    bench: Bench, search: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An undo that is asked for while scenes are being looked for wins over the jobs that this search makes."""
+    bench.written("scene:1", "scene:2")
+    asked: list[int] = []
+
+    def undo_meanwhile(call: Callable[..., Any]) -> Callable[..., Any]:
+        def meanwhile(*args: Any, **others: Any) -> Any:
+            if not asked:
+                asked.append(ask(bench))
+                bench.now += 1
+            return call(*args, **others)
+
+        return meanwhile
+
+    if search == "fan-out":
+        monkeypatch.setattr(Listings, "scenes_with", undo_meanwhile(Listings.scenes_with))
+        changed(bench, "performer")
+    elif search == "comparison":
+        monkeypatch.setattr(reconcile, "_compare", undo_meanwhile(reconcile._compare))
+        changed(bench, "tag")
+    else:
+        undo_meanwhile(bulk.mark_many)(bench.conn, [JobKey.scene(1)], "Sync all", "t", bench.now, bench.sleep)
+        bulk.hand_over(bench.conn, "t", bench.sleep)
+    bench.live(600)
+    assert (asked, bench.keys()) == ([2], [])
+    assert (held(bench, ITEM), held(bench, ITEM + 1)) == ([], [])
+
+
+def test_an_item_with_another_key_is_put_back(bench: Bench) -> None:
+    """Also if nobody noticed yet that Plex gave it another one."""
+    before = shown(bench)
+    bench.written("scene:1")
+    bench.plex.rekey(ITEM, 500)
+    ask(bench, 1)
+    bench.live(600)
+    assert shown(bench, 500) == before
+    assert (held(bench), held(bench, 500), bench.keys()) == ([], [], [])
+
+
+def test_items_that_exchanged_their_files_are_put_back(bench: Bench) -> None:
+    """Each is what it was, as it shows what PlexSync wrote to it."""
+    items = (ITEM, ITEM + 1)
+    before = [shown(bench, item) for item in items]
+    bench.written("scene:1", "scene:2")
+    parts = [bench.plex.items[item].parts for item in items]
+    for item, others in zip(items, reversed(parts), strict=True):
+        bench.plex.edit_item(item, parts=others)
+    ask(bench)
+    bench.live(600)
+    assert [shown(bench, item) for item in items] == before
+    assert (held(bench, ITEM), held(bench, ITEM + 1), bench.keys()) == ([], [], [])
