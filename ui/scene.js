@@ -79,7 +79,7 @@ export default function SceneTab({ scene, shown }) {
             ? h(
                 Part,
                 { title: dead.title },
-                el("p.mb-2", h("strong", null, reason(letter.reason)), " ", letter.message === now.sentence ? null : message(letter.message, offered.length)),
+                el("p.mb-2", h("strong", null, reason(letter.reason)), letter.message && letter.message !== now.sentence && `. ${message(letter.message, offered.length)}`),
                 h(Facts, null, letter.first_seen ? h(Ago, { at: letter.first_seen, lasting: true }) : null, letter.attempts ? count(letter.attempts, "attempt") : null),
                 el(
                   ".plexsync-actions",

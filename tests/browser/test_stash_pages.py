@@ -46,15 +46,15 @@ def test_other_pages_load_almost_nothing(opened: Open, stash: StashServer) -> No
     assert assets(other) == ["load.js", "nav.js"]
 
 
-def test_an_earlier_choice_is_told_from_the_present(opened: Open, stash: StashServer) -> None:
+@pytest.mark.parametrize(("chosen", "said"), [(True, "Chosen by you"), (False, "Chosen earlier")])
+def test_an_earlier_choice_is_told(opened: Open, stash: StashServer, chosen: bool, said: str) -> None:
     """An item that was written as chosen and is not chosen any more says so on the scene's tab."""
-    for chosen, said in ((True, "Chosen by you"), (False, "Chosen earlier")):
-        answer = samples.scene("in_plex")
-        answer["items"][0] |= {"evidence": "chosen", "chosen": chosen}
-        stash.canned["scene"] = lambda _, answer=answer: answer
-        page = opened(stash, "/scenes/1")
-        page.wait("scene-tab").click()
-        assert said in page.wait('[data-plexsync="scene"] [data-rating-key]').inner_text()
+    answer = samples.scene("in_plex")
+    answer["items"][0] |= {"evidence": "chosen", "chosen": chosen}
+    stash.canned["scene"] = lambda _: answer
+    page = opened(stash, "/scenes/1")
+    page.wait("scene-tab").click()
+    assert said in page.wait('[data-plexsync="scene"] [data-rating-key]').inner_text()
 
 
 def test_the_tab_looks_often_after_an_action(opened: Open, stash: StashServer) -> None:
