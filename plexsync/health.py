@@ -144,17 +144,17 @@ def _waiting(facts: Facts) -> Health | None:
     if not waiting:
         return None
     verb = "waits" if waiting == 1 else "wait"
-    sentence = f"{counted(waiting, 'scene')} {verb} for Plex to have the file. Everything else is in Plex."
+    sentence = f"{counted(waiting, 'scene')} {verb} for Plex to have the file. Nothing else is left to do."
     return Health("waiting", sentence, "See that Plex's library holds the folder, and scan it in Plex.")
 
 
 def _ok(facts: Facts) -> Health:
     if facts.written_at is not None:
         ago = duration(facts.now - facts.written_at)
-        return Health("ok", f"Everything is in Plex. The last change was written {ago} ago.")
+        return Health("ok", f"Every edit has reached Plex. The last change was written {ago} ago.")
     totals = facts.status["totals"]
     if totals["synced"] or totals["unchanged"]:
-        return Health("ok", "Everything is in Plex.")
+        return Health("ok", "Nothing is left to do: every edit has reached Plex.")
     return Health("ok", "PlexSync is connected to Plex. Nothing was synced yet.", "Edit a scene, or press Sync all.")
 
 

@@ -1,6 +1,6 @@
 // The pieces of every section: Stash's React, Stash's look, our marks.
 import { sceneCover } from "./api.js";
-import { ago, diff, exact, fill, number } from "./view.js";
+import { ago, diff, exact, fill, lasting, number } from "./view.js";
 import { W } from "./words.js";
 
 const Stash = window.PluginApi;
@@ -120,7 +120,17 @@ export function Action({ action, onClick, children, variant, icon, say = {}, val
   );
 }
 
-export const Ago = ({ at }) => (at ? h("time", { dateTime: at, title: exact(at) }, ago(at, Date.now())) : W.never);
+/** The language that the user chose in Stash; undefined: the browser's. */
+export function useLocale() {
+  const { Intl } = Stash.libraries;
+  return Intl && Intl.useIntl ? Intl.useIntl().locale : undefined;
+}
+
+/** A time by its distance; `lasting`: how long it has been so. */
+export function Ago({ at, lasting: lasts }) {
+  const locale = useLocale();
+  return at ? h("time", { dateTime: at, title: exact(at, locale) }, (lasts ? lasting : ago)(at, Date.now())) : W.never;
+}
 
 /** A value before and after, shortened around what differs. */
 export function Value({ old, next }) {

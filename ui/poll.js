@@ -25,7 +25,7 @@ export function poller({ ask, jobs, show, hidden, clock = () => Date.now(), late
   };
   const active = () => clock() - acted < AFTER;
   const moves = () => state.jobs.length > 0 || (same < SAME && moving(state.data, []));
-  const told = (data) => JSON.stringify({ ...queue(data), oldest: 0 });
+  const told = (data) => JSON.stringify(queue(data));
   const wait = () =>
     failures ? FAILING[Math.min(failures, FAILING.length) - 1] : active() ? QUICK : moves() ? MOVING : STILL;
 

@@ -1,9 +1,9 @@
-// The scene's tab "Plex": asked only while it is shown, once per scene and after each action; again only while it is pending.
+// The scene's tab "Plex": asked only while it is shown: once per scene, then while it is pending and for a while after an action.
 import { operation } from "./api.js";
 import { Action, Ago, el, Facts, h, Icon, Link, PlexLink, React, useEffect, useRef, useState, Value } from "./parts.js";
 import { useAlive, usePoll } from "./run.js";
 import { Candidates, Unchoose } from "./sections/candidates.js";
-import { clean, count, evidence, field, list, reason, webLink } from "./view.js";
+import { clean, count, evidence, field, list, message, reason, webLink } from "./view.js";
 import { W } from "./words.js";
 
 const w = W.scene;
@@ -14,6 +14,8 @@ const TONES = {
   needs_you: ["faTriangleExclamation", "text-warning"],
   in_plex: ["faCircleCheck", "text-success"],
 };
+// After an action things move a moment later: look often for so long.
+const AFTER = 12000;
 const Part = ({ title, children }) => el("section.mt-3", el("h3.text-muted.mb-1", title), children);
 
 export default function SceneTab({ scene, shown }) {
@@ -33,9 +35,15 @@ export default function SceneTab({ scene, shown }) {
   }, [shown, key]);
   // The first look was just now.
   const wait = useRef(true);
-  usePoll(() => (wait.current ? (wait.current = false) : load()), 4, Boolean(shown && now.state === "pending"));
+  const [acted, setActed] = useState(0);
+  useEffect(() => {
+    const timer = acted && setTimeout(() => setActed(0), AFTER);
+    return () => clearTimeout(timer);
+  }, [acted]);
+  usePoll(() => (wait.current ? (wait.current = false) : load()), acted ? 1.5 : 4, Boolean(shown && (acted || now.state === "pending")));
   const again = () => {
     wait.current = true;
+    setActed(Date.now());
     return load();
   };
   const act = (mode, args) => () => operation(mode, args).then(again);
@@ -57,7 +65,7 @@ export default function SceneTab({ scene, shown }) {
       ? h(
           React.Fragment,
           null,
-          el("p.plexsync-lead.mb-2", { role: "status" }, h(Icon, { name: icon, className: `mr-2 ${tone}` }), clean(now.sentence)),
+          el("p.plexsync-lead.mb-2", { role: "status" }, h(Icon, { name: icon, className: `mr-2 ${tone}` }), message(now.sentence, offered.length)),
           now.last_sync ? el("p.text-muted.mb-2", w.last, " ", h(Ago, { at: now.last_sync })) : null,
           el(
             ".plexsync-actions",
@@ -71,8 +79,8 @@ export default function SceneTab({ scene, shown }) {
             ? h(
                 Part,
                 { title: dead.title },
-                el("p.mb-2", h("strong", null, reason(letter.reason)), " ", letter.message === now.sentence ? null : clean(letter.message)),
-                el("p.text-muted.small.mb-2", count(letter.attempts, "attempt"), ", ", h(Ago, { at: letter.first_seen })),
+                el("p.mb-2", h("strong", null, reason(letter.reason)), letter.message && letter.message !== now.sentence && `. ${message(letter.message, offered.length)}`),
+                h(Facts, null, letter.first_seen ? h(Ago, { at: letter.first_seen, lasting: true }) : null, letter.attempts ? count(letter.attempts, "attempt") : null),
                 el(
                   ".plexsync-actions",
                   h(Action, { action: "retry", icon: "faRotate", say: dead.retry, onClick: act("retry", { ids: [letter.id] }) }),
@@ -92,7 +100,7 @@ export default function SceneTab({ scene, shown }) {
                       "li",
                       { key: item.rating_key, className: "mb-2", "data-rating-key": item.rating_key },
                       h("strong", null, clean(item.title) || item.rating_key),
-                      h(Facts, null, item.chosen ? W.evidence.chosen : evidence(item.evidence), item.confidence === "low" ? W.preview.low : null, h(PlexLink, { web: webLink(item.web, item.rating_key, location.hostname) })),
+                      h(Facts, null, item.chosen ? W.evidence.chosen : item.evidence === "chosen" ? w.before : evidence(item.evidence), item.confidence === "low" ? W.preview.low : null, h(PlexLink, { web: webLink(item.web, item.rating_key, location.hostname) })),
                     ),
                   ),
                 ),

@@ -47,11 +47,18 @@ export function ago(at, now) {
   return fill(seconds < 0 ? W.time.in : W.time.ago, { span: duration(Math.abs(seconds)) });
 }
 
-export function exact(at) {
+/** "for 28 s"; "" if unknown. */
+export function lasting(at, now) {
+  const seconds = (now - instant(at)) / 1000;
+  return Number.isNaN(seconds) ? "" : fill(W.time.lasting, { span: duration(seconds) });
+}
+
+/** The whole time as `locale` writes it (undefined: as the browser does). */
+export function exact(at, locale) {
   const then = new Date(instant(at));
   if (Number.isNaN(+then)) return "";
   try {
-    return then.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    return then.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
   } catch (error) {
     return then.toLocaleString();
   }
@@ -156,13 +163,11 @@ export function health(data) {
 
 export function queue(data) {
   const told = object(status(data).queue);
-  const oldest = whole(told.oldest_seconds);
   return {
     ready: whole(told.pending),
     waiting: whole(told.waiting),
     inProgress: whole(told.in_progress),
     dead: whole(told.dead),
-    oldest: oldest ? fill(W.now.oldest, { span: duration(oldest) }) : "",
   };
 }
 
@@ -196,6 +201,7 @@ export const recent = (data, here) =>
     web: webLink(data.web, row.rating_key, here),
     at: row.at,
     undo: row.kind === "undo",
+    chosen: row.chosen === true,
     changes: list(row.changes).map((change) => ({ field: field(change.field), old: change.old, next: change.new })),
     images: pictures(row.images),
   }));
@@ -213,13 +219,16 @@ export function candidate(row, template, here) {
   };
 }
 
+/** What a dead letter says; `beside`: its candidates stand beside it, so it need not send the user to them. */
+export const message = (value, beside) => (beside ? clean(value).replace(/ Choose the right item on PlexSync's page\b.*$/, "") : clean(value));
+
 /** `left`: how many are not in the list. */
 export function dead(data) {
   const rows = list(object(data).dead).map((row) => ({
     ...scene(row),
     id: row.id,
     reason: reason(row.reason),
-    message: clean(row.message),
+    message: message(row.message, list(row.candidates).length),
     attempts: whole(row.attempts) ? count(row.attempts, "attempt") : "",
     since: row.first_seen || row.last_seen,
     candidates: list(row.candidates),
@@ -239,12 +248,12 @@ export function waiting(data, at) {
   return { rows, total: Math.max(rows.length, queue(data).waiting), left: whole(object(object(data).more).waiting) };
 }
 
-export const outages = (data, at) =>
+export const outages = (data, at, locale) =>
   list(object(data).outages).map((row) => {
     const to = instant(row.to);
     const span = duration(((to || at) - instant(row.from)) / 1000);
     return {
-      title: fill(to ? W.outages.closed : W.outages.open, { from: exact(row.from) || W.unknown, span }),
+      title: fill(to ? W.outages.closed : W.outages.open, { from: exact(row.from, locale) || W.unknown, span }),
       cause: clean(row.cause),
       held: whole(row.held) ? fill(W.outages.held, { jobs: count(row.held, "job") }) : "",
     };
@@ -262,7 +271,7 @@ export function totals(data, at) {
   return rows;
 }
 
-const ALL = ["now", "dead", "recent", "waiting", "preview", "outages", "totals", "tools"];
+const ALL = ["now", "dead", "waiting", "recent", "preview", "outages", "totals", "tools"];
 
 /** The sections below health: while PlexSync is not set up a checklist with what runs, else everything. */
 export function sections({ data }, tab) {

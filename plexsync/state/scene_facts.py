@@ -6,10 +6,12 @@ Standard library alone: operations read it.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
 from plexsync.state import undoing
+from plexsync.state.choices import Choices
 from plexsync.state.history import Entry, History, Name
 from plexsync.state.ledger import Record, State
 
@@ -50,7 +52,7 @@ def read(conn: sqlite3.Connection, scene_id: int) -> SceneFacts:
     synced_at, is_seen = _seen(conn, scene_id)
     return SceneFacts(
         records,
-        _chosen(conn, machine, scene_id),
+        chosen(conn, machine, [scene_id]).get(scene_id),
         is_seen,
         synced_at,
         history.last_of(scene_id),
@@ -72,9 +74,8 @@ def _seen(conn: sqlite3.Connection, scene_id: int) -> tuple[float | None, bool]:
     return None, False
 
 
-def _chosen(conn: sqlite3.Connection, machine: str, scene_id: int) -> int | None:
+def chosen(conn: sqlite3.Connection, machine: str, scene_ids: Iterable[int]) -> dict[int, int]:
+    """Return scene id -> rating key of the item that a person chose for it, of those that have one."""
     with suppress(sqlite3.OperationalError):
-        sql = "SELECT rating_key FROM chosen WHERE machine = ? AND scene_id = ?"
-        row = conn.execute(sql, (machine, scene_id)).fetchone()
-        return None if row is None else int(row[0])
-    return None
+        return Choices(conn).of_scenes(machine, scene_ids)
+    return {}

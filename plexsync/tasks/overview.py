@@ -10,6 +10,7 @@ from typing import Any
 from plexsync import health, status
 from plexsync.health import Facts, Health
 from plexsync.queue import dead_letters, jobs, schema
+from plexsync.state import scene_facts
 from plexsync.state.history import MOST_RECENT, History
 from plexsync.state.meta import Meta
 from plexsync.tasks import rows
@@ -33,10 +34,12 @@ def overview(folder: str, args: Args) -> dict[str, Any]:
         history, dead = History(meta.conn), rows.dead_letters(letters, meta)
         names = history.names({row["scene_id"] for row in (*dead, *waiting)} - {None})
         names |= rows.undone_names(letters, meta)
+        recent = history.recent(_wanted(args))
+        choices = scene_facts.chosen(meta.conn, meta.machine, {entry.scene_id for entry in recent})
         return {
             "health": judge(report, meta, now)._asdict(),
             "status": report,
-            "recent": [rows.written(entry) for entry in history.recent(_wanted(args))],
+            "recent": [rows.written(entry, choices) for entry in recent],
             "dead": [rows.named(row, names) for row in dead],
             "waiting": [rows.named(row, names) for row in waiting],
             "more": {name: _more(report, name, len(shown)) for name, shown in (("dead", dead), ("waiting", waiting))},

@@ -80,8 +80,8 @@ def waiting(row: Waiting) -> dict[str, Any]:
     return {"scene_id": row.scene_id, "since": moment(row.since), "next": moment(row.due)}
 
 
-def written(entry: Entry) -> dict[str, Any]:
-    """Return one item that was written."""
+def written(entry: Entry, choices: Mapping[int, int]) -> dict[str, Any]:
+    """Return one item that was written. ``choices``: scene id -> rating key of the item chosen for it."""
     return {
         "scene_id": entry.scene_id,
         "title": entry.title,
@@ -90,6 +90,7 @@ def written(entry: Entry) -> dict[str, Any]:
         "changes": changes(entry),
         "images": list(entry.images),
         "kind": entry.kind,
+        "chosen": choices.get(entry.scene_id) == entry.rating_key,
     }
 
 

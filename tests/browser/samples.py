@@ -42,7 +42,7 @@ HEALTH: dict[str, tuple[str, str]] = {
     ),
     "busy": ("Syncing: 1,204 of 5,000 scenes are done.", ""),
     "waiting": ("2 scenes wait for their files to appear in Plex.", "Nothing to do: PlexSync looks again by itself."),
-    "ok": ("All is well: Plex has everything that Stash has.", ""),
+    "ok": ("Every edit has reached Plex. The last change was written 7 minutes ago.", ""),
 }
 
 FILMS = (
@@ -133,12 +133,16 @@ def recent(count: int = 6) -> list[Answer]:
         rows.append(
             {
                 "scene_id": number, "title": title, "rating_key": 1000 + number, "at": ago(minutes=7 * number),
-                "kind": "undo" if number == 5 else "sync", "images": ["poster"] if number % 2 else [],
+                "kind": "undo" if number == 5 else "sync", "chosen": number == 4,
+                "images": ["poster"] if number % 2 else [],
                 "changes": [
                     {"field": "title", "old": title.lower(), "new": title},
                     {"field": "genres", "old": ["Drama"], "new": ["Drama", "Seaside", "Black and white"]},
                     {"field": "summary", "old": None, "new": "Two friends, one boat, and a summer that does not end."},
-                ][: 1 + number % 3],
+                    {"field": "studio", "old": None, "new": "Acme"},
+                    {"field": "originallyAvailableAt", "old": "2019-01-01", "new": "2019-07-14"},
+                    {"field": "actor", "old": [], "new": ["Ada Lovelace", "Grace Hopper"]},
+                ][: 6 if number == 4 else 1 + number % 3],
             }
         )  # fmt: skip
     return rows

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from plexsync.model.settings import KEYS
 from tests.browser import samples
 from tests.browser.conftest import Open
+from tests.browser.driver import Page
 from tests.browser.look import WIDTHS, as_it_was
 from tests.servers.stash import StashServer
 
@@ -23,6 +26,52 @@ def test_the_icon_tells_whether_the_user_is_needed(opened: Open, stash: StashSer
     assert samples.HEALTH[state][0] in shown
     assert page.find("badge").locator("visible=true").count() == (1 if state in NEEDS else 0)
     assert page.operations() == ["wake"]
+
+
+def assets(page: Page) -> list[str]:
+    """The plugin's own files that a page has asked for, by name."""
+    at = "/plugin/PlexSync/assets/"
+    return sorted({urlsplit(one.url).path.partition(at)[2] for one in page.requests if at in one.url})
+
+
+def test_other_pages_load_almost_nothing(opened: Open, stash: StashServer) -> None:
+    """Elsewhere in Stash only what draws the icon is fetched; the page's own code when the page opens."""
+    page = opened(stash, "/scenes")
+    page.wait("nav")
+    page.settle()
+    assert assets(page) == ["load.js", "nav.js"]
+    other = opened(stash, "/settings?tab=tasks")
+    other.wait("nav")
+    other.settle()
+    assert assets(other) == ["load.js", "nav.js"]
+
+
+@pytest.mark.parametrize(("chosen", "said"), [(True, "Chosen by you"), (False, "Chosen earlier")])
+def test_an_earlier_choice_is_told(opened: Open, stash: StashServer, chosen: bool, said: str) -> None:
+    """An item that was written as chosen and is not chosen any more says so on the scene's tab."""
+    answer = samples.scene("in_plex")
+    answer["items"][0] |= {"evidence": "chosen", "chosen": chosen}
+    stash.canned["scene"] = lambda _: answer
+    page = opened(stash, "/scenes/1")
+    page.wait("scene-tab").click()
+    assert said in page.wait('[data-plexsync="scene"] [data-rating-key]').inner_text()
+
+
+def test_the_tab_looks_often_after_an_action(opened: Open, stash: StashServer) -> None:
+    """After an action the tab asks every 1.5 s for 12 s, whatever the scene's state, and then rests."""
+    page = opened(stash, "/scenes/1", clock=True)
+    page.wait("scene-tab").click()
+    page.wait('[data-plexsync="scene"] [data-action="sync-now"]').click()
+    page.settle()
+    before = page.operations().count("scene")
+    for _ in range(12):
+        page.tab.clock.run_for(1000)
+        page.settle(50)
+    often = page.operations().count("scene") - before
+    assert 4 <= often <= 9
+    page.tab.clock.run_for(60_000)
+    page.settle(50)
+    assert page.operations().count("scene") - before <= often + 1
 
 
 def test_the_badge_counts_dead_letters(opened: Open, stash: StashServer) -> None:

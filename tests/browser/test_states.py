@@ -75,6 +75,63 @@ def test_a_recent_row_shows_what_changed(opened: Open, stash: StashServer) -> No
     assert any("1003" in link for link in links)
 
 
+def test_long_lists_begin_short(opened: Open, stash: StashServer) -> None:
+    """Five rows of what was synced last, four fields of each; what is left out is a button away, and back."""
+    page = opened(stash)
+    page.wait('[data-plexsync="recent"] [data-scene-id="4"]')
+    rows = page.find('[data-plexsync="recent"] [data-scene-id]')
+    assert rows.count() == 5
+    row = rows.nth(3)
+    assert row.locator("[data-field]").count() == 4
+    more = row.locator('[data-action="fields"]')
+    assert more.inner_text() == "2 more fields"
+    more.click()
+    assert row.locator("[data-field]").count() == 6
+    more.click()
+    assert row.locator("[data-field]").count() == 4
+    page.action("more", "recent").click()
+    assert rows.count() == 6
+
+
+def test_a_choice_can_be_taken_back_where_it_was_synced(opened: Open, stash: StashServer) -> None:
+    """The row of a chosen item says so and offers to take the choice back; no other row does."""
+    page = opened(stash)
+    row = page.wait('[data-plexsync="recent"] [data-scene-id="4"]')
+    assert "Chosen by you" in row.inner_text()
+    assert page.action("unchoose", "recent").count() == 1
+    row.locator('[data-action="unchoose"]').click()
+    page.tab.wait_for_function("() => document.body.innerText.includes('The scene is queued.')")
+    assert "unchoose" in page.operations()
+
+
+def test_the_health_leads_to_what_needs_the_user(opened: Open, stash: StashServer) -> None:
+    """Its button shows that section, from the checklist too."""
+    as_it_was(stash, "attention")
+    for path in ("/plugins/plexsync?tab=setup", "/plugins/plexsync"):
+        page = opened(stash, path)
+        page.wait('[data-action="show-dead"]').click()
+        page.tab.wait_for_function("() => document.activeElement.id === 'plexsync-dead'")
+        assert page.tab.url.endswith("/plugins/plexsync")
+
+
+def test_undo_leaves_a_phone_room_for_the_text(opened: Open, stash: StashServer) -> None:
+    """On a phone the buttons of a row stand below its text."""
+    page = opened(stash, width=375)
+    row = page.wait('[data-plexsync="recent"] [data-scene-id="1"]')
+    text, button = row.locator(".plexsync-text").bounding_box(), row.locator('[data-action="undo"]').bounding_box()
+    assert text is not None
+    assert button is not None
+    assert button["y"] >= text["y"] + text["height"]
+
+
+def test_a_field_of_the_preview_is_one_word(opened: Open, stash: StashServer) -> None:
+    """No field's name is broken in its middle where there is room."""
+    page = opened(stash, "/plugins/plexsync?tab=preview")
+    name = page.wait('[data-plexsync="preview"] [data-field="title"] td:nth-child(2) span')
+    name.evaluate("one => one.textContent = 'background'")
+    assert name.evaluate("one => one.getClientRects().length") == 1
+
+
 def test_a_dead_letter_says_all_that_is_known(opened: Open, stash: StashServer) -> None:
     """Cover, title, reason in words, attempts, and the candidates with why each may be the one."""
     as_it_was(stash, "attention")

@@ -57,7 +57,7 @@ def test_a_failure_leaves_what_was_known(opened: Open, stash: StashServer) -> No
     stash.canned = samples.failing("The disk is full.")
     page.tab.clock.fast_forward(30_000)
     page.wait('[data-plexsync="health"] :text("The disk is full.")')
-    assert page.find('[data-plexsync="recent"] [data-scene-id]').count() == 6
+    assert page.find('[data-plexsync="recent"] [data-scene-id]').count() == 5
 
 
 def test_a_hung_plugin_is_told(opened: Open, stash: StashServer) -> None:

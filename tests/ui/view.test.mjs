@@ -33,6 +33,22 @@ table("A time is told by its distance, before and after.", (at) => view.ago(at, 
   ["never", null], ["never", ""], ["never", "soon"], ["never", {}],
 ]);
 
+table("How long something has been so, in words.", (at) => view.lasting(at, NOW), [["for 28 s", before(28)], ["for 0 s", before(-9)], ["", null]]);
+
+test("A whole time is written as the user's language does.", () => {
+  const at = "2026-11-28T12:00:00Z";
+  assert.match(view.exact(at, "en-GB"), /^28 Nov 2026/);
+  assert.match(view.exact(at, "de"), /^28\.11\.2026/);
+  assert.equal(view.exact(at, "no such language"), new Date(at).toLocaleString());
+  assert.match(view.outages({ outages: [{ from: at, to: null }] }, NOW, "de")[0].title, /28\.11\.2026/);
+  assert.equal(view.exact("soon", "de"), "");
+});
+
+const DOUBT = `2 items in Plex could be scene 5. The most likely one: same name. Choose the right item on PlexSync's page, or set "Path map" to make the paths equal.`;
+table("Beside its candidates a dead letter does not send the user to them.", view.message, [
+  ["2 items in Plex could be scene 5. The most likely one: same name.", DOUBT, 2], [DOUBT, DOUBT, 0], ["Refused.", "Refused.", 2], ["", null, 2],
+]);
+
 table("A number has separators and its noun.", view.count, [
   ["0 scenes", 0, "scene"], ["1 scene", 1, "scene"], ["2 scenes", 2, "scene"], ["12,345,678 items", 12345678, "item"],
   ["0 scenes", null, "scene"], ["0 scenes", "many", "scene"], ["3 scenes", "3", "scene"], ["0 scenes", Infinity, "scene"],
@@ -119,9 +135,9 @@ test("Every state of health has a sign, and an unknown one counts as a problem."
 
 const QUEUE = { pending: 3, waiting: 2, in_progress: 1, dead: 4, oldest_seconds: 95 };
 
-test("The queue is told in numbers, its oldest job in words.", () => {
-  assert.deepEqual(view.queue({ status: { queue: QUEUE } }), { ready: 3, waiting: 2, inProgress: 1, dead: 4, oldest: "The oldest job is 1 min old." });
-  assert.deepEqual(view.queue(null), { ready: 0, waiting: 0, inProgress: 0, dead: 0, oldest: "" });
+test("The queue is told in numbers.", () => {
+  assert.deepEqual(view.queue({ status: { queue: QUEUE } }), { ready: 3, waiting: 2, inProgress: 1, dead: 4 });
+  assert.deepEqual(view.queue(null), { ready: 0, waiting: 0, inProgress: 0, dead: 0 });
 });
 
 test("What runs: tasks with their progress, the worker, or nothing.", () => {
@@ -154,6 +170,7 @@ test("A synced scene has its links, its changes by their names, and its pictures
     ["/scenes/5", at("http://nas:32400"), false, "poster, background", [{ field: "date", old: "", next: "2020" }, { field: "title", old: "a", next: "b" }]],
   );
   assert.deepEqual([undone.undo, undone.images], [true, "1 picture"]);
+  assert.deepEqual(view.recent({ recent: [row, { ...row, chosen: true }, { ...row, chosen: "no" }] }, "").map((one) => one.chosen), [false, true, false]);
 });
 
 test("A dead letter says why in words, and what is cut off is counted.", () => {
@@ -195,6 +212,11 @@ test("An outage says how long and what it held back, one that lasts says so.", (
 test("Totals show what is known, in a fixed order.", () => {
   const status = { totals: { synced: 1200, novel: 3 }, requests: { stash: 5 }, worker: { running: true }, last_catchup: before(60), version: "1.1.0" };
   assert.deepEqual(view.totals({ status }, NOW), [["Synced", "1,200"], ["Questions to Stash", "5"], ["Background worker", "running"], ["Compared with Stash", "1 min ago"], ["Version", "1.1.0"]]);
+});
+
+test("What needs the user and what waits stand before what is done.", () => {
+  const shown = view.sections({ data: { health: { state: "ok" } } }, "");
+  assert.deepEqual(shown, ["now", "dead", "waiting", "recent", "preview", "outages", "totals", "tools"]);
 });
 
 test("A checklist stands alone until PlexSync is set up, with what runs beside it.", () => {

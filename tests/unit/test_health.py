@@ -62,10 +62,17 @@ CASES: dict[str, tuple[Facts, str, str, str | None]] = {
     "work": (facts(pending=11, in_progress=1, waiting=4), "busy", "Syncing: 12 jobs left.", None),
     "work without a worker": (facts(pending=1, running=False), "busy", "1 job is left, and the", "starts it"),
     "a dry run": (facts(paused(DRY), pending=2), "busy", '"Dry run" is on: 2 changes are held back.', "off in"),
-    "one file is missing": (facts(waiting=1), "waiting", "1 scene waits for Plex to have the file.", "scan it"),
+    "one file is missing": (
+        facts(waiting=1), "waiting", "1 scene waits for Plex to have the file. Nothing else is left to do.", "scan it",
+    ),
     "files are missing": (facts(waiting=2), "waiting", "2 scenes wait", "scan it"),
-    "all is well": (facts(written_at=NOW - 300), "ok", "The last change was written 5 minutes ago.", None),
-    "nothing had to be written": (facts(synced=2), "ok", "Everything is in Plex.", None),
+    "all is well": (
+        facts(written_at=NOW - 300), "ok",
+        "Every edit has reached Plex. The last change was written 5 minutes ago.", None,
+    ),
+    "nothing had to be written": (
+        facts(synced=2), "ok", "Nothing is left to do: every edit has reached Plex.", None,
+    ),
     "nothing was synced yet": (facts(), "ok", "Nothing was synced yet.", "Sync all"),
 }  # fmt: skip
 
@@ -111,4 +118,4 @@ def test_durations_in_words(seconds: float, words: str) -> None:
 
 def test_nothing_is_to_do_by_default() -> None:
     """A state without anything to do says so by an empty text."""
-    assert Health("ok", "Everything is in Plex.").what_to_do == ""
+    assert Health("ok", "Every edit has reached Plex.").what_to_do == ""

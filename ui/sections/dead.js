@@ -52,5 +52,5 @@ const Letter = ({ row, web, onChosen }) =>
     },
     h("div", null, h("strong", null, row.reason), row.message && `. ${row.message}`),
     el(".small.text-muted", row.path),
-    h(Facts, null, row.since ? h("span", null, words.since, h(Ago, { at: row.since })) : null, row.attempts || null),
+    h(Facts, null, row.since ? h(Ago, { at: row.since, lasting: true }) : null, row.attempts || null),
   );

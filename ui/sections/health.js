@@ -1,10 +1,11 @@
-import { B, el, h, Icon, Link, useOverview } from "../parts.js";
+import { B, el, h, Icon, Link, useHistory, useOverview } from "../parts.js";
 import { ago, fill, health } from "../view.js";
 import { W } from "../words.js";
 
 /** How it is in one sentence, and what to do about it. */
 export default function Health() {
   const { data, problem, slow, at, here, tab, refresh } = useOverview();
+  const history = useHistory();
   const said = health(data);
   const trouble = problem ? problem.message : slow ? fill(W.api.slow, { detail: 10 }) : "";
   const state = data ? said.state : trouble ? "problem" : "loading";
@@ -29,7 +30,7 @@ export default function Health() {
         trouble
           ? button("refresh", refresh, W.again)
           : state === "attention"
-            ? button("show-dead", toDead, label)
+            ? button("show-dead", () => toDead(() => history.push(here)), label)
             : label && tab !== "setup"
               ? h(Link, { to: `${here}?tab=setup`, className: "btn btn-secondary btn-sm" }, label)
               : null,
@@ -40,8 +41,14 @@ export default function Health() {
 
 const button = (action, onClick, label) => h(B.Button, { size: "sm", variant: "secondary", "data-action": action, onClick }, label);
 
-function toDead() {
+// The checklist's view has no such section: `leave()` it first.
+function toDead(leave) {
   const heading = document.getElementById("plexsync-dead");
-  if (heading) heading.scrollIntoView();
-  if (heading) heading.focus();
+  if (heading) {
+    heading.scrollIntoView();
+    heading.focus();
+  } else if (leave) {
+    leave();
+    setTimeout(toDead);
+  }
 }

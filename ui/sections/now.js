@@ -78,5 +78,4 @@ const Queue = ({ told }) =>
       "dl.plexsync-tiles.content",
       ["ready", "inProgress", "waiting", "dead"].map((name) => h("div", { key: name }, h("dt", null, words[name]), h("dd", null, number(told[name])))),
     ),
-    told.oldest ? h(Nothing, null, told.oldest) : null,
   );

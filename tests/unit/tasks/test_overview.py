@@ -70,6 +70,7 @@ def test_the_whole_answer(folder: Path) -> None:
         {
             "scene_id": 5, "title": "Five", "rating_key": 105, "at": "2024-03-09T15:59:00Z",
             "changes": [{"field": "title", "old": "a", "new": "b"}], "images": ["poster"], "kind": "sync",
+            "chosen": False,
         }
     ]  # fmt: skip
     first, second = said["dead"]
@@ -159,6 +160,15 @@ def test_one_scene(folder: Path) -> None:
         "changes": [{"field": "title", "old": "a", "new": "b"}], "changed_at": "2024-03-09T15:59:00Z",
         "images": ["poster"], "dead_letter": None, "candidates": [], "undoable": True,
     }  # fmt: skip
+
+
+def test_recent_items_tell_the_chosen_one(folder: Path) -> None:
+    """Of what was written last only the item that is chosen now says so, also if its scene has others."""
+    with closing(open_state(str(folder))) as conn:
+        conn.execute("INSERT INTO chosen VALUES ('m x', 5, 106, 0), ('another', 6, 107, 0)")
+        State(conn).store("m x", [], [Entry(NOW, 5, "", 106), Entry(NOW, 6, "", 107)])
+    said = overview.overview(str(folder), {})["recent"]
+    assert [(row["rating_key"], row["chosen"]) for row in said] == [(107, False), (106, True), (105, False)]
 
 
 def test_a_chosen_item(folder: Path) -> None:
