@@ -5,6 +5,8 @@ W.setup = {
   title: "Setup",
   hint: "Six short steps, about a minute. From then on, edits in Stash go to Plex by themselves.",
   change: "Change",
+  reopen: { preview: "Make again", sync: "Run again" },
+  open: "Open",
   done: "Done",
   step: { address: "Plex's address", token: "Plex token", libraries: "Libraries", paths: "Paths", preview: "What would change", sync: "Sync all" },
   trying: "Trying...",

@@ -42,6 +42,8 @@ def test_from_nothing_to_the_first_scene(opened: Open, here: Installation) -> No
     press(page, "save-setup", "setup")
     press(page, "accept-path-map", "setup")
     press(page, "preview", "setup")
+    page.wait('[data-step="preview"] >> text=See it')
+    assert page.find("setup").get_by_text("The preview has").count() == 1 + 1, "once to see, once to hear"
     press(page, "sync-all", "setup")
     page.wait('[data-plexsync="recent"] [data-scene-id="1"], [data-plexsync="setup"] :text("New ")')
     here.settles()
@@ -100,6 +102,9 @@ def test_what_was_before_ends_no_step(opened: Open, here: Installation) -> None:
     here.stash.configure(plexUrl=here.plex.url, plexToken=here.plex.token, plexPathMap="/data => /films")
     here.call("sync", ids=[1])
     here.settles()
+    here.call("undo", ids=[1])
+    here.settles()
+    assert {row["kind"] for row in here.call("overview")["recent"]} == {"sync", "undo"}
     page = opened(here.stash, "/plugins/plexsync?tab=setup")
     page.wait('[data-step="paths"][data-done="true"]')
     page.wait('[data-step="preview"][aria-current="step"]')

@@ -48,7 +48,7 @@ def servers(page: Page, here: Installation, tv: PlexTv) -> None:
 
 
 def test_sign_in(opened: Open, here: Installation, tv: PlexTv) -> None:
-    """The press opens plex.tv in a tab; the server found there is used once libraries are ticked, its token never seen."""
+    """The server found in plex.tv's tab is used only once libraries are ticked, and its token is never seen."""
     here.plex.add_section("Clips", key=7)
     page = opened(here.stash)
     servers(page, here, tv)

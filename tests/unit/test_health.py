@@ -39,7 +39,8 @@ CASES: dict[str, tuple[Facts, str, str, str | None]] = {
         "setup", "has not connected", "below",
     ),
     "the token was taken away": (
-        facts(paused(SETUP, NO_TOKEN, is_connection=True), problem=NO_TOKEN), "setup", "no Plex token any more", "below",
+        facts(paused(SETUP, NO_TOKEN, is_connection=True), problem=NO_TOKEN),
+        "setup", "no Plex token any more", "below",
     ),
     "a wrong token": (facts(paused(SETUP, PROBLEM, is_connection=True), problem=PROBLEM), "setup", PROBLEM, "at once"),
     "token refused later": (

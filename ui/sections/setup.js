@@ -148,6 +148,7 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
     const at = document.activeElement;
     if (isOpen && number > 1 && (at === document.body || at.matches(".plexsync-step h3"))) heading.current.focus({ preventScroll: true });
   }, [isOpen]);
+  const label = ready ? w.reopen[name] || w.change : w.open;
   return el(
     "li.plexsync-step",
     { "data-step": name, "data-done": ready, "aria-current": isOpen ? "step" : undefined },
@@ -159,7 +160,7 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
       result && !isOpen ? el(".sub-heading", result) : null,
       isOpen ? el(".mt-2", children) : null,
     ),
-    reachable && !isOpen ? h(B.Button, { variant: "secondary", size: "sm", className: "minimal", "data-action": "open-step", "aria-label": `${w.change}: ${w.step[name]}`, onClick: onOpen }, w.change) : null,
+    reachable && !isOpen ? h(B.Button, { variant: "secondary", size: "sm", className: "minimal", "data-action": "open-step", "aria-label": `${label}: ${w.step[name]}`, onClick: onOpen }, label) : null,
   );
 }
 
@@ -305,7 +306,6 @@ export default function Setup() {
       ),
     sync: () =>
       some(
-        preview ? el("p.mb-2", results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : null,
         el(small, w.syncHint),
         h(Run, { name: "Sync all", action: "sync-all", variant: "primary", task: syncing }, it.scenes === undefined ? w.sync : fill(w.syncCount, { scenes: count(it.scenes, "scene") })),
         arrived || synced
@@ -318,6 +318,7 @@ export default function Setup() {
           : null,
       ),
   };
+  const look = (name) => (name === "preview" && preview ? some(results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : results[name]);
   const told = trying ? "" : (current === "address" && unreached) || (current === "token" && refused) || results[STEPS[reach - 1]] || "";
   return h(
     Section,
@@ -331,7 +332,7 @@ export default function Setup() {
           STEPS.map((name, index) =>
             h(
               Step,
-              { key: name, name, number: index + 1, ready: state[name], isOpen: current === name, result: state[name] && results[name], reachable: index <= reach, onOpen: () => set({ wanted: name }) },
+              { key: name, name, number: index + 1, ready: state[name], isOpen: current === name, result: state[name] && look(name), reachable: index <= reach, onOpen: () => set({ wanted: name }) },
               current === name ? bodies[name]() : null,
             ),
           ),
