@@ -110,3 +110,13 @@ def test_what_was_before_ends_no_step(opened: Open, here: Installation) -> None:
     page.wait('[data-step="preview"][aria-current="step"]')
     assert page.find("[data-step=sync][data-done=true]").count() == 0
     assert "is in Plex now" not in page.tab.content()
+
+
+def test_sync_all_below_the_checklist_ends_its_last_step(opened: Open, here: Installation) -> None:
+    """Whichever of the two buttons was pressed, Sync all was made."""
+    here.stash.configure(plexUrl=here.plex.url, plexToken=here.plex.token, plexPathMap="/data => /films")
+    page = opened(here.stash, "/plugins/plexsync?tab=setup")
+    press(page, "skip-preview", "setup")
+    page.wait('[data-step="sync"][aria-current="step"]')
+    press(page, "sync-all", "now")
+    page.wait('[data-step="sync"][data-done="true"] >> text=is in Plex now.')

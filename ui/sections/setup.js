@@ -165,7 +165,7 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
 }
 
 export default function Setup() {
-  const { data, refresh } = useOverview();
+  const { data, ended, jobs, refresh } = useOverview();
   const history = useHistory();
   const alive = useAlive();
   const [it, setAll] = useState({ saved: null, url: "", token: "", machine: "", tried: null, titles: [], check: null, skipped: {}, synced: Boolean((begun() || {}).synced) });
@@ -215,12 +215,16 @@ export default function Setup() {
   }, []);
   const previewing = useTask("Preview", readPreview);
   const keep = (part) => begun() && remember({ ...begun(), ...part });
-  const syncing = useTask("Sync all", () => (set({ synced: true }), keep({ synced: true })));
+  const wasSynced = () => (set({ synced: true }), keep({ synced: true }));
+  const syncing = useTask("Sync all", wasSynced);
+  // The button below the checklist counts too; what ended before the checklist was opened does not.
+  const before = useRef(ended);
+  useEffect(() => void (ended && ended !== before.current && ended.name === "Sync all" && wasSynced()), [ended]);
 
   // What was there before ends no step: only what came since, by the times of the rows themselves.
   if (data && since.current === undefined) since.current = latest(data.recent);
   const arrived = (first.current = first.current || news(data && data.recent, since.current)[0]);
-  const synced = it.synced || Boolean(syncing.job && arrived);
+  const synced = it.synced || Boolean(arrived && (syncing.job || jobs.some((job) => job.name === "Sync all")));
   const stored = Boolean(saved && it.confirmed && !it.token && !it.machine && it.url.trim() === addressOf(saved));
   const map = (check && check.path_map) || {};
   const noMap = check && check.ok && !map.suggested && (map.matched || !map.sample);
