@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from plexsync.model.settings import display_name
+from plexsync.model.settings import NO_TOKEN, display_name
 from plexsync.state.breaker import Breaker
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 from plexsync.status import counted
@@ -18,6 +18,7 @@ STATES = ("setup", "problem", "away", "attention", "busy", "waiting", "ok")
 
 _SETTINGS = "Settings > Plugins > PlexSync"
 _CONNECTION = f'"{display_name("plexUrl")}" and "{display_name("plexToken")}"'
+_NEVER = "PlexSync has not connected to Plex yet."
 
 
 class Health(NamedTuple):
@@ -64,6 +65,9 @@ def judge(facts: Facts) -> Health:
 
 def _setup(facts: Facts) -> Health | None:
     problem, pause = facts.status["problem"], facts.pause
+    if problem == NO_TOKEN:  # its sentence leads to another page; the checklist is on this one
+        sentence = "PlexSync has no Plex token any more." if facts.connected else _NEVER
+        return Health("setup", sentence, f"Enter {_CONNECTION} below.")
     if pause is not None and pause.kind == SETUP and pause.is_connection:
         return Health("setup", problem or pause.problem, f"Correct {_CONNECTION} below. They are tried at once.")
     if facts.connected:
@@ -73,7 +77,7 @@ def _setup(facts: Facts) -> Health | None:
     if facts.is_away:
         sentence = f"PlexSync has not reached Plex yet. {_next_attempt(facts)}"
         return Health("setup", sentence, f"See that Plex runs, and correct {_CONNECTION} below.")
-    return Health("setup", "PlexSync has not connected to Plex yet.", f"Enter {_CONNECTION} below.")
+    return Health("setup", _NEVER, f"Enter {_CONNECTION} below.")
 
 
 def _problem(facts: Facts) -> Health | None:

@@ -1,6 +1,6 @@
 // Loads a module of the page by its name. Apart from the loader, since a browser without import() cannot even read this.
 const FILES =
-  "api nav page parts poll run scene settings steps view words sections/candidates sections/dead sections/health sections/lists" +
+  "api begun nav page parts poll run scene settings steps view words words-setup sections/candidates sections/dead sections/health sections/lists" +
   " sections/now sections/preview sections/setup sections/tools";
 const KEY = "plexsync-version";
 let fresh = null;

@@ -1,5 +1,6 @@
 // The page: asks for the overview, and lays out its sections.
 import { jobs, operation } from "./api.js";
+import { begun as ongoing } from "./begun.js";
 import { Guard, h, Lazy, Overview, useEffect, useHistory, useLocation, useRef, useState, useToast } from "./parts.js";
 import { poller } from "./poll.js";
 import Dead from "./sections/dead.js";
@@ -61,14 +62,14 @@ export default function Page() {
     } catch (error) {
       // The icon in the bar is as it was.
     }
-    // The checklist stays until its end, unless PlexSync connects before anybody has begun it.
+    // The checklist stays until its end, also over a reload, unless PlexSync connects before anybody has begun it.
     if (name === "setup" && !tab) {
       list.current = "shown";
       go("?tab=setup");
     } else if (name !== "setup" && tab === "setup" && list.current === "shown") {
       list.current = "";
       go("");
-    }
+    } else if (!tab && ongoing()) go("?tab=setup");
   }, [state.data]);
 
   useEffect(() => {

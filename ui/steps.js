@@ -30,9 +30,14 @@ export function setting(libraries, titles) {
 const folder = (path) => `${String(path).replace(/[\\/]+$/, "")}/`;
 export const shown = ({ stash, plex, files }) => ({ stash: folder(stash), plex: folder(plex), files });
 
-// Only what differs from what is saved; the token only if one was typed.
-export function changes(saved, { url, token, libraries }) {
+// What try_plex is asked. `machine`: of a server that the sign-in found; its token is not known here.
+export const asked = (saved, { url, token, machine }) =>
+  machine ? { url, machine } : { ...(url.trim() === addressOf(saved) ? {} : { url: url.trim() }), ...(token && { token: token.trim() }) };
+
+// Only what differs from what is saved; the token only if one was typed. The sign-in saves its server itself, at last.
+export function changes(saved, { url, token, libraries, machine }) {
   const changed = {};
+  if (machine) [url, token] = ["", ""];
   if (url && url.trim() !== addressOf(saved)) changed.plexUrl = url.trim();
   if (token) changed.plexToken = token.trim();
   if (libraries !== undefined && libraries !== names(saved.plexLibraries).join(", ")) changed.plexLibraries = libraries;
@@ -42,8 +47,14 @@ export function changes(saved, { url, token, libraries }) {
 // Whether the address is right as far as is known: sentences about it name its setting.
 const reached = ({ ok, version, broken, sentence }) => Boolean(ok || version || !(broken || /"Plex address"/.test(sentence)));
 
-// Which steps are done. `tried`: try_plex's answer; `stored`: nothing typed waits to be saved.
-export function done({ tried, stored, paths, preview, arrived }) {
+// The rows that came in after `since` (ISO, of the newest row when the checklist began), the oldest first.
+export const news = (rows, since) => (rows || []).filter((row) => row.kind !== "undo" && row.at > since).reverse();
+
+// The time of the newest row: what is not newer was there before.
+export const newest = (rows) => (rows || []).reduce((at, row) => (row.at > at ? row.at : at), "");
+
+// Which steps are done. `tried`: try_plex's answer; `stored`: nothing typed waits to be saved; `synced`: Sync all ran.
+export function done({ tried, stored, paths, preview, synced }) {
   const address = Boolean(tried) && reached(tried);
   const token = address && Boolean(tried.ok || (tried.libraries || []).length);
   const libraries = token && Boolean(tried.ok && stored);
@@ -53,7 +64,7 @@ export function done({ tried, stored, paths, preview, arrived }) {
     libraries,
     paths: libraries && Boolean(paths),
     preview: libraries && Boolean(preview),
-    sync: libraries && Boolean(arrived),
+    sync: libraries && Boolean(synced),
   };
 }
 

@@ -26,6 +26,9 @@ DEFAULT_MAX_RETRIES = 8
 _WHERE = "Settings > Plugins > PlexSync"
 _TOKEN_BOX = f"{_WHERE} > Plex token"
 
+#: The sentence while nobody has saved a token.
+NO_TOKEN = f"PlexSync is paused: no Plex token is set. Paste your X-Plex-Token into {_TOKEN_BOX}."
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -136,7 +139,7 @@ def setup_problem(settings: Settings) -> str | None:
     if settings.token_problem or settings.url_problem:
         return settings.token_problem or settings.url_problem
     if not settings.plex_token:
-        return f"PlexSync is paused: no Plex token is set. Paste your X-Plex-Token into {_TOKEN_BOX}."
+        return NO_TOKEN
     return None
 
 

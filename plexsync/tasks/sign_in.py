@@ -88,9 +88,8 @@ def _tried(servers: list[Server]) -> list[dict[str, Any]]:
     ]
 
 
-def use(folder: str, args: Args) -> dict[str, Any]:
-    """Save a server's address and token in the plugin's settings, and wake the worker."""
-    machine, uri = args.get("machine"), args.get("uri")
+def chosen(folder: str, machine: object, uri: object) -> Server:
+    """Return the server of the sign-in, with its token. Raise ``PlexSyncError`` for an address that it did not find."""
     kept = _kept(folder)
     servers = [_server(raw) for raw in (kept or {}).get("servers", ())]
     if not servers:
@@ -98,6 +97,13 @@ def use(folder: str, args: Args) -> dict[str, Any]:
     server = next((one for one in servers if one.machine == machine), None)
     if server is None or uri not in [address for address, _ in server.addresses]:
         raise PlexSyncError("This address is not one of the servers that the sign-in found. Choose one of them.")
+    return server
+
+
+def use(folder: str, args: Args) -> dict[str, Any]:
+    """Save a server's address and token in the plugin's settings, and wake the worker."""
+    uri = args.get("uri")
+    server = chosen(folder, args.get("machine"), uri)
     changes = {"plexUrl": uri, "plexToken": server.token}
     settings, _ = read_settings(changes)
     problem = settings.url_problem or settings.token_problem

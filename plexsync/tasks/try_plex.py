@@ -25,6 +25,7 @@ from plexsync.plex.deadline import within
 from plexsync.plex.sections import NO_MOVIES, of_movies
 from plexsync.plex.session import PlexSession, version_at
 from plexsync.stash.lite import LiteStash
+from plexsync.tasks import sign_in
 from plexsync.tasks.call import Args
 
 #: Seconds for everything, however slowly a server answers; and of these for a connection, and for one answer.
@@ -37,10 +38,13 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 def run(folder: str, args: Args) -> dict[str, Any]:
     """Return ``{"ok", "sentence", "version", "ms", "libraries"}``. Raise ``PlexSyncError`` for other arguments.
 
+    With a ``machine``, ``url`` is an address that the sign-in found for it, and the token is the sign-in's.
+
     ``ms`` is None and ``version`` empty where Plex did not answer; a library's ``items`` is None where it did not tell.
     """
     given = {key: _given(args, name) for name, key in (("url", "plexUrl"), ("token", "plexToken"))}
-    attempt = _Attempt(folder, {key: text for key, text in given.items() if text})
+    machine = _given(args, "machine")
+    attempt = _Attempt(folder, {key: text for key, text in given.items() if text}, machine)
     try:
         return within(attempt.limit, attempt.run)
     except TimeoutError:
@@ -58,7 +62,7 @@ def _given(args: Args, name: str) -> str:
 class _Attempt:
     """One attempt, in a thread that the answer waits for at most ``limit`` seconds."""
 
-    def __init__(self, folder: str, given: Mapping[str, str]) -> None:
+    def __init__(self, folder: str, given: Mapping[str, str], machine: str) -> None:
         self._connect = min(CONNECT, environment.timeout("PLEXSYNC_CONNECT_TIMEOUT"))
         self._read = min(READ, environment.timeout("PLEXSYNC_READ_TIMEOUT"))
         self.limit = min(LIMIT, self._connect + self._read)
@@ -66,6 +70,7 @@ class _Attempt:
         self._client_id = own_client_id(folder)
         self._stash = LiteStash(folder, connection=read_connection(folder))
         self._given = given
+        self._sign_in = (folder, machine) if machine else None
         self._version = ""
         self._ms: int | None = None
 
@@ -76,6 +81,9 @@ class _Attempt:
     def run(self) -> dict[str, Any]:
         """Make the attempt and return the answer."""
         try:
+            if self._sign_in:
+                server = sign_in.chosen(*self._sign_in, self._given.get("plexUrl"))
+                self._given = {**self._given, "plexToken": server.token}
             return self._tried()
         except PlexSyncError as error:
             return self.failed(_sentence(str(error)))

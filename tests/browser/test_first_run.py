@@ -42,6 +42,8 @@ def test_from_nothing_to_the_first_scene(opened: Open, here: Installation) -> No
     press(page, "save-setup", "setup")
     press(page, "accept-path-map", "setup")
     press(page, "preview", "setup")
+    page.wait('[data-step="preview"] >> text=See it')
+    assert page.find("setup").get_by_text("The preview has").count() == 1 + 1, "once to see, once to hear"
     press(page, "sync-all", "setup")
     page.wait('[data-plexsync="recent"] [data-scene-id="1"], [data-plexsync="setup"] :text("New ")')
     here.settles()
@@ -78,3 +80,43 @@ def test_the_saved_token_never_comes_back(opened: Open, here: Installation) -> N
     page.wait("#plexsync-token")
     assert "a-very-secret-token" not in page.tab.content()
     assert page.find("#plexsync-token").input_value() == ""
+
+
+def test_a_checklist_that_was_begun_comes_back(opened: Open, here: Installation) -> None:
+    """Once libraries are saved the page leads back to the open steps, until the user ends the checklist."""
+    page = opened(here.stash)
+    enter(page, here)
+    press(page, "save-setup", "setup")
+    page.wait('[data-step="libraries"][data-done="true"]')
+    page.wait('[data-plexsync="health"]:not([data-state="setup"])')
+    page.visit("/plugins/plexsync")
+    page.wait('[data-plexsync="setup"] [data-step="paths"]')
+    press(page, "finish-setup", "setup")
+    page.wait("recent")
+    page.visit("/plugins/plexsync")
+    page.wait("recent")
+
+
+def test_what_was_before_ends_no_step(opened: Open, here: Installation) -> None:
+    """An earlier sync, and its undo, tick neither preview nor Sync all, and name no film as being in Plex now."""
+    here.stash.configure(plexUrl=here.plex.url, plexToken=here.plex.token, plexPathMap="/data => /films")
+    here.call("sync", ids=[1])
+    here.settles()
+    here.call("undo", ids=[1])
+    here.settles()
+    assert {row["kind"] for row in here.call("overview")["recent"]} == {"sync", "undo"}
+    page = opened(here.stash, "/plugins/plexsync?tab=setup")
+    page.wait('[data-step="paths"][data-done="true"]')
+    page.wait('[data-step="preview"][aria-current="step"]')
+    assert page.find("[data-step=sync][data-done=true]").count() == 0
+    assert "is in Plex now" not in page.tab.content()
+
+
+def test_sync_all_below_the_checklist_ends_its_last_step(opened: Open, here: Installation) -> None:
+    """Whichever of the two buttons was pressed, Sync all was made."""
+    here.stash.configure(plexUrl=here.plex.url, plexToken=here.plex.token, plexPathMap="/data => /films")
+    page = opened(here.stash, "/plugins/plexsync?tab=setup")
+    press(page, "skip-preview", "setup")
+    page.wait('[data-step="sync"][aria-current="step"]')
+    press(page, "sync-all", "now")
+    page.wait('[data-step="sync"][data-done="true"] >> text=is in Plex now.')

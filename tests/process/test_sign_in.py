@@ -181,6 +181,35 @@ def test_expired(here: Installation, tv: PlexTv) -> None:
     assert not kept(here).exists()
 
 
+def test_a_server_is_tried_before_it_is_used(here: Installation, tv: PlexTv) -> None:
+    """With the sign-in's machine, Try Plex lists the libraries by its token: nothing is saved, no edit is sent."""
+    before = dict(here.stash.plugin_settings)
+    here.new_films(2)
+    signed_in(here, tv)
+    step(here, "poll")
+    found = here.call("try_plex", url=here.plex.url, machine=here.plex.machine)
+    assert found["ok"], found["sentence"]
+    assert [(one["title"], one["items"]) for one in found["libraries"]] == [("Films", 2)]
+    assert OWN not in str(found)
+    assert here.stash.plugin_settings == before
+    step(here, "use", machine=here.plex.machine, uri=here.plex.url)
+    no_secret(here, tv)
+
+
+def test_the_token_of_a_sign_in_goes_nowhere_else(here: Installation, tv: PlexTv) -> None:
+    """An address that the sign-in did not find never gets its token; an old sign-in is said to have expired."""
+    signed_in(here, tv)
+    step(here, "poll")
+    with PlexServer(OWN) as other:
+        found = here.call("try_plex", url=other.url, machine=here.plex.machine)
+        assert other.log == []
+    assert (found["ok"], found["libraries"]) == (False, [])
+    assert "not one of the servers" in found["sentence"]
+    kept(here).unlink()
+    found = here.call("try_plex", url=here.plex.url, machine=here.plex.machine)
+    assert found["sentence"] == "The sign-in has expired. Press Sign in with Plex again."
+
+
 def test_what_was_not_offered_is_not_saved(here: Installation, tv: PlexTv) -> None:
     """``use`` takes only an address that the sign-in found, and changes nothing otherwise."""
     before = dict(here.stash.plugin_settings)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf, changes, done, open, setting, shown, STEPS, ticked } from "../../ui/steps.js";
+import { addressOf, asked, changes, done, newest, news, open, setting, shown, STEPS, ticked } from "../../ui/steps.js";
 
 const LIBRARIES = [
   { title: "Movies", type: "movie", items: 3, usable: true },
@@ -49,7 +49,7 @@ test("A typed address, token and choice of libraries are saved without blanks ar
 
 test("Nothing is done before Plex answers, and an answer without a right token ends the first step only.", () => {
   assert.deepEqual(Object.values(done({ tried: null })), Array(STEPS.length).fill(false));
-  const state = done({ tried: REACHED, stored: true, paths: true, preview: true, arrived: {} });
+  const state = done({ tried: REACHED, stored: true, paths: true, preview: true, synced: true });
   assert.deepEqual(STEPS.filter((step) => state[step]), ["address"]);
 });
 
@@ -78,10 +78,35 @@ test("What is typed and not saved keeps the libraries and all that follows open.
 test("The first step that is not done is open, the last one when all are.", () => {
   assert.equal(open(done({ tried: OK, stored: true, paths: true })), "preview");
   assert.equal(open(done({ tried: OK, stored: true, paths: true, preview: true })), "sync");
-  assert.equal(open(done({ tried: OK, stored: true, paths: true, preview: true, arrived: {} })), "sync");
+  assert.equal(open(done({ tried: OK, stored: true, paths: true, preview: true, synced: true })), "sync");
 });
 
 test("A step that was done can be opened again, one that cannot be reached yet cannot.", () => {
   assert.equal(open(done({ tried: OK, stored: true, paths: true }), "address"), "address");
   assert.equal(open(done({ tried: REACHED }), "sync"), "token");
+});
+
+test("A server of the sign-in is tried by its machine, with no token of the page, and not saved with the libraries.", () => {
+  const form = { url: "http://plex:1", token: "", machine: "m" };
+  assert.deepEqual(asked({ plexUrl: "http://plex:1" }, form), { url: "http://plex:1", machine: "m" });
+  assert.deepEqual(changes({}, { ...form, libraries: "Movies" }), { plexLibraries: "Movies" });
+});
+
+test("What is typed is tried; the saved address is left out.", () => {
+  assert.deepEqual(asked({ plexUrl: "http://plex:1" }, { url: "http://plex:1", token: "" }), {});
+  assert.deepEqual(asked({}, { url: " http://plex:1 ", token: " t " }), { url: "http://plex:1", token: "t" });
+});
+
+test("What was there before the checklist, and what Undo put back, is no news.", () => {
+  const row = (scene_id, at, kind = "sync") => ({ scene_id, at: `2026-01-31T12:00:${at}Z`, kind });
+  const before = [row(2, "02"), row(1, "01")];
+  assert.equal(newest(before), before[0].at);
+  assert.equal(newest(undefined), "");
+  assert.deepEqual(news([row(3, "09", "undo"), ...before], newest(before)), []);
+  assert.deepEqual(news([row(5, "08"), row(4, "07"), ...before], newest(before)).map((one) => one.scene_id), [4, 5]);
+  assert.deepEqual(news(before, undefined), []);
+});
+
+test("An edit that arrives does not end the step of Sync all.", () => {
+  assert.equal(done({ tried: OK, stored: true, paths: true, arrived: {} }).sync, false);
 });

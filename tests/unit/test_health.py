@@ -8,6 +8,7 @@ import pytest
 
 from plexsync import health
 from plexsync.health import STATES, Facts, Health, duration
+from plexsync.model.settings import NO_TOKEN
 from plexsync.state.breaker import Breaker
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
 from tests.support.queue_tools import NOW
@@ -33,7 +34,15 @@ def paused(kind: str, problem: str = "", **values: Any) -> Pause:
 #: What holds -> the state, words of the sentence, and words of what to do (None: there is nothing).
 CASES: dict[str, tuple[Facts, str, str, str | None]] = {
     "nothing saved yet": (facts(connected=False), "setup", "has not connected", '"Plex address" and "Plex token"'),
-    "no token": (facts(paused(SETUP, PROBLEM, is_connection=True), problem=PROBLEM), "setup", PROBLEM, "at once"),
+    "no token yet": (
+        facts(paused(SETUP, NO_TOKEN, is_connection=True), problem=NO_TOKEN, connected=False),
+        "setup", "has not connected", "below",
+    ),
+    "the token was taken away": (
+        facts(paused(SETUP, NO_TOKEN, is_connection=True), problem=NO_TOKEN),
+        "setup", "no Plex token any more", "below",
+    ),
+    "a wrong token": (facts(paused(SETUP, PROBLEM, is_connection=True), problem=PROBLEM), "setup", PROBLEM, "at once"),
     "token refused later": (
         facts(paused(SETUP, PROBLEM, is_connection=True), problem=PROBLEM, dead=3, pending=5),
         "setup", PROBLEM, "Correct",

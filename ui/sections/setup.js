@@ -1,10 +1,12 @@
 // First run: a checklist with one step open at a time. The saved token never comes into this module's state.
 import { operation, query, saveSettings, settings, settingsChanged } from "../api.js";
+import { begun, remember } from "../begun.js";
 import { Action, B, el, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
 import { useAlive, usePoll, useTask } from "../run.js";
-import { addressOf, changes, done, names, open, setting, shown, STEPS, ticked } from "../steps.js";
-import { count, fill } from "../view.js";
+import { addressOf, asked, changes, done, names, newest as latest, news, open, setting, shown, STEPS, ticked } from "../steps.js";
+import { count, fill, health } from "../view.js";
 import { W } from "../words.js";
+import "../words-setup.js";
 
 const w = W.setup;
 const here = "/plugins/plexsync";
@@ -50,7 +52,7 @@ function Field({ id, label, hint, value, wrong, action, busy, onTry, ...rest }) 
   );
 }
 
-function SignIn({ onUsed }) {
+function SignIn({ onPick }) {
   const [now, setNow] = useState({});
   const start = async () => {
     // Opened within the click, or a pop-up blocker stops it; the address comes a moment later.
@@ -74,18 +76,12 @@ function SignIn({ onUsed }) {
     setNow(servers.length ? { servers } : { wrong: answer.sentence || (answer.state === "expired" ? w.expired : w.noServers) });
   };
   usePoll(() => poll().catch((error) => setNow({ ...now, wrong: error.message })), 2, Boolean(now.code));
-  const use = async (machine, uri) => {
-    const answer = await operation("sign_in", { step: "use", machine, uri });
-    if (answer.ok === false) throw new Error(answer.sentence);
-    settingsChanged();
-    await onUsed();
-  };
   const address = (server) => (one) =>
     h(
       "li",
       { key: one.uri, className: "plexsync-address" },
       h("span", null, one.uri, " ", h("small", { className: one.ok ? "" : "text-muted" }, one.ok ? h(Icon, { name: "faCircleCheck", className: "text-success mr-1" }) : null, one.ok ? w.answers : one.sentence || w.silent)),
-      h(Action, { action: "use-server", variant: one.ok ? "primary" : "secondary", "data-uri": one.uri, "aria-label": `${w.use}: ${one.uri}`, onClick: () => use(server.machine, one.uri) }, w.use),
+      h(Action, { action: "use-server", variant: one.ok ? "primary" : "secondary", "data-uri": one.uri, "aria-label": `${w.use}: ${one.uri}`, onClick: () => onPick(server.machine, one.uri) }, w.use),
     );
   return el(
     ".my-3",
@@ -152,6 +148,7 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
     const at = document.activeElement;
     if (isOpen && number > 1 && (at === document.body || at.matches(".plexsync-step h3"))) heading.current.focus({ preventScroll: true });
   }, [isOpen]);
+  const label = ready ? w.reopen[name] || w.change : w.open;
   return el(
     "li.plexsync-step",
     { "data-step": name, "data-done": ready, "aria-current": isOpen ? "step" : undefined },
@@ -163,19 +160,19 @@ function Step({ number, name, ready, isOpen, result, reachable, onOpen, children
       result && !isOpen ? el(".sub-heading", result) : null,
       isOpen ? el(".mt-2", children) : null,
     ),
-    reachable && !isOpen ? h(B.Button, { variant: "secondary", size: "sm", className: "minimal", "data-action": "open-step", "aria-label": `${w.change}: ${w.step[name]}`, onClick: onOpen }, w.change) : null,
+    reachable && !isOpen ? h(B.Button, { variant: "secondary", size: "sm", className: "minimal", "data-action": "open-step", "aria-label": `${label}: ${w.step[name]}`, onClick: onOpen }, label) : null,
   );
 }
 
 export default function Setup() {
-  const { data } = useOverview();
+  const { data, ended, jobs, refresh } = useOverview();
   const history = useHistory();
   const alive = useAlive();
-  const [it, setAll] = useState({ saved: null, url: "", token: "", tried: null, titles: [], check: null, skipped: {} });
+  const [it, setAll] = useState({ saved: null, url: "", token: "", machine: "", tried: null, titles: [], check: null, skipped: {}, synced: Boolean((begun() || {}).synced) });
   const newest = useRef(it);
   const turn = useRef(0);
   const first = useRef(null);
-  const settled = useRef(null);
+  const since = useRef((begun() || {}).since);
   const set = (part) => alive.current && setAll((newest.current = { ...newest.current, ...part }));
   const { saved, tried, titles, check, trying, preview } = it;
 
@@ -187,11 +184,11 @@ export default function Setup() {
   const attempt = async (part) => {
     const mine = ++turn.current;
     set({ ...part, trying: true });
-    const { saved: now, url, token } = newest.current;
-    const args = { ...(url.trim() === addressOf(now) ? {} : { url: url.trim() }), ...(token && { token: token.trim() }) };
+    const { saved: now } = newest.current;
+    const args = asked(now, newest.current);
     const answer = await operation("try_plex", args).catch((error) => ({ broken: true, sentence: error.message }));
-    // An address that answers is kept at once; a token only with its libraries, since syncing begins with it.
-    if (mine === turn.current && args.url && answer.version && !now.token) await saveSettings({ plexUrl: args.url }).then(readSaved, () => {});
+    // An address that answers is kept at once; a token only after its libraries, since syncing begins with it.
+    if (mine === turn.current && args.url && !args.machine && answer.version && !now.token) await saveSettings({ plexUrl: args.url }).then(readSaved, () => {});
     if (mine !== turn.current) return;
     const libraries = answer.libraries || [];
     set({ tried: { ...answer, libraries }, trying: false, check: null, wanted: null, titles: ticked(libraries, now.plexLibraries) });
@@ -217,21 +214,26 @@ export default function Setup() {
     query("{findScenes(filter:{per_page:1}){count}}").then((found) => set({ scenes: found.findScenes.count }), () => {});
   }, []);
   const previewing = useTask("Preview", readPreview);
-  const syncing = useTask("Sync all", () => set({ synced: true }));
+  const keep = (part) => begun() && remember({ ...begun(), ...part });
+  const wasSynced = () => (set({ synced: true }), keep({ synced: true }));
+  const syncing = useTask("Sync all", wasSynced);
+  // The button below the checklist counts too; what ended before the checklist was opened does not.
+  const before = useRef(ended);
+  useEffect(() => void (ended && ended !== before.current && ended.name === "Sync all" && wasSynced()), [ended]);
 
-  const recent = ((data && data.recent) || []).filter((row) => row.kind !== "undo");
-  // Scenes that were there before end the steps between; what arrives meanwhile, from edits, ends the last one only.
-  if (data && settled.current === null) settled.current = recent.length > 0;
-  const arrived = (first.current = first.current || recent[recent.length - 1]);
-  const stored = Boolean(saved && it.confirmed && !it.token && it.url.trim() === addressOf(saved));
+  // What was there before ends no step: only what came since, by the times of the rows themselves.
+  if (data && since.current === undefined) since.current = latest(data.recent);
+  const arrived = (first.current = first.current || news(data && data.recent, since.current)[0]);
+  const synced = it.synced || Boolean(arrived && (syncing.job || jobs.some((job) => job.name === "Sync all")));
+  const stored = Boolean(saved && it.confirmed && !it.token && !it.machine && it.url.trim() === addressOf(saved));
   const map = (check && check.path_map) || {};
   const noMap = check && check.ok && !map.suggested && (map.matched || !map.sample);
   const state = done({
     tried,
     stored,
-    arrived,
-    preview: preview || it.skipped.preview || settled.current,
-    paths: saved && (saved.plexPathMap || it.skipped.paths || noMap || preview || settled.current),
+    synced,
+    preview: preview || it.skipped.preview,
+    paths: saved && (saved.plexPathMap || it.skipped.paths || noMap || preview),
   });
   const current = open(state, it.wanted);
   const reach = STEPS.indexOf(STEPS.find((step) => !state[step]) || "sync");
@@ -241,24 +243,39 @@ export default function Setup() {
   const stay = () => history.replace(`${here}?tab=setup`);
   const save = async () => {
     stay();
+    if (health(data).state === "setup") remember({ since: since.current || "" });
     const changed = changes(saved, { ...it, libraries: setting(tried.libraries, titles) });
     if (Object.keys(changed).length) await saveSettings(changed);
+    if (it.machine) {
+      // Last, since syncing begins with it.
+      try {
+        await operation("sign_in", { step: "use", machine: it.machine, uri: it.url });
+      } catch (error) {
+        await readSaved();
+        await attempt({});
+        if (newest.current.tried.ok) throw error;
+        return;
+      }
+      settingsChanged();
+    }
     await readSaved();
-    set({ token: "", confirmed: true, wanted: null });
+    set({ token: "", machine: "", confirmed: true, wanted: null });
+    refresh();
   };
-  const used = async () => {
-    stay();
-    await attempt({ url: addressOf(await readSaved()), token: "", confirmed: false });
-  };
+  const pick = (machine, url) => attempt({ url, machine, token: "", confirmed: false });
   const accept = async () => {
     await saveSettings({ plexPathMap: map.suggested });
     await readSaved();
     set({ wanted: null });
   };
+  const finish = () => {
+    remember(null);
+    history.replace(here);
+  };
   const skip = (step) => () => set({ skipped: { ...it.skipped, [step]: true }, wanted: null });
   const wrong = tried && !tried.ok && tried.sentence;
   const unreached = !state.address && wrong;
-  const refused = (it.token || (saved && saved.token)) && wrong;
+  const refused = (it.token || it.machine || (saved && saved.token)) && wrong;
   const box = { busy: trying, type: "url", action: "try-plex" };
   const limited = tried && names(setting(tried.libraries, titles)).length;
   const results = {
@@ -267,21 +284,21 @@ export default function Setup() {
     libraries: fill(limited ? "{names}" : w.all, { names: titles.join(", ") }),
     paths: saved && saved.plexPathMap ? (map.pairs || []).map((pair) => fill(w.pair, shown(pair))).join("; ") || w.mapped : noMap ? w.noMap : "",
     preview: preview ? fill(w.previewed, { rows: count(preview.total, "row") }) : w.skipped,
-    sync: arrived && fill(w.arrived, arrived),
+    sync: arrived ? fill(w.arrived, arrived) : synced && w.nothing,
   };
   const bodies = {
     address: () =>
       some(
-        h(Field, { ...box, id: "plexsync-url", label: w.address, hint: w.addressHint, value: it.url, wrong: unreached, onTry: (url) => attempt({ url }) }),
+        h(Field, { ...box, id: "plexsync-url", label: w.address, hint: w.addressHint, value: it.url, wrong: unreached, onTry: (url) => attempt({ url, machine: "" }) }),
         !trying && unreached && /^https:/i.test(it.url) && !saved.plexSkipTlsVerify
           ? h(B.Form.Check, { id: "plexsync-tls", label: w.anyCertificate, checked: false, onChange: () => saveSettings({ plexSkipTlsVerify: true }).then(readSaved).then(() => attempt({})) })
           : null,
-        h(SignIn, { onUsed: used }),
+        h(SignIn, { onPick: pick }),
       ),
     token: () =>
       some(
-        h(SignIn, { onUsed: used }),
-        h(Field, { ...box, id: "plexsync-token", label: w.byHand, hint: w.tokenHint, type: "password", value: it.token, wrong: refused, onTry: (token) => attempt({ token }) }),
+        h(SignIn, { onPick: pick }),
+        h(Field, { ...box, id: "plexsync-token", label: w.byHand, hint: w.tokenHint, type: "password", value: it.token, wrong: refused, onTry: (token) => attempt({ token, machine: "" }) }),
       ),
     libraries: () => h(Libraries, { libraries: tried.libraries, titles, setTitles: (next) => set({ titles: next }), onSave: save, onTry: () => attempt({}) }),
     paths: () => h(Paths, { check, onCheck: runCheck, onAccept: accept, onSkip: skip("paths") }),
@@ -293,21 +310,19 @@ export default function Setup() {
       ),
     sync: () =>
       some(
-        preview ? el("p.mb-2", results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : null,
         el(small, w.syncHint),
         h(Run, { name: "Sync all", action: "sync-all", variant: "primary", task: syncing }, it.scenes === undefined ? w.sync : fill(w.syncCount, { scenes: count(it.scenes, "scene") })),
-        arrived || it.synced
+        arrived || synced
           ? el(
               "p.mt-2.mb-0",
               { "data-scene-id": arrived && arrived.scene_id },
               arrived ? h(Icon, { name: "faCircleCheck", className: "text-success mr-2" }) : null,
-              arrived ? results.sync : w.nothing,
-              " ",
-              h(Link, { to: here }, w.finish),
+              results.sync,
             )
           : null,
       ),
   };
+  const look = (name) => (name === "preview" && preview ? some(results.preview, " ", h(Link, { to: `${here}?tab=preview` }, w.look)) : results[name]);
   const told = trying ? "" : (current === "address" && unreached) || (current === "token" && refused) || results[STEPS[reach - 1]] || "";
   return h(
     Section,
@@ -321,11 +336,12 @@ export default function Setup() {
           STEPS.map((name, index) =>
             h(
               Step,
-              { key: name, name, number: index + 1, ready: state[name], isOpen: current === name, result: state[name] && results[name], reachable: index <= reach, onOpen: () => set({ wanted: name }) },
+              { key: name, name, number: index + 1, ready: state[name], isOpen: current === name, result: state[name] && look(name), reachable: index <= reach, onOpen: () => set({ wanted: name }) },
               current === name ? bodies[name]() : null,
             ),
           ),
         )
       : null,
+    state.libraries ? el(".content.plexsync-actions", h(B.Button, { variant: state.sync ? "primary" : "secondary", size: "sm", "data-action": "finish-setup", onClick: finish }, w.finish)) : null,
   );
 }
