@@ -186,8 +186,13 @@ class UndoBatch:
             self._settled.append(Settlement.done(job))
 
     def _holder(self, job: Job) -> int | None:
-        """Return the other item that holds the file of a record, if there is one that PlexSync never wrote."""
+        """Return the other item that holds the file of a record, if there is one that PlexSync never wrote.
+
+        Of an item that was known to be gone, the file was looked for before.
+        """
         planner, record = self._planner, self._records[job.id]
+        if not self._app.state.records(planner.machine, [job.id]):
+            return None
         planner.library.forget(job.id)
         planner.stale()
         requeue.after_refresh(self._app, self._queue, planner.refresh(missing=True))
@@ -203,7 +208,7 @@ class UndoBatch:
         due = absence.look_again(self._planner, [job.id], self._app.world.clock())
         why = f"Plex did not name item {job.id}. It counts as gone if a second look agrees"
         self._app.log.info("retrying item", **self._who(job), why=why)
-        self._settled.append(Settlement.snooze(job, "retried", due, why))
+        self._settled.append(Settlement.snooze(job, "retried", due, why, reason=job.reason))
 
     # -- writing
 

@@ -300,9 +300,9 @@ def test_new_jobs(queue: JobQueue, clock: Clock) -> None:
         (NOW, 0, 2), (NOW + 5, jobs.FAN_OUT, 1), (NOW + 5, jobs.FAN_OUT, 1),
     ]  # fmt: skip
     assert [json.loads(row["data"])["reason"] for row in rows[1:]] == ["fan-out", "catch-up"]
-    queue.enqueue_many(job_keys(["scene:4"]), "edit", 0)
-    assert job(queue.conn, "scene:4")["priority"] == 0
-    assert sorted(queue.pending_scenes(NOW + 5)) == [1, 2, 3, 4]
+    queue.enqueue_many(job_keys(["scene:1", "scene:4"]), "fan-out", NOW - 9)
+    assert [job(queue.conn, f"scene:{number}")["timestamp"] for number in (1, 4)] == [NOW + 5, NOW - 9]
+    assert sorted(queue.pending_scenes(NOW + 5)) == [1, 2, 3]
     assert queue.pending_scenes(NOW + 6) == []
 
 
