@@ -104,6 +104,7 @@ class Page:
         """What axe finds wrong, one line a rule and element."""
         if not self.tab.evaluate("() => 'axe' in window"):
             self.tab.evaluate((MODULES / "axe-core" / "axe.min.js").read_text("utf-8"))
+        self.tab.evaluate(STILL)
         script = "at => axe.run(at === 'document' ? document : at, {resultTypes: ['violations']})"
         found: dict[str, Any] = self.tab.evaluate(script, within)
         pairs = [(one["id"], node) for one in found["violations"] for node in one["nodes"]]
@@ -114,6 +115,14 @@ class Page:
         found: list[str] = self.tab.evaluate(OVERFLOW, within)
         return found
 
+
+#: Wait until nothing fades in or changes its colour any more: axe would measure what is between.
+STILL = """async () => {
+  const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
+  const ends = (one) => one.effect && one.effect.getComputedTiming().endTime !== Infinity;
+  for (await frame(), await frame(); document.getAnimations().some(ends); await frame())
+    await Promise.all(document.getAnimations().filter(ends).map((one) => one.finished.catch(() => {})));
+}"""
 
 #: Colours in which Stash itself writes, just below what axe wants: its links on cards and in every second row of its
 #: tables, white on its blue buttons.
