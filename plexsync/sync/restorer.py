@@ -5,10 +5,9 @@ Raises what concerns Plex as a whole or the setup; what concerns one item become
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from plexsync.log import Log
 from plexsync.matching import Candidate, Confidence, Evidence
 from plexsync.model.errors import (
     ItemGone,
@@ -29,7 +28,6 @@ from plexsync.state.ledger import Record
 from plexsync.sync import covers, edit, restoration
 from plexsync.sync.opinions import as_busy, asks_to_wait, is_lasting
 from plexsync.sync.planner import Planner, Target
-from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Undo
 from plexsync.sync.writer import Writer
 
@@ -49,19 +47,12 @@ def prepared(job: Job, item: Item, record: Record) -> Undo:
 
 
 class Restorer:
-    """Puts the items of one batch back. ``is_wanted``, ``is_edit_due``: see ``Writer``."""
+    """Puts the items of one batch back, with the requests and judgements of ``writer``."""
 
-    def __init__(
-        self,
-        planner: Planner,
-        log: Log,
-        throttle: Throttle,
-        is_wanted: Callable[[Job], bool],
-        is_edit_due: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, planner: Planner, writer: Writer) -> None:
         self._planner = planner
         self._kinds = planner.kinds
-        self._writer = Writer(planner, log, throttle, is_wanted, is_edit_due)
+        self._writer = writer
 
     def restore(self, works: Sequence[Undo]) -> None:
         """Put the items back and note how each ended. A work for which the batch has no time left stays as it was.

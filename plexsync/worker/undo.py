@@ -25,6 +25,7 @@ from plexsync.sync.reading import Reader, Reading
 from plexsync.sync.restorer import Restorer, prepared
 from plexsync.sync.throttle import Throttle
 from plexsync.sync.work import Undo, named
+from plexsync.sync.writer import Writer
 from plexsync.worker import outcomes, requeue
 
 #: What the task that follows counts.
@@ -214,7 +215,8 @@ class UndoBatch:
 
     def _restore(self, works: Sequence[Undo]) -> None:
         app, queue = self._app, self._queue
-        Restorer(self._planner, app.log, self._throttle, queue.is_wanted, queue.has_edit_due).restore(works)
+        writer = Writer(self._planner, app.log, self._throttle, queue.is_wanted, queue.has_edit_due)
+        Restorer(self._planner, writer).restore(works)
         for work in works:
             if work.ended and work.error is not None:
                 self._fail(work.job, work.error)
