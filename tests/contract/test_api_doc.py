@@ -1,4 +1,4 @@
-"""docs/api.md says what the code does: every operation, task, file, reason, metric, variable, and valid examples."""
+"""docs/build/programs.md says what the code does: operations, tasks, files, reasons, metrics, variables, examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from plexsync.tasks.call import BUTTONS
 from tests.contract.test_project import MANIFEST, first_column, names
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = (ROOT / "docs" / "api.md").read_text("utf-8")
+DOCUMENT = (ROOT / "docs" / "build" / "programs.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", DOCUMENT, flags=re.MULTILINE | re.DOTALL)
 
 #: Every operation that there is to be; a test below holds the code to the document.

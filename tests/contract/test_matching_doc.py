@@ -1,4 +1,4 @@
-"""docs/matching.md says about evidence what the code does."""
+"""docs/understand/matching.md says about evidence what the code does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from plexsync.matching import RULES, Evidence
 from plexsync.matching.path_map import MIN_PAIRS
 from plexsync.model.scene import SAME_DURATION
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "matching.md").read_text("utf-8")
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "understand" / "matching.md").read_text("utf-8")
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -151,7 +151,7 @@ def test_sentences_name_settings_as_stash_does() -> None:
 def test_numbers_name_the_default_of_the_code(key: settings.Key) -> None:
     """Manifest and document give the code's default, because Stash shows 0."""
     assert MANIFEST["settings"][key.name]["description"].startswith(f"Default {key.default} (0 means the default).")
-    assert f"(`{key.name}`) | NUMBER | {key.default} |" in text("docs/settings.md")
+    assert f"(`{key.name}`) | NUMBER | {key.default} |" in text("docs/use/settings.md")
 
 
 def described() -> list[tuple[str, str]]:
@@ -193,7 +193,7 @@ def test_workflows_end_in_yaml() -> None:
 
 def test_settings_are_documented() -> None:
     """The reference lists every setting once, under the name that Stash shows, with key and type."""
-    rows = re.findall(r"^\| (.+) \(`(\w+)`\) \| (\w+) \|", text("docs/settings.md"), flags=re.MULTILINE)
+    rows = re.findall(r"^\| (.+) \(`(\w+)`\) \| (\w+) \|", text("docs/use/settings.md"), flags=re.MULTILINE)
     wanted = [(entry["displayName"], key, entry["type"]) for key, entry in MANIFEST["settings"].items()]
     assert sorted(rows) == sorted(wanted)
 
@@ -226,9 +226,9 @@ def test_versions_are_equal() -> None:
 
 
 def test_architecture_names_every_package() -> None:
-    """docs/architecture.md names each package of the plugin."""
+    """docs/build/architecture.md names each package of the plugin."""
     packages = {path.parts[1] for path in own_files() if path.parts[0] == "plexsync" and len(path.parts) > 2}
-    plan = text("docs/architecture.md")
+    plan = text("docs/build/architecture.md")
     assert {name for name in packages if not re.search(rf"`(plexsync/)?{name}/?`", plan)} == set()
 
 
@@ -331,7 +331,7 @@ def test_the_page_is_light() -> None:
 def test_the_makefile_offers_what_the_documents_promise() -> None:
     """Every make target in a document exists, and all are phony."""
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.MULTILINE))
-    promised = set(re.findall(r"[`\n]make ([a-z]+)", text("README.md") + text("docs/development.md")))
+    promised = set(re.findall(r"[`\n]make ([a-z]+)", text("README.md") + text("docs/build/development.md")))
     known = {"demo", "test", "coverage", "lint", "types", "venv", "browser", "bench", "soak", "clean", "zip"}
     assert known == targets == promised
     assert set(text("Makefile").split(".PHONY:")[1].splitlines()[0].split()) == targets

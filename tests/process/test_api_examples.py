@@ -1,4 +1,4 @@
-"""The calls in docs/api.md work as they stand there: in a shell, with curl and an API key."""
+"""The calls in docs/build/programs.md work as they stand there: in a shell, with curl and an API key."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ CHANGES = ("none", "none", "stash moved", "stash renamed", "plex moved", "plex g
 def changed(draw: st.DrawFn, before: list[Film], written: set[int]) -> list[Film]:
     """The same films later: files moved or renamed on either side, gone, re-encoded, or two of them swapped.
 
-    Renamed in Stash are only those that were written: the limit that docs/matching.md states.
+    Renamed in Stash are only those that were written: the limit that docs/understand/matching.md states.
     """
     after = list(before)
     for at, film in enumerate(before):
