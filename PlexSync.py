@@ -9,6 +9,8 @@ if __name__ == "__main__":
     try:
         if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one starts it all the same
             raise ImportError
+        if sys.flags.safe_path:  # -I, -P or PYTHONSAFEPATH: the script's own folder is not on the path
+            sys.path.insert(0, __file__.rpartition("PlexSync.py")[0] or ".")
         if len(sys.argv) > 1:
             from plexsync.cli import main
         else:

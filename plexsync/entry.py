@@ -22,7 +22,7 @@ def main() -> None:
         say(hook.handle(event))
     else:
         gc.enable()
-        environment.load_site()
+        environment.find_packages()
         from plexsync.tasks.dispatch import answer
 
         say(answer(event))

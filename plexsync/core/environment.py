@@ -1,4 +1,4 @@
-"""The process's environment: the data folder and its shared files, the contract's durations, the site packages.
+"""The process's environment: the data folder and its shared files, the contract's durations, the packages.
 
 Loaded by the hook: imports only ``os``, ``sys`` and ``time``. Unusable durations (text, negative, not finite) mean the
 default.
@@ -37,6 +37,8 @@ SIGN_IN_SECONDS = 3600.0
 PLUGIN_DIR = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ENTRY = os.path.join(PLUGIN_DIR, "PlexSync.py")
 MANIFEST = os.path.join(PLUGIN_DIR, "PlexSync.yml")
+#: The packages that a release brings along. A source checkout has none, and uses those that are installed.
+PACKAGES = os.path.join(PLUGIN_DIR, "packages")
 
 #: Variable -> default in seconds.
 DEFAULTS = {
@@ -55,16 +57,36 @@ DEFAULTS = {
 }
 
 
-def load_site() -> None:
-    """Load Python's ``site``, which ``-S`` in the manifest left out: virtual environment, packages, ``.pth`` files.
+def find_packages() -> None:
+    """Let this process find its packages: the bundled ones alone, or in a source checkout those that are installed.
 
-    Call this first in every process that is not a hook. A hook needs no packages, and ``site`` would cost it between a
-    quarter and more than the whole of an interpreter's start.
+    Call this first in every process that is not a hook. A hook needs no packages, and Python's ``site`` (virtual
+    environment, packages, ``.pth`` files), which ``-S`` in the manifest left out, would cost it between a quarter and
+    more than the whole of an interpreter's start.
     """
-    if sys.flags.no_site:
+    if os.path.isdir(PACKAGES):
+        sys.path[:] = [*_of_python(sys.path), PACKAGES, PLUGIN_DIR]
+    elif sys.flags.no_site:
         import site
 
         site.main()
+
+
+def _of_python(path: "list[str]") -> "list[str]":
+    """Return the entries of ``path`` that hold Python's own modules.
+
+    They stand between the script's folder with ``PYTHONPATH``, where Stash puts the folder of all plugins, and the
+    folders of installed packages with what ``.pth`` files add to them.
+    """
+    added = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    found: list[str] = []
+    for entry in path:
+        folder = os.path.abspath(entry)
+        if os.path.basename(folder) in ("site-packages", "dist-packages"):
+            break
+        if entry and folder not in (*added, PLUGIN_DIR):
+            found.append(entry)
+    return found
 
 
 def data_dir(stash_dir: str) -> str:

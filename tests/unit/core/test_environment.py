@@ -74,7 +74,7 @@ def test_under_the_flag_site_is_loaded_when_asked_for(executable: str) -> None:
         "from plexsync.core import environment\n"
         "assert 'site' not in sys.modules\n"
         f"sys.executable = {executable!r}\n"
-        "environment.load_site()\n"
+        "environment.find_packages()\n"
         "print(sys.prefix, sorted(path for path in sys.path if path.endswith('site-packages')))\n"
         "exit\n"
     )
@@ -90,7 +90,7 @@ def test_without_the_flag_site_is_not_loaded_twice(monkeypatch: pytest.MonkeyPat
     """A process that already has its packages is left alone."""
     calls: list[str] = []
     monkeypatch.setattr(site, "main", lambda: calls.append("main"))
-    environment.load_site()
+    environment.find_packages()
     assert calls == []
 
 
