@@ -29,7 +29,7 @@ COVER = Path(__file__).with_name("cover.svg")
 
 FILE = ("/films/Acme/acme_holiday_1952_1080p.mp4", 734_003_200, 1820.0)
 STUDIO, PERFORMERS, TAGS = "Acme", ("Mara Lind", "Jonas Vale"), ("Seaside", "Boats", "1950s")
-EDIT = {
+EDIT: dict[str, Any] = {
     "title": "A holiday by the sea",
     "date": "1952-07-12",
     "details": "Two friends, one boat, and a lighthouse that has been dark for years.",
@@ -79,7 +79,8 @@ def cover(tab: Tab) -> bytes:
     """Draw the scene's cover and return it as a JPEG."""
     tab.set_viewport_size({"width": 480, "height": 720})
     tab.set_content(f'<body style="margin:0">{COVER.read_text("utf-8")}</body>')
-    return tab.screenshot(type="jpeg", quality=100)
+    picture: bytes = tab.screenshot(type="jpeg", quality=100)
+    return picture
 
 
 def draw(tab: Tab, before: dict[str, Any], after: dict[str, Any], picture: bytes, target: Path) -> None:
