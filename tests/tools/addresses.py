@@ -22,7 +22,7 @@ from tests.tools import badges, project
 DOCUMENTS = ("*.md", "docs/**/*.md", ".github/ISSUE_TEMPLATE/*")
 
 #: Where ``make source`` serves the source of a checkout.
-LOCAL = "http://127.0.0.1:8765/index.yml"
+LOCAL = "http://127.0.0.1:9970/index.yml"
 
 _BLOCK = re.compile(r"<!-- (?P<name>[a-z-]+) -->(?P<old>.*?)<!-- /(?P=name) -->", re.DOTALL)
 _MARKER = re.compile(r"<!-- /?[a-z-]+ -->")
@@ -56,8 +56,9 @@ def _source(facts: Facts, up: str) -> str:
         return f"{enter}:\n\n```text\n{facts.source}\n```"
     return (
         "PlexSync is not published yet. In a checkout, this command builds it, and serves it on this machine as long "
-        "as it runs:\n\n```console\nmake source\n```\n\n"
-        f"{enter} the address that it prints. Unless you choose another, that is:\n\n```text\n{LOCAL}\n```"
+        "as it runs (`make source BIND=0.0.0.0` for a Stash in Docker or on another machine):\n\n"
+        "```console\nmake source\n```\n\n"
+        f"{enter} the address that it prints, here:\n\n```text\n{LOCAL}\n```"
     )
 
 
