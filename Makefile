@@ -17,7 +17,7 @@ UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js 
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
-.PHONY: demo test coverage lint types venv bench soak clean zip browser
+.PHONY: demo test coverage lint types venv bench soak clean zip browser addresses
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
@@ -64,6 +64,11 @@ soak: $(STAMP)
 zip:
 	@test -n "$(PY)" || { echo "PlexSync needs Python 3.11 or newer, and none was found." >&2; exit 1; }
 	@$(PY) -m tests.tools.build_zip
+
+# After the address, the version or the state of publishing has changed. Needs nothing installed.
+addresses:
+	@test -n "$(PY)" || { echo "PlexSync needs Python 3.11 or newer, and none was found." >&2; exit 1; }
+	@$(PY) -m tests.tools.addresses
 
 clean:
 	@rm -rf $(BROWSER)/node_modules $(BROWSER)/dist $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -198,24 +198,10 @@ def test_settings_are_documented() -> None:
     assert sorted(rows) == sorted(wanted)
 
 
-def test_the_readme_names_every_setting() -> None:
-    """The README lists every setting under the name that Stash shows, and none that does not exist."""
-    cells = first_column(text("README.md"), "Settings")
-    listed = [name for cell in cells for name in cell.split(", ")]
-    assert sorted(listed) == sorted(entry["displayName"] for entry in MANIFEST["settings"].values())
-
-
-def test_tasks_are_documented() -> None:
-    """The README lists every task of the manifest, in its order, and none that does not exist."""
-    assert first_column(text("README.md"), "Tasks") == list(TASKS)
-
-
 def test_requirements_are_those_of_the_project() -> None:
     """The packages that users install are those that the project declares."""
     declared = tomllib.loads(text("pyproject.toml"))["project"]["dependencies"]
     assert text("requirements.txt").split() == declared
-    packages = [re.split(r"[>=]", line)[0] for line in declared]
-    assert text("README.md").count(" ".join(packages)) == 2
 
 
 def test_versions_are_equal() -> None:
@@ -332,8 +318,8 @@ def test_the_makefile_offers_what_the_documents_promise() -> None:
     """Every make target in a document exists, and all are phony."""
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.MULTILINE))
     promised = set(re.findall(r"[`\n]make ([a-z]+)", text("README.md") + text("docs/build/development.md")))
-    known = {"demo", "test", "coverage", "lint", "types", "venv", "browser", "bench", "soak", "clean", "zip"}
-    assert known == targets == promised
+    known = "demo test coverage lint types venv browser bench soak clean zip addresses"
+    assert set(known.split()) == targets == promised
     assert set(text("Makefile").split(".PHONY:")[1].splitlines()[0].split()) == targets
 
 
