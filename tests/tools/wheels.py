@@ -20,8 +20,8 @@ FOLDER = project.ROOT / ".venv" / "wheels"
 UNFIT = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".yml")
 
 #: Files of a wheel's ``*.dist-info`` that are kept, besides its ``licenses``: what ``importlib.metadata`` reads, and
-#: older wheels' licences. ``RECORD`` and ``WHEEL`` are for installers; ``entry_points.txt`` names scripts, and no script
-#: is in a release.
+#: older wheels' licences. ``RECORD`` and ``WHEEL`` are for installers; ``entry_points.txt`` names scripts,
+#: and no script is in a release.
 KEPT = ("METADATA", "LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "AUTHORS*")
 
 
