@@ -126,15 +126,13 @@ def index(state: Tree, sha256: str, root: Path = ROOT) -> str:
     return "- " + "\n  ".join(lines) + "\n"
 
 
-def build(
-    folder: Path = FOLDER, root: Path = ROOT, wheel_folder: Path = wheels.FOLDER, now: datetime | None = None
-) -> Release:
+def build(folder: Path = FOLDER, root: Path = ROOT, now: datetime | None = None) -> Release:
     """Write zip and index of the tree ``root`` to ``folder``, which is made. Raise ``BuildError`` or ``LockError``.
 
-    ``wheel_folder``: where the wheels are, or are downloaded to. ``now``: the time of a tree with changes.
+    ``now``: the time of a tree with changes.
     """
     state = tree(root, now)
-    found = wheels.find(wheel_folder, root / lock.LOCK.name)
+    found = wheels.find(root)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / ZIP
     plain_zip.write(target, entries(root, found), state.at)
@@ -150,10 +148,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Build, and say what was built; 1 with a sentence if it could not be."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.dist", description="Builds a release.")
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to (default: dist)")
-    parser.add_argument("--wheels", type=Path, default=wheels.FOLDER, help="their folder (default: .venv/wheels)")
-    chosen = parser.parse_args(arguments)
     try:
-        made = build(chosen.folder, wheel_folder=chosen.wheels)
+        made = build(parser.parse_args(arguments).folder)
     except (BuildError, LockError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -90,13 +89,12 @@ def download(folder: Path, *wanted: str) -> None:
 
 def resolve() -> list[Locked]:
     """Return the newest packages that satisfy the ranges in ``pyproject.toml``, with all that they need."""
-    declared = tomllib.loads((project.ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     with tempfile.TemporaryDirectory() as folder:
-        download(Path(folder), *declared)
+        download(Path(folder), *project.of_release())
         return [of_wheel(path) for path in Path(folder).glob("*.whl")]
 
 
-def _versions(path: Path = LOCK) -> dict[str, str]:
+def _versions(path: Path) -> dict[str, str]:
     """Return what the lock file pins, nothing if it cannot be read: it is about to be written anew."""
     try:
         return {package.name: package.version for package in read(path)}
@@ -106,14 +104,14 @@ def _versions(path: Path = LOCK) -> dict[str, str]:
 
 def main() -> int:
     """Write the lock file and say what changed."""
-    before = _versions()
+    before = _versions(LOCK)
     try:
         packages = resolve()
     except LockError as error:
         print(error, file=sys.stderr)
         return 1
     LOCK.write_text(written(packages), "utf-8", newline="\n")
-    after = _versions()
+    after = _versions(LOCK)
     for name in sorted(before | after):
         if before.get(name) != after.get(name):
             print(f"{name}: {before.get(name, 'none')} -> {after.get(name, 'none')}")

@@ -46,6 +46,16 @@ def source() -> str:
     return f"{pages()}/index.yml"
 
 
+def of_release() -> list[str]:
+    """Return the ranges of the packages that PlexSync needs."""
+    return list(_project()["project"]["dependencies"])
+
+
+def of_development() -> list[str]:
+    """Return what development needs besides."""
+    return list(_project()["project"]["optional-dependencies"]["dev"])
+
+
 def is_published() -> bool:
     """Return whether a person has published a release there."""
     return bool(_project()["tool"]["plexsync"]["published"])

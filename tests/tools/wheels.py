@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from tests.tools import lock, project
 from tests.tools.lock import LockError
 
-FOLDER = project.ROOT / ".venv" / "wheels"
+#: Where they are below the root of a tree.
+FOLDER = Path(".venv", "wheels")
 
 #: What may not lie in the plugin's folder: code for one system or one Python, and what Stash takes for a plugin.
 UNFIT = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".yml")
@@ -25,11 +26,12 @@ UNFIT = (".so", ".pyd", ".dll", ".dylib", ".pyc", ".yml")
 KEPT = ("METADATA", "LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "AUTHORS*")
 
 
-def find(folder: Path = FOLDER, lock_file: Path = lock.LOCK) -> list[Path]:
-    """Return a wheel for each package of the lock file, in its order, after downloading what ``folder`` lacks.
+def find(root: Path = project.ROOT) -> list[Path]:
+    """Return a wheel for each package of the tree's lock file, in its order, after downloading what is absent.
 
     Only the hash counts, not the name. Raise ``LockError``.
     """
+    folder, lock_file = root / FOLDER, root / lock.LOCK.name
     packages = lock.read(lock_file)
     if _absent(folder, packages):
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +77,6 @@ def _is_kept(path: PurePosixPath) -> bool:
 
 if __name__ == "__main__":
     try:
-        print(f"{len(find())} wheels in {FOLDER}")
+        print(f"{len(find())} wheels in {project.ROOT / FOLDER}")
     except LockError as error:
         sys.exit(str(error))
