@@ -79,7 +79,7 @@ def tree(root: Path = ROOT, now: datetime | None = None) -> Tree:
     if not (root / ".git").exists():
         newest = max((root / name).stat().st_mtime for name in plugin_files(root))
         return Tree(number, datetime.fromtimestamp(int(newest), UTC))
-    commit, seconds = _git(root, "show", "--no-patch", "--format=%H %ct", "HEAD").split()
+    commit, seconds = _git(root, "show", "--no-patch", "--no-show-signature", "--format=%H %ct", "HEAD").split()
     shipped = [f":(glob){pattern}" for pattern in (*FILES, lock.LOCK.name)]
     if _git(root, "status", "--porcelain", "--untracked-files=all", "--", *shipped):
         return Tree(f"{number}-{commit[:7]}-dirty", (now or datetime.now(UTC)).replace(microsecond=0))

@@ -19,7 +19,7 @@ CHANGELOG = "CHANGELOG.md"
 CHAPTER = "## {}\n\nWhat you will notice:\n\n* \n\n"
 
 NEXT = """\
-{} stands in {} and in a new chapter of CHANGELOG.md. Next:
+{} stands in {} and a new chapter of CHANGELOG.md. Next:
   1. Write the chapter, in the user's words.
   2. make test bench soak
   3. Commit, then tag: git tag v{}
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     except ReleaseError as error:
         print(error, file=sys.stderr)
         return 1
-    print(NEXT.format(arguments[0], " and ".join(PLACES), arguments[0]))
+    print(NEXT.format(arguments[0], ", ".join(PLACES), arguments[0]))
     return 0
 
 
