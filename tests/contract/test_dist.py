@@ -319,7 +319,7 @@ def test_a_wheel_with_unfit_files_ends_the_build(tmp_path: Path, name: str) -> N
 def test_of_a_wheel_modules_data_and_licences_are_kept(tmp_path: Path) -> None:
     """Its own tests, and what only an installer reads, stay behind."""
     kept = ["a/__init__.py", "a/data.pem", "tests.py", "a-1.dist-info/METADATA", "a-1.dist-info/LICENSE.txt"]
-    kept += ["a-1.dist-info/licenses/b/NOTICE"]
+    kept += ["a-1.dist-info/licenses/b/MIT.txt"]
     left = ["a/", "a/tests/test_a.py", "tests/x.py", "a-1.dist-info/RECORD", "a-1.dist-info/WHEEL"]
     left += ["a-1.dist-info/entry_points.txt", "a-1.dist-info/INSTALLER"]
     with made_up(tmp_path, *kept, *left) as wheel:
@@ -346,6 +346,15 @@ def test_a_zip_is_written_as_readers_expect_it(tmp_path: Path) -> None:
         }
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert [entry.compress_type for entry in archive.infolist()] == [zipfile.ZIP_DEFLATED, 0, 0, 0]
+
+
+def test_a_zips_times_are_in_utc(tmp_path: Path) -> None:
+    """Whatever zone a time is told in, the zip has that of Greenwich."""
+    plain_zip.write(tmp_path / "a.zip", [], COMMITTED)
+    plain_zip.write(tmp_path / "b.zip", [plain_zip.entry("a", b"")], COMMITTED)
+    with zipfile.ZipFile(tmp_path / "a.zip") as empty, zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        assert empty.namelist() == []
+        assert archive.infolist()[0].date_time == (2026, 2, 28, 19, 5, 6)
 
 
 def test_a_damaged_entry_is_not_copied(tmp_path: Path) -> None:
