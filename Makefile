@@ -4,6 +4,7 @@ PY := $(shell for p in python3.14 python3.13 python3.12 python3.11 python3 pytho
 VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
 # Tests of the page: where node, npm and a Chromium are found, and nowhere else (Playwright has no wheels for musl).
 BROWSER := tests/browser
@@ -17,7 +18,11 @@ UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js 
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
-.PHONY: demo test coverage lint types venv bench soak clean zip browser addresses
+# Where `make source` serves: BIND=0.0.0.0 for a Stash in Docker or on another machine.
+BIND ?= 127.0.0.1
+PORT ?= 9970
+
+.PHONY: demo test coverage lint types venv bench soak clean dist source lock browser addresses
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
@@ -61,9 +66,15 @@ bench: $(STAMP)
 soak: $(STAMP)
 	@$(RUN) -m benchmarks.soak
 
-zip:
-	@test -n "$(PY)" || { echo "PlexSync needs Python 3.11 or newer, and none was found." >&2; exit 1; }
-	@$(PY) -m tests.tools.build_zip
+# These three need an interpreter with pip, and none of what development needs.
+dist: | $(RUN)
+	@$(RUN) -m tests.tools.dist
+
+source: | $(RUN)
+	@$(RUN) -m tests.tools.source --bind $(BIND) --port $(PORT)
+
+lock: | $(RUN)
+	@$(RUN) -m tests.tools.lock
 
 # After the address, the version or the state of publishing has changed. Needs nothing installed.
 addresses:
@@ -74,14 +85,19 @@ clean:
 	@rm -rf $(BROWSER)/node_modules $(BROWSER)/dist $(VENV) dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml requirements.txt
+$(RUN):
 	@test -n "$(PY)" || { echo "PlexSync needs Python 3.11 or newer, and none was found." >&2; exit 1; }
 	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PY) cannot make virtual environments: install your system's python3-venv package, then run make again." >&2; exit 1; }
-	@echo "Installing into $(VENV) (once) ..." >&2
 	@$(PY) -m venv $(VENV)
-	@$(PY) -m tests.tools.dev_requirements > $(VENV)/requirements.txt
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+
+# First the packages of a release, from its very wheels, so that what is tested is what is shipped; then the tools.
+$(STAMP): pyproject.toml requirements.txt | $(RUN)
+	@echo "Installing into $(VENV) (once) ..." >&2
+	@$(RUN) -m tests.tools.wheels >/dev/null
+	@$(PIP) --force-reinstall --no-deps --no-index --find-links $(VENV)/wheels --require-hashes -r requirements.txt
+	@$(RUN) -m tests.tools.dev_requirements > $(VENV)/requirements.txt
+	@$(PIP) -r $(VENV)/requirements.txt
 	@touch $@
 
 $(NODE_STAMP): $(BROWSER)/package.json $(BROWSER)/package-lock.json
@@ -90,5 +106,5 @@ $(NODE_STAMP): $(BROWSER)/package.json $(BROWSER)/package-lock.json
 	@touch $@
 
 $(PLAYWRIGHT_STAMP): $(STAMP)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check "playwright>=1.45"
+	@$(PIP) "playwright>=1.45"
 	@touch $@

@@ -1,20 +1,17 @@
-"""Prints what development needs, one requirement a line, from pyproject.toml: the one place that says it.
+"""Prints what development needs, one requirement a line: the packages of the lock file, then pyproject's extra ``dev``.
 
-Run: ``python -m tests.tools.dev_requirements``. Standard library only, so it runs before anything is installed.
+Run: ``python -m tests.tools.dev_requirements``. Standard library only, so it runs before anything is installed. The
+locked packages stand here without their hashes: install ``requirements.txt`` first, and pip leaves them alone.
 """
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-
-PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+from tests.tools import lock, project
 
 
 def requirements() -> list[str]:
-    """The run-time dependencies, then those of the extra ``dev``."""
-    project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    """Return the run-time packages as they are locked, then the requirements of the extra ``dev``."""
+    return [*(f"{package.name}=={package.version}" for package in lock.read()), *project.of_development()]
 
 
 if __name__ == "__main__":
