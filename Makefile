@@ -14,10 +14,12 @@ NODE_STAMP := $(BROWSER)/node_modules/.installed
 PLAYWRIGHT_STAMP := $(VENV)/.playwright
 UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js tests/ui/test_*.mjs)
 
+ACTIONLINT := v1.7.12
+
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
-.PHONY: demo test coverage lint types venv bench soak clean zip browser
+.PHONY: demo test coverage lint types venv bench soak clean zip browser actions
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
@@ -51,6 +53,11 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	@$(RUN) -m mypy --no-error-summary
+
+# The workflows, and the shell in them where shellcheck is installed. The one command that needs Go.
+actions:
+	@command -v go >/dev/null || { echo "make actions needs Go (https://go.dev)." >&2; exit 1; }
+	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
 
 venv: $(STAMP)
 
