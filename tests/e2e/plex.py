@@ -87,9 +87,12 @@ class Plex:
         sections = self._get("/library/sections").iter("Directory")
         return next((str(one.get("key")) for one in sections if one.get("title") == name), "")
 
-    def item(self, library: str, file: str) -> str:
-        """Return the rating key of the item that holds a file, after asking for a scan; empty while there is none."""
+    def scan(self, library: str) -> None:
+        """Have a library scanned."""
         self._ask("GET", f"/library/sections/{library}/refresh")
+
+    def item(self, library: str, file: str) -> str:
+        """Return the rating key of the item that holds a file; empty while there is none."""
         for video in self._get(f"/library/sections/{library}/all", type="1").iter("Video"):
             if any(part.get("file") == file for part in video.iter("Part")):
                 return str(video.get("ratingKey"))

@@ -64,6 +64,7 @@ class Scenario:
         """Both have scanned two films."""
         self.stash.scan(self.films.in_stash)
         self.library = self.plex.library(LIBRARY, self.films.in_plex)
+        self.plex.scan(self.library)
         for name in (EDITED, OLDER):
             self.scenes[name] = self.stash.scene(f"{self.films.in_stash}/{name}")
             self.items[name] = self._await_item(f"{self.films.in_plex}/{name}")
