@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,18 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_the_installation_to_the_removal(release: Path, tmp_path: Path) -> None:
-    """A user's whole way holds in all its steps, with other paths in Plex than in Stash; the summary lists them."""
+    """A user's whole way holds in all its steps, with other paths in Plex than in Stash; the summary lists them.
+
+    What the doctor prints about the edited scene follows.
+    """
     summary = tmp_path / "summary.md"
-    assert e2e.main(["--dist", str(release), "--films-in-plex", "/media", "--summary", str(summary)]) == 0
+    doctor = f"{sys.executable} -c \"print('asked about', {{scene}})\""
+    words = ["--dist", str(release), "--films-in-plex", "/media", "--summary", str(summary), "--doctor", doctor]
+    assert e2e.main(words) == 0
     lines = summary.read_text("utf-8").splitlines()
     assert lines[0].startswith("### Stash ")
-    assert sum(line.startswith("| ") for line in lines) == 1 + 10
+    assert sum(line.startswith("| ") for line in lines) == 1 + 11
+    assert lines[-2:] == ["asked about 1", ""]
 
 
 def test_a_release_that_stash_refuses_ends_the_run(
