@@ -65,6 +65,7 @@ def carry_out(scenario: Scenario) -> list[str]:
             raise StepError(f"{sentence} No: {error}") from error
         rows.append(f"| {sentence} | {time.monotonic() - began:.1f} |")
         print(f"{time.monotonic() - began:6.1f} s  {sentence}", flush=True)
+    print(f"{len(rows)} steps held")
     versions = ", ".join(f"{name} {version}" for name, version in scenario.versions.items())
     return [f"### {versions}", "", "| step | seconds |", "|---|---|", *rows, "", *scenario.said.splitlines()]
 
@@ -83,7 +84,6 @@ def main(words: list[str] | None = None) -> int:
             if chosen.summary:
                 with chosen.summary.open("a", encoding="utf-8") as file:
                     file.write("\n".join([*lines, ""]) + "\n")
-    print(f"{len([line for line in lines if line.startswith('| ')]) - 1} steps held")
     return 0
 
 

@@ -19,7 +19,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_from_the_installation_to_the_removal(release: Path, tmp_path: Path) -> None:
+def test_from_the_installation_to_the_removal(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A user's whole way holds in all its steps, with other paths in Plex than in Stash; the summary lists them.
 
     What the doctor prints about the edited scene follows.
@@ -28,6 +30,7 @@ def test_from_the_installation_to_the_removal(release: Path, tmp_path: Path) -> 
     doctor = f"{sys.executable} -c \"print('asked about', {{scene}})\""
     words = ["--dist", str(release), "--films-in-plex", "/media", "--summary", str(summary), "--doctor", doctor]
     assert e2e.main(words) == 0
+    assert capsys.readouterr().out.endswith("\n11 steps held\n")
     lines = summary.read_text("utf-8").splitlines()
     assert lines[0].startswith("### Stash ")
     assert sum(line.startswith("| ") for line in lines) == 1 + 11
