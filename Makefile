@@ -15,6 +15,8 @@ NODE_STAMP := $(BROWSER)/node_modules/.installed
 PLAYWRIGHT_STAMP := $(VENV)/.playwright
 UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js tests/ui/test_*.mjs)
 
+ACTIONLINT := v1.7.12
+
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
@@ -22,7 +24,7 @@ WORKERS ?= 4
 BIND ?= 127.0.0.1
 PORT ?= 9970
 
-.PHONY: demo test coverage lint types venv bench soak clean dist source lock browser addresses
+.PHONY: demo test coverage lint types venv bench soak clean dist source lock browser addresses actions
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
@@ -56,6 +58,11 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	@$(RUN) -m mypy --no-error-summary
+
+# The workflows, and the shell in them where shellcheck is installed. The one command that needs Go.
+actions:
+	@command -v go >/dev/null || { echo "make actions needs Go (https://go.dev)." >&2; exit 1; }
+	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
 
 venv: $(STAMP)
 

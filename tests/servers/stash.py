@@ -1,7 +1,7 @@
 """A Stash server for tests: its GraphQL, covers, sign-in, job lane and plugin processes over a real socket.
 
 Owns starting, stopping and the face that tests use; the parts live beside it (`stash_model`, `stash_edits`,
-`stash_api`, `stash_http`,
+`stash_api`, `stash_http`, `stash_manage`,
 `stash_hooks`, `stash_jobs`). Must not import PlexSync: the plugin is a process to it, as it is to Stash.
 """
 
@@ -23,6 +23,7 @@ from tests.servers.stash_front import Front, plugin_entry
 from tests.servers.stash_hooks import HookResult, Launcher, LogLine, TaskResult, end_worker, session_cookie
 from tests.servers.stash_http import FAULTS, PLACEHOLDER, Fault, Modes, RequestLog, Server, Sessions
 from tests.servers.stash_jobs import JobLane, Task
+from tests.servers.stash_manage import Management
 from tests.servers.stash_model import Store
 
 __all__ = ["FAULTS", "HookResult", "LogLine", "Modes", "RequestLog", "StashServer", "Task", "TaskResult"]
@@ -82,6 +83,7 @@ class StashServer(StashEdits):
         script = self.plugin_script or Path("/nonexistent/PlexSync.py")
         self.launcher = Launcher(script, self.connection, self.plugin_log.append, lambda: self.python)
         self.jobs = JobLane(self.launcher.start)
+        self.management = Management(self)
         self._api = Api(self)
         self._server: Server | None = None
         self._reserved = Reserved()

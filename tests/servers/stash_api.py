@@ -14,6 +14,7 @@ from tests.servers.graphql import GraphQLSyntaxError
 from tests.servers.graphql_run import Resolver, ResolverError, Schema, ValidationError, prepare
 from tests.servers.stash_filter import Filters, page, searched
 from tests.servers.stash_jobs import Task
+from tests.servers.stash_manage import package_row
 from tests.servers.stash_model import Entity, Scene, VideoFile
 from tests.servers.stash_schema import introspection, load
 
@@ -63,7 +64,10 @@ class Api:
             ("Query", "configuration"): lambda call, args: self._configuration(),
             ("Query", "version"): lambda call, args: self.server.version,
             ("Query", "systemStatus"): lambda call, args: self._status(),
-            ("Query", "plugins"): lambda call, args: self.server.plugins(call.base),
+            ("Query", "plugins"): lambda call, args: self.server.plugins(call.base) or None,
+            ("Query", "availablePackages"): lambda call, args: [
+                package_row(args["source"], one) for one in self.server.management.available(args["source"])
+            ],
             ("Query", "jobQueue"): lambda call, args: [_job(one) for one in self.server.jobs.pending()] or None,
             ("Query", "findJob"): lambda call, args: _found_job(self.server.jobs.find(int(args["input"]["id"]))),
             ("Query", "__schema"): lambda call, args: self._described(),
@@ -72,7 +76,7 @@ class Api:
         }
         for kind in ("performer", "studio", "tag"):
             found |= self._entity_resolvers(kind)
-        return found | self._scene_resolvers() | self._mutations()
+        return found | self._scene_resolvers() | self._mutations() | self._managing()
 
     def _scene_resolvers(self) -> dict[tuple[str, str], Resolver]:
         store = self.server.store
@@ -101,6 +105,7 @@ class Api:
         found: dict[tuple[str, str], Resolver] = {
             ("Query", f"find{title}"): lambda call, args: table.get(_number(args["id"])),
             ("Query", f"find{title}s"): lambda call, args: self._find_entities(kind, args),
+            ("Mutation", f"{kind}Create"): lambda call, args: self._create(kind, args["input"]["name"]),
             (title, "image_path"): lambda row, args: f"{self.server.url}/{kind}/{row.id}/image?default=true",
             (title, "favorite"): lambda row, args: False,
         }
@@ -118,7 +123,6 @@ class Api:
             ("Mutation", "bulkSceneUpdate"): lambda call, args: self._saved(
                 args["input"].get("ids") or (), lambda: server.save_bulk(args["input"], call.gone)
             ),
-            ("Mutation", "tagCreate"): lambda call, args: self._create_tag(args["input"]["name"]),
             ("Mutation", "configurePlugin"): lambda call, args: server.save_settings(args["plugin_id"], args["input"]),
             ("Mutation", "runPluginOperation"): lambda call, args: self._operation(args, call.gone),
             ("Mutation", "runPluginTask"): lambda call, args: (
@@ -128,6 +132,35 @@ class Api:
             ),
             ("Mutation", "stopJob"): lambda call, args: self._stop_job(_number(args["job_id"])),
         }
+
+    def _managing(self) -> dict[tuple[str, str], Resolver]:
+        """What is changed on the settings pages; each job of it has ended when its number is told."""
+        server, management = self.server, self.server.management
+
+        def ran(description: str, work: Callable[[], object]) -> int:
+            return server.jobs.ran(description, server.store.stamp(), work).id
+
+        def each(args: Args, work: Callable[[str, str], object]) -> None:
+            for one in args["packages"]:
+                work(one["sourceURL"], one["id"])
+
+        return {
+            ("Mutation", "configureGeneral"): lambda call, args: self._configured(args["input"]),
+            ("Mutation", "metadataScan"): lambda call, args: ran(
+                "Scanning...", lambda: management.scan(args["input"].get("paths") or [])
+            ),
+            ("Mutation", "installPackages"): lambda call, args: ran(
+                "Installing packages...", lambda: each(args, management.install)
+            ),
+            ("Mutation", "uninstallPackages"): lambda call, args: ran(
+                "Uninstalling packages...", lambda: each(args, lambda _source, _id: management.uninstall())
+            ),
+        }
+
+    def _configured(self, given: Args) -> Args:
+        self.server.management.configure(given)
+        general: Args = self._configuration()["general"]
+        return general
 
     def _one_scene(self, args: Args) -> Scene | None:
         if args.get("id") is None:
@@ -173,13 +206,13 @@ class Api:
                 raise ResolverError(f"scene with id {one} not found")
         return save()
 
-    def _create_tag(self, name: str) -> Entity:
-        store = self.server.store
+    def _create(self, kind: str, name: str) -> Entity:
+        table = self.server.store.table(kind)
         if not name.strip():
-            raise ResolverError("tag name must not be blank")
-        if any(row.name.lower() == name.lower() for row in store.tags.values()):
-            raise ResolverError(f"tag with name '{name}' already exists")
-        return store.tags[store.add_entity("tag", name)]
+            raise ResolverError(f"{kind} name must not be blank")
+        if any(row.name.lower() == name.lower() for row in table.values()):
+            raise ResolverError(f"{kind} with name '{name}' already exists")
+        return table[self.server.store.add_entity(kind, name)]
 
     def _operation(self, args: Args, gone: Callable[[], bool]) -> Any:
         server = self.server
@@ -213,7 +246,11 @@ class Api:
         user = server.credentials[0] if server.credentials else ""
         general = {
             "apiKey": server.api_key, "username": user, "maxSessionAge": int(server.session_max_age),
-            "logLevel": "Info", "pluginsPath": str(server.dir / "plugins"), "pythonPath": "", "stashes": [],
+            "logLevel": "Info", "pluginsPath": str(server.dir / "plugins"), "pythonPath": "",
+            "stashes": [
+                {"path": one, "excludeVideo": False, "excludeImage": True} for one in server.management.libraries
+            ],
+            "pluginPackageSources": server.management.sources,
             "configFilePath": str(server.dir / "config.yml"),
         }  # fmt: skip
         return {"general": general}

@@ -97,6 +97,17 @@ class JobLane:
         self._queue.put(task)
         return task
 
+    def ran(self, description: str, added: str, work: Callable[[], object]) -> Task:
+        """Carry out what is no plugin's at once; the job, finished whatever came of it, as a package's is."""
+        task = Task(len(self.tasks) + 1, description, {}, added, status="FINISHED")
+        self.tasks[task.id] = task
+        try:
+            work()
+        except (OSError, ValueError, LookupError) as error:
+            task.log.append(LogLine("error", f"{description}: {error}"))
+        task.ended.set()
+        return task
+
     def pending(self) -> list[Task]:
         """Queued and running tasks, in order."""
         return [task for task in self.tasks.values() if not task.ended.is_set()]

@@ -26,10 +26,15 @@ type Query findScene(id:ID):Scene
  findStudios(studio_filter:StudioFilterType,filter:FindFilterType,ids:[ID!]):FindStudiosResultType!
  findTag(id:ID!):Tag findTags(tag_filter:TagFilterType,filter:FindFilterType,ids:[ID!]):FindTagsResultType!
  findFiles(file_filter:FileFilterType,filter:FindFilterType,ids:[ID!]):FindFilesResultType!
+ availablePackages(type:PackageType!,source:String!):[Package!]!
  plugins:[Plugin!] configuration:ConfigResult! systemStatus:SystemStatus! version:Version!
  jobQueue:[Job!] findJob(input:FindJobInput!):Job __schema:__Schema! __type(name:String!):__Type
 type Mutation sceneUpdate(input:SceneUpdateInput!):Scene scenesUpdate(input:[SceneUpdateInput!]!):[Scene]
  bulkSceneUpdate(input:BulkSceneUpdateInput!):[Scene!] tagCreate(input:TagCreateInput!):Tag
+ performerCreate(input:PerformerCreateInput!):Performer studioCreate(input:StudioCreateInput!):Studio
+ configureGeneral(input:ConfigGeneralInput!):ConfigGeneralResult! metadataScan(input:ScanMetadataInput!):ID!
+ installPackages(type:PackageType!,packages:[PackageSpecInput!]!):ID!
+ uninstallPackages(type:PackageType!,packages:[PackageSpecInput!]!):ID!
  configurePlugin(plugin_id:ID!,input:Map!):Map! runPluginOperation(plugin_id:ID!,args:Map):Any
  runPluginTask(plugin_id:ID!,task_name:String,description:String,args_map:Map):ID! stopJob(job_id:ID!):Boolean!
 type Scene id:ID! title:String code:String details:String director:String urls:[String!]! date:String rating100:Int
@@ -51,7 +56,10 @@ type FindStudiosResultType count:Int! studios:[Studio!]!
 type FindTagsResultType count:Int! tags:[Tag!]!
 type ConfigResult general:ConfigGeneralResult! plugins(include:[ID!]):PluginConfigMap!
 type ConfigGeneralResult apiKey:String! username:String! maxSessionAge:Int! pluginsPath:String! pythonPath:String!
- configFilePath:String! logLevel:String! stashes:[StashConfig!]!
+ configFilePath:String! logLevel:String! stashes:[StashConfig!]! pluginPackageSources:[PackageSource!]!
+type PackageSource name:String url:String! local_path:String
+type Package package_id:String! name:String! version:String date:Timestamp requires:[Package!]! sourceURL:String!
+ source_package:Package metadata:Map!
 type StashConfig path:String! excludeVideo:Boolean! excludeImage:Boolean!
 type Version version:String hash:String! build_time:String!
 type SystemStatus status:SystemStatusEnum! appSchema:Int! databaseSchema:Int os:String!
@@ -65,6 +73,7 @@ type PluginPaths javascript:[String!] css:[String!]
 enum PluginSettingTypeEnum STRING NUMBER BOOLEAN
 type Job id:ID! status:JobStatus! subTasks:[String!] description:String! progress:Float
  startTime:Time endTime:Time addTime:Time! error:String
+enum PackageType Scraper Plugin
 enum SystemStatusEnum SETUP NEEDS_MIGRATION OK
 enum JobStatus READY RUNNING FINISHED STOPPING CANCELLED FAILED
 enum SortDirectionEnum ASC DESC
@@ -100,6 +109,13 @@ input BulkUpdateIds ids:[ID!] mode:BulkUpdateIdMode!
 input BulkSceneUpdateInput clientMutationId:String ids:[ID!] title:String details:String date:String rating100:Int
  organized:Boolean studio_id:ID performer_ids:BulkUpdateIds tag_ids:BulkUpdateIds
 input TagCreateInput name:String! sort_name:String description:String aliases:[String!]
+input PerformerCreateInput name:String! disambiguation:String
+input StudioCreateInput name:String! parent_id:ID
+input ConfigGeneralInput stashes:[StashConfigInput!] pluginPackageSources:[PackageSourceInput!]
+input StashConfigInput path:String! excludeVideo:Boolean! excludeImage:Boolean!
+input PackageSourceInput name:String url:String! local_path:String
+input PackageSpecInput id:String! sourceURL:String!
+input ScanMetadataInput paths:[String!] rescan:Boolean scanGenerateCovers:Boolean
 type __Schema types:[__Type!]! queryType:__Type! mutationType:__Type
 type __Type kind:String! name:String description:String fields(includeDeprecated:Boolean):[__Field!]
  inputFields:[__InputValue!] interfaces:[__Type!] enumValues(includeDeprecated:Boolean):[__EnumValue!]

@@ -24,7 +24,8 @@ from tests.servers.stash_hooks import HookResult, LogLine, parse_log_line, stdin
 
 T = TypeVar("T")
 
-ENTRY = Path(__file__).resolve().parents[2] / "PlexSync.py"
+#: The script that Stash would start; the built and unpacked plugin's where the environment names one.
+ENTRY = Path(os.environ.get("PLEXSYNC_TEST_PLUGIN") or Path(__file__).parents[2] / "PlexSync.py").resolve()
 
 #: Seconds until a check fails. Starting a process takes up to a second on some of these systems.
 PATIENCE = 120.0
