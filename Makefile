@@ -17,7 +17,7 @@ UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js 
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
-.PHONY: demo test coverage lint types venv bench soak clean zip browser
+.PHONY: demo test coverage lint types venv bench soak clean zip browser docs
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
@@ -53,6 +53,9 @@ types: $(STAMP)
 	@$(RUN) -m mypy --no-error-summary
 
 venv: $(STAMP)
+
+docs: $(STAMP)
+	@$(RUN) -m tests.tools.site
 
 bench: $(STAMP)
 	@set -e; for file in benchmarks/[a-z]*.py; do \

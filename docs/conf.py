@@ -11,12 +11,13 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = f"PlexSync {release}"
 html_copy_source = False
+html_show_sphinx = False
 
 #: Every heading has the anchor that GitHub gives it.
 myst_heading_anchors = 6
 
-#: What is not ours has no page here: without a network nobody knows whether Python's or a package's names exist. Nor has a
-#: type variable.
+#: What is not ours has no page here: without a network nobody knows whether Python's or a package's names exist.
+#: Nor has a type variable.
 nitpick_ignore_regex = [("py:.*", r"(?!plexsync\b).*"), ("py:class", r"plexsync\..*\.T")]
 
 autodoc_default_options = {"members": True, "ignore-module-all": True, "show-inheritance": True}

@@ -24,9 +24,8 @@ ENTRY = re.compile(r"^[-*] \[[^\]]+\]\(([^)#:]+)\.md\)", flags=re.MULTILINE)
 
 
 def modules() -> list[str]:
-    """Return the dotted names of the plugin's modules; packages before what is in them, private ones left out."""
-    paths = sorted((ROOT / "plexsync").rglob("*.py"), key=lambda path: path.parent.parts + (path.stem,))
-    parts = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
+    """Return the dotted names of the plugin's modules, private ones left out."""
+    parts = [path.relative_to(ROOT).with_suffix("").parts for path in (ROOT / "plexsync").rglob("*.py")]
     names = [".".join(names[:-1] if names[-1] == "__init__" else names) for names in parts]
     return sorted(name for name in names if not re.search(r"\._", name))
 
@@ -84,8 +83,11 @@ def build(target: Path) -> int:
     shutil.rmtree(target, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         source, seen = stage(Path(folder)), Path(folder) / ".doctrees"
-        options = ["-b", "html", "--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--doctree-dir", str(seen)]
-        return build_main([*options, str(source), str(target)])
+        options = ["-b", "html", "--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]
+        failed = build_main([*options, "--doctree-dir", str(seen), str(source), str(target)])
+    for page in target.rglob("*.html"):  # the value of a constant may be a path of the machine that builds
+        page.write_text(page.read_text("utf-8").replace(f"{ROOT}", "..."), "utf-8")
+    return failed
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Draws the documents' pictures of structure, as SVG that is readable in light and in dark mode.
+"""Draws the documents' diagrams, as SVG that is readable in light and in dark mode.
 
-Run: ``python -m tests.tools.pictures [folder]``; without a folder it writes those in docs/images, and a test compares.
+Run: ``python -m tests.tools.diagrams [folder]``; without a folder it writes those in docs/images, and a test compares.
 The layers are those that ``tests/contract/test_layers.py`` holds the imports to, each with the first sentence of its
 docstring, so the picture cannot say anything else.
 """
