@@ -24,20 +24,22 @@ from tests.support.processes import PATIENCE, PLUGIN
 
 #: Blocks that another test runs.
 CALLS = re.compile(r"^(plexsync|curl|STASH=)", flags=re.MULTILINE)
-FENCES = [
-    fence for path in DOCUMENTS for fence in fences(path) if fence.language == "sh" and not CALLS.search(fence.text)
-]
+BLOCKS = [fence for path in DOCUMENTS for fence in fences(path) if fence.language in ("sh", "console")]
+FENCES = [fence for fence in BLOCKS if not (fence.language == "sh" and CALLS.search(fence.text))]
 
 #: Programs of every system that a command may begin with; each is run where PlexSync's data lie.
 READERS = {"grep", "tail", "cat", "ls"}
-#: The same, but about what a command before it has made, which is not made here.
-CHECKERS = {"cmp", "cd"}
+#: What goes with commands that are not carried out here, and so is not carried out either.
+COMPANIONS = {"cmp", "cd"}
+#: What a block ``console`` may begin a command with besides: it is for another machine, or changes this one.
+ELSEWHERE = {"apk", "apt", "apt-get", "brew", "docker", "git", "scp", "ssh", "sudo", "synopkg"}
 
 
 def commands(text: str) -> list[str]:
-    """Return the commands of a block, one each, without comments."""
-    lines = re.sub(r"\\\n\s*", " ", text).splitlines()
-    stripped = (re.sub(r"(^|\s)#\s.*$", "", line).strip() for line in lines)
+    """Return the commands of a block without comments; where some lines begin with ``$``, those alone are commands."""
+    lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
+    prompted = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    stripped = (re.sub(r"(^|\s)#\s.*$", "", line).strip() for line in prompted or lines)
     return [part.strip() for line in stripped for part in line.split("&&") if part.strip()]
 
 
@@ -49,13 +51,13 @@ def parts(command: str) -> tuple[dict[str, str], list[str]]:
 
 
 def kind(words: list[str]) -> str:
-    """Return what sort of command this is: ``plugin``, ``make``, ``module``, ``reader``, ``checker``, or ``""``."""
+    """Return what sort of command this is: ``plugin``, ``make``, ``module``, ``reader``, ``companion``, or ``""``."""
     if not words:
-        return "checker"
+        return "companion"
     program = Path(words[0]).name
     if re.fullmatch(r"python[\d.]*", program):
         return "plugin" if words[1:2] == ["PlexSync.py"] else "module" if words[1:2] == ["-m"] else ""
-    sorts = {"make": "make", **dict.fromkeys(READERS, "reader"), **dict.fromkeys(CHECKERS, "checker")}
+    sorts = {"make": "make", **dict.fromkeys(READERS, "reader"), **dict.fromkeys(COMPANIONS, "companion")}
     return sorts.get(program, "")
 
 
@@ -66,9 +68,11 @@ def of_kind(*kinds: str) -> list[str]:
 
 
 @pytest.mark.parametrize("fence", FENCES, ids=lambda fence: f"{fence.document}:{fence.line}")
-def test_every_command_is_one_that_can_run_here(fence: Fence) -> None:
-    """A block ``sh`` has only commands that a test runs or checks; what is for another machine is ``console``."""
-    assert [command for command in commands(fence.text) if not kind(parts(command)[1])] == []
+def test_every_command_is_run_or_for_another_machine(fence: Fence) -> None:
+    """A block ``sh`` has only commands that a test runs or checks; those for another machine are ``console``."""
+    elsewhere = ELSEWHERE if fence.language == "console" else set()
+    found = [parts(command)[1] for command in commands(fence.text)]
+    assert [words for words in found if not kind(words) and Path(words[0]).name not in elsewhere] == []
 
 
 @pytest.fixture
@@ -82,11 +86,15 @@ def here(tmp_path: Path) -> Iterator[Installation]:
 
 
 def test_commands_of_the_plugin(here: Installation) -> None:
-    """``python3 PlexSync.py ...`` in the plugin's folder, and what reads the data folder, succeed as they stand."""
+    """``python3 PlexSync.py ...`` in the plugin's folder, and what reads the data folder, succeed as they stand.
+
+    A scene's number is the reader's: here it is that of the first scene.
+    """
     for command in of_kind("plugin", "reader"):
         variables, words = parts(command)
         is_plugin = kind(words) == "plugin"
-        line = command.replace(words[0], shlex.quote(sys.executable), 1) if is_plugin else command
+        here_it_is = re.sub(r"(?<= )\d+(?= |$)", str(here.films[0].scene), command)
+        line = here_it_is.replace(words[0], shlex.quote(sys.executable), 1) if is_plugin else command
         env = {**os.environ, **here.stash.env, "PLEXSYNC_DATA_DIR": str(here.folder), **variables}
         done = subprocess.run(
             ["sh", "-c", line],
@@ -134,6 +142,7 @@ def test_commands_of_modules(command: str) -> None:
         ("make a  # why\nmake b\n", ["make a", "make b"]),
         ("python3 x \\\n  y\n", ["python3 x y"]),
         ("# only words\n\nmake a && make b\n", ["make a", "make b"]),
+        ("$ make a\nmake: Nothing to be done.\n", ["make a"]),
     ],
 )
 def test_commands_are_found(text: str, wanted: list[str]) -> None:
