@@ -19,7 +19,7 @@ from tests.support.documents import DOCUMENTS, Fence, anchors, fences, links, re
 from tests.tools import project
 
 #: The hosts that documents link to. They are not asked: the list is there so that a slip of the pen shows.
-HOSTS = {"github.com", "www.gnu.org"}
+HOSTS = {"github.com"}
 
 #: What may stand behind three backticks, and what it means: docs/build/development.md, "Documents".
 LANGUAGES = {"sh", "console", "bat", "powershell", "yaml", "json", "text"}

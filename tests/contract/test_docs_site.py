@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_layers import FILES
+from tests.contract.test_layers import FILES, LAYERS
 from tests.tools import diagrams, site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ def test_diagrams_are_those_of_the_code(name: str) -> None:
 def test_the_picture_names_every_layer() -> None:
     """Each layer stands in it once, by its name, in the order of the test."""
     shown = re.findall(r'<text class="name"[^>]*>([^<]+)<', diagrams.layers())
-    assert shown == [name for row in diagrams.LAYERS for name in row]
+    assert shown == [name for row in LAYERS for name in row]
 
 
 @pytest.mark.parametrize(

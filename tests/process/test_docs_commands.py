@@ -110,15 +110,12 @@ def test_commands_of_the_plugin(here: Installation) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
-@pytest.mark.parametrize("command", of_kind("make"))
-def test_commands_of_make(command: str) -> None:
+def test_commands_of_make() -> None:
     """Every target is there, and make knows what it would do; it is not done, because it takes minutes."""
-    variables, words = parts(command)
-    done = subprocess.run(
-        [words[0], "--dry-run", *words[1:]], cwd=ROOT, env={**os.environ, **variables}, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout.strip() or words[1:] == ["venv"]
+    found = [parts(command) for command in of_kind("make")]
+    words = sorted({word for _, rest in found for word in rest[1:]})
+    done = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", of_kind("module"))
