@@ -24,7 +24,7 @@ WORKERS ?= 4
 BIND ?= 127.0.0.1
 PORT ?= 9970
 
-.PHONY: demo test coverage lint types venv bench soak clean dist source lock browser addresses actions
+.PHONY: demo test coverage lint types venv bench soak clean dist source lock browser addresses actions docs
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test
 
@@ -65,6 +65,9 @@ actions:
 	@go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
 
 venv: $(STAMP)
+
+docs: $(STAMP)
+	@$(RUN) -m tests.tools.site
 
 bench: $(STAMP)
 	@set -e; for file in benchmarks/[a-z]*.py; do \

@@ -22,7 +22,7 @@ READ = ("plexsync.log*", "status.json", "metrics.prom", "sync_timestamps.json")
 MEMORY = "/dev/shm"
 
 #: What takes longest, the longest first.
-FIRST = ("test_secrets", "test_kill", "tests/process/", "test_state_machine")
+FIRST = ("test_secrets", "test_kill", "test_the_site", "tests/process/", "test_state_machine")
 
 #: A shorter text may stand somewhere by chance.
 LEAST = 8

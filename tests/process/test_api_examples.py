@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plexsync.tasks import dispatch, operations
-from tests.contract.test_api_doc import BLOCKS
+from tests.contract.test_docs import BLOCKS
 from tests.support.installation import Installation
 from tests.support.processes import until
 
