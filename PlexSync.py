@@ -12,6 +12,9 @@ if __name__ == "__main__":
         if sys.flags.safe_path:  # -I, -P or PYTHONSAFEPATH: the script's own folder is not on the path
             sys.path.insert(0, __file__.rpartition("PlexSync.py")[0] or ".")
         if len(sys.argv) > 1:
+            from plexsync.core.environment import find_packages
+
+            find_packages()
             from plexsync.cli import main
         else:
             import gc
