@@ -155,9 +155,9 @@ KINDS: list[Kind] = [
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plugin() -> Path:
     """The folder of an unpacked release."""
-    return release.unpack(tmp_path_factory.mktemp("plugins") / "PlexSync").parent
+    return release.unpack_once()
 
 
 def probed(command: list[str], plugin: Path, env: dict[str, str], cwd: Path) -> Any:
