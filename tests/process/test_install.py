@@ -142,6 +142,11 @@ def test_an_update_while_the_worker_runs(here: Installation, packages: PackageMa
 
     def meanwhile() -> None:
         assert here.stash.update_scene(lost.scene, title="Saved meanwhile").returncode != 0
+        (folder / "PlexSync.py").write_text((release.unpack_once() / "PlexSync.py").read_text("utf-8"), "utf-8")
+        before = len(here.stash.plugin_log)
+        assert here.stash.update_scene(lost.scene, title="Saved meanwhile").returncode != 0
+        (line,) = here.stash.plugin_log[before:]
+        assert line.message.startswith("PlexSync's files are incomplete: Stash is updating or removing it.")
         assert here.rows() == []
 
     packages.install(new, "PlexSync", between=meanwhile)
