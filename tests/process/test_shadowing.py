@@ -198,7 +198,7 @@ def surrounded(tmp_path: Path) -> Iterator[Installation]:
     editable(venv, plugins)
     modules(plugins)
     script = release.unpack(plugins / "PlexSync")
-    modules(script.parent, (*BUNDLED, *OPTIONAL))
+    modules(script.parent)
     with Installation(tmp_path, script=script, PYTHONPATH=str(modules(tmp_path / "more"))) as made:
         made.stash.python = str(python)
         yield made

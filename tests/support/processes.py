@@ -78,6 +78,9 @@ def until(condition: Callable[[], T], seconds: float = PATIENCE, what: str = "wh
 #: The packages beside the plugin that is tested, if it is a release.
 PACKAGES = PLUGIN.parent / "packages"
 
+#: For what only a source checkout does: it uses packages that are installed, and pip brings those that are missing.
+checkout_only = pytest.mark.skipif(PACKAGES.is_dir(), reason="a release brings its packages")
+
 
 def copy_of_plugin(folder: Path) -> Path:
     """Copy the plugin to ``folder``, which must not exist; the script to start. A release's packages are only linked
