@@ -21,9 +21,9 @@ LAYOUTS = {
                [f"/usr/lib/{LIB}/site-packages"]),
     "Fedora": (f"/usr/lib64/{LIB}", [f"/usr/lib64/{ZIP}", f"/usr/lib64/{LIB}", f"/usr/lib64/{LIB}/lib-dynload"],
                [f"/usr/lib64/{LIB}/site-packages", f"/usr/lib/{LIB}/site-packages"]),
-    "pyenv": (f"/root/.pyenv/versions/x/lib/{LIB}", [f"/root/.pyenv/versions/x/lib/{LIB}/lib-dynload",
-              f"/root/.pyenv/versions/x/lib/{LIB}", f"/root/.pyenv/versions/x/lib/{ZIP}"],
-              [f"/root/.pyenv/versions/x/lib/{LIB}/site-packages"]),
+    "pyenv": (f"/opt/pyenv/versions/x/lib/{LIB}", [f"/opt/pyenv/versions/x/lib/{LIB}/lib-dynload",
+              f"/opt/pyenv/versions/x/lib/{LIB}", f"/opt/pyenv/versions/x/lib/{ZIP}"],
+              [f"/opt/pyenv/versions/x/lib/{LIB}/site-packages"]),
     "macOS": (f"/Library/Frameworks/Python.framework/Versions/Current/lib/{LIB}",
               [f"/Library/Frameworks/Python.framework/Versions/Current/lib/{name}" for name in
                (ZIP, LIB, f"{LIB}/lib-dynload")], ["/Users/a/Library/Python/3/lib/python/site-packages"]),
