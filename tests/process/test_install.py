@@ -117,6 +117,7 @@ def test_a_fresh_install_works_at_once(
     assert here.call("overview")["recent"][0]["scene_id"] == film.scene
     assert here.command("status", "--json")["problem"] is None
     report = here.call("report")["text"]
+    assert "in a virtual environment" in report
     assert all(f"{name} unknown" not in report for name in ("stashapi", "requests", "unidecode"))
 
 
