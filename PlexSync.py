@@ -12,6 +12,9 @@ if __name__ == "__main__":
         if sys.flags.safe_path:  # -I, -P or PYTHONSAFEPATH: the script's own folder is not on the path
             sys.path.insert(0, __file__.rpartition("PlexSync.py")[0] or ".")
         if len(sys.argv) > 1:
+            from plexsync.core.environment import find_packages
+
+            find_packages()
             from plexsync.cli import main
         else:
             import gc
@@ -20,12 +23,16 @@ if __name__ == "__main__":
             from plexsync.entry import main
         main()
     except BaseException as error:
-        from plexsync.core import unfit
+        try:
+            from plexsync.core import unfit
 
-        if unfit.is_at_fault(error):
+            is_unfit = unfit.is_at_fault(error)
+            if not is_unfit:
+                from plexsync.guard import end
+        except ImportError:  # in the midst of an update or a removal, which Stash does file by file
+            sys.exit("PlexSync's files are incomplete: Stash is updating or removing it. If this stays, reinstall it.")
+        if is_unfit:
             unfit.tell()
         else:
-            from plexsync.guard import end
-
             end(error)
             raise

@@ -11,6 +11,8 @@ comes. ``being marked``: another process marks scenes all the while, as Sync all
 edit of 100 scenes in the tests' Stash, which starts one hook after the other, with PlexSync and with a plugin that does
 nothing, not even with ``-S``; their processor time is that of all hooks together.
 
+``PLEXSYNC_TEST_PLUGIN`` names the entry file of another plugin to measure, such as a release's that was unpacked.
+
 The targets are for the ratio of processor time, which moves less than the clock's when others work on the machine. Exit
 status 1 if a target is missed.
 """
@@ -19,7 +21,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -37,10 +38,8 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import bulk, jobs, schema
 from tests.servers.stash_hooks import plugin_command
 from tests.support import interpreters
-from tests.support.processes import PLUGIN
+from tests.support.processes import PLUGIN, copy_of_plugin
 from tests.support.queue_tools import job_keys
-
-ROOT = Path(__file__).resolve().parents[1]
 
 #: Interleaved pairs for each line; the median of fewer moves by more than the hundredths that are printed.
 PAIRS = 80
@@ -142,11 +141,9 @@ class House:
         self.garbage.write_text('{"args": {"hookContext": {"id": 1, "type": ', "ascii")
 
     def _plugin(self, name: str) -> Path:
-        folder = self.top / name
-        shutil.copytree(ROOT / "plexsync", folder / "plexsync", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "PlexSync.yml", folder)
-        (folder / "plexsync" / "cli.py").write_text(STUB, "utf-8")
-        return Path(shutil.copy(ROOT / "PlexSync.py", folder))
+        script = copy_of_plugin(self.top / name)
+        (script.parent / "plexsync" / "cli.py").write_text(STUB, "utf-8")
+        return script
 
     def document(self, stash: str, size: int) -> Path:
         """A hook's stdin of ``size`` bytes for the Stash ``stash``."""

@@ -29,7 +29,6 @@ The data folder is plugin_data/PlexSync beside Stash's config.yml. If it is not 
 
 def main() -> None:
     """Run one command and end the process: status 0, 1 if the command found a problem, 2 for wrong arguments."""
-    environment.find_packages()
     for stream in (sys.stdout, sys.stderr):
         _take_every_character(stream)
     status = run(sys.argv[1:])

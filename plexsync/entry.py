@@ -17,6 +17,7 @@ def main() -> None:
     if event.problem:
         say(events.to_json("error", event.problem))
     elif event.is_hook:
+        environment.find_python_only()
         from plexsync import hook
 
         say(hook.handle(event))

@@ -1,4 +1,8 @@
-"""The Python packages that PlexSync needs, and the pause where one is missing. Standard library only."""
+"""The Python packages that PlexSync needs, and the pause where one is missing. Standard library only.
+
+A release brings them along, so where one is missing there its files are incomplete; for a source checkout pip installs
+them.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +48,13 @@ def load() -> None:
 
 
 def missing_sentence(modules: Sequence[str], *, managed: bool | None = None) -> str:
-    """Return the sentence for missing modules, with the command that installs them.
+    """Return the sentence for missing modules, with the command that installs them in a source checkout.
 
     ``managed``: as ``is_managed`` returns, which None calls.
     """
     noun, verb = ("module", "is") if len(modules) == 1 else ("modules", "are")
+    if environment.has_packages():
+        return fault.incomplete(f"the Python {noun} {', '.join(modules)} {verb} missing")
     command = _pip(modules, managed=is_managed() if managed is None else managed)
     return f"PlexSync is paused: the Python {noun} {', '.join(modules)} {verb} missing. Run: {command}"
 
@@ -62,12 +68,14 @@ def cannot_load_sentence(error: BaseException) -> str:
 def broken_sentence(error: BaseException) -> str:
     """Return the sentence for modules that are installed but cannot be loaded, with the file that is at fault.
 
-    Only for a module that a package needs and that cannot be found, there is a command: it installs all packages anew.
+    Only in a source checkout, for a module that a package needs and that cannot be found, there is a command: it
+    installs all packages anew.
     """
     if isinstance(error, SyntaxError) and not error.filename:
         error.filename = _with_null_bytes()
     name = str(getattr(error, "name", None) or "").partition(".")[0]
-    if isinstance(error, ModuleNotFoundError) and name != "plexsync" and not _is_found(name):
+    is_lacking = isinstance(error, ModuleNotFoundError) and name != "plexsync" and not _is_found(name)
+    if is_lacking and not environment.has_packages():
         command = _pip(list(PACKAGES), managed=is_managed(), force=True)
         return f"PlexSync is paused: its Python modules cannot be loaded ({error}). Run: {command}"
     return fault.sentence(error)

@@ -64,29 +64,29 @@ def find_packages() -> None:
     environment, packages, ``.pth`` files), which ``-S`` in the manifest left out, would cost it between a quarter and
     more than the whole of an interpreter's start.
     """
-    if os.path.isdir(PACKAGES):
-        sys.path[:] = [*_of_python(sys.path), PACKAGES, PLUGIN_DIR]
+    if has_packages():
+        from plexsync.core import packages
+
+        packages.use_only(PACKAGES)
     elif sys.flags.no_site:
         import site
 
         site.main()
 
 
-def _of_python(path: "list[str]") -> "list[str]":
-    """Return the entries of ``path`` that hold Python's own modules.
+def find_python_only() -> None:
+    """Let a release's hook import nothing but Python's own modules; those of PlexSync are found by its ``__path__``.
 
-    They stand between the script's folder with ``PYTHONPATH``, where Stash puts the folder of all plugins, and the
-    folders of installed packages with what ``.pth`` files add to them.
+    Stash puts the folder of all plugins on ``PYTHONPATH``, before Python's own folders, and Python the script's folder.
     """
-    added = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    found: list[str] = []
-    for entry in path:
-        folder = os.path.abspath(entry)
-        if os.path.basename(folder) in ("site-packages", "dist-packages"):
-            break
-        if entry and folder not in (*added, PLUGIN_DIR):
-            found.append(entry)
-    return found
+    if has_packages():
+        added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        sys.path[:] = [entry for entry in sys.path[1:] if entry not in added]
+
+
+def has_packages() -> bool:
+    """Return whether this is a release, which brings its packages along, and not a source checkout."""
+    return os.path.isdir(PACKAGES)
 
 
 def data_dir(stash_dir: str) -> str:

@@ -33,9 +33,12 @@ def sentence(error: BaseException) -> str:
             " Rename or remove that file; syncing then resumes within a minute."
         )
     if _is_own(error):
+        return incomplete(_why(error))
+    if isinstance(error, ModuleNotFoundError) and _top(error) in sys.stdlib_module_names:
         return (
-            f"PlexSync is paused: the plugin's files are incomplete or mixed ({_why(error)})."
-            " Reinstall PlexSync under Settings > Plugins; syncing then resumes automatically."
+            f"PlexSync is paused: a module of Python itself cannot be loaded ({_why(error)}). Install all of Python, or"
+            " name another one in Stash under Settings > System > Python executable path; syncing then resumes"
+            " within a minute."
         )
     file = next(_files(error), "")
     is_own = file.startswith(_own_folder())
@@ -54,6 +57,14 @@ def sentence(error: BaseException) -> str:
     return (
         f"PlexSync is paused: internal error ({type(error).__name__}{place}). This is a bug; see plexsync.log."
         " Retrying every minute; no edit is lost."
+    )
+
+
+def incomplete(why: str) -> str:
+    """Return the sentence for files of the plugin that are missing or do not fit together."""
+    return (
+        f"PlexSync is paused: the plugin's files are incomplete or mixed ({why})."
+        " Reinstall PlexSync under Settings > Plugins; syncing then resumes automatically."
     )
 
 
@@ -176,10 +187,23 @@ def _own_folder() -> str:
 
 
 def _is_own(error: BaseException) -> bool:
-    """Return whether files of the plugin itself are missing or do not fit together."""
+    """Return whether files of the plugin itself, or packages of a release, are missing or do not fit together."""
     if isinstance(error, SyntaxError):
-        return not error.filename or os.path.abspath(error.filename).startswith(_own_folder())
-    return isinstance(error, ImportError) and str(error.name or "").partition(".")[0] == "plexsync"
+        return not error.filename or os.path.abspath(error.filename).startswith((_own_folder(), _bundle()))
+    if isinstance(error, ImportError) and _top(error) == "plexsync":
+        return True
+    if not environment.has_packages() or _top(error) in sys.stdlib_module_names:
+        return False
+    return isinstance(error, ImportError) or (_is_import(error) and next(_files(error), "").startswith(_bundle()))
+
+
+def _top(error: BaseException) -> str:
+    """Return the name of the module or package that an ``ImportError`` is about; ``""`` of any other error."""
+    return str(getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ImportError) else ""
+
+
+def _bundle() -> str:
+    return environment.PACKAGES + os.sep
 
 
 # -- where the sentence is left

@@ -1,5 +1,6 @@
 """Say why this Python cannot run PlexSync, and what to do. Readable for Python 3.6 and later; loads nothing else."""
 
+import os
 import sys
 
 #: The modes of Stash's buttons, whose error Stash shows only as a line of the log.
@@ -32,11 +33,13 @@ def sentence() -> str:
     """Return what is wrong and what to do."""
     found = ".".join(str(number) for number in sys.version_info[:3])
     python, where = sys.executable or "python3", "Settings > System > Python executable path"
+    plugin = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    packages = "" if os.path.isdir(os.path.join(plugin, "packages")) else " with PlexSync's packages"
     if sys.version_info < (3, 11):  # noqa: UP036 - it runs on nothing else
         why = f"PlexSync needs Python 3.11 or newer, and {python} is Python {found}"
-        return f"{why}. Install a newer one with PlexSync's packages, and name it in Stash: {where}."
+        return f"{why}. Install a newer one{packages}, and name it in Stash: {where}."
     why = f"{python} was built without the module sqlite3, which PlexSync needs"
-    return f"{why}. Name another Python with PlexSync's packages in Stash: {where}."
+    return f"{why}. Name another Python{packages} in Stash: {where}."
 
 
 def is_button(raw: bytes) -> bool:

@@ -85,7 +85,8 @@ class _Process:
             role = Next.IDLE if step is Next.IDLE else Next.WORK
             files = self._files.state(fresh=True)
             if files in ("same", "changed"):
-                if self._holder.become(role, self._key, resumed=self._resumed):
+                # After an update the new code starts as a new process does, with a catch-up: hooks failed meanwhile.
+                if self._holder.become(role, self._key, resumed=self._resumed and files == "same"):
                     return
                 if files == "changed":  # no exec on Windows, and the loaded code is the old plugin's
                     self._holder.end(no_rows)

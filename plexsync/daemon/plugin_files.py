@@ -21,7 +21,11 @@ Stamp = dict[str, tuple[int, int]]
 
 
 def stamp(folder: str = environment.PLUGIN_DIR) -> Stamp:
-    """Return the plugin's code and manifest: path within ``folder`` -> (change time in ns, size in bytes)."""
+    """Return the plugin's code and manifest: path within ``folder`` -> (change time in ns, size in bytes).
+
+    Of the bundled packages only the folders that name a package and its version (``*.dist-info``) are noted: an update
+    of any of them makes a new one, Python writes no bytecode there, and all their files would be five times as many.
+    """
     files_seen: Stamp = {}
     for name in NEEDED:
         _note(files_seen, folder, name)
@@ -30,7 +34,18 @@ def stamp(folder: str = environment.PLUGIN_DIR) -> Stamp:
         for name in files:
             if name.endswith(".py"):
                 _note(files_seen, folder, os.path.relpath(os.path.join(place, name), folder))
+    packages = os.path.basename(environment.PACKAGES)
+    for name in _names_in(os.path.join(folder, packages)):
+        if name.endswith(".dist-info"):
+            _note(files_seen, folder, os.path.join(packages, name))
     return files_seen
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # a source checkout has no such folder
+        return []
 
 
 def _note(files_seen: Stamp, folder: str, name: str) -> None:

@@ -365,17 +365,16 @@ class PlexClient:
 
 def load_plexapi(client_id: str) -> Any:
     """Import and return ``plexapi.server``, set up with our identity and without the user's plexapi configuration."""
-    # Set before the first import: no silent reloads, no token in URLs, no config file.
+    # Set before the first import: no silent reloads, no token in URLs, no config file, and nothing else that somebody
+    # set for another program (a log file, headers, timeouts).
+    for name in [name for name in os.environ if name.upper().startswith("PLEXAPI_")]:
+        del os.environ[name]
     os.environ["PLEXAPI_PLEXAPI_AUTORELOAD"] = "false"
     os.environ["PLEXAPI_LOG_SHOW_SECRETS"] = "false"
     os.environ["PLEXAPI_CONFIG_PATH"] = os.devnull
-    try:
-        import plexapi
-        import plexapi.server
-    except ModuleNotFoundError as exc:
-        if exc.name != "plexapi":  # it is there, but broken
-            raise
-        raise SetupError("The Python module plexapi is missing. Install it with: pip install plexapi") from exc
+    import plexapi
+    import plexapi.server
+
     # Updated in place, because plexapi.server refers to this dict.
     plexapi.BASE_HEADERS.update(
         {

@@ -95,7 +95,7 @@ def _versions(folder: str) -> list[str]:
     known = _mapping(_meta(folder).get("versions"))
     system = f"{platform.system()} {_version(platform.release())}, {platform.machine()}"
     where = [
-        *(["in a virtual environment"] if sys.prefix != sys.base_prefix else []),
+        *(["in a virtual environment"] if _is_venv() else []),
         *(["in a container"] if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv") else []),
     ]
     on = known.get("platform")
@@ -108,6 +108,12 @@ def _versions(folder: str) -> list[str]:
         "Packages: " + ", ".join(f"{package} {_package(package)}" for package in requirements.PACKAGES.values()),
         *_durations(),
     ]
+
+
+def _is_venv() -> bool:
+    """Return whether this is a virtual environment's interpreter; under ``-S`` Python itself may not know."""
+    folder = os.path.dirname(os.path.dirname(sys.executable or ""))
+    return sys.prefix != sys.base_prefix or os.path.exists(os.path.join(folder, "pyvenv.cfg"))
 
 
 def _version(text: object) -> str:

@@ -50,6 +50,7 @@ CORE = {"os", "sys", "time", "gc", "fcntl", "sqlite3", "_sqlite3"}
 #: What modules of ``core`` import within a function besides: another system's, or for what is no ordinary event.
 CORE_DEFERRED = {
     "plexsync.core.environment": {"site"},
+    "plexsync.core.packages": {"importlib.machinery"},
     "plexsync.core.odd_event": {"json"},
     "plexsync.core.sqlite": {"_functools"},
     "plexsync.core.spawn": {"subprocess"},

@@ -16,7 +16,7 @@ from plexsync.core.environment import data_dir
 from plexsync.queue import schema
 from tests.support import interpreters
 from tests.support.installation import SHORT, Installation
-from tests.support.processes import PATIENCE, PLUGIN, worker_held, worker_lives
+from tests.support.processes import PATIENCE, PLUGIN, checkout_only, worker_held, worker_lives
 
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -120,6 +120,7 @@ def test_check_setup_where_nothing_can_be_written(tmp_path: Path) -> None:
     assert done.stderr.startswith("PlexSync cannot use its data folder")
 
 
+@checkout_only
 @pytest.mark.parametrize("flags", [[], ["-S"]], ids=["as usual", "-S"])
 def test_check_setup_without_modules(tmp_path: Path, flags: list[str]) -> None:
     """Without its modules the check says which command brings them."""

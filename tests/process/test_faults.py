@@ -12,7 +12,8 @@ import pytest
 
 from plexsync.core import environment
 from tests.support.installation import Film, Installation
-from tests.support.processes import private_plugin, until
+from tests.support.processes import PACKAGES as BUNDLED
+from tests.support.processes import checkout_only, private_plugin, until
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -59,6 +60,10 @@ FAULTS = {
     ),
     "the command line": Fault(PLUGIN, "plexsync/cli.py", "import plexsync.nowhere", ("incomplete or mixed", "nowhere")),
 }
+
+
+#: A release loads nothing that lies elsewhere: tests/process/test_shadowing.py.
+FAULTS = {name: fault for name, fault in FAULTS.items() if fault.name.startswith("plexsync/") or not BUNDLED.is_dir()}
 
 
 @pytest.fixture
@@ -153,6 +158,7 @@ def test_an_interpreter_that_cannot_start(here: Installation, tmp_path: Path) ->
         assert here.status()["problem"] is None
 
 
+@checkout_only
 def test_a_package_that_crashes_python(here: Installation, tmp_path: Path) -> None:
     """A process that the system ends while a package is loaded leaves the name of that package's file."""
     with here:

@@ -104,7 +104,7 @@ def test_a_hook_loads_nothing_heavy(stash: StashServer) -> None:
         "leave = os._exit\n"
         "os._exit = lambda status: (print(' '.join(sys.modules), file=sys.stderr, flush=True), leave(status))\n"
         f"sys.argv = [{str(PLUGIN)!r}]\n"
-        f"sys.path.insert(0, {str(PLUGIN.parent)!r})\n"
+        f"__file__ = {str(PLUGIN)!r}\n"
         f"exec(compile(open({str(PLUGIN)!r}).read(), {str(PLUGIN)!r}, 'exec'))\n"
     )
     command = [sys.executable, "-I", "-S", "-c", code]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import interpreters
 from tests.support.installation import Installation
-from tests.support.processes import PLUGIN, proc, until
+from tests.support.processes import PLUGIN, checkout_only, proc, until
 
 #: Makes one kind of interpreter in a folder; the program to start, and what to add to Stash's environment.
 Kind = Callable[[Path], tuple[str, dict[str, str]]]
@@ -76,6 +76,7 @@ def test_each_kind_of_python_works(here: Installation, tmp_path: Path, kind: Kin
     assert here.stash.run_operation({"mode": "check_setup"}).output["ok"] is True
 
 
+@checkout_only
 def test_without_packages_the_hook_queues_and_a_task_says_what_is_missing(here: Installation, tmp_path: Path) -> None:
     """The counter-proof: where nothing brings the packages the edit is queued all the same, and a task names them."""
     use(here, without, tmp_path / "python")

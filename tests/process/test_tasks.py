@@ -10,7 +10,7 @@ from typing import Any
 from plexsync.core import enqueue, locks
 from tests.support import interpreters
 from tests.support.installation import Installation, last
-from tests.support.processes import until
+from tests.support.processes import checkout_only, until
 
 
 def read(here: Installation, name: str) -> Any:
@@ -165,6 +165,7 @@ def test_quick_buttons(here: Installation) -> None:
     assert here.rows() == []
 
 
+@checkout_only
 def test_without_modules(here: Installation, tmp_path: Path) -> None:
     """A task without its modules names them and the command that installs them."""
     here.stash.python = str(interpreters.bare(tmp_path / "python"))

@@ -15,6 +15,7 @@ from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, stock
 from tests.support.installation import Installation
 from tests.support.processes import (
+    checkout_only,
     children,
     ends,
     idle_worker_of,
@@ -146,6 +147,7 @@ sys.meta_path = [Hiding if one is importlib.machinery.PathFinder else one for on
 """
 
 
+@checkout_only
 @pytest.mark.parametrize(
     ("modules", "said", "packages"),
     [

@@ -75,9 +75,19 @@ def until(condition: Callable[[], T], seconds: float = PATIENCE, what: str = "wh
 # -- the plugin and its data folder
 
 
+#: The packages beside the plugin that is tested, if it is a release.
+PACKAGES = PLUGIN.parent / "packages"
+
+#: For what only a source checkout does: it uses packages that are installed, and pip brings those that are missing.
+checkout_only = pytest.mark.skipif(PACKAGES.is_dir(), reason="a release brings its packages")
+
+
 def copy_of_plugin(folder: Path) -> Path:
-    """Copy the plugin to ``folder``, which must not exist; the script to start."""
+    """Copy the plugin to ``folder``, which must not exist; the script to start. A release's packages are only linked
+    to: none of the tests that need such a copy changes them."""
     folder.mkdir(parents=True)
+    if PACKAGES.is_dir():
+        (folder / "packages").symlink_to(PACKAGES, target_is_directory=True)
     for name in ("PlexSync.py", "PlexSync.yml"):
         shutil.copy(PLUGIN.parent / name, folder)
     shutil.copytree(PLUGIN.parent / "plexsync", folder / "plexsync", ignore=shutil.ignore_patterns("__pycache__"))

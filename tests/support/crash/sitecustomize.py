@@ -10,7 +10,6 @@ Whoever counts it down dies by SIGKILL, and the next to come lives.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -156,17 +155,22 @@ def connection(owner: Any) -> Any:
 
 
 class Finder:
-    """Finds the modules of ``POINTS`` as Python would, and wraps their functions once they have been executed."""
+    """Finds the modules of ``POINTS`` as Python would, and wraps their functions once they have been executed.
+
+    It changes Python's own finder, because a release asks no other.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._find = PathFinder.find_spec
+        PathFinder.find_spec = self.find_spec  # type: ignore[method-assign, assignment]
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
-        """Return the ordinary spec, with a loader that wraps."""
+        """Return the ordinary spec, for a module of ``POINTS`` with a loader that wraps."""
         mine = {point: where for point, where in POINTS.items() if where.module == name}
-        spec = PathFinder.find_spec(name, path) if mine else None
-        if spec is None or spec.loader is None:
-            return None
+        spec = self._find(name, path)
+        if not mine or spec is None or spec.loader is None:
+            return spec
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
@@ -188,7 +192,6 @@ def lay_all(folder: str) -> None:
     """Lay every point, in what is loaded and in what will be."""
     finder = Finder(folder)
     finder.lay(os, {name: point for name, point in POINTS.items() if point.module == "os"})
-    sys.meta_path.insert(0, finder)
 
 
 if os.environ.get(VARIABLE):

@@ -16,8 +16,8 @@ import builtins
 import errno
 import io
 import os
-import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from typing import Any
 
 VARIABLE = "PLEXSYNC_CRASH"
@@ -100,9 +100,7 @@ def lay(folder: str) -> None:
     os.replace, os.rename = renames(os.replace), renames(os.rename)
     if os.path.exists(os.path.join(folder, "no locks")):
         without_locks()
-    for name in ("ssl", "sqlite3"):
-        if os.path.exists(os.path.join(folder, f"no {name}")):
-            sys.meta_path.insert(0, Without(name))
+    take_away({name for name in ("ssl", "sqlite3") if os.path.exists(os.path.join(folder, f"no {name}"))})
 
 
 def without_locks() -> None:
@@ -115,16 +113,16 @@ def without_locks() -> None:
     fcntl.flock = flock
 
 
-class Without:
-    """Finds neither a module nor its core in C."""
+def take_away(names: set[str]) -> None:
+    """Let Python's own finder, the only one that a release asks, find neither the modules nor their cores in C."""
+    find = PathFinder.find_spec
 
-    def __init__(self, name: str) -> None:
-        self._names = (name, f"_{name}")
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Raise for what is not there, and leave the rest to Python."""
-        if name in self._names:
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if name.removeprefix("_") in names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return find(name, path, target)
+
+    PathFinder.find_spec = find_spec  # type: ignore[assignment, method-assign]
 
 
 if os.environ.get(VARIABLE):

@@ -57,6 +57,30 @@ def test_a_module_that_cannot_be_loaded(tmp_path: Path, text: str, why: str) -> 
     assert "pip" not in said
 
 
+def test_a_python_that_lacks_a_module_of_its_own(tmp_path: Path) -> None:
+    """A stripped Python is at fault, and no file: the sentence says which Python to look at, and nothing to remove."""
+    said = fault.sentence(raised(tmp_path, "raise ModuleNotFoundError(\"No module named '_ssl'\", name='_ssl')"))
+    assert "a module of Python itself cannot be loaded (No module named '_ssl')" in said
+    assert "Settings > System > Python executable path" in said
+    assert "broken.py" not in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'urllib3'", name="urllib3"),
+        ImportError("cannot import name 'x' from 'requests'", name="requests"),
+    ],
+)
+def test_packages_of_a_release_are_the_plugins_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """What a release brings and does not find is repaired by installing PlexSync again; of a checkout it is not."""
+    assert "Reinstall PlexSync" not in fault.sentence(error)
+    monkeypatch.setattr(environment, "PACKAGES", str(tmp_path))
+    assert "the plugin's files are incomplete or mixed" in fault.sentence(error)
+
+
 def test_an_error_while_it_works_shows_no_text() -> None:
     """Outside an import the text may hold anything, a title or a token: only its kind and place are told."""
     titles: dict[str, str] = {}

@@ -319,6 +319,19 @@ def test_an_update_counts_once_it_is_still(plugin: Plugin) -> None:
     assert plugin.after(0.5) == "changed"
 
 
+def test_an_update_of_a_bundled_package_counts(plugin: Plugin) -> None:
+    """Another version of a package is an update even where no file of PlexSync differs; bytecode beside it is none."""
+    folder = plugin.folder / "packages"
+    (folder / "requests-2.0.dist-info").mkdir(parents=True)
+    plugin.files = PluginFiles(clock=lambda: plugin.now, read=plugin.read)
+    (folder / "__pycache__").mkdir()
+    (folder / "requests" / "__pycache__").mkdir(parents=True)
+    assert plugin.after(INTERVAL) == "same"
+    (folder / "requests-2.0.dist-info").rename(folder / "requests-2.1.dist-info")
+    assert plugin.after(INTERVAL) == "moving"
+    assert plugin.after(STILL) == "changed"
+
+
 def test_a_touch_and_a_new_file_are_updates(plugin: Plugin) -> None:
     """Changed times, new files and removed files are updates too; Python's cache is not."""
     (plugin.folder / "plexsync" / "__pycache__").mkdir()

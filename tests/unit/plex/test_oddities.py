@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 import sys
 import warnings
@@ -15,7 +16,7 @@ from plexapi.exceptions import BadRequest
 
 from plexsync.model.errors import ItemGone, PlexBusy, SetupError
 from plexsync.model.item import Item, Section
-from plexsync.plex.client import Body, Identity, PlexClient
+from plexsync.plex.client import Body, Identity, PlexClient, load_plexapi
 from plexsync.plex.errors import classify
 from plexsync.plex.index import Library
 from plexsync.plex.listing import Listing
@@ -53,11 +54,21 @@ def test_a_listing_without_a_body_is_busy(plex: responses.RequestsMock) -> None:
         list(Listing(client(), 5))
 
 
-def test_a_missing_plexapi_is_said_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the module there is one sentence with the command that installs it."""
+def test_a_missing_plexapi_is_no_answer_of_plex(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the module its absence is raised, for those who know the remedy, and Plex is not blamed."""
     monkeypatch.setitem(sys.modules, "plexapi", None)
-    with pytest.raises(SetupError, match="pip install plexapi"):
+    with pytest.raises(ImportError):
         client().connect()
+
+
+def test_variables_for_plexapi_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody set for another program that uses plexapi changes nothing here: no log file, no other headers."""
+    monkeypatch.setenv("PLEXAPI_LOG_PATH", "plexapi.log")
+    monkeypatch.setenv("plexapi_header_device", "Another")
+    load_plexapi("client")
+    assert {name for name in os.environ if name.upper().startswith("PLEXAPI_")} == {
+        "PLEXAPI_PLEXAPI_AUTORELOAD", "PLEXAPI_LOG_SHOW_SECRETS", "PLEXAPI_CONFIG_PATH",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [0, -3, True])
