@@ -10,7 +10,7 @@ written from. The first row that applies decides::
     | no path agrees, and the writer claims nothing | nobody: the writer's file may have been renamed |
     | the writer, and no other agrees better with the same file | the writer |
     | the writer or an uncertain file of equal or unknown size, against files of different or unknown size | nobody |
-    | one agrees better than each of the others with the same file (size, folders, spelling), and never worse | that one |
+    | one agrees better than each other one with the same file (size, folders, spelling), and never worse | that one |
     | otherwise, and where the certain files of different scenes are different files of the item | nobody |
 
 An item that a person chose for a scene is that scene's, whatever the others claim, unless one has it by an equal path.
