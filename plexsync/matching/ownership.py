@@ -3,15 +3,15 @@
 Evidence has three tiers: equal path, learned path, everything else. The writer is the scene that the item was last
 written from. The first row that applies decides::
 
-    | claimants | owner |
-    |---|---|
-    | none is certain | the only claimant; nobody if there are several |
-    | one tier is better than the others | decided within the best tier, apart from other files of the item |
-    | no path agrees, and the writer claims nothing | nobody: the writer's file may have been renamed |
-    | the writer, and no other agrees better with the same file | the writer |
-    | the writer or an uncertain file of equal or unknown size, against files of different or unknown size | nobody |
-    | one agrees better than each other one with the same file (size, folders, spelling), and never worse | that one |
-    | otherwise, and where the certain files of different scenes are different files of the item | nobody |
+  | claimants | owner |
+  |---|---|
+  | none is certain | the only claimant; nobody if there are several |
+  | one tier is better than the others | decided within the best tier, apart from other files of the item |
+  | no path agrees, and the writer claims nothing | nobody: the writer's file may have been renamed |
+  | the writer, and no other agrees better with the same file | the writer |
+  | the writer or an uncertain file of equal or unknown size, against files of different or unknown size | nobody |
+  | one agrees better than each of the others with the same file (size, folders, spelling), and never worse | that one |
+  | otherwise, and where the certain files of different scenes are different files of the item | nobody |
 
 An item that a person chose for a scene is that scene's, whatever the others claim, unless one has it by an equal path.
 """

@@ -197,11 +197,11 @@ def test_what_a_document_calls_exists(path: Path) -> None:
     assert wrong == []
 
 
-def test_architecture_names_every_package() -> None:
-    """docs/build/architecture.md names each package of the plugin."""
+def test_architecture_explains_every_package() -> None:
+    """docs/build/architecture.md has a paragraph about each package of the plugin, and about no other."""
     packages = {path.parts[1] for path in own_files() if path.parts[0] == "plexsync" and len(path.parts) > 2}
-    plan = read(Path("docs/build/architecture.md"))
-    assert {name for name in packages if not re.search(rf"`(plexsync/)?{name}/?`", plan)} == set()
+    plan = documents.chapter(read(Path("docs/build/architecture.md")), "The packages")
+    assert set(re.findall(r"\*\*`(\w+)`\*\*", plan)) == packages
 
 
 def test_development_names_every_folder_of_tests() -> None:
