@@ -24,6 +24,8 @@ def remove() -> None:
     """Remove what was built, if anything was."""
     if built.cache_info().currsize:
         shutil.rmtree(built().archive.parent, ignore_errors=True)
+        built.cache_clear()
+        unpack_once.cache_clear()
 
 
 def unpack(folder: Path) -> Path:
