@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import start
+from tests.support import release, start
 from tests.support.installation import Installation
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_release_is_left() -> Iterator[None]:
+    """What was built for the session goes with it."""
+    yield
+    release.remove()
 
 
 @pytest.fixture(autouse=True)

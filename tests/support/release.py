@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -15,8 +16,16 @@ from tests.tools import dist
 
 @cache
 def built() -> dist.Release:
-    """The release of this tree."""
+    """The release of this tree, in a folder of its own until ``remove``."""
     return dist.build(Path(tempfile.mkdtemp(prefix="plexsync-release-")))
+
+
+def remove() -> None:
+    """Remove what was built, if anything was."""
+    if built.cache_info().currsize:
+        shutil.rmtree(built().archive.parent, ignore_errors=True)
+        built.cache_clear()
+        unpack_once.cache_clear()
 
 
 def unpack(folder: Path) -> Path:
