@@ -15,10 +15,10 @@ from urllib.parse import quote
 from plexsync.doctor.desk import JSON, XML, Desk, Unanswered, cover_of
 from plexsync.doctor.saved import LISTS
 from plexsync.model.errors import PlexBusy
-from plexsync.plex.client import url_for_edit
+from plexsync.plex.client import Trial, url_for_edit
 from plexsync.plex.errors import parse_xml
 from plexsync.plex.listing import EXCLUDED_ELEMENTS, EXCLUDED_FIELDS
-from plexsync.plex.parse import as_int, item_of
+from plexsync.plex.parse import as_int, item_of, row_of
 
 Noted = Mapping[str, Any]
 
@@ -133,20 +133,15 @@ def excludes(desk: Desk) -> Noted:
 FORMATS = (("XML", XML), ("JSON", JSON))
 
 
-def _row_of(reply: Any) -> dict[str, bool]:
+def _row_of(reply: Trial) -> dict[str, bool]:
     """Return what the rows of a listing have: files, versions, and what was excluded."""
     if reply.status != 200:
         raise Unanswered(f"status {reply.status}")
+    as_json = reply.content.lstrip()[:1] == b"{"
     try:
-        container = json.loads(reply.content)["MediaContainer"]
-        rows = container.get("Metadata") or container.get("Video") or []
-        as_json = True
-    except (ValueError, KeyError, TypeError):
-        rows = [
-            {**video.attrib, "Media": [{"Part": part.findall("Part")} for part in video.findall("Media")]}
-            for video in parse_xml(reply.content).iter("Video")
-        ]
-        as_json = False
+        rows = _json_rows(reply.content) if as_json else _xml_rows(reply.content)
+    except (ElementTree.ParseError, ValueError, KeyError, TypeError):
+        raise Unanswered("the reply cannot be read") from None
     if not rows:
         raise Unanswered("the listing has no rows")
     return {
@@ -155,6 +150,15 @@ def _row_of(reply: Any) -> dict[str, bool]:
         "media": any(row.get("Media") for row in rows),
         "part": any(media.get("Part") for row in rows for media in row.get("Media") or ()),
     }
+
+
+def _json_rows(content: bytes) -> list[dict[str, Any]]:
+    container = json.loads(content)["MediaContainer"]
+    return list(container.get("Metadata") or container.get("Video") or ())
+
+
+def _xml_rows(content: bytes) -> list[dict[str, Any]]:
+    return [row_of(video) for video in parse_xml(content).iter("Video")]
 
 
 def empty_date(desk: Desk) -> Noted:

@@ -6,7 +6,7 @@ The caller holds the worker's lock. Words for the person go to ``say``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.app import App
@@ -93,8 +93,8 @@ def plan(found: Found, *, risky: bool) -> list[str]:
     item = f"{found.item.title!r} (item {found.item.rating_key})"
     return [
         f"This would ask Plex {number} questions about {item}, the one item of scene {found.scene.id}.",
-        "For about a minute the item would have other titles, dates, tags and actors; its poster would be uploaded again,",
-        "and its folder be scanned. Then everything is put back.",
+        "For about a minute the item would have other titles, dates, tags and actors; its poster would be uploaded",
+        "again, and its folder be scanned. Then everything is put back.",
         "Nothing was written. Add --i-mean-it to do it.",
     ]
 
@@ -149,8 +149,11 @@ def finish(desk: Desk, folder: str, say: Say) -> None:
 # -- asking
 
 
-def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool) -> list[Row]:
-    """Ask every question about the item and return the rows of the table. Put everything back, whatever ends it."""
+def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbers: Collection[str] = ()) -> list[Row]:
+    """Ask every question about the item and return the rows of the table. Put everything back, whatever ends it.
+
+    ``numbers``: ask these questions alone.
+    """
     candidate, client = found.candidate, app.client
     machine, section = client.identity.machine, found.item.section
     empty = Saved(machine, section, candidate.rating_key, found.scene.id, candidate.part.path)
@@ -159,7 +162,9 @@ def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool) -> li
     finished = False
     try:
         saved.store(folder, desk.before)
-        rows = _ask_all(desk, questions(lambda: _own_cover(app, found.scene)), say, risky=risky)
+        asked = questions(lambda: _own_cover(app, found.scene))
+        chosen = [question for question in asked if not numbers or question.number in numbers]
+        rows = _ask_all(desk, chosen, say, risky=risky)
         finished = True
     finally:
         say("Putting everything back ...")

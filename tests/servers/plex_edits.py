@@ -190,7 +190,7 @@ def _change_tags(model: Model, modes: Modes, item: Item, kind: str, change: TagC
         if thumb:
             model.tags.thumbs[name] = thumb
     have.extend(reversed(new) if modes.tag_order == "reversed" else new)
-    if modes.tag_order == "sorted":
+    if new and modes.tag_order == "sorted":
         have.sort(key=str.casefold)
     gone = {model.tags.fold(name.strip()) for name in change.removals}
     have[:] = [name for name in have if model.tags.fold(name) not in gone]
