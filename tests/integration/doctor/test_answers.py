@@ -135,7 +135,7 @@ SERVERS = {
     "appends": {},
     "replaces": {"tags_append": False, "reorders": True, "sort_title_stays": True, "upload_locks": True},
     "reversed": {"tags_append": False, "tag_order": "reversed", "edits_move_updated_at": False, "form_body": "only"},
-    "sorted": {"tag_order": "sorted", "json": False, "ignored": {"sort", "updatedAt"}, "unknown_id_all": True},
+    "sorted": {"tag_order": "sorted", "json": False, "ignored": {"updatedAt"}, "unknown_id_all": True},
     "strict": {"max_request_line": 4095, "empty_date": "500", "title_limit": 255, "control_chars": "400"},
     "bare": {"section_ids": False, "total_size": False, "json_default": True, "photo_keys": "key"},
 }
