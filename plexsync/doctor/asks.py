@@ -26,8 +26,6 @@ Noted = Mapping[str, Any]
 LENGTHS = (2048, 4096, 7168, 8192, 16384, 32768)
 #: Rating keys that no item has, or the next one is tried.
 UNKNOWN_IDS = (2_147_483_646, 2_147_483_629, 1_999_999_993)
-#: The date that an item without one gets before it is cleared.
-SOME_DAY = "2001-02-03"
 #: Seconds since the epoch: the year 2100, after which nothing was changed.
 FUTURE = 4_102_444_800
 #: Seconds after which the clocks of Plex, which counts whole ones, show another time.
@@ -162,13 +160,11 @@ def _xml_rows(content: bytes) -> list[dict[str, Any]]:
 
 
 def empty_date(desk: Desk) -> Noted:
-    """Send a date that is empty; an item without one gets one before."""
+    """Send a date that is empty. An item without one gets none: perhaps it could not be cleared again."""
     lock = ("originallyAvailableAt.locked", "1" if "originallyAvailableAt" in desk.before.locked else "0")
-    if not desk.before.texts.get("originallyAvailableAt"):
-        desk.edit([("originallyAvailableAt.value", SOME_DAY), lock])
-    had = desk.video().get("originallyAvailableAt", "")
+    had = desk.before.texts.get("originallyAvailableAt", "")
     if not had:
-        raise Unanswered("Plex keeps no date")
+        raise Unanswered("the item has no date")
     status = desk.edit([("originallyAvailableAt.value", ""), lock])
     now = desk.video().get("originallyAvailableAt", "")
     return {"status": status, "now": "empty" if not now else "kept" if now == had else "another"}

@@ -237,7 +237,7 @@ def _edits() -> tuple[Question, ...]:
         Question(
             *("4", "Does an edit move updatedAt of the item, and the clocks of the library?", asks.clocks, _clocks),
             _product(("item yes", "item no"), (", library yes", ", library no")),
-            "it reads an item in full before each write, and lists whole libraries from time to time",
+            "it reads an item in full before each write, and every item it wrote within a week",
         ),
         *(
             Question(

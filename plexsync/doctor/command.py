@@ -108,10 +108,10 @@ class Lock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._holder is not None:
-            self._holder.end(lambda: False)
-            self._holder = None
-        if self._ended_worker or self._has_rows():
+        held, self._holder = self._holder, None
+        if held is not None:
+            held.end(lambda: False)
+        if self._ended_worker or (held is not None and self._has_rows()):
             with contextlib.suppress(OSError):
                 wake.wake(self._folder)
 

@@ -5,6 +5,7 @@ Puts the item back. Decides no answer.
 
 from __future__ import annotations
 
+import contextlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from urllib.parse import quote
 from plexsync.doctor import saved
 from plexsync.doctor.saved import NONE, UNKNOWN, Saved
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Refused, Rejected
-from plexsync.plex.client import Element, PlexClient, Trial, url_for_edit
+from plexsync.plex.client import IMAGE_READ_TIMEOUT, Element, PlexClient, Trial, url_for_edit
 from plexsync.plex.errors import parse_xml
 from plexsync.plex.images import Picture, image_digest, media_type
 
@@ -119,7 +120,7 @@ class Desk:
         """Upload a poster and return the status."""
         self.video()
         path = f"/library/metadata/{self.before.rating_key}/posters"
-        return self._send("POST", path, data=data, headers={"Content-Type": kind}).status
+        return self._send("POST", path, data=data, headers={"Content-Type": kind}, seconds=IMAGE_READ_TIMEOUT).status
 
     def refresh(self, method: str) -> int:
         """Ask for a scan of the folder that the item's file lies in, by ``GET`` or ``POST``; return the status."""
@@ -161,27 +162,29 @@ class Desk:
         """Show the pictures again that were shown before."""
         for element in ELEMENTS:
             name = self.before.pictures.get(element, UNKNOWN)
-            if name in (UNKNOWN, now.pictures[element]):
+            if name in (UNKNOWN, NONE, now.pictures[element]):  # where none is shown, none was uploaded
                 continue
-            try:
-                if name == NONE:
-                    self.client.unset(self.before.rating_key, element)
-                else:
-                    self.client.select(self.before.rating_key, element, name)
-            except (Rejected, ItemGone):
-                continue
+            with contextlib.suppress(Rejected, ItemGone):
+                self.client.select(self.before.rating_key, element, name)
 
     # -- sending
 
     def _send(
-        self, method: str, path: str, *, data: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Trial:
         if self._limited:
             if self._left <= 0:
                 raise Unanswered("the doctor has sent enough requests")
             self._left -= 1
         self.has_written = self.has_written or method != "GET"
-        reply = self.client.trial(method, path, data=data, headers={"Accept": XML} | (headers or {}))
+        sent = {"Accept": XML} | (headers or {})
+        reply = self.client.trial(method, path, data=data, headers=sent, seconds=seconds)
         if reply.status in (401, 403, 498):
             raise Refused("Plex does not accept the token for this.", status=reply.status)
         if reply.status == 503:
@@ -214,8 +217,8 @@ def cover_of(desk: Desk, video: ElementTree.Element, own: Callable[[], tuple[byt
     ``own``: the cover that PlexSync would upload.
     """
     name = desk.before.pictures.get("posters", UNKNOWN)
-    if name == UNKNOWN:
-        raise Unanswered("Plex does not mark which poster is selected")
+    if name in (UNKNOWN, NONE):  # then it could not be shown again
+        raise Unanswered("Plex does not mark which poster is selected" if name else "the item shows no poster")
     if name.startswith("upload:"):
         data = desk.picture(video.get("thumb", ""))
         if data and image_digest(data) in name:

@@ -26,7 +26,7 @@ TEXTS = (
 )
 #: List of an edit -> its element in a reply.
 LISTS = {"actor": "Role", "genre": "Genre", "collection": "Collection"}
-#: How often putting back is tried: as it was, in an emptied list, and in an emptied list from the end.
+#: How often putting back is tried: as it was, in an emptied list, in one from the end, and once more.
 ROUNDS = 4
 #: The words of a picture that Plex marks as none, and as several.
 NONE, UNKNOWN = "", "?"
@@ -97,8 +97,8 @@ def differences(before: Saved, now: Saved) -> tuple[str, ...]:
 def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -> tuple[Params, ...]:
     """Return the edits that put texts, lists and locks back.
 
-    The first attempt sends each list as it was, which is right whether Plex appends or replaces. A list whose order is
-    then another one is emptied first, and sent from its end in every second attempt.
+    The first attempt sends each list as it was, which is right whether Plex appends or replaces. A list with the same
+    tags in another order is then emptied first, and sent from its end in every second attempt.
     """
     changes: list[Change] = []
     emptied: list[Change] = []
@@ -110,7 +110,7 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
         if before.lists.get(name, ()) == now.lists.get(name, ()):
             continue
         old, new, lock = now.names(name), before.names(name), name in before.locked
-        if attempt:
+        if attempt and set(old) == set(new):
             emptied.append(Change(name, old, (), (), lock=lock))
             old, new = (), new[::-1] if attempt % 2 == 0 else new
         changes += [Change(name, old, new, new, lock=lock)] if old or new else []

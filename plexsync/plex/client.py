@@ -262,15 +262,23 @@ class PlexClient:
         return Body(content, received.get("Content-Type", "").partition(";")[0].strip().lower(), received)
 
     def trial(
-        self, method: str, path: str, *, data: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Trial:
         """Return the reply to a request of the doctor's, whatever its status; raise only if there is none.
 
-        ``path``: with its query, encoded. That of an edit comes from ``url_for_edit``.
+        ``path``: with its query, encoded. That of an edit comes from ``url_for_edit``. ``seconds``: read timeout.
         """
         sent = {**self._headers(), **(headers or {})}
+        timeout = (self.session.connect_timeout, seconds or self.session.read_timeout)
+        url = f"{self._url}{path}"
         reply = self._guard(
-            "server", lambda: self.session.request(method, f"{self._url}{path}", headers=sent, data=data)
+            "server", lambda: self.session.request(method, url, headers=sent, data=data, timeout=timeout)
         )
         return Trial(reply.status_code, reply.content)
 

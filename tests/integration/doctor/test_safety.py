@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from plexsync.doctor import examination, saved
+from plexsync.doctor.catalogue import NOT_ASKED
 from plexsync.doctor.desk import Desk
 from plexsync.doctor.examination import NotPutBack
 from plexsync.model.errors import PlexSyncError
-from tests.integration.doctor.test_answers import FRAME, Patient
+from tests.integration.doctor.test_answers import COVER, FRAME, Patient
 from tests.servers.plex_http import Request
 from tests.support.in_process import Bench
 
@@ -163,6 +164,7 @@ def test_what_plex_does_not_put_back_is_named(bench: Bench, monkeypatch: pytest.
     with pytest.raises(NotPutBack, match=rf"does not put back: genre\. Correct it in Plex: item {patient.film.item}"):
         examination.put_back_earlier(bench.app, folder, quiet)
     assert saved.kept(folder) is None
+    assert bench.plex.items[patient.film.item].genres == ["Art"]
 
 
 def test_an_item_that_holds_another_file_is_not_put_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +189,18 @@ def test_another_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotPutBack, match="another Plex server"):
         examination.put_back_earlier(bench.app, str(bench.folder), quiet)
     assert bench.plex.snapshot() == before
+
+
+def test_an_item_without_date_and_poster_gets_none(bench: Bench) -> None:
+    """What could perhaps not be taken away again is not tried."""
+    bench.stash.configure(skipPoster=False)
+    film = bench.film(cover=COVER)
+    before = bench.plex.snapshot()
+    found = examination.find(bench.app, film.scene)
+    rows = examination.examine(bench.app, str(bench.folder), found, quiet, risky=False, numbers={"7", "11"})
+    assert [row.answer.removeprefix(NOT_ASKED) for row in rows] == ["the item has no date", "the item shows no poster"]
+    assert bench.plex.snapshot() == before
+    assert bench.plex.writes() == []
 
 
 def test_a_damaged_file_is_removed(bench: Bench) -> None:
