@@ -286,5 +286,6 @@ def _form(photo: ElementTree.Element) -> str:
     name = photo.get(attribute) or ""
     scheme = re.match(r"([a-z]{2,10})://", name)
     kind = f"{scheme[1]}://" if scheme else "a path" if name.startswith("/") else "something else" if name else "none"
-    digest = " with SHA-1" if re.search(r"[0-9a-f]{40}", name) else ""
+    is_upload = kind in ("upload://", "a path")
+    digest = " with SHA-1" if is_upload and re.search(r"[0-9a-f]{40}", name) else ""
     return f"{attribute} {kind}{digest}"

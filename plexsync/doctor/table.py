@@ -11,7 +11,7 @@ from plexsync.doctor.examination import Row
 
 #: Longest answer in characters; some hold words of Plex's.
 LONGEST = 200
-_STRANGE = re.compile(r"[^\w .,;:()/=<>+-]")
+_STRANGE = re.compile(r"[^\w .,;:()/=>+-]")
 
 
 def render(rows: Sequence[Row], facts: Mapping[str, str], now: float) -> str:
