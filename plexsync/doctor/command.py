@@ -112,6 +112,8 @@ class Lock:
         if held is not None:
             held.end(lambda: False)
         if self._ended_worker or (held is not None and self._has_rows()):
+            for number in (signal.SIGTERM, signal.SIGINT):  # the worker would inherit that they are ignored
+                signal.signal(number, signal.SIG_DFL)
             with contextlib.suppress(OSError):
                 wake.wake(self._folder)
 

@@ -6,7 +6,7 @@ The caller holds the worker's lock. Words for the person go to ``say``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from plexsync.app import App
@@ -25,6 +25,8 @@ Say = Callable[[str], object]
 
 #: Requests that were under way when the run was ended may still reach Plex: seconds until it is looked at again.
 LAST_LOOK = 1.1
+#: Seconds after which no further question is asked: this Plex is too slow to keep an item changed for that long.
+MOST_SECONDS = 300.0
 #: Tries of putting back after which what Plex does not take back is given up: one a call.
 MOST_TRIES = 2
 
@@ -164,7 +166,8 @@ def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbe
         saved.store(folder, desk.before)
         asked = questions(lambda: _own_cover(app, found.scene))
         chosen = [question for question in asked if not numbers or question.number in numbers]
-        rows = _ask_all(desk, chosen, say, risky=risky)
+        end = app.world.clock() + MOST_SECONDS
+        rows = [_row(desk, question, say, risky=risky, late=app.world.clock() > end) for question in chosen]
         finished = True
     finally:
         say("Putting everything back ...")
@@ -174,14 +177,14 @@ def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbe
     return rows
 
 
-def _ask_all(desk: Desk, asked: Sequence[Question], say: Say, *, risky: bool) -> list[Row]:
-    rows = []
-    for question in asked:
-        say(f"{question.number}: {question.asks}")
-        spared = question.risky and not risky
-        answer = f"{NOT_ASKED}only with --also-risky" if spared else _ask(desk, question)
-        rows.append(Row(question.number, question.asks, answer, question.means(answer)))
-    return rows
+def _row(desk: Desk, question: Question, say: Say, *, risky: bool, late: bool) -> Row:
+    """Return a question with its answer; those that are not to be asked, or come too ``late``, with the reason."""
+    say(f"{question.number}: {question.asks}")
+    if question.risky and not risky:
+        answer = f"{NOT_ASKED}only with --also-risky"
+    else:
+        answer = f"{NOT_ASKED}Plex is too slow" if late else _ask(desk, question)
+    return Row(question.number, question.asks, answer, question.means(answer))
 
 
 def _ask(desk: Desk, question: Question) -> str:

@@ -119,6 +119,7 @@ def test_ended(here: Installation, how: signal.Signals) -> None:
     assert errors.endswith("Everything is as it was, but for the time of the last change.\nEnded before it was over.\n")
     assert here.plex.snapshot() == before
     assert not (here.folder / "doctor.json").exists()
+    until(lambda: worker_lives(here.folder), what="the worker's return")
 
 
 @pytest.mark.parametrize("words", [(), ("1", "2"), ("--put-back", "1"), ("--put-back", "--i-mean-it")])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.doctor import examination, saved
+from plexsync.doctor import desk, examination, saved
 from plexsync.doctor.catalogue import NOT_ASKED
 from plexsync.doctor.desk import Desk
 from plexsync.doctor.examination import NotPutBack
@@ -201,6 +201,19 @@ def test_an_item_without_date_and_poster_gets_none(bench: Bench) -> None:
     assert [row.answer.removeprefix(NOT_ASKED) for row in rows] == ["the item has no date", "the item shows no poster"]
     assert bench.plex.snapshot() == before
     assert bench.plex.writes() == []
+
+
+def test_it_asks_no_more_than_so_much(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many requests, or so long, it asks nothing more, and puts all back."""
+    monkeypatch.setattr(desk, "MOST_REQUESTS", 30)
+    patient = Patient(bench)
+    rows = patient.asked()
+    assert rows["4"].answer == "item yes, library yes"
+    assert rows["14"].answer == f"{NOT_ASKED}the doctor has sent enough requests"
+    monkeypatch.undo()
+    monkeypatch.setattr(examination, "MOST_SECONDS", 0.5)
+    answers = [row.answer for row in patient.asked("4", "1a").values()]
+    assert answers == ["item yes, library yes", f"{NOT_ASKED}Plex is too slow"]
 
 
 def test_a_damaged_file_is_removed(bench: Bench) -> None:
