@@ -19,6 +19,10 @@ usage: python3 PlexSync.py status [--json]     show the queue, dead letters and 
        python3 PlexSync.py check-setup         check the Plex server, token, libraries and paths
        python3 PlexSync.py undo --all          put every item in Plex back as it was before PlexSync
        python3 PlexSync.py undo ID ...         the same for the items of these scenes
+       python3 PlexSync.py doctor SCENE        say what the next line would do to this scene's item in Plex
+       python3 PlexSync.py doctor --i-mean-it SCENE
+                                               try on it how this Plex behaves, put all back, print a table to report
+       python3 PlexSync.py doctor --put-back   put back what an interrupted doctor left
        python3 PlexSync.py worker              run the background worker until nothing is left to do
        python3 PlexSync.py --help              show this text
 
@@ -54,7 +58,7 @@ def run(words: list[str]) -> int:
         print(USAGE, end="")
         return 0
     command = words[0]
-    ids, rest = _ids(words[1:]) if command == "undo" else ([], words[1:])
+    ids, rest = _ids(words[1:]) if command in ("undo", "doctor") else ([], words[1:])
     options = _options(rest)
     if command not in _ALLOWED or options is None or not set(options) <= _ALLOWED[command]:
         print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
@@ -66,6 +70,8 @@ def run(words: list[str]) -> int:
         return _check_setup(folder)
     if command == "undo":
         return _undo(folder, {"all": True} if "all" in options else {}, ids)
+    if command == "doctor":
+        return _doctor(folder, set(options), ids)
     fault.hush(folder)
     if command == "probe":
         from plexsync.daemon import probe, process
@@ -83,11 +89,12 @@ _ALLOWED = {
     "status": {"data-dir", "json"},
     "check-setup": {"data-dir"},
     "undo": {"data-dir", "all"},
+    "doctor": {"data-dir", "i-mean-it", "also-risky", "put-back"},
     "worker": _INTERNAL,
     "idle": _INTERNAL,
     "probe": _INTERNAL,
 }
-_FLAGS = ("all", "json", "resumed")
+_FLAGS = ("all", "json", "resumed", "i-mean-it", "also-risky", "put-back")
 
 
 def _ids(words: list[str]) -> tuple[list[str], list[str]]:
@@ -174,14 +181,34 @@ def _undo(folder: str, args: dict[str, object], ids: list[str]) -> int:
     return 0
 
 
-def _check_setup(folder: str) -> int:
-    import sqlite3
+def _doctor(folder: str, flags: set[str], ids: list[str]) -> int:
+    only_put_back = "put-back" in flags
+    if len(ids) != (0 if only_put_back else 1) or (only_put_back and flags - {"put-back", "data-dir"}):
+        print(f"name one scene by its id, or --put-back alone\n\n{USAGE}", end="", file=sys.stderr)
+        return 2
+    if _lacks_packages():
+        return 1
+    from plexsync.doctor import command
 
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    scene = int(ids[0]) if ids else 0
+    return command.run(folder, command.Order(scene, "i-mean-it" in flags, "also-risky" in flags, only_put_back))
+
+
+def _lacks_packages() -> bool:
+    """Return whether packages are missing, and say which."""
     from plexsync import requirements
 
     absent = requirements.missing()
     if absent:
         print(requirements.missing_sentence(absent))
+    return bool(absent)
+
+
+def _check_setup(folder: str) -> int:
+    import sqlite3
+
+    if _lacks_packages():
         return 1
     from plexsync.app import App
     from plexsync.log import Log

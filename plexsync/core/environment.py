@@ -29,6 +29,7 @@ CLIENT_ID = "client_id"
 PREVIEW = "preview.csv"
 UNMATCHED = "unmatched.csv"
 SIGN_IN = "sign_in.json"
+DOCTOR = "doctor.json"
 
 #: Seconds after which a sign-in that nobody finished is over, whatever plex.tv says: its file may hold a token.
 SIGN_IN_SECONDS = 3600.0

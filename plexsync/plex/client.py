@@ -64,6 +64,14 @@ class Body:
     headers: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The reply to a trial, whatever its status."""
+
+    status: int
+    content: bytes = b""
+
+
 def url_for_edit(section: int, rating_key: int, params: Sequence[tuple[str, str]]) -> str:
     """Return the path and query of an edit of one item. The only place that builds such a URL.
 
@@ -252,6 +260,27 @@ class PlexClient:
         if not self.session.is_own:
             raise PlexBusy("Something between PlexSync and Plex, a proxy perhaps, answered for it.", status=200)
         return Body(content, received.get("Content-Type", "").partition(";")[0].strip().lower(), received)
+
+    def trial(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> Trial:
+        """Return the reply to a request of the doctor's, whatever its status; raise only if there is none.
+
+        ``path``: with its query, encoded. That of an edit comes from ``url_for_edit``. ``seconds``: read timeout.
+        """
+        sent = {**self._headers(), **(headers or {})}
+        timeout = (self.session.connect_timeout, seconds or self.session.read_timeout)
+        url = f"{self._url}{path}"
+        reply = self._guard(
+            "server", lambda: self.session.request(method, url, headers=sent, data=data, timeout=timeout)
+        )
+        return Trial(reply.status_code, reply.content)
 
     def close(self) -> None:
         """Close the kept-alive connections."""

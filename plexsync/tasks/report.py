@@ -44,7 +44,7 @@ _FILES = (
     *(environment.QUEUE_DB, f"{environment.QUEUE_DB}-wal", environment.STATE_DB, f"{environment.STATE_DB}-wal"),
     *(environment.LOG, *(f"{environment.LOG}.{number}" for number in range(1, LOG_FILES + 1)), "worker.err"),
     *(environment.STATUS, environment.METRICS, environment.TIMESTAMPS, environment.CONNECTION, environment.CLIENT_ID),
-    *(environment.PREVIEW, environment.UNMATCHED),
+    *(environment.PREVIEW, environment.UNMATCHED, environment.DOCTOR),
 )
 _EXCEPTIONS = {
     name

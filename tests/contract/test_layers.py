@@ -18,6 +18,7 @@ PACKAGE = "plexsync"
 LAYERS = (
     ("entry", "cli"),
     ("hook",),
+    ("doctor",),
     ("tasks", "daemon"),
     ("worker",),
     ("app", "guard"),

@@ -39,7 +39,16 @@ def test_help(word: str) -> None:
     done = run(word)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == cli.USAGE
-    names = ("status [--json]", "check-setup", "undo --all", "undo ID", "worker", "--help")
+    names = (
+        "status [--json]",
+        "check-setup",
+        "undo --all",
+        "undo ID",
+        "doctor SCENE",
+        "doctor --i-mean-it SCENE",
+        "worker",
+        "--help",
+    )
     assert all(f"PlexSync.py {name}" in done.stdout for name in names)
 
 

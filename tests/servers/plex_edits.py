@@ -30,6 +30,7 @@ SCALARS = {
 }
 LOCKS = frozenset(SCALARS) | frozenset(ELEMENTS) | {"thumb", "art", "addedAt"}
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _TAG = re.compile(r"(\w+)\[(\d*)\]\.(tag|tagging)(?:\.(.+))?")
 
 
@@ -115,7 +116,14 @@ def refusal(edit: Edit, modes: Modes) -> int | None:
     said = [*edit.values.items(), *tags]
     if any(name in modes.reject_values and modes.reject_values[name] in value for name, value in said):
         return 400
+    title = edit.values.get("title", "")
+    if modes.long_title_status and modes.title_limit is not None and len(title) > modes.title_limit:
+        return modes.long_title_status
+    if modes.control_chars == "400" and any(_CONTROL.search(value) for _, value in said):
+        return 400
     day = edit.values.get("originallyAvailableAt", "")
+    if not day and "originallyAvailableAt" in edit.values and modes.empty_date.isdigit():
+        return int(modes.empty_date)
     if day and modes.bad_date_500 and not _is_date(day):
         return 500
     return None
@@ -134,7 +142,7 @@ def apply(model: Model, modes: Modes, items: Sequence[Item], edit: Edit) -> None
         return
     for item in items:
         for name, value in edit.values.items():
-            _set_value(item, name, _kept(modes, name, value))
+            _set_value(item, name, _kept(modes, name, value), modes)
         for kind, change in edit.tags.items():
             _change_tags(model, modes, item, kind, change)
         for name, locked in edit.locks.items() if modes.locks_stick else ():
@@ -143,10 +151,18 @@ def apply(model: Model, modes: Modes, items: Sequence[Item], edit: Edit) -> None
 
 
 def _kept(modes: Modes, name: str, value: str) -> str:
+    if modes.control_chars == "stripped":
+        value = _CONTROL.sub("", value)
+    if name == "title" and modes.title_limit is not None:
+        value = value[: modes.title_limit]
     return modes.keep_differently(name, value) if modes.keep_differently else value
 
 
-def _set_value(item: Item, name: str, value: str) -> None:
+def _set_value(item: Item, name: str, value: str, modes: Modes) -> None:
+    if name == "originallyAvailableAt" and not value and modes.empty_date == "ignored":
+        return
+    if name == "title" and modes.sort_title_stays and not item.title_sort:
+        item.title_sort = item.title
     if name == "addedAt":
         item.added_at = int(value) if value.isdigit() else item.added_at
     elif name in SCALARS:
@@ -155,8 +171,9 @@ def _set_value(item: Item, name: str, value: str) -> None:
 
 def _change_tags(model: Model, modes: Modes, item: Item, kind: str, change: TagChange) -> None:
     have = item.tags(kind)
-    if change.clear or (change.adds and not modes.tags_append):
+    if change.clear or (change.adds and (not modes.tags_append or kind in modes.replaces)):
         have.clear()
+    new: list[str] = []
     for _, (raw, role, thumb) in sorted(change.adds.items()):
         kept = _kept(modes, kind, raw.strip())
         if not kept:
@@ -164,11 +181,16 @@ def _change_tags(model: Model, modes: Modes, item: Item, kind: str, change: TagC
         if modes.capitalise_collections and kind in ("collection", "label"):
             kept = kept[:1].upper() + kept[1:]
         name = model.tags.spell(kind, kept)
-        if name not in have:
-            have.append(name)
+        if name in have and modes.reorders:
+            have.remove(name)
+        if name not in have and name not in new:
+            new.append(name)
         if role:
             item.roles[name] = role
         if thumb:
             model.tags.thumbs[name] = thumb
+    have.extend(reversed(new) if modes.tag_order == "reversed" else new)
+    if new and modes.tag_order == "sorted":
+        have.sort(key=str.casefold)
     gone = {model.tags.fold(name.strip()) for name in change.removals}
     have[:] = [name for name in have if model.tags.fold(name) not in gone]

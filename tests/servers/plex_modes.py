@@ -28,7 +28,8 @@ class Modes:
     ``&#4;`` in it. max_request_line: longer request lines get 414. list_404: 404 for a comma list with one missing id.
     unknown_id_404: an edit of no existing item is 404 (False: 200). keep_differently: (field, value) -> what is stored.
     edits_move_updated_at, edits_move_clocks: whether an edit shows in the item's and the section's clocks.
-    token_mode: required, allowed_network, expired_498, refused_401, forbidden_writes_403. refresh_method: GET or POST.
+    token_mode: required, allowed_network, expired_498, refused_401, forbidden_writes_403.
+    refresh_method: GET, POST, both or none.
     drop_updates: edits answer 200 and change nothing. upload_locks: an upload locks thumb or art by itself.
     edit_delay, poster_delay: the request is carried out after the delay even if its client went away.
     total_off: added to the totalSize of every listing. first_page_only: every page begins at the first row.
@@ -38,6 +39,15 @@ class Modes:
     max_named: a reply names no more items than this. close_kept: a kept connection is closed without a reply when the
     next request has come.
     pictures_unset: a picture can be taken away without another (False: 404).
+    replaces: the tag types whose lists are replaced even if others are appended. tag_order: kept, reversed or sorted,
+    the order of the tags that an edit brings. reorders: a tag that is written again moves to its new place.
+    long_line_status: what a request line beyond max_request_line gets. ignored: which of sort, updatedAt and mediaSize
+    listings ignore. excludes_ignored_in: the formats (json, xml) in which excludes are ignored. excludes_drop: what
+    they drop though nobody asked, Media or Part. empty_date: clears, ignored, 400 or 500. unknown_id_all: an edit of an
+    unknown id edits the whole section. title_limit: longer titles are cut, or with long_title_status refused.
+    control_chars: stored, stripped or 400. uploads_pile_up: the same upload makes another entry. form_body: ignored,
+    read, only (the query is then not read) or 400. sort_title_stays: a new title leaves the sort title.
+    selected_marks: digits, words or none. photo_keys: ratingKey, or key alone.
     ignore_filters: listings are never filtered. marked: Plex's own replies have the header that marks them.
     """
 
@@ -80,6 +90,23 @@ class Modes:
     ignore_filters: bool = False
     pictures_unset: bool = True
     marked: bool = True
+    replaces: frozenset[str] = frozenset()
+    tag_order: str = "kept"
+    reorders: bool = False
+    long_line_status: int = 414
+    ignored: frozenset[str] = frozenset()
+    excludes_ignored_in: frozenset[str] = frozenset()
+    excludes_drop: str = ""
+    empty_date: str = "clears"
+    unknown_id_all: bool = False
+    title_limit: int | None = None
+    long_title_status: int = 0
+    control_chars: str = "stored"
+    uploads_pile_up: bool = False
+    form_body: str = "ignored"
+    sort_title_stays: bool = False
+    selected_marks: str = "digits"
+    photo_keys: str = "ratingKey"
 
 
 @dataclass(slots=True)

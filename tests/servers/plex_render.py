@@ -256,12 +256,20 @@ def photo_key(kind: str, name: str) -> str:
     return name if "://" in name else f"upload://{kind}/{name}"
 
 
-def photos(item: Item, kind: str) -> list[Element]:
-    """The pictures of an item as ``/posters`` and ``/arts`` list them."""
+def photo_path(item: Item, address: str) -> str:
+    """Where a picture of the item can be had."""
+    return f"/library/metadata/{item.rating_key}/file?url={quote(address, safe='')}"
+
+
+def photos(item: Item, kind: str, marks: str = "digits", keys: str = "ratingKey") -> list[Element]:
+    """The pictures of an item as ``/posters`` and ``/arts`` list them. ``marks``, ``keys``: see ``Modes``."""
     names, chosen = (item.posters, item.selected_poster) if kind == "posters" else (item.arts, item.selected_art)
     made = []
     for name in names:
         address = photo_key(kind, name)
-        path = f"/library/metadata/{item.rating_key}/file?url={quote(address, safe='')}"
-        made.append({"key": path, "ratingKey": address, "selected": name == chosen, "thumb": path})
+        path, is_chosen = photo_path(item, address), name == chosen
+        mark = {"digits": is_chosen, "words": str(is_chosen).lower(), "none": None}[marks]
+        entry = {"key": path, "ratingKey": address, "selected": mark, "thumb": path}
+        left_out = {"ratingKey"} if keys == "key" else set()
+        made.append({name: value for name, value in entry.items() if value is not None and name not in left_out})
     return made

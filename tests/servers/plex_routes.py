@@ -54,7 +54,7 @@ class Router:
 
     def _reply(self, request: Request, body: bytes) -> Reply:
         if self.modes.max_request_line is not None and request.line_length > self.modes.max_request_line:
-            return html(414)
+            return html(self.modes.long_line_status)
         words = "&".join(f"{key}={value}" for key, value in request.query)
         kind = self.faults.take(request.method, request.path, words)
         if kind == "stall":
@@ -211,10 +211,12 @@ class Router:
         if self.modes.page_size_required and (size is None or size > 1000):
             return html(400)
         raw = request.target.partition("?")[2]
-        order = plex_query.first(request.query, "sort") or ("titleSort" if self.modes.title_sort_default else "id")
+        asked = None if "sort" in self.modes.ignored else plex_query.first(request.query, "sort")
+        order = asked or ("titleSort" if self.modes.title_sort_default else "id")
         with self.model.lock:
             self.scans.tick()
             pairs = [("type", "1")] if self.modes.ignore_filters else plex_query.parse(raw)
+            pairs = [pair for pair in pairs if pair[0].rstrip("<>=!") not in self.modes.ignored]
             items = plex_query.select(self.model, section.key, pairs, order)
             limit = request.param("limit")
             if limit and limit.isdigit():
@@ -251,22 +253,30 @@ class Router:
     def _without(self, request: Request) -> frozenset[str]:
         if not self.modes.honour_excludes:
             return frozenset()
+        if ("json" if self._wants_json(request) else "xml") in self.modes.excludes_ignored_in:
+            return frozenset()
         words = ",".join(request.param(name) or "" for name in ("excludeElements", "excludeFields"))
+        words += f",{self.modes.excludes_drop}" if words.strip(",") else ""
         return frozenset("Role" if word == "Actor" else word for word in words.split(",") if word)
 
     def edit(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
         """``PUT /library/sections/{id}/all`` or ``/library/metadata/{ids}``: the edit."""
 
         def change() -> Reply:
-            parsed = plex_edits.parse(request.query)
+            if self.modes.form_body == "400" and body:
+                return html(400)
+            parsed = plex_edits.parse(self._said(request, body))
             if "section" in found.groupdict():
                 section = self._section(found)
                 if section is None:
                     return html(404)
                 items, nameless = plex_edits.targets(self.model, section.key, parsed.selectors)
             else:
+                section = None
                 keys = plex_query.numbers(found["ids"])
                 items, nameless = [self.model.items[key] for key in keys if key in self.model.items], False
+            if not items and not nameless and self.modes.unknown_id_all and section is not None:
+                items = [item for item in self.model.items.values() if item.section == section.key]
             refused = plex_edits.refusal(parsed, self.modes)
             if refused:
                 return html(refused)
@@ -278,14 +288,25 @@ class Router:
 
         return self._written(request, self.modes.edit_delay, change)
 
+    def _said(self, request: Request, body: bytes) -> list[tuple[str, str]]:
+        """What an edit says: its query, and a form's body as the mode has it."""
+        form = plex_query.parse(body.decode("ascii", "replace")) if body else []
+        if not form or self.modes.form_body == "ignored":
+            return request.query
+        return form if self.modes.form_body == "only" else [*request.query, *form]
+
     def refresh(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
         """``/library/sections/{id}/refresh?path=``, by the method of the mode; the other one is 404."""
         section = self._section(found)
-        if section is None or request.method != self.modes.refresh_method:
+        if section is None or request.method not in self._refresh_methods():
             return html(404)
         with self.model.lock:
             self.scans.start(section.key, request.param("path"))
         return Reply()
+
+    def _refresh_methods(self) -> tuple[str, ...]:
+        method = self.modes.refresh_method
+        return {"both": ("GET", "POST"), "none": ()}.get(method, (method,))
 
     def timeline(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
         """``GET /library/sections/{id}/timeline``."""
@@ -351,7 +372,7 @@ class Router:
             item = self.model.items.get(int(found["ids"]))
             if item is None:
                 return html(404)
-            entries = plex_render.photos(item, found["kind"])
+            entries = plex_render.photos(item, found["kind"], self.modes.selected_marks, self.modes.photo_keys)
         name = "Metadata" if self._wants_json(request) else "Photo"
         return self._say(request, {"size": len(entries)} | ({name: entries} if entries else {}))
 
@@ -388,7 +409,9 @@ class Router:
     def _picture(item: Item, kind: str, key: str) -> str | None:
         """The name of the item's picture with this rating key."""
         names = item.posters if kind == "posters" else item.arts
-        return next((name for name in names if plex_render.photo_key(kind, name) == key), None)
+        keys = {name: plex_render.photo_key(kind, name) for name in names}
+        paths = {name: plex_render.photo_path(item, address) for name, address in keys.items()}
+        return next((name for name in names if key in (keys[name], paths[name])), None)
 
     def upload(self, request: Request, body: bytes, found: re.Match[str]) -> Reply:
         """``POST /library/metadata/{id}/posters`` and ``/arts``: bytes, or the address of a picture (not fetched).
@@ -417,6 +440,9 @@ class Router:
 
     def _keep_image(self, item: Item, kind: str, data: bytes) -> None:
         name = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        shelf = item.posters if kind == "posters" else item.arts
+        if self.modes.uploads_pile_up and name in shelf:
+            name += f"-{len(shelf)}"
         self.model.store_image(item, kind, data, name)
         self._show_image(item, kind, name)
 

@@ -1,0 +1,228 @@
+"""One examination: find the item, keep how it is, ask the questions, put everything back whatever happens.
+
+The caller holds the worker's lock. Words for the person go to ``say``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from plexsync.app import App
+from plexsync.doctor import saved
+from plexsync.doctor.catalogue import NOT_ASKED, Question, questions
+from plexsync.doctor.desk import Desk, Unanswered, why
+from plexsync.doctor.saved import Saved
+from plexsync.matching import Candidate, confirm
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Refused, Rejected
+from plexsync.model.item import Item
+from plexsync.model.scene import Scene
+from plexsync.model.settings import require_setup
+from plexsync.plex.images import check_cover, media_type
+
+Say = Callable[[str], object]
+
+#: Requests that were under way when the run was ended may still reach Plex: seconds until it is looked at again.
+LAST_LOOK = 1.1
+#: Seconds after which no further question is asked: this Plex is too slow to keep an item changed for that long.
+MOST_SECONDS = 300.0
+#: Tries of putting back after which what Plex does not take back is given up: one a call.
+MOST_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The scene that was picked, and the one item that certainly holds its file."""
+
+    scene: Scene
+    candidate: Candidate
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question with its answer, and what that means for PlexSync."""
+
+    number: str
+    asks: str
+    answer: str
+    means: str
+
+
+class NotPutBack(PlexSyncError):
+    """The item is not as it was. The text says what to do."""
+
+
+def find(app: App, scene_id: int) -> Found:
+    """Return the scene's one certain item, read in full. Raise ``PlexSyncError`` with a sentence if there is none."""
+    settings = app.load_settings()
+    require_setup(settings)
+    if settings.dry_run:
+        raise PlexSyncError("Dry run is on, so nothing may be written to Plex. Turn it off in the settings first.")
+    scene = app.stash.batch([scene_id]).scenes.get(scene_id)
+    if scene is None:
+        raise PlexSyncError(f"Stash has no scene {scene_id}. Its address in Stash ends in its id.")
+    planner = app.connect_plex()
+    planner.refresh(missing=True)
+    match = planner.match([scene])[scene_id]
+    if match.verdict != "high":
+        why_not = match.reason or "Plex has no item with its file."
+        raise PlexSyncError(f"It is not certain which item scene {scene_id} is, so nothing is written. {why_not}")
+    if len(match.items) != 1:
+        several = f"Scene {scene_id} has {len(match.items)} items in Plex. Pick a scene that has one."
+        raise PlexSyncError(several)
+    candidate = match.items[0]
+    item = planner.read([candidate]).get(candidate.rating_key)
+    if item is None or not confirm(candidate, item) or not saved_path(candidate, item):
+        raise PlexSyncError(f"The item of scene {scene_id} is gone, or holds another file now. Run it again later.")
+    return Found(scene, candidate, item)
+
+
+def saved_path(candidate: Candidate, item: Item) -> bool:
+    """Return whether the item holds the very file by which it was found; of a chosen one, any may do for syncing."""
+    return any(part.path == candidate.part.path for part in item.parts)
+
+
+def word(app: App) -> str:
+    """Return eight letters or digits that make the doctor's tags its own."""
+    return f"{app.world.rng.getrandbits(32):08x}"
+
+
+def plan(found: Found, *, risky: bool) -> list[str]:
+    """Return what an examination would do, for the person's own screen: it names the item."""
+    number = sum(not question.risky or risky for question in questions(lambda: (b"", "")))
+    item = f"{found.item.title!r} (item {found.item.rating_key})"
+    return [
+        f"This would ask Plex {number} questions about {item}, the one item of scene {found.scene.id}.",
+        "For about a minute the item would have other titles, dates, tags and actors; its poster would be uploaded",
+        "again, and its folder be scanned. Then everything is put back.",
+        "Nothing was written. Add --i-mean-it to do it.",
+    ]
+
+
+# -- putting back what an earlier call left
+
+
+def put_back_earlier(app: App, folder: str, say: Say) -> bool:
+    """Put back what an earlier call left, if anything; return whether there was something.
+
+    Dry run does not hold that up: it only takes away what the doctor wrote. Raise ``NotPutBack`` or what concerns Plex.
+    """
+    try:
+        before = saved.kept(folder)
+    except ValueError:
+        saved.discard(folder)
+        say("The doctor's file was damaged and says nothing any more; it was removed.")
+        return False
+    if before is None:
+        return False
+    say(f"An earlier examination was ended before it was over. Putting back item {before.rating_key} ...")
+    require_setup(app.load_settings())
+    if app.client.identity.machine != before.machine:
+        raise NotPutBack("The item is on another Plex server than the one in the settings. Set that one again first.")
+    finish(Desk(app.client, before, word(app), app.world.sleep), folder, say)
+    return True
+
+
+def finish(desk: Desk, folder: str, say: Say) -> None:
+    """Put the item back and look whether it is as it was; then forget how it was. Raise ``NotPutBack`` if it is not."""
+    desk.limit(False)
+    again = "Run: python3 PlexSync.py doctor --put-back"
+    try:
+        left = desk.put_back()
+    except ItemGone as error:
+        text = f"{error} Nothing was written to it. How it was is kept; once it is back, {again[0].lower()}{again[1:]}"
+        raise NotPutBack(text) from None
+    except PlexSyncError as error:
+        raise NotPutBack(f"The item could not be put back yet: {error} {again}") from None
+    if not left:
+        saved.discard(folder)
+        say("Everything is as it was, but for the time of the last change.")
+        return
+    names, before = ", ".join(left), desk.before
+    if before.tries + 1 >= MOST_TRIES:
+        saved.discard(folder)
+        raise NotPutBack(f"Plex does not put back: {names}. Correct it in Plex: item {before.rating_key}.")
+    saved.store(folder, replace(before, tries=before.tries + 1))
+    raise NotPutBack(f"Plex has not put back: {names}. {again}")
+
+
+# -- asking
+
+
+def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbers: Collection[str] = ()) -> list[Row]:
+    """Ask every question about the item and return the rows of the table. Put everything back, whatever ends it.
+
+    ``numbers``: ask these questions alone.
+    """
+    candidate, client = found.candidate, app.client
+    machine, section = client.identity.machine, found.item.section
+    empty = Saved(machine, section, candidate.rating_key, found.scene.id, candidate.part.path)
+    desk = Desk(client, empty, word(app), app.world.sleep)
+    desk.before = saved.seen(empty, desk.video(), desk.pictures())
+    finished = False
+    try:
+        saved.store(folder, desk.before)
+        asked = questions(lambda: _own_cover(app, found.scene))
+        chosen = [question for question in asked if not numbers or question.number in numbers]
+        end = app.world.clock() + MOST_SECONDS
+        rows = [_row(desk, question, say, risky=risky, late=app.world.clock() > end) for question in chosen]
+        finished = True
+    finally:
+        say("Putting everything back ...")
+        if not finished:
+            app.world.sleep(LAST_LOOK)
+        finish(desk, folder, say)
+    return rows
+
+
+def _row(desk: Desk, question: Question, say: Say, *, risky: bool, late: bool) -> Row:
+    """Return a question with its answer; those that are not to be asked, or come too ``late``, with the reason."""
+    say(f"{question.number}: {question.asks}")
+    if question.risky and not risky:
+        answer = f"{NOT_ASKED}only with --also-risky"
+    else:
+        answer = f"{NOT_ASKED}Plex is too slow" if late else _ask(desk, question)
+    return Row(question.number, question.asks, answer, question.means(answer))
+
+
+def _ask(desk: Desk, question: Question) -> str:
+    """Ask one question and put back what it changed. Raise what makes going on useless."""
+    desk.limit(True)
+    try:
+        return question.read(question.send(desk))
+    except ItemGone:
+        raise
+    except (Unanswered, PlexBusy, Rejected, Refused) as error:
+        return f"{NOT_ASKED}{why(error)}"
+    finally:
+        desk.limit(False)
+        if desk.has_written:
+            desk.put_back()
+
+
+def _own_cover(app: App, scene: Scene) -> tuple[bytes, str]:
+    """Return the cover that PlexSync would upload for the scene, and its type; nothing if it would upload none."""
+    if "poster" in app.settings.skip:
+        return b"", ""
+    reply = app.stash.cover(scene.id)
+    if check_cover(reply.data, reply.kind) is not None:
+        return b"", ""
+    return reply.data, media_type(reply.data, reply.kind)
+
+
+def describe(app: App, found: Found) -> dict[str, str]:
+    """Return what the table says of the server and the library: known words and numbers alone."""
+    identity, agent, kind = app.client.identity, "", ""
+    root = Desk(app.client, Saved(identity.machine, found.item.section, found.item.rating_key, 0, ""), "", time.sleep)
+    try:
+        library = root.library()
+        agent, kind = library.get("agent", ""), library.get("type", "")
+    except (PlexBusy, PlexUnavailable, Refused, Unanswered):
+        pass
+    custom = "tv.plex.agents.custom"
+    return {
+        "Plex": f"{identity.version} on {identity.platform}",
+        "library": f"type {kind}, agent {custom if agent.startswith(custom) else agent}",
+    }
