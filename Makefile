@@ -17,6 +17,9 @@ UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js 
 # The tests wait more than they work, so there are more of them at once than cores.
 WORKERS ?= 4
 
+# Without bytecode, each process that a test starts would compile all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test coverage lint types venv bench soak clean zip browser
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test

@@ -76,11 +76,12 @@ def until(condition: Callable[[], T], seconds: float = PATIENCE, what: str = "wh
 
 
 def copy_of_plugin(folder: Path) -> Path:
-    """Copy the plugin to ``folder``, which must not exist; the script to start."""
+    """Copy the plugin to ``folder``, which must not exist, with its bytecode; the script to start."""
     folder.mkdir(parents=True)
     for name in ("PlexSync.py", "PlexSync.yml"):
         shutil.copy(PLUGIN.parent / name, folder)
-    shutil.copytree(PLUGIN.parent / "plexsync", folder / "plexsync", ignore=shutil.ignore_patterns("__pycache__"))
+    half_written = shutil.ignore_patterns("*.pyc.*")  # by another process, at this moment
+    shutil.copytree(PLUGIN.parent / "plexsync", folder / "plexsync", ignore=half_written)
     return folder / "PlexSync.py"
 
 
