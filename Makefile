@@ -24,6 +24,9 @@ WORKERS ?= 4
 BIND ?= 127.0.0.1
 PORT ?= 9970
 
+# Without bytecode, each process that a test starts would compile all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test coverage lint types venv bench soak clean dist source lock browser addresses actions docs
 .PHONY: _tests _browser _ui_tests
 .DEFAULT_GOAL := test

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,10 @@ FIRST = ("test_secrets", "test_kill", "test_the_site", "tests/process/", "test_s
 #: A shorter text may stand somewhere by chance.
 LEAST = 8
 
+
+#: Who has Python write no bytecode would have each process that is started compile all of the plugin again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 #: How long an example takes says nothing on a busy machine.
 settings.register_profile("plexsync", deadline=None, suppress_health_check=[HealthCheck.too_slow])

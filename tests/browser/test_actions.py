@@ -45,9 +45,8 @@ def rejected(here: Installation, title: str = "forbidden") -> Film:
     """A film whose new title Plex refuses, as a dead letter."""
     film = here.film()
     here.plex.modes.reject_values = {"title": "forbidden"}
-    before = len(dead(here))
     here.edit(film, title)
-    until(lambda: len(dead(here)) > before, what="the dead letter")
+    until(lambda: film.scene in here.dead_letters(), what="the dead letter")
     return film
 
 
@@ -58,7 +57,7 @@ def doubtful(here: Installation) -> tuple[int, list[int]]:
         for name in ("one", "two")
     ]
     scene = here.stash.create_scene("Doubtful", files=[("/films/x.mp4", 7, 9.0)]).id
-    until(lambda: dead(here), what="the dead letter")
+    until(here.dead_letters, what="the dead letter")
     return scene, keys
 
 
@@ -119,7 +118,7 @@ def test_discard_all(opened: Open, here: Installation) -> None:
     page.action("discard-all", "page").first.click()
     assert len(dead(here)) == 2
     page.wait('.modal [data-action="confirm"]').click()
-    until(lambda: not dead(here), what="an empty list")
+    until(lambda: not here.dead_letters(), what="an empty list")
 
 
 def test_choose_and_take_it_back(opened: Open, here: Installation) -> None:

@@ -125,7 +125,8 @@ def test_the_zip_holds_the_plugin_its_packages_and_nothing_else(archive: zipfile
     mine += ["LICENSE", "PlexSync.py", "PlexSync.yml"]
     wanted = {name: (ROOT / name).read_bytes() for name in mine} | bundled()
     wanted["packages/requirements.lock"] = (ROOT / "requirements.txt").read_bytes()
-    assert archive.namelist() == sorted(wanted)
+    assert sorted(archive.namelist()) == sorted(wanted)
+    assert archive.namelist()[-2:] == ["PlexSync.py", "PlexSync.yml"]
     assert [name for name in wanted if archive.read(name) != wanted[name]] == []
 
 

@@ -26,7 +26,7 @@ def doubtful(here: Installation) -> Film:
     name = here.stash.scenes[film.scene].files[0].path.rpartition("/")[2]
     item = here.plex.add_item(1, file=f"/films/elsewhere/{name}", size=7, duration_ms=7000, title="Which?")
     here.edit(film, "New")
-    until(lambda: here.status()["queue"]["dead"], what="the dead letter")
+    until(lambda: here.seen()["queue"]["dead"], what="the dead letter")
     return Film(film.scene, item.rating_key)
 
 
@@ -54,7 +54,7 @@ def test_choose_and_take_back(here: Installation) -> None:
     here.arrives(film, "Newer")
     answer = here.call("unchoose", scene_id=film.scene)
     assert answer["chosen"] is None
-    until(lambda: here.status()["queue"]["dead"], what="the dead letter")
+    until(lambda: here.seen()["queue"]["dead"], what="the dead letter")
     assert here.title(film) == "Newer"
 
 

@@ -132,7 +132,7 @@ def test_a_fault_before_the_log_opens(here: Installation, tmp_path: Path, fault:
         else:
             path.write_bytes(whole)
         here.arrives(film, "Second")
-        until(lambda: here.status()["problem"] is None, what="the end of the problem")
+        until(lambda: here.seen()["problem"] is None, what="the end of the problem")
         assert plugin.exists()
 
 

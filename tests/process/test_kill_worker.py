@@ -70,7 +70,7 @@ def test_killed_while_plex_is_away(tmp_path: Path) -> None:
         world.save(1)
         world.await_death("idle worker waiting")
         world.restart("wake", spare=3)
-        until(lambda: world.stash.run_operation({"mode": "status"}).output["breaker"]["state"] != "closed")
+        until(lambda: world.seen()["breaker"]["state"] != "closed")
         assert world.kill_worker()
         world.plex.start()
         world.restart("wake", spare=3)

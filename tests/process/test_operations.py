@@ -133,7 +133,7 @@ def test_wake_starts_and_wakes(here: Installation) -> None:
     here.stash.env["PLEXSYNC_BREAKER_RESET"] = "500"
     here.stash.configure(plexToken="")
     assert here.stash.run_hook("Scene.Update.Post", scene).output
-    until(lambda: here.call("status")["problem"], what="the pause")
+    until(lambda: here.seen()["problem"], what="the pause")
     here.stash.configure(plexToken=here.plex.token)
     said = here.call("wake")
     assert (said["started"], said["running"], said["dead"], said["health"]["state"]) == (False, True, 0, "setup")

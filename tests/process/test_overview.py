@@ -37,7 +37,7 @@ def test_from_the_first_page_to_the_first_scene(here: Installation) -> None:
     film = here.film("New")
     assert health(here) == "setup"
     here.edit(film, "New")
-    until(lambda: here.call("status")["problem"], what="the pause")
+    until(lambda: here.seen()["problem"], what="the pause")
     assert health(here) == "setup"
     here.stash.configure(plexToken=here.plex.token)
     here.call("wake")
@@ -64,7 +64,7 @@ def test_a_scene_that_waits_and_one_that_needs_the_user(here: Installation) -> N
     here.plex.add_item(1, file="/other/film2.mp4", size=8, duration_ms=700_000)
     for film in (waits, unsure):
         here.edit(film, f"Film {film.scene}")
-    until(lambda: here.call("status")["queue"]["waiting"] == here.call("status")["queue"]["dead"] == 1, what="both")
+    until(lambda: here.seen()["queue"]["waiting"] == here.seen()["queue"]["dead"] == 1, what="both")
     said = becomes(here, "attention")
     assert [(row["scene_id"], row["title"], row["path"]) for row in (*said["waiting"], *said["dead"])] == [
         (waits.scene, f"Film {waits.scene}", "/films/1/film1.mp4"),
@@ -108,7 +108,7 @@ def test_killed_during_an_outage(here: Installation) -> None:
         assert here.kill_worker()
         here.edit(first, f"Again {number}")
         until(lambda: worker_lives(here.folder), what="another worker")
-        until(lambda: here.call("status")["queue"]["in_progress"] == 0, what="its pause")
+        until(lambda: here.seen()["queue"]["in_progress"] == 0, what="its pause")
         outages = here.call("overview")["outages"]
         assert [(outage["from"], outage["to"]) for outage in outages] == [(began, None)]
     here.kill_worker()
@@ -140,7 +140,7 @@ def test_no_token_in_any_answer(here: Installation) -> None:
     here.stash.configure(plexToken="a-secret-token")
     film = here.film("New", in_plex=False)
     here.edit(film, "New")
-    until(lambda: here.call("status")["problem"], what="the refusal")
+    until(lambda: here.seen()["problem"], what="the refusal")
     answers = [here.call("overview"), here.call("scene", scene_id=film.scene), here.call("wake")]
     assert "a-secret-token" not in str(answers)
     assert answers[0]["health"]["state"] == "setup"

@@ -98,18 +98,12 @@ def every_call(here: Installation) -> None:
 
 def problem(here: Installation, *words: str) -> None:
     """Wait until the status has a problem with these words."""
-    until(lambda: all(word in str(here.status()["problem"]) for word in words), what=f"a problem with {words}")
+    until(lambda: all(word in str(here.seen()["problem"]) for word in words), what=f"a problem with {words}")
 
 
 def arrives(here: Installation, film: Film, title: str) -> None:
     """Wait until Plex has the title; other scenes may still be waiting."""
     until(lambda: here.title(film) == title, what=f"{title!r} in Plex")
-
-
-def dead_letter_reasons(here: Installation) -> dict[int, str]:
-    """Return scene -> reason of its dead letter."""
-    items = here.stash.run_operation({"mode": "dead_letters"}).output["items"]
-    return {dead_letter["scene_id"]: dead_letter["reason"] for dead_letter in items}
 
 
 def process_words(here: Installation) -> str:
@@ -135,7 +129,7 @@ def test_no_secret_anywhere(here: Installation, processes: list[PluginProcess]) 
 
     plex.stop()
     here.edit(films[1], "outage")
-    until(lambda: here.status()["breaker"]["failures"], what="a failure of Plex")
+    until(lambda: here.seen()["breaker"]["failures"], what="a failure of Plex")
     stash.run_task("sync_all")
     plex.start()
     stash.run_operation({"mode": "wake"})
@@ -168,7 +162,7 @@ def test_no_secret_anywhere(here: Installation, processes: list[PluginProcess]) 
     plex.modes.reject_values = {"title": "forbidden"}
     here.edit(films[2], "forbidden")
     here.edit(films[3], "boom")
-    until(lambda: {"rejected", "retries_exhausted"} <= set(dead_letter_reasons(here).values()), what="two dead letters")
+    until(lambda: {"rejected", "retries_exhausted"} <= set(here.dead_letters().values()), what="two dead letters")
     stash.configure(plexToken=OLD_TOKEN, plexPort="x", maxTags=-1, unknown=TOKEN)
     here.edit(films[0], "another token")
     problem(here, "token")
@@ -255,7 +249,7 @@ def test_no_name_of_the_library_in_the_logs(here: Installation, processes: list[
     here.stash.configure(dryRun=False, keepPlexEdits=True)
     here.stash.run_task("sync_all")
     wanted = {films[1].scene: "rejected", films[2].scene: "retries_exhausted", films[3].scene: "low_confidence"}
-    until(lambda: dead_letter_reasons(here).items() >= wanted.items(), what="the dead letters")
+    until(lambda: here.dead_letters().items() >= wanted.items(), what="the dead letters")
     here.stash.update_scene(films[0].scene, title="Zanzibar again")
     until(lambda: here.title(films[0]) == "Zanzibar again", what="the edit")
     here.stash.destroy_scene(films[2].scene)

@@ -67,7 +67,7 @@ def test_from_the_button_to_the_first_scene(here: Installation, tv: PlexTv) -> N
     """Start, wait, sign in, choose: settings saved beside the others, the scene arrives, and no token is left."""
     film = here.film("Before")
     here.stash.run_hook("Scene.Update.Post", film.scene)
-    until(lambda: here.status()["problem"], what="the pause without a token")
+    until(lambda: here.seen()["problem"], what="the pause without a token")
     began = step(here, "start")
     client = (here.folder / "client_id").read_text("ascii")
     assert began["url"].startswith("https://app.plex.tv/auth#?clientID=" + client)

@@ -292,7 +292,7 @@ def test_a_redirect_is_never_followed(site: Site) -> None:
         site.plex.fault("redirect_302", method="PUT")
         scene, item = site.untitled()
         site.stash.update_scene(scene, title="New")
-        until(lambda: "redirect" in str(site.stash.run_operation({"mode": "status"}).output["problem"]))
+        until(lambda: "redirect" in str(site.seen()["problem"]))
         assert elsewhere.log == []
         assert (item.title, site.rows()) == ("a", [(f"scene:{scene}",)])
         site.plex.clear_faults()

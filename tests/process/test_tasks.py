@@ -137,7 +137,7 @@ def test_what_has_to_be_put_right(here: Installation) -> None:
         assert says in here.call("status")["problem"]
         here.stash.save_settings("PlexSync", good)
         until(lambda: here.titles() == [f"1, round {round_}", f"2, round {round_}"], what="going on by itself")  # noqa: B023
-        assert until(lambda: here.call("status")["problem"] is None)
+        assert until(lambda: here.seen()["problem"] is None)
 
 
 def test_only_one_task_at_a_time(here: Installation) -> None:

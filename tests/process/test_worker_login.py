@@ -62,7 +62,7 @@ def test_a_probe_uses_the_key(tmp_path: Path) -> None:
         idle_worker_of(here)
         here.plex.stop()
         here.edit(film, "After the outage")
-        until(lambda: here.status()["breaker"]["failures"] >= 6, what="a probe")
+        until(lambda: here.seen()["breaker"]["failures"] >= 6, what="a probe")
         lock_out(here)
         asked = len(here.stash.log)
         until(lambda: here.stash.log[asked:], what="a probe with the key")
@@ -103,7 +103,7 @@ def test_locked_out_it_says_what_to_do(tmp_path: Path) -> None:
         pid = idle_worker_of(here)
         lock_out(here)
         here.edit(film, "Second")
-        problem = until(lambda: here.status()["problem"], what="a problem")
+        problem = until(lambda: here.seen()["problem"], what="a problem")
         assert "Stash rejects the background worker's login" in problem
         assert "Save any scene" in problem
         assert "API key" in problem

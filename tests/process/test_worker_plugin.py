@@ -164,7 +164,7 @@ def test_missing_modules(tmp_path: Path, modules: str, said: str, packages: str)
     with Installation(tmp_path, PYTHONPATH=str(tmp_path / "hide")) as here:
         film = here.film()
         here.edit(film, "First")
-        problem = until(lambda: here.status()["problem"], what="a problem")
+        problem = until(lambda: here.seen()["problem"], what="a problem")
         assert said in problem
         assert f"{sys.executable} -m pip install" in problem
         assert problem.endswith(f" {packages}")
@@ -205,7 +205,7 @@ def test_what_cannot_be_loaded_is_tried_again(tmp_path: Path, broken: str, said:
         running.write_text(broken, "utf-8")
         film = here.film()
         here.edit(film, "Title")
-        problem = until(lambda: here.status()["problem"], what="a problem")
+        problem = until(lambda: here.seen()["problem"], what="a problem")
         assert said in problem
         pid = idle_worker_of(here)
         running.write_text(whole, "utf-8")

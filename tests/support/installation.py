@@ -7,11 +7,13 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from plexsync import status
 from plexsync.core import environment
 from plexsync.queue import schema, stock
 from tests.servers.plex import PlexServer
@@ -149,6 +151,15 @@ class Installation:
         """The status object."""
         found: dict[str, Any] = self.call("status")
         return found
+
+    def seen(self) -> dict[str, Any]:
+        """The status object, read by this process: to wait for what it will say costs no process each time."""
+        return status.status(str(self.folder), time.time())
+
+    def dead_letters(self) -> dict[int, str]:
+        """Scene -> reason of its dead letter, read by this process."""
+        rows = self.rows("key, status, reason")
+        return {int(key.partition(":")[2]): reason for key, state, reason in rows if state == stock.DEAD}
 
     def call(self, mode: str, **args: Any) -> Any:
         """The output of an operation that must not fail."""

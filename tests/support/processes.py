@@ -83,14 +83,15 @@ checkout_only = pytest.mark.skipif(PACKAGES.is_dir(), reason="a release brings i
 
 
 def copy_of_plugin(folder: Path) -> Path:
-    """Copy the plugin to ``folder``, which must not exist; the script to start. A release's packages are only linked
-    to: none of the tests that need such a copy changes them."""
+    """Copy the plugin with its bytecode to ``folder``, which must not exist; the script to start. A release's packages
+    are only linked to: none of the tests that need such a copy changes them."""
     folder.mkdir(parents=True)
     if PACKAGES.is_dir():
         (folder / "packages").symlink_to(PACKAGES, target_is_directory=True)
     for name in ("PlexSync.py", "PlexSync.yml"):
         shutil.copy(PLUGIN.parent / name, folder)
-    shutil.copytree(PLUGIN.parent / "plexsync", folder / "plexsync", ignore=shutil.ignore_patterns("__pycache__"))
+    half_written = shutil.ignore_patterns("*.pyc.*")  # by another process, at this moment
+    shutil.copytree(PLUGIN.parent / "plexsync", folder / "plexsync", ignore=half_written)
     return folder / "PlexSync.py"
 
 

@@ -30,6 +30,9 @@ ZIP, INDEX = "PlexSync.zip", "index.yml"
 #: The plugin's files: patterns below the root. No README: the pictures and documents that it leads to are not there.
 FILES = ("LICENSE", "PlexSync.py", "PlexSync.yml", "plexsync/**/*.py", "ui/**/*.js", "ui/**/*.css", "ui/**/*.json")
 
+#: What starts the plugin.
+START = ("PlexSync.py", "PlexSync.yml")
+
 #: The folder of the packages, and in it the lock file, under another name than pip's: images of Stash are about that
 #: install each requirements.txt below the plugins' folder.
 PACKAGES, BUNDLED = "packages", "packages/requirements.lock"
@@ -100,14 +103,19 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def entries(root: Path, found: list[Path]) -> Iterator[Entry]:
-    """Yield the files of a release: the plugin's, the lock file, and those of the wheels ``found``."""
-    for name in plugin_files(root):
+    """Yield the files of a release: those of the wheels ``found``, the lock file, and the plugin's.
+
+    Manifest and entry file come last: Stash unpacks in this order, and without them nothing starts meanwhile.
+    """
+    packages = [entry for path in found for entry in _unpacked(path)]
+    yield from sorted([*packages, plain_zip.entry(BUNDLED, (root / lock.LOCK.name).read_bytes())])
+    for name in sorted(plugin_files(root), key=lambda name: (name in START, name)):
         yield plain_zip.entry(name, (root / name).read_bytes())
-    yield plain_zip.entry(BUNDLED, (root / lock.LOCK.name).read_bytes())
-    for path in found:
-        with zipfile.ZipFile(path) as wheel:
-            for info in wheels.files(wheel):
-                yield plain_zip.copied(f"{PACKAGES}/{info.filename}", wheel, info)
+
+
+def _unpacked(wheel: Path) -> list[Entry]:
+    with zipfile.ZipFile(wheel) as archive:
+        return [plain_zip.copied(f"{PACKAGES}/{info.filename}", archive, info) for info in wheels.files(archive)]
 
 
 def index(state: Tree, sha256: str, root: Path = ROOT) -> str:

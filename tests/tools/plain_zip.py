@@ -52,13 +52,13 @@ def copied(name: str, source: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
 
 
 def write(target: Path, entries: Iterable[Entry], at: datetime) -> None:
-    """Write the entries to ``target``, sorted by name, each with the time ``at`` in UTC and mode 0644.
+    """Write the entries to ``target`` in their order, each with the time ``at`` in UTC and mode 0644.
 
     A zip's times are even seconds: the one before is taken.
     """
     moment = _moment(max(at.astimezone(UTC), _EPOCH))
     content, directory = bytearray(), bytearray()
-    ordered = sorted(entries)
+    ordered = list(entries)
     for one in ordered:
         name = one.name.encode()
         common = (_VERSION, _UTF8, one.method, *moment, one.crc, len(one.data), one.size, len(name), 0)
