@@ -30,6 +30,8 @@ from plexsync.queue.meta import QueueMeta
 
 #: Seconds within which a worker that is asked to end has to have let go of its lock.
 END_PATIENCE = 15.0
+#: Seconds for which a process whose words are not told yet is looked at again, and between two looks.
+EXEC_PATIENCE, EXEC_PAUSE = 0.5, 0.02
 WORKERS = (Next.WORK.value, Next.IDLE.value)
 
 
@@ -129,7 +131,7 @@ class Lock:
             raise PlexSyncError("The background worker is busy and does not end. Run it again later.")
 
     def _end_worker(self, pid: int | None) -> None:
-        words = command_of(pid) if pid else []
+        words = _settled_command_of(pid) if pid else []
         if "doctor" in words:
             raise PlexSyncError("Another doctor is running. Wait until it is done.")
         is_worker = any(word.endswith("PlexSync.py") for word in words) and any(word in WORKERS for word in words)
@@ -151,6 +153,14 @@ class Lock:
         except (OSError, sqlite3.Error):
             return False
         return due is not None and due <= now + 1
+
+
+def _settled_command_of(pid: int) -> list[str]:
+    """Return ``command_of`` once it tells something: in the instant of its exec a process has no words."""
+    end = time.monotonic() + EXEC_PATIENCE
+    while not any(words := command_of(pid)) and time.monotonic() < end:
+        time.sleep(EXEC_PAUSE)
+    return words
 
 
 def command_of(pid: int) -> list[str]:

@@ -20,7 +20,7 @@ import pytest
 from tests.contract.test_project import ROOT
 from tests.support.documents import DOCUMENTS, Fence, fences
 from tests.support.installation import Installation
-from tests.support.processes import PATIENCE, PLUGIN
+from tests.support.processes import PATIENCE, copy_of_plugin
 
 #: Blocks that another test runs.
 CALLS = re.compile(r"^(plexsync|curl|STASH=)", flags=re.MULTILINE)
@@ -85,11 +85,12 @@ def here(tmp_path: Path) -> Iterator[Installation]:
         yield made
 
 
-def test_commands_of_the_plugin(here: Installation) -> None:
+def test_commands_of_the_plugin(here: Installation, tmp_path: Path) -> None:
     """``python3 PlexSync.py ...`` in the plugin's folder, and what reads the data folder, succeed as they stand.
 
-    A scene's number is the reader's: here it is that of the first scene.
+    A scene's number is the reader's: here it is that of the first scene. The folder is a copy: some write files there.
     """
+    plugin = copy_of_plugin(tmp_path / "plugin").parent
     for command in of_kind("plugin", "reader"):
         variables, words = parts(command)
         is_plugin = kind(words) == "plugin"
@@ -98,7 +99,7 @@ def test_commands_of_the_plugin(here: Installation) -> None:
         env = {**os.environ, **here.stash.env, "PLEXSYNC_DATA_DIR": str(here.folder), **variables}
         done = subprocess.run(
             ["sh", "-c", line],
-            cwd=PLUGIN.parent if is_plugin else here.folder,
+            cwd=plugin if is_plugin else here.folder,
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -37,7 +37,7 @@ def test_file_names_are_those_of_the_contract() -> None:
     assert names == {
         "queue.db", "state.db", "sync_timestamps.json", "status.json", "metrics.prom", "plexsync.log", "task.lock",
         "worker.lock", "init.lock", "connection.json", "preview.csv", "unmatched.csv", "client_id",
-        "sign_in.json",
+        "sign_in.json", "doctor.json",
     }  # fmt: skip
 
 

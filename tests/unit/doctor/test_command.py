@@ -12,7 +12,7 @@ import pytest
 from plexsync.doctor import command
 from plexsync.doctor.command import Lock, command_of
 from plexsync.model.errors import PlexSyncError
-from tests.support.processes import worker_held
+from tests.support.processes import until, worker_held
 
 
 def refused(folder: Path, why: str) -> None:
@@ -47,6 +47,6 @@ def test_a_worker_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_words_of_a_process() -> None:
     """The words with which a process was started are those that it was given; of none there are none."""
     with subprocess.Popen([sys.executable, "-c", "input()", "doctor"], stdin=subprocess.PIPE) as process:
-        assert "doctor" in command_of(process.pid)
+        assert "doctor" in until(lambda: command_of(process.pid)[1:], what="its words")
         process.communicate(b"\n")
     assert command_of(2**22 + 1) == []
