@@ -71,6 +71,7 @@ class Listing:
         since = {"updatedAt": since_updated, "addedAt": since_added}
         self._since = {name: seconds for name, seconds in since.items() if seconds is not None}
         self._page = page
+        self._trimmed = True
         self._nameless = 0
         self._unreadable = 0
         self._shrank = False
@@ -160,10 +161,26 @@ class Listing:
         return self._total
 
     def _rows(self, start: int, size: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
+        """Return a page's rows, and how many there are in all; whole ones, if trimmed ones have no file at all.
+
+        A Plex that takes Media or Part for excluded as well would otherwise have an empty index.
+        """
+        found = self._read(start, size)
+        if self._trimmed and found[0] and not self._has_files(found[0]):
+            self._trimmed = False
+            found = self._read(start, size)
+            self._trimmed = not self._has_files(found[0])
+        return found
+
+    def _has_files(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        return any(parts_of(row, self._section) for row in rows)
+
+    def _read(self, start: int, size: int) -> tuple[Sequence[Mapping[str, Any]], int | None]:
         query = [("type", "1"), ("sort", "id")]
         # Plex's operator means "after"; one second less makes it "since".
         query += [(f"{name}>>", str(seconds - 1)) for name, seconds in self._since.items()]
-        query += [("excludeElements", EXCLUDED_ELEMENTS), ("excludeFields", EXCLUDED_FIELDS)]
+        if self._trimmed:
+            query += [("excludeElements", EXCLUDED_ELEMENTS), ("excludeFields", EXCLUDED_FIELDS)]
         body = self._client.stream(
             f"/library/sections/{self._section}/all",
             query,

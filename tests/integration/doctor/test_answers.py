@@ -80,8 +80,8 @@ EXCLUDES = [
     Case("6", _excluded(DROPPED, KEPT), {"excludes_ignored_in": {"xml"}}),
     Case("6", _excluded(KEPT, DROPPED), {"excludes_ignored_in": {"json"}}),
     Case("6", _excluded(DROPPED, DROPPED), {"honour_excludes": False}),
-    Case("6", _excluded("honoured, Media lost", "honoured, Media lost"), {"excludes_drop": "Media"}, right=False),
-    Case("6", _excluded("honoured, Part lost", "honoured, Part lost"), {"excludes_drop": "Part"}, right=False),
+    Case("6", _excluded("honoured, Media lost", "honoured, Media lost"), {"excludes_drop": "Media"}),
+    Case("6", _excluded("honoured, Part lost", "honoured, Part lost"), {"excludes_drop": "Part"}),
     Case("6", _excluded(KEPT, "not given"), {"json": False}),
 ]
 DATES = [

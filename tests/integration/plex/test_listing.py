@@ -106,6 +106,28 @@ def test_trimming_halves_the_rows(server: PlexServer, client: PlexClient) -> Non
     assert server.log[-1].header("X-Plex-Pms-Api-Version") is None
 
 
+@pytest.mark.parametrize("dropped", ["Media", "Part"])
+def test_files_that_are_lost_by_trimming_are_read_whole(server: PlexServer, client: PlexClient, dropped: str) -> None:
+    """A Plex that drops Media or Part with what is excluded is asked for whole rows, one page more in all."""
+    fill(server, 5)
+    server.modes.excludes_drop = dropped
+    listing = Listing(client, 5, page=2)
+    assert [part.path for part in parts(listing)] == [f"/m/{key}.mp4" for key in range(1, 6)]
+    assert listing.complete
+    trimmed = [request.param("excludeElements") is not None for request in server.log]
+    assert trimmed == [True, *[False] * (len(trimmed) - 1)]
+
+
+def test_items_without_files_do_not_end_trimming(server: PlexServer, client: PlexClient) -> None:
+    """Where whole rows have no file either, as of items that Plex has just made, the next pages are trimmed again."""
+    fill(server, 4)
+    for key in (1, 2):
+        server.items[key].parts.clear()
+    assert [part.path for part in parts(Listing(client, 5, page=2))] == ["/m/3.mp4", "/m/4.mp4"]
+    trimmed = [request.param("excludeElements") is not None for request in server.log]
+    assert trimmed[:3] == [True, False, True]
+
+
 def test_deltas(server: PlexServer, client: PlexClient) -> None:
     """A delta has the rows changed or added since a time, that second included."""
     fill(server, 20)
