@@ -12,6 +12,8 @@ html_theme = "furo"
 html_title = f"PlexSync {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 #: Every heading has the anchor that GitHub gives it.
 myst_heading_anchors = 6

@@ -6,6 +6,7 @@ site needs is added in a copy: a tree of contents from the links of each index, 
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sys
@@ -90,5 +91,14 @@ def build(target: Path) -> int:
     return failed
 
 
+def main(target: Path) -> int:
+    """Build, and say where it is."""
+    logging.getLogger("persistqueue").setLevel(logging.WARNING)  # says what it does not find, as it is imported
+    failed = build(target)
+    if not failed:
+        print(target / "index.html")
+    return failed
+
+
 if __name__ == "__main__":
-    sys.exit(build(Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET))
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET))
