@@ -15,6 +15,7 @@ from plexsync.core import environment
 from plexsync.queue import dead_letters
 from plexsync.tasks import dispatch, operations
 from plexsync.tasks.call import BUTTONS
+from tests.contract.test_layers import LAYERS
 from tests.contract.test_project import MANIFEST, ROOT, own_files
 from tests.support import documents
 from tests.support.documents import DOCUMENTS, advice, fences, inline_code, names, read, rows
@@ -180,8 +181,18 @@ def test_every_command() -> None:
     assert told | {"--data-dir"} == usage(), advice(f"{PROGRAMS}, Command line", told | {"--data-dir"}, usage())
     assert "`--data-dir FOLDER`" in chapter("Command line")
     public = set(cli._ALLOWED) - {"idle", "probe"}  # these two, the background process calls
+    options = {f"--{name}" for allowed in cli._ALLOWED.values() for name in allowed - cli._INTERNAL}
+    taken = {*options, "--data-dir", "--help"}
+    assert usage() >= taken, advice("cli.USAGE", usage(), usage() | taken)
     shown = {word for word in usage() if not word.startswith("-")}
     assert shown == public, advice("cli.USAGE", shown, public)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=str)
+def test_what_a_document_tells_to_run_is_a_command(path: Path) -> None:
+    """Wherever it stands, in a sentence or in a block for whichever system, the plugin knows its words."""
+    calls = re.findall(r"\bpython[\d.]* (?:\S*[/\\])?PlexSync\.py((?: (?:--)?[a-z][a-z-]*)*)", read(path))
+    assert {word for call in calls for word in call.split()} - usage() == set(), f"correct in {path}: see --help"
 
 
 def targets() -> set[str]:
@@ -222,6 +233,14 @@ def test_architecture_explains_every_package() -> None:
     plan = documents.chapter(read(Path("docs/build/architecture.md")), "The packages")
     told = re.findall(r"\*\*`(\w+)`\*\*", plan)
     assert set(told) == packages, advice("docs/build/architecture.md, The packages", told, packages)
+
+
+def test_architecture_names_the_layers_in_their_order() -> None:
+    """The sentence from top to bottom has each layer where the imports are held to it."""
+    sentence = re.search(r"From top to bottom: ([^.]+)\.", read(Path("docs/build/architecture.md")))
+    assert sentence is not None
+    told = [names([row]) for row in sentence[1].split(">")]
+    assert told == [list(row) for row in LAYERS], "docs/build/architecture.md, The layers: LAYERS says it"
 
 
 def test_development_names_every_folder_of_tests() -> None:
