@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from tests.tools.project import version as read_version
+
+# It reports at every import what it was not installed with.
+logging.getLogger("persistqueue").setLevel(logging.WARNING)
 
 project = "PlexSync"
 project_copyright = "PlexSync contributors, AGPL-3.0-or-later"

@@ -22,6 +22,8 @@ usage: python3 PlexSync.py status [--json]     show the queue, dead letters and 
        python3 PlexSync.py doctor SCENE        say what the next line would do to this scene's item in Plex
        python3 PlexSync.py doctor --i-mean-it SCENE
                                                try on it how this Plex behaves, put all back, print a table to report
+       python3 PlexSync.py doctor --i-mean-it --also-risky SCENE
+                                               the same with a question that can break this item's page meanwhile
        python3 PlexSync.py doctor --put-back   put back what an interrupted doctor left
        python3 PlexSync.py worker              run the background worker until nothing is left to do
        python3 PlexSync.py --help              show this text

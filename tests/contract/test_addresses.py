@@ -22,7 +22,8 @@ def test_every_block_and_badge_is_as_it_has_to_be() -> None:
 @pytest.mark.parametrize("path", [path for path, _ in addresses.documents()], ids=lambda path: path.name)
 def test_no_document_names_an_address_by_itself(path: Path) -> None:
     """The project's address, and those of its documents and releases, stand in marked blocks alone."""
-    assert named(addresses.outside(path.read_text("utf-8"))) == []
+    advice = "put a block there, such as <!-- repository --><!-- /repository -->, and run `make addresses`"
+    assert named(addresses.outside(path.read_text("utf-8"))) == [], advice
 
 
 @pytest.mark.skipif(project.is_published(), reason="what the documents promise is there")

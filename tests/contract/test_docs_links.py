@@ -44,7 +44,8 @@ def is_foreign(link: str) -> bool:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=str)
 def test_links_lead_somewhere(path: Path) -> None:
     """Each relative link and picture is a file of the repository, each anchor a heading of it, spelled in its case."""
-    assert [link for link in links(read(path)) if not is_foreign(link) and broken(path, link)] == []
+    dead = [link for link in links(read(path)) if not is_foreign(link) and broken(path, link)]
+    assert dead == [], f"correct in {path}: no file of the repository, or no heading of it, has this name"
 
 
 def is_known(url: SplitResult) -> bool:
@@ -65,7 +66,8 @@ def is_near(url: SplitResult) -> bool:
 def test_links_to_others_are_safe_and_known(path: Path) -> None:
     """An address has https and a host of the list; plain http is only for machines of the reader's own network."""
     addresses = [urlsplit(link) for link in links(unmarked(read(path))) if is_foreign(link)]
-    assert [url.geturl() for url in addresses if not is_near(url) and not is_known(url)] == []
+    strange = [url.geturl() for url in addresses if not is_near(url) and not is_known(url)]
+    assert strange == [], "correct the address, or add its host to HOSTS if documents shall lead there"
 
 
 def test_every_host_is_linked_to() -> None:
@@ -93,7 +95,7 @@ def test_the_site_has_githubs_anchors(path: Path) -> None:
 @pytest.mark.parametrize("fence", FENCES, ids=lambda fence: f"{fence.document}:{fence.line}")
 def test_blocks_of_code(fence: Fence) -> None:
     """Each has a language of the list, and JSON and YAML can be read."""
-    assert fence.language in LANGUAGES
+    assert fence.language in LANGUAGES, "docs/build/development.md, Documents, says which language means what"
     if fence.language == "json":
         json.loads(fence.text)
     elif fence.language == "yaml":

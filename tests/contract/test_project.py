@@ -63,14 +63,6 @@ def text(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
 
-def first_column(document: str, chapter: str = "") -> list[str]:
-    """Return the first cells of a document's tables, of one chapter (``## chapter``) or of all, without headings."""
-    if chapter:
-        document = re.split(r"^## ", document.split(f"\n## {chapter}\n", 1)[1], flags=re.MULTILINE)[0]
-    tables = re.findall(r"^\|[-| ]+\|\n((?:\|.*\n)+)", document, flags=re.MULTILINE)
-    return [row.split("|")[1].strip() for table in tables for row in table.splitlines()]
-
-
 def test_manifest_has_only_keys_that_stash_accepts() -> None:
     """Stash rejects a plugin for one unknown key, so the manifest has exactly the contract's."""
     assert sorted(MANIFEST) == sorted(

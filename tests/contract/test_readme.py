@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from tests.contract.test_project import MANIFEST, TASKS
-from tests.tools import addresses, project
+from tests.tools import addresses, project, source
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -65,6 +65,7 @@ def test_the_cost_of_a_save_is_the_measured_one() -> None:
 
 
 def test_the_address_of_a_checkout_is_where_make_serves_it() -> None:
-    """The documents name the port that the Makefile serves a source at."""
+    """The documents, the Makefile and the program that serves a source name one port."""
     served = re.findall(r"^PORT \?= (\d+)$", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE)
-    assert {f"http://127.0.0.1:{port}/index.yml" for port in served} <= {addresses.LOCAL}
+    assert served == [str(source.PORT)]
+    assert f"http://{source.LOCAL}:{source.PORT}/index.yml" == addresses.LOCAL

@@ -29,14 +29,15 @@ def test_the_version_stands_in_the_manifest() -> None:
     """The package and the tools read it there, the page's loader has a copy, and nothing else repeats it."""
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
     assert plexsync.__version__ == project.version() == VERSION
-    assert f'const VERSION = "{VERSION}";' in text("ui/plexsync.js")
+    copied = f'const VERSION = "{VERSION}";' in text("ui/plexsync.js")
+    assert copied, f"ui/plexsync.js has another version than PlexSync.yml ({VERSION}): tests.tools.release writes both"
     assert "version" not in PYPROJECT["project"]
     assert PYPROJECT["project"]["dynamic"] == ["version"]
 
 
 def test_the_changelog_begins_with_this_version() -> None:
     """Its newest chapter is that of the manifest's version, and no chapter is left to be written."""
-    assert chapters()[0][0] == VERSION
+    assert chapters()[0][0] == VERSION, "CHANGELOG.md has to begin with the version of PlexSync.yml"
     assert [version for version, words in chapters() if not re.search(r"^\* \w", words, flags=re.MULTILINE)] == []
     assert not re.search(r"^\* *$", text("CHANGELOG.md"), flags=re.MULTILINE)
 

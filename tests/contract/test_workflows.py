@@ -61,7 +61,8 @@ def test_the_reader_sees_all_steps() -> None:
 
 def test_no_file_is_taken_for_a_plugin() -> None:
     """Workflows and Dependabot's settings end in ``.yaml``, which Stash does not load."""
-    assert {path.suffix for path in FOLDER.rglob("*") if path.is_file()} <= {".yaml", ".md"}
+    strange = [path.name for path in FOLDER.rglob("*") if path.is_file() and path.suffix not in (".yaml", ".md")]
+    assert strange == [], "Stash would take a .yml for a plugin: let it end in .yaml"
 
 
 def test_actions_are_pinned() -> None:
@@ -69,11 +70,12 @@ def test_actions_are_pinned() -> None:
     used = [line for text in TEXTS.values() for line in re.findall(r"uses: (.+)", text)]
     assert used
     pinned = [re.fullmatch(r"([\w-]+/[\w-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", line) for line in used]
-    assert [line for line, found in zip(used, pinned, strict=True) if not found] == ["./.github/workflows/ci.yaml"]
+    loose = [line for line, found in zip(used, pinned, strict=True) if not found]
+    assert loose == ["./.github/workflows/ci.yaml"], "write owner/name@<the 40 digits of the commit> # v1.2.3"
     commits = defaultdict(set)
     for found in filter(None, pinned):
         commits[found[1]].add(found.group(2, 3))
-    assert {name: found for name, found in commits.items() if len(found) > 1} == {}
+    assert {name: found for name, found in commits.items() if len(found) > 1} == {}, "use one commit of it everywhere"
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: f"{job.workflow}-{job.name}")
@@ -81,15 +83,16 @@ def test_a_job_has_few_permissions_and_an_end(job: Job) -> None:
     """Nothing is permitted but what a job asks for, only a release writes, and every job has a time limit."""
     assert "\npermissions: {}\n" in TEXTS[job.workflow]
     asked = re.search(r"^    permissions:(?: \{\}\n|\n((?:      .+\n)+))", job.text, flags=re.MULTILINE)
-    assert asked
+    assert asked, f"{job.name} needs permissions, {{}} if it needs none"
     given = {line.split("#")[0].strip() for line in (asked[1] or "").splitlines()}
     if (job.workflow, job.name) not in {("release.yaml", "publish"), ("release.yaml", "pages")}:
-        assert given <= {"contents: read"}
+        assert given <= {"contents: read"}, "only the jobs that publish may do more than read"
     else:
         assert "uses: actions/checkout@" not in job.text, "a job that may write runs nothing of the tree"
         assert not re.search(r"\b(python|make|npm)", "\n".join(scripts(job.text)))
-    assert "\n    timeout-minutes: " in job.text or "uses: ./" in job.text
-    assert job.text.count("actions/checkout@") == job.text.count("persist-credentials: false")
+    assert "\n    timeout-minutes: " in job.text or "uses: ./" in job.text, f"{job.name} needs timeout-minutes"
+    kept = job.text.count("actions/checkout@") - job.text.count("persist-credentials: false")
+    assert kept == 0, "each checkout needs persist-credentials: false"
 
 
 def test_nothing_but_a_tag_publishes() -> None:
@@ -106,17 +109,20 @@ def test_nothing_but_a_tag_publishes() -> None:
 
 def test_no_expression_reaches_a_shell() -> None:
     """Values come to a shell by its environment: an expression would be read as part of the command."""
-    assert [script for listed in SCRIPTS.values() for script in listed if "${{" in script] == []
+    found = [script for listed in SCRIPTS.values() for script in listed if "${{" in script]
+    assert found == [], "give the value to the step's env, and use the variable"
 
 
 def test_no_secret_is_printed() -> None:
     """A secret is handed to a program by its environment; no command names the variable that holds it."""
     for name, text in TEXTS.items():
-        lines = [line for line in text.splitlines() if re.search(r"secrets\.|github\.token", line)]
+        lines = [line for line in text.splitlines() if re.search(r"^[^#]*(?:\bsecrets\b|github\.token)", line)]
         held = [re.fullmatch(r" +(\w+): \$\{\{ (?:secrets\.\w+|github\.token)( != '')? \}\}", line) for line in lines]
-        assert [line for line, found in zip(lines, held, strict=True) if not found] == []
+        loose = [line for line, found in zip(lines, held, strict=True) if not found]
+        assert loose == [], "give a secret to a step's env, on a line of its own"
         secret = {found[1] for found in filter(None, held) if not found[2]}
-        assert [one for one in secret for script in SCRIPTS[name] if one in script] == []
+        named = [one for one in secret for script in SCRIPTS[name] if one in script]
+        assert named == [], "a program reads it from its environment: no command may name it"
     assert not re.search(r"\b(echo|printf|cat|printenv)\b.*PLEX_CLAIM|set -x", COMMANDS)
 
 

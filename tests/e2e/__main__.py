@@ -15,11 +15,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.e2e.link import Link
-from tests.e2e.places import Films, plex_of_tests, source, stash_of_tests
+from tests.e2e.places import Films, plex_of_tests, stash_of_tests
 from tests.e2e.plex import Plex
 from tests.e2e.scenario import Scenario
 from tests.e2e.stash import Stash
 from tests.e2e.waiting import StepError
+from tests.servers.source import served
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "PLEXSYNC_E2E_TOKEN"
@@ -41,6 +42,8 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
 
 def run(chosen: argparse.Namespace, folder: Path) -> list[str]:
     """Run the scenario; return the lines of its summary. Raise ``StepError``, after saying what Stash's log says."""
+    if not (chosen.dist / "index.yml").is_file():
+        raise StepError(f"There is no release in {chosen.dist}: `make dist` builds one.")
     here = chosen.films or folder / "films"
     films = Films(here, chosen.films_in_stash or str(here), chosen.films_in_plex or str(here))
     with ExitStack() as stack:
@@ -48,7 +51,7 @@ def run(chosen: argparse.Namespace, folder: Path) -> list[str]:
         token = os.environ.get(TOKEN, "")
         plex = Plex(chosen.plex, token) if chosen.plex else stack.enter_context(plex_of_tests(films))
         link = stack.enter_context(Link(*plex.host))
-        index = stack.enter_context(source(chosen.dist))
+        index = stack.enter_context(served(chosen.dist))
         return carry_out(Scenario(stash, plex, link, films, index, chosen.doctor))
 
 

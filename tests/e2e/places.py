@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.e2e.plex import Plex
@@ -38,23 +35,6 @@ class Films:
     def path_map(self) -> str:
         """Return the plugin's setting, empty where the names are equal."""
         return "" if self.in_stash == self.in_plex else f"{self.in_stash} => {self.in_plex}"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def source(folder: Path) -> Iterator[str]:
-    """Serve a folder with a release on this machine; yield the address of its index."""
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/index.yml"
-        server.shutdown()
 
 
 @contextmanager

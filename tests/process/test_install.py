@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from plexsync.queue import stock
+from tests.servers.source import served
 from tests.support import interpreters, release
 from tests.support.installation import Installation
-from tests.support.package_manager import PackageError, PackageManager, served
+from tests.support.package_manager import PackageError, PackageManager
 from tests.support.processes import ends, idle_worker_of, pid_of, rows, until
 
 pytestmark = pytest.mark.usefixtures("unmeasured")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,3 +99,15 @@ def names(cells: list[str]) -> list[str]:
 def listed(text: str, title: str, level: int = 2) -> list[str]:
     """Return the names in backticks in the first column of the tables under a heading."""
     return names([row[0] for row in rows(chapter(text, title, level))])
+
+
+def advice(place: str, told: Iterable[str], known: Iterable[str]) -> str:
+    """Return what to do about a place of the documents that tells of one thing more, or of one less, than there is."""
+    told, known = set(told), set(known)
+    lacking, surplus = (", ".join(sorted(names)) for names in (known - told, told - known))
+    parts = []
+    if lacking:
+        parts.append(f"Add to {place}: {lacking}.")
+    if surplus:
+        parts.append(f"Correct in {place}, or take out, what is called otherwise or is no more: {surplus}.")
+    return " ".join(parts) or f"Put {place} into the order of the code, each name once."
