@@ -6,7 +6,6 @@ site needs is added in a copy: a tree of contents from the links of each index, 
 
 from __future__ import annotations
 
-import logging
 import re
 import shutil
 import sys
@@ -93,7 +92,6 @@ def build(target: Path) -> int:
 
 def main(target: Path) -> int:
     """Build, and say where it is."""
-    logging.getLogger("persistqueue").setLevel(logging.WARNING)  # says what it does not find, as it is imported
     failed = build(target)
     if not failed:
         print(target / "index.html")
