@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plexsync.status import DOCTOR_LEFT
 from tests.servers.plex_http import Request
 from tests.support.installation import Film, Installation
 from tests.support.processes import PATIENCE, PLUGIN, until, worker_lives
@@ -52,16 +53,19 @@ def test_an_examination(here: Installation) -> None:
     assert out.endswith("Nothing was written. Add --i-mean-it to do it.\n")
     assert here.plex.snapshot() == before
     others: list[tuple[int, str, str]] = []
+    told: list[bool] = []
 
     def meanwhile(request: Request) -> None:
         here.plex.before_write = None
         others.append(run(here, "--i-mean-it", str(film.scene)))
+        told.append(here.status()["doctor_left"])
         here.edit(film, "Newer film")
 
     here.plex.before_write = meanwhile
     status, out, errors = run(here, "--i-mean-it", str(film.scene))
     assert status == 0, errors
     assert others == [(1, "", "Another doctor is running. Wait until it is done.\n")]
+    assert told == [False]
     assert out.count("\n") == 21
     assert not [secret for secret in SECRETS if secret in out]
     assert "Everything is as it was" in errors
@@ -97,6 +101,9 @@ def test_killed(here: Installation) -> None:
     here.plex.before_write = None
     here.edit(film, "Newer film")
     here.arrives(film, "Newer film")
+    told = [here.call("overview")["health"], here.call("wake")["health"]]
+    assert [health["sentence"] for health in told] == [DOCTOR_LEFT] * 2
+    assert "doctor --put-back" in told[0]["what_to_do"]
     status, out, errors = run(here, "--put-back")
     assert (status, out) == (0, "")
     assert "An earlier examination was ended before it was over." in errors
@@ -104,15 +111,16 @@ def test_killed(here: Installation) -> None:
     before[film.item] |= {"title": "Newer film"}
     until(lambda: here.plex.snapshot() == before, what="the newest edit on an item as it was")
     assert run(here, "--put-back") == (0, "", "There is nothing to put back.\n")
+    assert here.call("overview")["health"]["state"] != "problem"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP"])
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
-def test_ended(here: Installation, how: signal.Signals) -> None:
+def test_ended(here: Installation, how: str) -> None:
     """Ended by a signal it puts everything back itself, and leaves nothing to do."""
     film, before = synced(here)
     started: list[subprocess.Popen[str]] = []
-    strike(here, 3, how, started)
+    strike(here, 3, getattr(signal, how), started)
     started.append(start(here, "--i-mean-it", str(film.scene)))
     out, errors = started[0].communicate(timeout=PATIENCE)
     assert (started[0].returncode, out) == (1, "")
