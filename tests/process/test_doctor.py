@@ -18,12 +18,12 @@ from tests.support.processes import PATIENCE, PLUGIN, until, worker_lives
 SECRETS = ("Some film", "A person", "/films", "film1", "plex-token", "127.0.0.1", "Films")
 
 
-def start(here: Installation, *words: str) -> subprocess.Popen[str]:
-    """Start ``doctor``."""
+def start(here: Installation, *words: str, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start ``doctor``, which prints to the descriptor ``out``."""
     command = [sys.executable, str(PLUGIN), "doctor", *words, "--data-dir", str(here.folder)]
     env = {**os.environ, **here.stash.env}
     null, pipe = subprocess.DEVNULL, subprocess.PIPE
-    return subprocess.Popen(command, stdin=null, stdout=pipe, stderr=pipe, text=True, env=env)
+    return subprocess.Popen(command, stdin=null, stdout=out, stderr=pipe, text=True, env=env)
 
 
 def run(here: Installation, *words: str) -> tuple[int, str, str]:
@@ -128,6 +128,21 @@ def test_ended(here: Installation, how: str) -> None:
     assert here.plex.snapshot() == before
     assert not (here.folder / "doctor.json").exists()
     until(lambda: worker_lives(here.folder), what="the worker's return")
+
+
+def test_nobody_takes_the_table(here: Installation) -> None:
+    """If the program behind the pipe has ended, that is what is said, and the item is as it was."""
+    film, before = synced(here)
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(here, "--i-mean-it", str(film.scene), out=writer)
+    os.close(writer)
+    errors = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 1
+    assert errors.endswith(
+        "The table could not be printed: the program behind the pipe has ended. The item is as it was.\n"
+    )
+    assert here.plex.snapshot() == before
 
 
 @pytest.mark.parametrize("words", [(), ("1", "2"), ("--put-back", "1"), ("--put-back", "--i-mean-it")])
