@@ -66,6 +66,10 @@ def run(words: list[str]) -> int:
         print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
     folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else guess_data_dir()
+    stranger = "" if command == "status" or options.keys() & _OF_OURS else _stranger(folder)
+    if stranger:
+        print(stranger, file=sys.stderr)
+        return 1
     if command == "status":
         return _status(folder, as_json="json" in options)
     if command == "check-setup":
@@ -86,6 +90,8 @@ def run(words: list[str]) -> int:
     return main.run(folder, lock, key, resumed="resumed" in options, role=Next(command))
 
 
+#: What only processes of PlexSync's own are given, which run as Stash's user.
+_OF_OURS = {"lock-fd", "key-fd", "resumed"}
 _INTERNAL = {"data-dir", "lock-fd", "key-fd", "resumed"}
 _ALLOWED = {
     "status": {"data-dir", "json"},
@@ -136,6 +142,40 @@ def guess_data_dir() -> str:
         if os.path.isdir(environment.data_dir(folder)):
             return environment.data_dir(folder)
     return environment.data_dir(os.path.join(os.path.expanduser("~"), ".stash"))
+
+
+def _stranger(folder: str) -> str:
+    """Return what to do if Stash could not open what this process writes to the data folder, ``""`` if it could.
+
+    Found out by writing: on some volumes every file has the same owner, whoever wrote it.
+    """
+    there = [os.path.join(folder, name) for name in (environment.CONNECTION, environment.QUEUE_DB, "")]
+    part = environment.part_of(os.path.join(folder, environment.STATUS))
+    try:
+        owner = next(os.stat(path).st_uid for path in there if os.path.exists(path))
+        own = _owner_of_new(part)
+    except (OSError, StopIteration):
+        return ""
+    if own == owner or locks.WINDOWS:
+        return ""
+    return (
+        f"PlexSync's files in {folder} belong to user {owner}, as whom Stash runs. What user {own} writes there, Stash"
+        f" could not open. Run it as that user: sudo -u '#{owner}' python3 PlexSync.py ..., or in Docker"
+        f" docker exec -u {owner} ..."
+    )
+
+
+def _owner_of_new(part: str) -> int:
+    """Return whose a file is that this process makes, or would be if it may make none. Raise ``OSError``."""
+    try:
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except PermissionError:
+        return os.geteuid() if hasattr(os, "geteuid") else 0
+    try:
+        return os.fstat(fd).st_uid
+    finally:
+        os.close(fd)
+        environment.discard(part)
 
 
 def _number(options: dict[str, str], name: str) -> int | None:

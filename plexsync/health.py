@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from plexsync.model.settings import NO_TOKEN, display_name
 from plexsync.state.breaker import Breaker
 from plexsync.state.pause import DRY, LOCAL, PLEX, SETUP, STASH, Pause
-from plexsync.status import counted
+from plexsync.status import DOCTOR_LEFT, PUT_BACK, counted
 
 #: The states, the most urgent first.
 STATES = ("setup", "problem", "away", "attention", "busy", "waiting", "ok")
@@ -87,7 +87,7 @@ def _problem(facts: Facts) -> Health | None:
     if facts.kind == STASH:
         sentence = "PlexSync is paused: Stash does not answer its background worker. Edits stay queued."
         return Health("problem", sentence, _ABOUT[STASH])
-    return None
+    return Health("problem", DOCTOR_LEFT, PUT_BACK) if facts.status["doctor_left"] else None
 
 
 #: Kind of the pause -> what to do about the problem, beside what its sentence says.

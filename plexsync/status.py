@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from plexsync import __version__
 from plexsync.core import db, environment, locks, wake
+from plexsync.core.processes import command_of
 from plexsync.queue import dead_letters, jobs
 from plexsync.queue.meta import QueueMeta
 from plexsync.state import gates
@@ -24,6 +25,10 @@ from plexsync.state.pause import PLEX, Pause
 
 if TYPE_CHECKING:  # loading it takes a quarter of what an operation may take
     from plexsync.state.ledger import State
+
+#: What to say of an item that the doctor has not put back, and how to have it put back.
+DOCTOR_LEFT = "An item in Plex is still as the doctor changed it."
+PUT_BACK = "To put it back, run python3 PlexSync.py doctor --put-back in the plugin's folder on Stash's machine."
 
 _EMPTY = {"pending": 0, "waiting": 0, "in_progress": 0, "dead": 0, "oldest": 0}
 
@@ -58,6 +63,7 @@ def status(folder: str, now: float) -> dict[str, Any]:
             for kind, gate in sorted(paused.items())
         ],
         "last_catchup": moment(catchup or None),
+        "doctor_left": left_by_doctor(folder),
     }
 
 
@@ -70,6 +76,19 @@ def _worker(folder: str) -> tuple[int | None, str]:
         if not lacking:
             raise
         return None, f"PlexSync is paused: {lacking}"
+
+
+def left_by_doctor(folder: str) -> bool:
+    """Return whether an item waits to be put back and no doctor, which would hold the worker's lock, is at it.
+
+    Where the system tells no process's words, one that is at it counts as none.
+    """
+    path = os.path.join(folder, environment.DOCTOR)
+    if not os.path.exists(path):
+        return False
+    pid, _ = _worker(folder)
+    is_at_it = pid is not None and "doctor" in command_of(pid)
+    return not is_at_it and os.path.exists(path)  # perhaps it was done a moment ago
 
 
 def _problem(pause: Pause | None, paused: Mapping[str, Gate]) -> str | None:
@@ -104,6 +123,8 @@ def sentences(status_object: dict[str, Any]) -> list[str]:
     """Return the status object as sentences, the most urgent first."""
     queue, worker, breaker = status_object["queue"], status_object["worker"], status_object["breaker"]
     lines = [status_object["problem"]] if status_object["problem"] else []
+    if status_object["doctor_left"]:
+        lines.append(f"{DOCTOR_LEFT} {PUT_BACK}")
     if breaker["state"] != "closed":
         lines.append(f"Plex has been unreachable since {breaker['opened_at']}; next attempt at {breaker['retry_at']}.")
     lines.append(

@@ -21,12 +21,14 @@ TAKE_PATIENCE = 1.0
 BACK_PATIENCE = 0.2
 #: Seconds for which a process that was started to take the lock is waited for, and between two looks at the lock.
 HAND_OVER_PATIENCE, HAND_OVER_PAUSE = 10.0, 0.05
+#: The signals that ask a process to end. SIGHUP, which Windows lacks, comes when its terminal is closed.
+ENDING = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 #: Seconds after which ``Terminated`` is raised again if Python swallowed it.
 RAISE_AGAIN = 0.05
 
 
 class Terminated(BaseException):
-    """Raised by SIGTERM and Ctrl-C: release the batch and end."""
+    """Raised by a signal of ``ENDING``: release the batch and end."""
 
 
 class Holder:
@@ -172,11 +174,16 @@ def detach(folder: str) -> None:
 
 
 def raise_on_signals() -> None:
-    """Make SIGTERM and Ctrl-C raise ``Terminated`` in whatever code runs."""
+    """Make the signals of ``ENDING`` raise ``Terminated`` in whatever code runs.
+
+    SIGHUP stays ignored if it is: ``nohup`` asks for that.
+    """
+    kept = [number for number in ENDING[2:] if signal.getsignal(number) is signal.SIG_IGN]
+    ending = [number for number in ENDING if number not in kept]
 
     def terminated(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the release of the batch
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for one in ending:  # a second signal must not interrupt the release of the batch
+            signal.signal(one, signal.SIG_IGN)
         raise Terminated
 
     def swallowed(lost: sys.UnraisableHookArgs) -> None:
@@ -186,8 +193,8 @@ def raise_on_signals() -> None:
         else:
             sys.__unraisablehook__(lost)
 
-    signal.signal(signal.SIGTERM, terminated)
-    signal.signal(signal.SIGINT, terminated)
+    for one in ending:
+        signal.signal(one, terminated)
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, terminated)
         sys.unraisablehook = swallowed

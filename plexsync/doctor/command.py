@@ -10,16 +10,16 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 
 from plexsync.app import App
-from plexsync.core import environment, locks, wake
+from plexsync.core import environment, wake
 from plexsync.core.enqueue import BY_HAND
-from plexsync.daemon.process import Holder, Terminated, raise_on_signals
+from plexsync.core.processes import command_of
+from plexsync.daemon.process import ENDING, Holder, Terminated, raise_on_signals
 from plexsync.doctor import examination, saved, table
 from plexsync.log import Log
 from plexsync.model.errors import PlexSyncError, StashUnavailable
@@ -50,11 +50,16 @@ def run(folder: str, order: Order) -> int:
     raise_on_signals()
     try:
         with Lock(folder) as lock, closing(App(folder, Log([]))) as app:
-            return _run(app, folder, order, lock)
+            status = _run(app, folder, order, lock)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
     except StashUnavailable as error:
         say(f"{error}. Open any page of Stash to renew PlexSync's connection, and run it again.")
     except PlexSyncError as error:
         say(str(error))
+    except BrokenPipeError:  # of stdout: Plex's and Stash's are named above
+        say("The table could not be printed: the program behind the pipe has ended. The item is as it was.")
     except (OSError, sqlite3.Error, ValueError) as error:
         say(f"PlexSync cannot use its data folder {folder} ({error}).")
     except Terminated:
@@ -114,7 +119,7 @@ class Lock:
         if held is not None:
             held.end(lambda: False)
         if self._ended_worker or (held is not None and self._has_rows()):
-            for number in (signal.SIGTERM, signal.SIGINT):  # the worker would inherit that they are ignored
+            for number in ENDING:  # the worker would inherit that they are ignored
                 signal.signal(number, signal.SIG_DFL)
             with contextlib.suppress(OSError):
                 wake.wake(self._folder)
@@ -161,22 +166,3 @@ def _settled_command_of(pid: int) -> list[str]:
     while not any(words := command_of(pid)) and time.monotonic() < end:
         time.sleep(EXEC_PAUSE)
     return words
-
-
-def command_of(pid: int) -> list[str]:
-    """Return the words with which a process was started, ``[]`` where the system does not tell.
-
-    A pid in the lock may be of another container, and name a stranger here.
-    """
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().decode("utf-8", "replace").split("\0")
-    except OSError:
-        pass
-    if locks.WINDOWS:
-        return []
-    try:
-        shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return shown.stdout.decode("utf-8", "replace").split()

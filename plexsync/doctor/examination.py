@@ -19,6 +19,7 @@ from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavail
 from plexsync.model.item import Item
 from plexsync.model.scene import Scene
 from plexsync.model.settings import require_setup
+from plexsync.plex.errors import REFUSED_TOKEN, token_sentence
 from plexsync.plex.images import check_cover, media_type
 
 Say = Callable[[str], object]
@@ -195,6 +196,8 @@ def _ask(desk: Desk, question: Question) -> str:
     except ItemGone:
         raise
     except (Unanswered, PlexBusy, Rejected, Refused) as error:
+        if isinstance(error, Refused) and error.status in REFUSED_TOKEN and desk.client.session.writes <= 1:
+            raise Refused(token_sentence(error.status), status=error.status) from None  # not even the first write
         return f"{NOT_ASKED}{why(error)}"
     finally:
         desk.limit(False)
@@ -212,6 +215,19 @@ def _own_cover(app: App, scene: Scene) -> tuple[bytes, str]:
     return reply.data, media_type(reply.data, reply.kind)
 
 
+#: Types of libraries and Plex's own agents. Others may bear a name that somebody gave them.
+TYPES = ("movie", "show", "artist", "photo")
+AGENTS = (
+    *("tv.plex.agents.movie", "tv.plex.agents.series", "tv.plex.agents.music", "tv.plex.agents.none"),
+    *("tv.plex.agents.custom", "com.plexapp.agents.imdb", "com.plexapp.agents.themoviedb", "com.plexapp.agents.none"),
+)
+
+
+def known(word: str, words: Collection[str]) -> str:
+    """Return a word of Plex's if it is one of ``words``, ``another`` for what may be somebody's own."""
+    return word if word in words else "another"
+
+
 def describe(app: App, found: Found) -> dict[str, str]:
     """Return what the table says of the server and the library: known words and numbers alone."""
     identity, agent, kind = app.client.identity, "", ""
@@ -224,5 +240,5 @@ def describe(app: App, found: Found) -> dict[str, str]:
     custom = "tv.plex.agents.custom"
     return {
         "Plex": f"{identity.version} on {identity.platform}",
-        "library": f"type {kind}, agent {custom if agent.startswith(custom) else agent}",
+        "library": f"type {known(kind, TYPES)}, agent {known(custom if agent.startswith(custom) else agent, AGENTS)}",
     }

@@ -6,13 +6,14 @@ Knows nothing of Stash, of jobs, of the index's tables, or of what an item shoul
 from __future__ import annotations
 
 import os
+import re
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import requests
 import urllib3.exceptions as urllib3_errors
@@ -85,6 +86,20 @@ def url_for_edit(section: int, rating_key: int, params: Sequence[tuple[str, str]
         raise ValueError("an edit needs parameters, and none of them may be id, type or empty")
     query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
     return f"/library/sections/{section}/all?type=1&id={rating_key}&{query}"
+
+
+#: Whatever may be an edit, and what else a trial may write: to one item, or to the scan of one folder.
+_EDIT = re.compile(r"/library/sections/([0-9]+)/all\?type=1&id=([0-9]+)&(.+)")
+_POSTED = re.compile(r"/library/(metadata/[1-9][0-9]*/posters|sections/[1-9][0-9]*/refresh\?path=[^&=#]+)")
+
+
+def require_one(method: str, path: str) -> None:
+    """Raise ``ValueError`` (a bug) for a trial's write to more than one item: ``url_for_edit`` builds each edit."""
+    if method == "GET" or (method == "POST" and _POSTED.fullmatch(path)):
+        return
+    edit = _EDIT.fullmatch(path) if method == "PUT" else None
+    if edit is None or url_for_edit(int(edit[1]), int(edit[2]), parse_qsl(edit[3], keep_blank_values=True)) != path:
+        raise ValueError("a trial writes to one item alone")
 
 
 class PlexClient:
@@ -272,8 +287,10 @@ class PlexClient:
     ) -> Trial:
         """Return the reply to a request of the doctor's, whatever its status; raise only if there is none.
 
-        ``path``: with its query, encoded. That of an edit comes from ``url_for_edit``. ``seconds``: read timeout.
+        ``path``: with its query, encoded. That of an edit comes from ``url_for_edit``. ``seconds``: read timeout. Raise
+        ``ValueError`` for a write that ``require_one`` does not know.
         """
+        require_one(method, path)
         sent = {**self._headers(), **(headers or {})}
         timeout = (self.session.connect_timeout, seconds or self.session.read_timeout)
         url = f"{self._url}{path}"

@@ -100,7 +100,7 @@ def _by_status(
     status: int, headers: Mapping[str, str], context: Context, body: str, now: Callable[[], float]
 ) -> PlexSyncError:
     if status in REFUSED_TOKEN:
-        return Refused(_token_sentence(status), status=status)
+        return Refused(token_sentence(status), status=status)
     if 300 <= status < 400:
         return Refused(
             f"The Plex server answered with a redirect ({status}), and PlexSync does not follow redirects."
@@ -121,7 +121,8 @@ def _by_status(
     return PlexBusy(f"Plex rejected a read request ({status}).", status=status)
 
 
-def _token_sentence(status: int) -> str:
+def token_sentence(status: int) -> str:
+    """Return what to tell of a token that was refused with this status of ``REFUSED_TOKEN``."""
     if status == 403:
         return 'Plex denied access (403). "Plex token" must be the token of the server\'s owner.'
     if status == 498:

@@ -18,7 +18,7 @@ from plexsync.model.errors import PlexSyncError, SetupError, StashUnavailable
 from plexsync.model.scene import Scene
 from plexsync.model.settings import Settings, display_name, setup_problem
 from plexsync.plex.sections import NO_MOVIES, choose, of_movies
-from plexsync.status import counted
+from plexsync.status import DOCTOR_LEFT, PUT_BACK, counted, left_by_doctor
 from plexsync.tasks.map_check import Judge
 
 #: Scenes in the sample, and scenes without a certain match that are listed with the reason.
@@ -77,6 +77,8 @@ def _check(app: App, findings: Findings) -> None:
     app.state.meta.warned = list(saved.warnings)  # reported as findings below, so no second warning
     settings = app.apply(saved)
     findings.good("Stash answers.")
+    if left_by_doctor(app.folder):
+        findings.warn(f"{DOCTOR_LEFT} {PUT_BACK}")
     for sentence in saved.warnings:
         findings.warn(sentence[:1].upper() + sentence[1:])
     problem = setup_problem(settings)

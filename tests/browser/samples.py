@@ -76,6 +76,7 @@ def status(**over: Any) -> Answer:
         "totals": {"synced": 5210, "unchanged": 18400, "retried": 12, "dead": 3, "skipped": 7},
         "requests": {"plex_reads": 9120, "plex_writes": 5302, "stash": 640},
         "problem": None, "paused_kinds": [], "last_catchup": ago(minutes=25),
+        "doctor_left": False,
     }  # fmt: skip
     return made | over
 

@@ -56,6 +56,7 @@ CORE_DEFERRED = {
     "plexsync.core.sqlite": {"_functools"},
     "plexsync.core.spawn": {"subprocess"},
     "plexsync.core.locks": {"errno"},
+    "plexsync.core.processes": {"subprocess"},
     "plexsync.core.locks_windows": {"msvcrt", "_winapi"},
     "plexsync.core.unfit": {"json"},
 }

@@ -145,6 +145,46 @@ def test_check_setup_without_modules(tmp_path: Path, flags: list[str]) -> None:
     assert "-m pip install" in done.stdout
 
 
+COMMANDS = (["doctor", "1"], ["undo", "1"], ["check-setup"], ["worker"])
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+def test_files_of_another_user(tmp_path: Path, words: list[str]) -> None:
+    """As root, in a container perhaps, no command leaves files that Stash could not open; it says whose they are."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "connection.json").write_text("{}", "ascii")
+    for path in (folder, folder / "connection.json"):
+        os.chown(path, 54321, 54321)
+    done = run(*words, "--data-dir", str(folder))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "belong to user 54321, as whom Stash runs. What user 0 writes there" in done.stderr
+    assert done.stderr.endswith("docker exec -u 54321 ...\n")
+    assert os.listdir(folder) == ["connection.json"]
+    assert run("status", "--data-dir", str(folder)).returncode == 0
+
+
+def may_not(*_: object) -> int:
+    """Open nothing: the folder is another user's."""
+    raise PermissionError
+
+
+def test_a_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write nothing there is told as whom to run it; where all files have one owner nobody is turned away."""
+    monkeypatch.setattr(cli, "_owner_of_new", lambda part: tmp_path.stat().st_uid + 1)
+    for words in COMMANDS:
+        assert cli.run([*words, "--data-dir", str(tmp_path)]) == 1
+    assert os.listdir(tmp_path) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1, raising=False)
+    assert cli._stranger(str(tmp_path)) == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", may_not)
+        assert "belong to user" in cli._stranger(str(tmp_path))
+    assert cli._stranger(str(tmp_path / "missing")) == ""
+
+
 def test_worker(here: Installation) -> None:
     """``worker`` is the background worker in the foreground; a second one says that there is one, and ends."""
     scene, _ = here.film("New")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plexsync.status import DOCTOR_LEFT
 from tests.servers.plex_http import Request
 from tests.support.installation import Film, Installation
 from tests.support.processes import PATIENCE, PLUGIN, until, worker_lives
@@ -17,12 +18,12 @@ from tests.support.processes import PATIENCE, PLUGIN, until, worker_lives
 SECRETS = ("Some film", "A person", "/films", "film1", "plex-token", "127.0.0.1", "Films")
 
 
-def start(here: Installation, *words: str) -> subprocess.Popen[str]:
-    """Start ``doctor``."""
+def start(here: Installation, *words: str, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start ``doctor``, which prints to the descriptor ``out``."""
     command = [sys.executable, str(PLUGIN), "doctor", *words, "--data-dir", str(here.folder)]
     env = {**os.environ, **here.stash.env}
     null, pipe = subprocess.DEVNULL, subprocess.PIPE
-    return subprocess.Popen(command, stdin=null, stdout=pipe, stderr=pipe, text=True, env=env)
+    return subprocess.Popen(command, stdin=null, stdout=out, stderr=pipe, text=True, env=env)
 
 
 def run(here: Installation, *words: str) -> tuple[int, str, str]:
@@ -52,16 +53,19 @@ def test_an_examination(here: Installation) -> None:
     assert out.endswith("Nothing was written. Add --i-mean-it to do it.\n")
     assert here.plex.snapshot() == before
     others: list[tuple[int, str, str]] = []
+    told: list[bool] = []
 
     def meanwhile(request: Request) -> None:
         here.plex.before_write = None
         others.append(run(here, "--i-mean-it", str(film.scene)))
+        told.append(here.status()["doctor_left"])
         here.edit(film, "Newer film")
 
     here.plex.before_write = meanwhile
     status, out, errors = run(here, "--i-mean-it", str(film.scene))
     assert status == 0, errors
     assert others == [(1, "", "Another doctor is running. Wait until it is done.\n")]
+    assert told == [False]
     assert out.count("\n") == 21
     assert not [secret for secret in SECRETS if secret in out]
     assert "Everything is as it was" in errors
@@ -97,6 +101,9 @@ def test_killed(here: Installation) -> None:
     here.plex.before_write = None
     here.edit(film, "Newer film")
     here.arrives(film, "Newer film")
+    told = [here.call("overview")["health"], here.call("wake")["health"]]
+    assert [health["sentence"] for health in told] == [DOCTOR_LEFT] * 2
+    assert "doctor --put-back" in told[0]["what_to_do"]
     status, out, errors = run(here, "--put-back")
     assert (status, out) == (0, "")
     assert "An earlier examination was ended before it was over." in errors
@@ -104,15 +111,16 @@ def test_killed(here: Installation) -> None:
     before[film.item] |= {"title": "Newer film"}
     until(lambda: here.plex.snapshot() == before, what="the newest edit on an item as it was")
     assert run(here, "--put-back") == (0, "", "There is nothing to put back.\n")
+    assert here.call("overview")["health"]["state"] != "problem"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP"])
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
-def test_ended(here: Installation, how: signal.Signals) -> None:
+def test_ended(here: Installation, how: str) -> None:
     """Ended by a signal it puts everything back itself, and leaves nothing to do."""
     film, before = synced(here)
     started: list[subprocess.Popen[str]] = []
-    strike(here, 3, how, started)
+    strike(here, 3, getattr(signal, how), started)
     started.append(start(here, "--i-mean-it", str(film.scene)))
     out, errors = started[0].communicate(timeout=PATIENCE)
     assert (started[0].returncode, out) == (1, "")
@@ -120,6 +128,21 @@ def test_ended(here: Installation, how: signal.Signals) -> None:
     assert here.plex.snapshot() == before
     assert not (here.folder / "doctor.json").exists()
     until(lambda: worker_lives(here.folder), what="the worker's return")
+
+
+def test_nobody_takes_the_table(here: Installation) -> None:
+    """If the program behind the pipe has ended, that is what is said, and the item is as it was."""
+    film, before = synced(here)
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(here, "--i-mean-it", str(film.scene), out=writer)
+    os.close(writer)
+    errors = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 1
+    assert errors.endswith(
+        "The table could not be printed: the program behind the pipe has ended. The item is as it was.\n"
+    )
+    assert here.plex.snapshot() == before
 
 
 @pytest.mark.parametrize("words", [(), ("1", "2"), ("--put-back", "1"), ("--put-back", "--i-mean-it")])

@@ -21,7 +21,10 @@ def facts(pause: Pause | None = None, *, problem: str | None = None, running: bo
     """What holds where nothing is said: Plex was reached, no job is left, and nothing was written yet."""
     queue = {name: values.pop(name, 0) for name in ("pending", "waiting", "in_progress", "dead")}
     totals = {"synced": values.pop("synced", 0), "unchanged": 0}
-    report = {"queue": queue, "problem": problem, "worker": {"running": running}, "totals": totals}
+    left = values.pop("doctor_left", False)
+    report = {
+        "queue": queue, "problem": problem, "worker": {"running": running}, "totals": totals, "doctor_left": left,
+    }  # fmt: skip
     known: dict[str, Any] = {"breaker": Breaker(), "connected": True, "written_at": None, "now": NOW}
     return Facts(report, pause, **(known | values))
 
@@ -58,6 +61,12 @@ CASES: dict[str, tuple[Facts, str, str, str | None]] = {
     "Stash is away": (facts(paused(STASH)), "problem", "Stash does not answer", "Save any scene"),
     "the disk is full": (facts(paused(LOCAL, PROBLEM), problem=PROBLEM), "problem", PROBLEM, "every minute"),
     "Plex refuses every image": (facts(problem=PROBLEM, pending=2), "problem", PROBLEM, "no edit is lost"),
+    "the doctor left an item": (
+        facts(doctor_left=True, dead=1, written_at=NOW), "problem", "as the doctor changed it", "doctor --put-back",
+    ),
+    "the doctor left an item, and syncing is paused": (
+        facts(paused(SETUP, PROBLEM), problem=PROBLEM, doctor_left=True), "problem", PROBLEM, "Settings > Plugins",
+    ),
     "Plex is away": (
         facts(paused(PLEX), breaker=OPEN, pending=2, in_progress=1),
         "away", "for 12 minutes. Next attempt in 30 seconds. 3 jobs wait for it.", "Plex runs",

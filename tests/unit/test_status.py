@@ -30,6 +30,7 @@ EMPTY: dict[str, Any] = {
     "problem": None,
     "paused_kinds": [],
     "last_catchup": None,
+    "doctor_left": False,
 }
 
 NO_TOTALS = "0 synced, 0 unchanged, 0 retried, 0 dead, 0 skipped"
@@ -139,6 +140,7 @@ def test_words_of_everything() -> None:
         EMPTY
         | {
             "problem": "PlexSync is paused: the token is wrong.",
+            "doctor_left": True,
             "breaker": {"state": "open", "failures": 9, "opened_at": "A", "retry_at": "B"},
             "queue": {"pending": 5, "waiting": 4, "in_progress": 3, "dead": 1, "oldest_seconds": 7},
             "dead_by_reason": {"rejected": 1, "invalid": 0},
@@ -148,6 +150,7 @@ def test_words_of_everything() -> None:
         }
     ) == [
         "PlexSync is paused: the token is wrong.",
+        f"{status.DOCTOR_LEFT} {status.PUT_BACK}",
         "Plex has been unreachable since A; next attempt at B.",
         "Queue: 5 pending, 4 waiting for Plex to have the file, 3 in progress, 1 dead letter.",
         "Dead letters by reason: rejected 1.",

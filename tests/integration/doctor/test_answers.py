@@ -249,7 +249,6 @@ def test_an_upload_of_its_own_is_uploaded_again(bench: Bench) -> None:
     [
         ("500", "1a", "something else: status 500"),
         ("stall", "2", "could not be asked: no answer"),
-        ("403", "12", "could not be asked: Plex does not accept the token for this"),
         ("truncated_xml", "6", "could not be asked: the reply cannot be read"),
     ],
 )
@@ -263,3 +262,28 @@ def test_a_question_that_fails(bench: Bench, kind: str, number: str, answer: str
     rows = patient.asked(number, "5")
     assert rows[number].answer == answer
     assert rows["5"].means.startswith("right: ")
+
+
+def test_a_proxy_that_refuses_one_kind(bench: Bench) -> None:
+    """Where Plex has taken other writes, a refused one is a question that could not be asked."""
+    patient = Patient(bench)
+    patient.fault = lambda: bench.plex.fault("403", 1, method="POST")
+    rows = patient.asked("4", "11")
+    assert rows["4"].means.startswith("right: ")
+    assert rows["11"].answer == "could not be asked: Plex does not accept the token for this"
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ("tv.plex.agents.movie", "tv.plex.agents.movie"),
+        ("tv.plex.agents.custom.jane.doe", "tv.plex.agents.custom"),
+        ("com.plexapp.agents.jane", "another"),
+    ],
+)
+def test_what_is_told_of_the_library(bench: Bench, agent: str, told: str) -> None:
+    """Plex's own agents are named; the name that somebody gave to one stays out of the table."""
+    film = bench.film()
+    bench.plex.sections[1].agent = agent
+    found = examination.find(bench.app, film.scene)
+    assert examination.describe(bench.app, found)["library"] == f"type movie, agent {told}"

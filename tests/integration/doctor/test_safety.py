@@ -79,6 +79,28 @@ def test_plex_away(bench: Bench) -> None:
     refused(bench, film.scene, "Nothing answers")
 
 
+def test_no_trial_edits_the_whole_library(bench: Bench) -> None:
+    """A request that names no item is not sent."""
+    bench.films(2)
+    before = bench.plex.snapshot()
+    bench.app.load_settings()
+    with pytest.raises(ValueError, match="one item alone"):
+        bench.app.client.trial("PUT", "/library/sections/1/all?type=1&title.value=Everything")
+    assert bench.plex.snapshot() == before
+
+
+def test_a_guests_token(bench: Bench) -> None:
+    """A token that may not write ends it at the first write, with what to do."""
+    patient = Patient(bench)
+    found = examination.find(bench.app, patient.film.scene)
+    bench.plex.modes.token_mode = "forbidden_writes_403"
+    with pytest.raises(PlexSyncError, match=r"denied access \(403\)\. .Plex token. must be the token of the server's"):
+        examination.examine(bench.app, str(bench.folder), found, quiet, risky=False)
+    assert len(bench.plex.writes()) == 1
+    patient.asks_form = False
+    patient.check()
+
+
 def test_an_item_that_holds_another_file_now(bench: Bench) -> None:
     """An item that was exchanged since the index was made is not touched."""
     film = bench.film()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from plexsync.status import DOCTOR_LEFT, PUT_BACK
 from plexsync.tasks import check_setup
 from tests.support.in_process import LATE, SOON, Bench
 
@@ -65,6 +66,15 @@ def test_all_checks_pass(bench: Bench) -> None:
     assert result["path_map"] == {"suggested": "", "pairs": [], "sample": 3, "matched": 3}
     assert result["sample"] == {"scenes": 3, "matched": 3, "reasons": {}}
     assert {level for level, _ in bench.log.lines} == {"info"}
+
+
+def test_what_the_doctor_left(bench: Bench) -> None:
+    """An item that the doctor has not put back is a finding, which keeps nothing from working."""
+    bench.film()
+    (bench.folder / "doctor.json").touch()
+    found = checked(bench)
+    assert [line for line in found["lines"] if "doctor --put-back" in line] == [f"{DOCTOR_LEFT} {PUT_BACK}"]
+    assert found["ok"]
 
 
 def test_what_does_not_match(bench: Bench) -> None:

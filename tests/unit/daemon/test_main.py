@@ -62,7 +62,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     clock = SimpleNamespace(time=time.time, sleep=lambda seconds: made_script.seen.append(("slept", seconds)))
     monkeypatch.setattr(main, "time", clock)
     monkeypatch.setattr(wake, "wake", lambda folder: made_script.seen.append(("woke", folder)))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in process.ENDING}
     yield made_script
     for number, handler in handlers.items():
         signal.signal(number, handler)

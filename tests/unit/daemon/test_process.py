@@ -208,7 +208,7 @@ def test_no_key_needs_no_pipe() -> None:
 def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make signals raise, as in the background process; restore everything afterwards."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    numbers = (*process.ENDING, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
     process.raise_on_signals()
     yield
@@ -216,13 +216,28 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_a_signal_raises_once(signals: None) -> None:
-    """SIGTERM raises wherever the process is; the next one cannot disturb the release of the batch."""
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_raises_once(signals: None, name: str) -> None:
+    """Each raises wherever the process is; the next one cannot disturb the release of the batch."""
     with pytest.raises(Terminated):
-        signal.raise_signal(signal.SIGTERM)
-    signal.raise_signal(signal.SIGTERM)
-    signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+        signal.raise_signal(getattr(signal, name))
+    for number in process.ENDING:
+        signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_IGN
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP that is ignored from the start stays so."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = {number: signal.getsignal(number) for number in (*process.ENDING, signal.SIGALRM)}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process.raise_on_signals()
+        signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Closing:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.core.processes import command_of
 from plexsync.doctor import command
-from plexsync.doctor.command import Lock, command_of
+from plexsync.doctor.command import Lock
 from plexsync.model.errors import PlexSyncError
 from tests.support.processes import until, worker_held
 

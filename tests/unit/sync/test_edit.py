@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from plexsync.model.fields import Desired, Value, field_names, fingerprint
 from plexsync.model.item import FIELDS, Item
 from plexsync.model.written import Change, Written
-from plexsync.plex.client import url_for_edit
+from plexsync.plex.client import require_one, url_for_edit
 from plexsync.plex.images import MAX_BYTES, check_cover, image_digest
 from plexsync.sync.edit import BASE_LENGTH, EditPlan, Params, fitted, plan, requests_for, verify
 
@@ -385,6 +385,30 @@ def test_no_edit_without_an_id(section: object, key: object) -> None:
     """An edit is built only for a positive integer as section and id: without one Plex edits the whole section."""
     with pytest.raises(ValueError, match="positive integer"):
         url_for_edit(section, key, [("title.value", "x")])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/library/sections/1/all?type=1&title.value=Everything"),
+        ("PUT", "/library/sections/1/all?type=1&id=&title.value=x"),
+        ("PUT", "/library/sections/1/all?type=1&id=0&title.value=x"),
+        ("PUT", "/library/sections/1/all?type=1&id=1,2&title.value=x"),
+        ("PUT", "/library/sections/1/all?type=1&id=1&title.value=x&id=2"),
+        ("PUT", "/library/sections/1/all?type=1&id=1&title.value=x&%69d=2"),
+        ("PUT", "/library/sections/1/all?type=1&id=1"),
+        ("POST", "/library/sections/1/all?type=1&id=1&title.value=x"),
+        ("PUT", "/library/sections/1/all/?type=1&id=1&title.value=x"),
+        ("PUT", "/library/sections/1/refresh?path=%2F"),
+        ("POST", "/library/sections/1/refresh"),
+        ("DELETE", "/library/metadata/1"),
+        ("DELETE", "/library/metadata/1/posters"),
+    ],
+)
+def test_no_trial_writes_to_more_than_one_item(method: str, path: str) -> None:
+    """The doctor's requests, too, name one item: any other write is none that it has."""
+    with pytest.raises(ValueError, match=r"one item alone|positive integer|needs parameters"):
+        require_one(method, path)
 
 
 @pytest.mark.parametrize("params", [[], [("id", "7")], [("type", "2"), ("title.value", "x")], [("", "x")]])
