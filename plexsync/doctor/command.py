@@ -63,8 +63,10 @@ def run(folder: str, order: Order) -> int:
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not for pasting."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell the person something that is not for pasting. That nobody reads it any more must not hold up anything."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _run(app: App, folder: str, order: Order, lock: Lock) -> int:
