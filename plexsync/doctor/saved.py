@@ -102,6 +102,7 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
     """
     changes: list[Change] = []
     emptied: list[Change] = []
+    roles = list(before.lists.get("actor", ()))
     for name in TEXTS:
         if before.texts.get(name, "") != now.texts.get(name, ""):
             text = before.texts.get(name, "")
@@ -113,6 +114,7 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
         if attempt and set(old) == set(new):
             emptied.append(Change(name, old, (), (), lock=lock))
             old, new = (), new[::-1] if attempt % 2 == 0 else new
+            roles = roles[::-1] if name == "actor" and attempt % 2 == 0 else roles
         changes += [Change(name, old, new, new, lock=lock)] if old or new else []
     written = {change.field for change in changes} - UNLOCKED
     to_lock, to_unlock = (
@@ -122,17 +124,20 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
     item = item_of(video)
     first = requests_for(EditPlan(tuple(emptied), whole=True), item).edits
     rest = requests_for(EditPlan(tuple(changes), to_lock, unlocks=to_unlock, whole=True), item).edits
-    roles = dict(before.lists.get("actor", ()))
     return (*first, *(_with_roles(params, roles) for params in rest))
 
 
-def _with_roles(params: Params, roles: Mapping[str, str]) -> Params:
-    """Return the parameters with the role that each actor had: a server that replaces a list forgets it."""
+def _with_roles(params: Params, roles: Sequence[tuple[str, str]]) -> Params:
+    """Return the parameters with the role that each actor had: a server that replaces a list forgets it.
+
+    ``roles``: the actors in the order in which they are sent, for one of them may have several roles.
+    """
     found: list[tuple[str, str]] = []
     for name, value in params:
         found.append((name, value))
-        if name.startswith("actor[") and name.endswith("].tag.tag") and roles.get(value):
-            found.append((f"{name.removesuffix('.tag.tag')}.tagging.text", roles[value]))
+        if name.startswith("actor[") and name.endswith("].tag.tag"):
+            role = roles[int(name[len("actor[") : -len("].tag.tag")])][1]
+            found += [(f"{name.removesuffix('.tag.tag')}.tagging.text", role)] if role else []
     return tuple(found)
 
 
