@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from plexsync.doctor import saved
-from plexsync.doctor.saved import NONE, UNKNOWN, Saved
+from plexsync.doctor.saved import LISTS, NONE, UNKNOWN, Saved
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Refused, Rejected
+from plexsync.model.paths import slashed
 from plexsync.plex.client import IMAGE_READ_TIMEOUT, Element, PlexClient, Trial, url_for_edit
 from plexsync.plex.errors import parse_xml
 from plexsync.plex.images import Picture, image_digest, media_type
@@ -47,6 +48,14 @@ class Desk:
     def tag(self, name: str) -> str:
         """Return a tag that no other item has."""
         return f"PlexSync doctor {self.word} {name}"
+
+    def may_write(self, name: str) -> None:
+        """Raise ``Unanswered`` if a list has what an edit of it could not put back."""
+        tags = self.video().findall(LISTS[name])
+        if any(tag.get("thumb") for tag in tags):
+            raise Unanswered(f"an entry of {name} has a picture, which could not be put back for certain")
+        if len({tag.get("tag", "").casefold() for tag in tags}) < len(tags):
+            raise Unanswered(f"a name occurs twice in {name}, which could not be put back for certain")
 
     # -- reading
 
@@ -127,6 +136,10 @@ class Desk:
         folder = self.before.path[: max(self.before.path.rfind("/"), self.before.path.rfind("\\"))]
         if not folder:
             raise Unanswered("the file lies in no folder")
+        own = f"{slashed(folder).rstrip('/')}/".casefold()
+        roots = [f"{slashed(one.get('path', '')).rstrip('/')}/".casefold() for one in self.library().iter("Location")]
+        if not roots or any(root.startswith(own) for root in roots):
+            raise Unanswered("the file lies in a root folder of the library, all of which would be scanned")
         self.video()
         path = f"/library/sections/{self.before.section}/refresh?path={quote(folder, safe='')}"
         return self._send(method, path).status

@@ -167,6 +167,30 @@ def test_what_plex_does_not_put_back_is_named(bench: Bench, monkeypatch: pytest.
     assert bench.plex.items[patient.film.item].genres == ["Art"]
 
 
+@pytest.mark.parametrize("kept", ["thumb", "twice"])
+def test_actors_that_could_not_be_put_back(bench: Bench, kept: str) -> None:
+    """Actors with a picture, or of the same name, are not written: neither can be put back for certain."""
+    film = bench.film()
+    bench.plex.edit_item(film.item, actors=["Zoe", "Ann", "zoe"] if kept == "twice" else ["Zoe", "Ann"])
+    if kept == "thumb":
+        bench.plex.actor_thumbs["Zoe"] = "https://plex.example/zoe.jpg"
+    found = examination.find(bench.app, film.scene)
+    rows = examination.examine(bench.app, str(bench.folder), found, quiet, risky=False, numbers={"1b", "2"})
+    words = {"thumb": "an entry of actor has a picture", "twice": "a name occurs twice in actor"}[kept]
+    assert all(row.answer.startswith(f"{NOT_ASKED}{words}") for row in rows)
+    assert len(rows) == 2
+    assert bench.plex.writes() == []
+
+
+def test_a_file_in_the_root_of_the_library(bench: Bench) -> None:
+    """Where the file's folder is a root folder of the library, no scan is asked for: it would be one of all of it."""
+    film = bench.named("film")
+    found = examination.find(bench.app, film.scene)
+    rows = examination.examine(bench.app, str(bench.folder), found, quiet, risky=False, numbers={"8"})
+    assert rows[0].answer.startswith(f"{NOT_ASKED}the file lies in a root folder of the library")
+    assert not [one for one in bench.plex.log if "refresh" in one.path]
+
+
 def test_an_item_that_holds_another_file_is_not_put_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the item holds another file by then, it is left alone; how it was stays for when the file is back."""
     patient = Patient(bench)
