@@ -161,6 +161,7 @@ def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbe
     empty = Saved(machine, section, candidate.rating_key, found.scene.id, candidate.part.path)
     desk = Desk(client, empty, word(app), app.world.sleep)
     desk.before = saved.seen(empty, desk.video(), desk.pictures())
+    _require_unmarked(desk.before)
     finished = False
     try:
         saved.store(folder, desk.before)
@@ -175,6 +176,17 @@ def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbe
             app.world.sleep(LAST_LOOK)
         finish(desk, folder, say)
     return rows
+
+
+def _require_unmarked(item: Saved) -> None:
+    """Raise ``PlexSyncError`` if the item holds what a doctor wrote: that would be taken for what it was."""
+    names = saved.marked(item)
+    if names:
+        raise PlexSyncError(
+            f"Item {item.rating_key} holds what a doctor wrote ({', '.join(names)}), so nothing is written. If another "
+            "Stash uses this Plex, wait until its doctor is done, or run doctor --put-back there (or with --data-dir "
+            "and its data folder). Otherwise take 'PlexSync doctor' out of the item in Plex."
+        )
 
 
 def _row(desk: Desk, question: Question, say: Say, *, risky: bool, late: bool) -> Row:

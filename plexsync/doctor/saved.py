@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -30,6 +31,8 @@ LISTS = {"actor": "Role", "genre": "Genre", "collection": "Collection"}
 ROUNDS = 4
 #: The words of a picture that Plex marks as none, and as several.
 NONE, UNKNOWN = "", "?"
+#: What every text that the doctor writes holds, as Plex may have stored it.
+MARK = re.compile("PlexSync.{0,10}?doctor", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,12 @@ def shown(pictures: Sequence[Picture]) -> str:
     """Return the name of the picture that is marked, ``NONE`` or ``UNKNOWN``."""
     marked = [picture.name for picture in pictures if picture.selected]
     return NONE if not marked else marked[0] if len(marked) == 1 else UNKNOWN
+
+
+def marked(item: Saved) -> tuple[str, ...]:
+    """Return the texts and lists that hold what a doctor wrote."""
+    texts = [name for name, text in item.texts.items() if MARK.search(text)]
+    return (*texts, *(name for name in item.lists if any(MARK.search(tag) for tag in item.names(name))))
 
 
 def holds(video: ElementTree.Element, path: str) -> bool:

@@ -167,6 +167,22 @@ def test_what_plex_does_not_put_back_is_named(bench: Bench, monkeypatch: pytest.
     assert bench.plex.items[patient.film.item].genres == ["Art"]
 
 
+def test_an_item_of_another_doctor(bench: Bench) -> None:
+    """What a doctor of another Stash wrote is not taken for what the item was: nothing is written."""
+    film = bench.film()
+    for values in (
+        {"genres": ["Drama", "PlexSync doctor 0123abcd A"]},
+        {"genres": [], "summary": "PlexSync\x04doctor"},
+        {"summary": "", "title_sort": "!! plexsync doctor"},
+    ):
+        bench.plex.edit_item(film.item, **values)
+        found = examination.find(bench.app, film.scene)
+        with pytest.raises(PlexSyncError, match="holds what a doctor wrote"):
+            examination.examine(bench.app, str(bench.folder), found, quiet, risky=False)
+    assert bench.plex.writes() == []
+    assert saved.kept(str(bench.folder)) is None
+
+
 @pytest.mark.parametrize("kept", ["thumb", "twice"])
 def test_actors_that_could_not_be_put_back(bench: Bench, kept: str) -> None:
     """Actors with a picture, or of the same name, are not written: neither can be put back for certain."""
