@@ -5,11 +5,13 @@ Pure but for the file. The file outlives the process, so that the next call can 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from plexsync.core import environment
@@ -40,7 +42,7 @@ class Saved:
     """All of one item that an edit can change. ``path``: the file by which it is known.
 
     ``lists``: list -> its (tag, role) pairs in Plex's order. ``pictures``: ``posters`` and ``arts`` -> the name of the
-    one that is shown, ``NONE``, or ``UNKNOWN``. ``tries``: how often it could not be put back though Plex answered.
+    one that is shown, ``NONE``, or ``UNKNOWN``.
     """
 
     machine: str
@@ -52,7 +54,6 @@ class Saved:
     lists: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     locked: tuple[str, ...] = ()
     pictures: Mapping[str, str] = field(default_factory=dict)
-    tries: int = 0
 
     def names(self, name: str) -> tuple[str, ...]:
         """Return the tags of one list."""
@@ -84,6 +85,25 @@ def marked(item: Saved) -> tuple[str, ...]:
     """Return the texts and lists that hold what a doctor wrote."""
     texts = [name for name, text in item.texts.items() if MARK.search(text)]
     return (*texts, *(name for name in item.lists if any(MARK.search(tag) for tag in item.names(name))))
+
+
+def told(before: Saved, names: Collection[str]) -> list[str]:
+    """Return a line for each of these differences with what it was, for the person's own screen."""
+    lines = [f"{name}: {before.texts.get(name, '')!r}" for name in TEXTS if name in names]
+    for name in LISTS:
+        if name in names:
+            tags = [f"{tag!r} as {role!r}" if role else repr(tag) for tag, role in before.lists.get(name, ())]
+            lines.append(f"{name}: {', '.join(tags) or 'none'}")
+    for name in names:
+        if name.startswith("lock of "):
+            lines.append(f"{name}: {'set' if name.removeprefix('lock of ') in before.locked else 'not set'}")
+    return lines + [f"{name}: {text!r}" for name, text in before.pictures.items() if name in names]
+
+
+def all_names(before: Saved) -> tuple[str, ...]:
+    """Return the names of all that is kept of an item."""
+    pictures = [name for name, shown_one in before.pictures.items() if shown_one != UNKNOWN]
+    return (*TEXTS, *LISTS, *(f"lock of {name}" for name in before.locked), *pictures)
 
 
 def holds(video: ElementTree.Element, path: str) -> bool:
@@ -167,9 +187,40 @@ def kept(folder: str) -> Saved | None:
         return None
     try:
         lists = {name: tuple((str(tag), str(role)) for tag, role in tags) for name, tags in raw["lists"].items()}
-        return Saved(**(raw | {"lists": lists, "locked": tuple(raw["locked"])}))
+        saved = Saved(**(raw | {"lists": lists, "locked": tuple(raw["locked"])}))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("the file is not the doctor's") from error
+    numbers, texts = (saved.section, saved.rating_key, saved.scene), (saved.machine, saved.path, *saved.texts.values())
+    if not all(type(one) is int for one in numbers) or not all(isinstance(one, str) for one in texts):
+        raise ValueError("the file is not the doctor's")
+    return saved
+
+
+def note_end(folder: str, end: float) -> None:
+    """Keep in the file's time until when Plex may carry out what it was sent: seconds since the epoch.
+
+    That costs microseconds before each write, and what is in the file is not at risk.
+    """
+    with contextlib.suppress(OSError):
+        os.utime(os.path.join(folder, environment.DOCTOR), (end, end))
+
+
+def noted_end(folder: str) -> float:
+    """Return what ``note_end`` kept, 0.0 if there is no file."""
+    try:
+        return os.stat(os.path.join(folder, environment.DOCTOR)).st_mtime
+    except OSError:
+        return 0.0
+
+
+def set_aside(folder: str) -> str:
+    """Give a damaged file another name, that no file has, and return that. Raise ``OSError``."""
+    for number in itertools.count(1):
+        name = f"{environment.DOCTOR}.damaged{number}"
+        if not os.path.lexists(os.path.join(folder, name)):
+            break
+    os.replace(os.path.join(folder, environment.DOCTOR), os.path.join(folder, name))
+    return name
 
 
 def discard(folder: str) -> None:
