@@ -25,6 +25,7 @@ usage: python3 PlexSync.py status [--json]     show the queue, dead letters and 
        python3 PlexSync.py doctor --i-mean-it --also-risky SCENE
                                                the same with a question that can break this item's page meanwhile
        python3 PlexSync.py doctor --put-back   put back what an interrupted doctor left
+       python3 PlexSync.py doctor --forget     give that up, and say how the item was
        python3 PlexSync.py worker              run the background worker until nothing is left to do
        python3 PlexSync.py --help              show this text
 
@@ -97,12 +98,12 @@ _ALLOWED = {
     "status": {"data-dir", "json"},
     "check-setup": {"data-dir"},
     "undo": {"data-dir", "all"},
-    "doctor": {"data-dir", "i-mean-it", "also-risky", "put-back"},
+    "doctor": {"data-dir", "i-mean-it", "also-risky", "put-back", "forget"},
     "worker": _INTERNAL,
     "idle": _INTERNAL,
     "probe": _INTERNAL,
 }
-_FLAGS = ("all", "json", "resumed", "i-mean-it", "also-risky", "put-back")
+_FLAGS = ("all", "json", "resumed", "i-mean-it", "also-risky", "put-back", "forget")
 
 
 def _ids(words: list[str]) -> tuple[list[str], list[str]]:
@@ -224,9 +225,9 @@ def _undo(folder: str, args: dict[str, object], ids: list[str]) -> int:
 
 
 def _doctor(folder: str, flags: set[str], ids: list[str]) -> int:
-    only_put_back = "put-back" in flags
-    if len(ids) != (0 if only_put_back else 1) or (only_put_back and flags - {"put-back", "data-dir"}):
-        print(f"name one scene by its id, or --put-back alone\n\n{USAGE}", end="", file=sys.stderr)
+    alone = flags & {"put-back", "forget"}
+    if len(ids) != (0 if alone else 1) or (alone and len(flags - {"data-dir"}) > 1):
+        print(f"name one scene by its id, or --put-back or --forget alone\n\n{USAGE}", end="", file=sys.stderr)
         return 2
     if _lacks_packages():
         return 1
@@ -234,7 +235,14 @@ def _doctor(folder: str, flags: set[str], ids: list[str]) -> int:
 
     os.makedirs(folder, mode=0o700, exist_ok=True)
     scene = int(ids[0]) if ids else 0
-    return command.run(folder, command.Order(scene, "i-mean-it" in flags, "also-risky" in flags, only_put_back))
+    order = command.Order(
+        scene,
+        means_it="i-mean-it" in flags,
+        risky="also-risky" in flags,
+        only_put_back="put-back" in flags,
+        forget="forget" in flags,
+    )
+    return command.run(folder, order)
 
 
 def _lacks_packages() -> bool:

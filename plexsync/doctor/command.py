@@ -14,13 +14,14 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from plexsync.app import App
 from plexsync.core import environment, wake
 from plexsync.core.enqueue import BY_HAND
 from plexsync.core.processes import command_of
 from plexsync.daemon.process import ENDING, Holder, Terminated, raise_on_signals
-from plexsync.doctor import examination, saved, table
+from plexsync.doctor import examination, table
 from plexsync.log import Log
 from plexsync.model.errors import PlexSyncError, StashUnavailable
 from plexsync.model.job_key import JobKey
@@ -37,12 +38,14 @@ WORKERS = (Next.WORK.value, Next.IDLE.value)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for: a scene (0: none), and whether to write, to ask what is risky, or only to put back."""
+    """What was asked for: a scene (0: none), and whether to write, to ask what is risky, only to put back, or to give
+    that up."""
 
     scene: int = 0
     means_it: bool = False
     risky: bool = False
     only_put_back: bool = False
+    forget: bool = False
 
 
 def run(folder: str, order: Order) -> int:
@@ -68,19 +71,22 @@ def run(folder: str, order: Order) -> int:
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not for pasting."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell the person something that is not for pasting. That nobody reads it any more must not hold up anything."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _run(app: App, folder: str, order: Order, lock: Lock) -> int:
     if os.path.exists(os.path.join(folder, environment.DOCTOR)):
         lock.take()
-        before = saved.kept(folder)
-        if examination.put_back_earlier(app, folder, say) and before is not None:
-            _sync_again(app, folder, before.rating_key)
-    elif order.only_put_back:
+        if order.forget:
+            examination.forget(folder, partial(print, file=sys.stderr, flush=True))  # unread, nothing is given up
+        elif rating_key := examination.put_back_earlier(app, folder, say):
+            _sync_again(app, folder, rating_key)
+    elif order.only_put_back or order.forget:
         say("There is nothing to put back.")
-    if order.only_put_back:
+    if order.only_put_back or order.forget:
         return 0
     found = examination.find(app, order.scene)
     if not order.means_it:

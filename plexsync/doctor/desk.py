@@ -6,13 +6,15 @@ Puts the item back. Decides no answer.
 from __future__ import annotations
 
 import contextlib
+import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
 from plexsync.doctor import saved
-from plexsync.doctor.saved import NONE, UNKNOWN, Saved
+from plexsync.doctor.saved import LISTS, NONE, UNKNOWN, Saved
 from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Refused, Rejected
+from plexsync.model.paths import slashed
 from plexsync.plex.client import IMAGE_READ_TIMEOUT, Element, PlexClient, Trial, url_for_edit
 from plexsync.plex.errors import parse_xml
 from plexsync.plex.images import Picture, image_digest, media_type
@@ -21,6 +23,8 @@ from plexsync.plex.images import Picture, image_digest, media_type
 MOST_REQUESTS = 400
 XML, JSON = "application/xml", "application/json"
 ELEMENTS: tuple[Element, ...] = ("posters", "arts")
+#: Statuses with which a proxy gives up waiting, while Plex may still carry out what it was sent.
+GIVEN_UP = (408, 502, 504)
 
 Params = Sequence[tuple[str, str]]
 
@@ -33,20 +37,68 @@ class Desk:
     """One item, as it was (``before``). ``sleep``: waits until Plex's clock has moved on.
 
     ``word``: begins each tag that the doctor writes, and is in no other item. ``has_written``: since it was put back.
+    ``end``: until when Plex may carry out what it has not answered, in seconds since the epoch; ``note`` keeps that
+    before each write. ``refusal``: the last status with which Plex refused to take something back, or 0.
     """
 
-    def __init__(self, client: PlexClient, before: Saved, word: str, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        client: PlexClient,
+        before: Saved,
+        word: str,
+        sleep: Callable[[float], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        note: Callable[[float], object] = lambda _: None,
+        end: float = 0.0,
+    ) -> None:
         self.client = client
         self.before = before
         self.word = word
         self.sleep = sleep
         self.has_written = False
+        self.clock = clock
+        self.refusal = 0
+        self._note = note
+        self._end = end
         self._left = MOST_REQUESTS
         self._limited = False
 
     def tag(self, name: str) -> str:
         """Return a tag that no other item has."""
         return f"PlexSync doctor {self.word} {name}"
+
+    def may_write(self, name: str) -> None:
+        """Raise ``Unanswered`` if a list has what an edit of it could not put back."""
+        tags = self.video().findall(LISTS[name])
+        if any(tag.get("thumb") for tag in tags):
+            raise Unanswered(f"an entry of {name} has a picture, which could not be put back for certain")
+        if len({tag.get("tag", "").casefold() for tag in tags}) < len(tags):
+            raise Unanswered(f"a name occurs twice in {name}, which could not be put back for certain")
+
+    # -- what is under way
+
+    @property
+    def patience(self) -> float:
+        """The longest time for which a write may be under way, in seconds."""
+        return max(IMAGE_READ_TIMEOUT, self.client.session.read_timeout)
+
+    @property
+    def rest(self) -> float:
+        """Seconds for which Plex may still carry out what it has not answered."""
+        return min(max(0.0, self._end - self.clock()), self.patience)
+
+    @contextlib.contextmanager
+    def _writing(self, seconds: float | None = None) -> Iterator[list[int]]:
+        """Note a write before it is sent. It is over once its status is in the list that this yields."""
+        self.has_written = True
+        earlier, statuses = self._end, list[int]()
+        self._end = max(earlier, self.clock() + (seconds or self.client.session.read_timeout))
+        self._note(self._end)
+        yield statuses
+        if statuses and statuses[-1] not in GIVEN_UP:
+            self._end = earlier
+            self._note(max(earlier, self.clock()))
 
     # -- reading
 
@@ -127,6 +179,12 @@ class Desk:
         folder = self.before.path[: max(self.before.path.rfind("/"), self.before.path.rfind("\\"))]
         if not folder:
             raise Unanswered("the file lies in no folder")
+        own = f"{slashed(folder).rstrip('/')}/".casefold()
+        roots = [f"{slashed(one.get('path', '')).rstrip('/')}/".casefold() for one in self.library().iter("Location")]
+        if not roots:
+            raise Unanswered("Plex does not tell the folders of the library")
+        if any(root.startswith(own) for root in roots):
+            raise Unanswered("the file lies in a root folder of the library, all of which would be scanned")
         self.video()
         path = f"/library/sections/{self.before.section}/refresh?path={quote(folder, safe='')}"
         return self._send(method, path).status
@@ -142,6 +200,7 @@ class Desk:
 
         Whatever Plex refuses is tried again, and then stays.
         """
+        self.refusal = 0
         for attempt in range(saved.ROUNDS):
             now, video = self._now()
             if not saved.differences(self.before, now):
@@ -151,7 +210,8 @@ class Desk:
             if set(saved.differences(self.before, now)) - {"posters", "arts"} or attempt:
                 now, video = self._now()
             for params in saved.edits(self.before, now, video, attempt):
-                self._send("PUT", url_for_edit(self.before.section, self.before.rating_key, params))
+                status = self._send("PUT", url_for_edit(self.before.section, self.before.rating_key, params)).status
+                self.refusal = status if status >= 400 else self.refusal
         return saved.differences(self.before, self._now()[0])
 
     def _now(self) -> tuple[Saved, ElementTree.Element]:
@@ -164,8 +224,16 @@ class Desk:
             name = self.before.pictures.get(element, UNKNOWN)
             if name in (UNKNOWN, NONE, now.pictures[element]):  # where none is shown, none was uploaded
                 continue
-            with contextlib.suppress(Rejected, ItemGone):
-                self.client.select(self.before.rating_key, element, name)
+            with self._writing() as statuses:
+                try:
+                    self.client.select(self.before.rating_key, element, name)
+                    statuses.append(200)
+                except Rejected as error:
+                    statuses.append(error.status)
+                    self.refusal = error.status
+                except ItemGone:
+                    statuses.append(404)
+                    self.refusal = 404
 
     # -- sending
 
@@ -182,9 +250,13 @@ class Desk:
             if self._left <= 0:
                 raise Unanswered("the doctor has sent enough requests")
             self._left -= 1
-        self.has_written = self.has_written or method != "GET"
         sent = {"Accept": XML} | (headers or {})
-        reply = self.client.trial(method, path, data=data, headers=sent, seconds=seconds)
+        if method == "GET":
+            reply = self.client.trial(method, path, headers=sent, seconds=seconds)
+        else:
+            with self._writing(seconds) as statuses:
+                reply = self.client.trial(method, path, data=data, headers=sent, seconds=seconds)
+                statuses.append(reply.status)
         if reply.status in (401, 403, 498):
             raise Refused("Plex does not accept the token for this.", status=reply.status)
         if reply.status == 503:

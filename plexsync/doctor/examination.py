@@ -5,9 +5,11 @@ The caller holds the worker's lock. Words for the person go to ``say``.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from plexsync.app import App
 from plexsync.doctor import saved
@@ -24,12 +26,13 @@ from plexsync.plex.images import check_cover, media_type
 
 Say = Callable[[str], object]
 
-#: Requests that were under way when the run was ended may still reach Plex: seconds until it is looked at again.
-LAST_LOOK = 1.1
+#: Seconds between two looks at an item while Plex may still carry out what it was sent.
+NEXT_LOOK = 1.0
 #: Seconds after which no further question is asked: this Plex is too slow to keep an item changed for that long.
 MOST_SECONDS = 300.0
-#: Tries of putting back after which what Plex does not take back is given up: one a call.
-MOST_TRIES = 2
+#: What to run when the item is not as it was.
+AGAIN = "Run: python3 PlexSync.py doctor --put-back"
+OR_FORGET = "To give it up for good, run: python3 PlexSync.py doctor --forget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,48 +108,109 @@ def plan(found: Found, *, risky: bool) -> list[str]:
 # -- putting back what an earlier call left
 
 
-def put_back_earlier(app: App, folder: str, say: Say) -> bool:
-    """Put back what an earlier call left, if anything; return whether there was something.
+def earlier(folder: str, say: Say) -> Saved | None:
+    """Return how the item was that an earlier call left, None if it left none. A damaged file is set aside.
+
+    Raise ``OSError``.
+    """
+    try:
+        return saved.kept(folder)
+    except ValueError:
+        name = saved.set_aside(folder)
+        say(
+            "The doctor's file is damaged, so what an earlier examination left in Plex cannot be put back. Look for "
+            f"items with 'PlexSync doctor' in Plex. The file is kept as {name}."
+        )
+        return None
+
+
+def put_back_earlier(app: App, folder: str, say: Say) -> int:
+    """Put back what an earlier call left, if anything; return the item's rating key, 0 if there was none.
 
     Dry run does not hold that up: it only takes away what the doctor wrote. Raise ``NotPutBack`` or what concerns Plex.
     """
-    try:
-        before = saved.kept(folder)
-    except ValueError:
-        saved.discard(folder)
-        say("The doctor's file was damaged and says nothing any more; it was removed.")
-        return False
+    before = earlier(folder, say)
     if before is None:
-        return False
-    say(f"An earlier examination was ended before it was over. Putting back item {before.rating_key} ...")
+        return 0
+    say(f"An earlier examination was ended before it was over. Item {before.rating_key} is to be put back.")
     require_setup(app.load_settings())
     if app.client.identity.machine != before.machine:
-        raise NotPutBack("The item is on another Plex server than the one in the settings. Set that one again first.")
-    finish(Desk(app.client, before, word(app), app.world.sleep), folder, say)
-    return True
+        raise NotPutBack(
+            f"Item {before.rating_key} is on another Plex server than the one in the settings. Set that one again, and "
+            f"run this again. {OR_FORGET}"
+        )
+    finish(_desk(app, folder, before, saved.noted_end(folder)), folder, say)
+    return before.rating_key
+
+
+def forget(folder: str, say: Say) -> None:
+    """Give up putting back what an earlier call left, and say what is given up. Raise ``OSError``."""
+    before = earlier(folder, say)
+    if before is None:
+        return
+    say(f"Given up: item {before.rating_key} of scene {before.scene} may still be as the doctor left it. It was:")
+    for line in saved.told(before, saved.all_names(before)):
+        say(f"  {line}")
+    saved.discard(folder)
 
 
 def finish(desk: Desk, folder: str, say: Say) -> None:
-    """Put the item back and look whether it is as it was; then forget how it was. Raise ``NotPutBack`` if it is not."""
-    desk.limit(False)
-    again = "Run: python3 PlexSync.py doctor --put-back"
+    """Put the item back and look whether it is as it was; then forget how it was. Raise ``NotPutBack`` if it is not.
+
+    Whoever ends the process meanwhile waits until that is done.
+    """
     try:
-        left = desk.put_back()
+        _finish(desk, folder, say)
+    except BaseException as error:
+        if isinstance(error, Exception):
+            raise
+        _finish(desk, folder, say)  # a second signal is ignored
+        raise
+
+
+def _finish(desk: Desk, folder: str, say: Say) -> None:
+    desk.limit(False)
+    say("Putting everything back ...")
+    try:
+        left = _put_back(desk, say)
     except ItemGone as error:
-        text = f"{error} Nothing was written to it. How it was is kept; once it is back, {again[0].lower()}{again[1:]}"
-        raise NotPutBack(text) from None
+        text = f"{error} Nothing was written to it. How item {desk.before.rating_key} was is kept; once it is back, "
+        raise NotPutBack(f"{text}{AGAIN[0].lower()}{AGAIN[1:]}. {OR_FORGET}") from None
     except PlexSyncError as error:
-        raise NotPutBack(f"The item could not be put back yet: {error} {again}") from None
-    if not left:
+        raise NotPutBack(f"The item could not be put back yet: {error} {AGAIN}. {OR_FORGET}") from None
+    if not left and not desk.rest:
         saved.discard(folder)
-        say("Everything is as it was, but for the time of the last change.")
+        say(_as_it_was(desk.before))
         return
-    names, before = ", ".join(left), desk.before
-    if before.tries + 1 >= MOST_TRIES:
-        saved.discard(folder)
-        raise NotPutBack(f"Plex does not put back: {names}. Correct it in Plex: item {before.rating_key}.")
-    saved.store(folder, replace(before, tries=before.tries + 1))
-    raise NotPutBack(f"Plex has not put back: {names}. {again}")
+    if left:
+        say(f"Item {desk.before.rating_key} was before:")
+    for line in saved.told(desk.before, left):
+        say(f"  {line}")
+    because = f" (it answered {desk.refusal})" if desk.refusal else ""
+    raise NotPutBack(
+        f"Plex has not put back: {', '.join(left) or 'what it did not answer'}{because}. {AGAIN}. {OR_FORGET}"
+    )
+
+
+def _put_back(desk: Desk, say: Say) -> tuple[str, ...]:
+    """Put the item back until Plex can no longer carry out what it has not answered. Return what is not as it was."""
+    left = desk.put_back()
+    end = desk.clock() + desk.patience
+    if desk.rest:
+        say(f"Plex may still carry out what it was sent last. Looking again for {math.ceil(desk.rest)} s ...")
+    while desk.rest and desk.clock() < end:
+        desk.sleep(min(desk.rest, NEXT_LOOK))
+        left = desk.put_back()
+    return left
+
+
+def _as_it_was(before: Saved) -> str:
+    """Return what was compared and is as it was."""
+    if saved.UNKNOWN in before.pictures.values():
+        return (
+            "Texts, lists (names, order, roles) and locks are as they were. Which picture was shown Plex does not tell."
+        )
+    return "Texts, lists (names, order, roles), locks and pictures are as they were."
 
 
 # -- asking
@@ -157,25 +221,36 @@ def examine(app: App, folder: str, found: Found, say: Say, *, risky: bool, numbe
 
     ``numbers``: ask these questions alone.
     """
-    candidate, client = found.candidate, app.client
-    machine, section = client.identity.machine, found.item.section
+    candidate, machine, section = found.candidate, app.client.identity.machine, found.item.section
     empty = Saved(machine, section, candidate.rating_key, found.scene.id, candidate.part.path)
-    desk = Desk(client, empty, word(app), app.world.sleep)
+    desk = _desk(app, folder, empty)
     desk.before = saved.seen(empty, desk.video(), desk.pictures())
-    finished = False
+    _require_unmarked(desk.before)
     try:
         saved.store(folder, desk.before)
         asked = questions(lambda: _own_cover(app, found.scene))
         chosen = [question for question in asked if not numbers or question.number in numbers]
         end = app.world.clock() + MOST_SECONDS
-        rows = [_row(desk, question, say, risky=risky, late=app.world.clock() > end) for question in chosen]
-        finished = True
+        return [_row(desk, question, say, risky=risky, late=app.world.clock() > end) for question in chosen]
     finally:
-        say("Putting everything back ...")
-        if not finished:
-            app.world.sleep(LAST_LOOK)
         finish(desk, folder, say)
-    return rows
+
+
+def _desk(app: App, folder: str, before: Saved, end: float = 0.0) -> Desk:
+    """Return the item's desk. ``end``: until when Plex may carry out what an earlier call sent."""
+    world, note = app.world, partial(saved.note_end, folder)
+    return Desk(app.client, before, word(app), world.sleep, clock=world.clock, note=note, end=end)
+
+
+def _require_unmarked(item: Saved) -> None:
+    """Raise ``PlexSyncError`` if the item holds what a doctor wrote: that would be taken for what it was."""
+    names = saved.marked(item)
+    if names:
+        raise PlexSyncError(
+            f"Item {item.rating_key} holds what a doctor wrote ({', '.join(names)}), so nothing is written. If another "
+            "Stash uses this Plex, wait until its doctor is done, or run doctor --put-back there (or with --data-dir "
+            "and its data folder). Otherwise take 'PlexSync doctor' out of the item in Plex."
+        )
 
 
 def _row(desk: Desk, question: Question, say: Say, *, risky: bool, late: bool) -> Row:

@@ -5,10 +5,13 @@ Pure but for the file. The file outlives the process, so that the next call can 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from plexsync.core import environment
@@ -30,6 +33,8 @@ LISTS = {"actor": "Role", "genre": "Genre", "collection": "Collection"}
 ROUNDS = 4
 #: The words of a picture that Plex marks as none, and as several.
 NONE, UNKNOWN = "", "?"
+#: What every text that the doctor writes holds, as Plex may have stored it.
+MARK = re.compile("PlexSync.{0,10}?doctor", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Saved:
     """All of one item that an edit can change. ``path``: the file by which it is known.
 
     ``lists``: list -> its (tag, role) pairs in Plex's order. ``pictures``: ``posters`` and ``arts`` -> the name of the
-    one that is shown, ``NONE``, or ``UNKNOWN``. ``tries``: how often it could not be put back though Plex answered.
+    one that is shown, ``NONE``, or ``UNKNOWN``.
     """
 
     machine: str
@@ -49,7 +54,6 @@ class Saved:
     lists: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     locked: tuple[str, ...] = ()
     pictures: Mapping[str, str] = field(default_factory=dict)
-    tries: int = 0
 
     def names(self, name: str) -> tuple[str, ...]:
         """Return the tags of one list."""
@@ -77,6 +81,31 @@ def shown(pictures: Sequence[Picture]) -> str:
     return NONE if not marked else marked[0] if len(marked) == 1 else UNKNOWN
 
 
+def marked(item: Saved) -> tuple[str, ...]:
+    """Return the texts and lists that hold what a doctor wrote."""
+    texts = [name for name, text in item.texts.items() if MARK.search(text)]
+    return (*texts, *(name for name in item.lists if any(MARK.search(tag) for tag in item.names(name))))
+
+
+def told(before: Saved, names: Collection[str]) -> list[str]:
+    """Return a line for each of these differences with what it was, for the person's own screen."""
+    lines = [f"{name}: {before.texts.get(name, '')!r}" for name in TEXTS if name in names]
+    for name in LISTS:
+        if name in names:
+            tags = [f"{tag!r} as {role!r}" if role else repr(tag) for tag, role in before.lists.get(name, ())]
+            lines.append(f"{name}: {', '.join(tags) or 'none'}")
+    for name in names:
+        if name.startswith("lock of "):
+            lines.append(f"{name}: {'set' if name.removeprefix('lock of ') in before.locked else 'not set'}")
+    return lines + [f"{name}: {text!r}" for name, text in before.pictures.items() if name in names]
+
+
+def all_names(before: Saved) -> tuple[str, ...]:
+    """Return the names of all that is kept of an item."""
+    pictures = [name for name, shown_one in before.pictures.items() if shown_one != UNKNOWN]
+    return (*TEXTS, *LISTS, *(f"lock of {name}" for name in before.locked), *pictures)
+
+
 def holds(video: ElementTree.Element, path: str) -> bool:
     """Return whether an item still has the file by which it is known, and is not in the trash."""
     item = item_of(video)
@@ -102,6 +131,7 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
     """
     changes: list[Change] = []
     emptied: list[Change] = []
+    roles = list(before.lists.get("actor", ()))
     for name in TEXTS:
         if before.texts.get(name, "") != now.texts.get(name, ""):
             text = before.texts.get(name, "")
@@ -113,6 +143,7 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
         if attempt and set(old) == set(new):
             emptied.append(Change(name, old, (), (), lock=lock))
             old, new = (), new[::-1] if attempt % 2 == 0 else new
+            roles = roles[::-1] if name == "actor" and attempt % 2 == 0 else roles
         changes += [Change(name, old, new, new, lock=lock)] if old or new else []
     written = {change.field for change in changes} - UNLOCKED
     to_lock, to_unlock = (
@@ -122,17 +153,20 @@ def edits(before: Saved, now: Saved, video: ElementTree.Element, attempt: int) -
     item = item_of(video)
     first = requests_for(EditPlan(tuple(emptied), whole=True), item).edits
     rest = requests_for(EditPlan(tuple(changes), to_lock, unlocks=to_unlock, whole=True), item).edits
-    roles = dict(before.lists.get("actor", ()))
     return (*first, *(_with_roles(params, roles) for params in rest))
 
 
-def _with_roles(params: Params, roles: Mapping[str, str]) -> Params:
-    """Return the parameters with the role that each actor had: a server that replaces a list forgets it."""
+def _with_roles(params: Params, roles: Sequence[tuple[str, str]]) -> Params:
+    """Return the parameters with the role that each actor had: a server that replaces a list forgets it.
+
+    ``roles``: the actors in the order in which they are sent, for one of them may have several roles.
+    """
     found: list[tuple[str, str]] = []
     for name, value in params:
         found.append((name, value))
-        if name.startswith("actor[") and name.endswith("].tag.tag") and roles.get(value):
-            found.append((f"{name.removesuffix('.tag.tag')}.tagging.text", roles[value]))
+        if name.startswith("actor[") and name.endswith("].tag.tag"):
+            role = roles[int(name[len("actor[") : -len("].tag.tag")])][1]
+            found += [(f"{name.removesuffix('.tag.tag')}.tagging.text", role)] if role else []
     return tuple(found)
 
 
@@ -153,9 +187,40 @@ def kept(folder: str) -> Saved | None:
         return None
     try:
         lists = {name: tuple((str(tag), str(role)) for tag, role in tags) for name, tags in raw["lists"].items()}
-        return Saved(**(raw | {"lists": lists, "locked": tuple(raw["locked"])}))
+        saved = Saved(**(raw | {"lists": lists, "locked": tuple(raw["locked"])}))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("the file is not the doctor's") from error
+    numbers, texts = (saved.section, saved.rating_key, saved.scene), (saved.machine, saved.path, *saved.texts.values())
+    if not all(type(one) is int for one in numbers) or not all(isinstance(one, str) for one in texts):
+        raise ValueError("the file is not the doctor's")
+    return saved
+
+
+def note_end(folder: str, end: float) -> None:
+    """Keep in the file's time until when Plex may carry out what it was sent: seconds since the epoch.
+
+    That costs microseconds before each write, and what is in the file is not at risk.
+    """
+    with contextlib.suppress(OSError):
+        os.utime(os.path.join(folder, environment.DOCTOR), (end, end))
+
+
+def noted_end(folder: str) -> float:
+    """Return what ``note_end`` kept, 0.0 if there is no file."""
+    try:
+        return os.stat(os.path.join(folder, environment.DOCTOR)).st_mtime
+    except OSError:
+        return 0.0
+
+
+def set_aside(folder: str) -> str:
+    """Give a damaged file another name, that no file has, and return that. Raise ``OSError``."""
+    for number in itertools.count(1):
+        name = f"{environment.DOCTOR}.damaged{number}"
+        if not os.path.lexists(os.path.join(folder, name)):
+            break
+    os.replace(os.path.join(folder, environment.DOCTOR), os.path.join(folder, name))
+    return name
 
 
 def discard(folder: str) -> None:

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 
+from plexsync.doctor import saved
 from plexsync.status import DOCTOR_LEFT
 from tests.servers.plex_http import Request
 from tests.support.installation import Film, Installation
@@ -68,23 +70,22 @@ def test_an_examination(here: Installation) -> None:
     assert told == [False]
     assert out.count("\n") == 21
     assert not [secret for secret in SECRETS if secret in out]
-    assert "Everything is as it was" in errors
+    assert "Texts, lists (names, order, roles), locks and pictures are as they were." in errors
     here.arrives(film, "Newer film")
     assert worker_lives(here.folder)
     assert {**here.plex.snapshot(), film.item: None} == {**before, film.item: None}
     assert here.plex.snapshot()[film.item] == before[film.item] | {"title": "Newer film"}
 
 
-def strike(here: Installation, number: int, how: int, process: list[subprocess.Popen[str]]) -> None:
-    """Send a signal to the doctor when Plex has its write of that number in hand."""
+def kill_at(here: Installation, number: int, process: list[subprocess.Popen[str]]) -> None:
+    """Kill the doctor when Plex has its write of that number in hand."""
     writes: list[Request] = []
 
     def at(request: Request) -> None:
         writes.append(request)
         if len(writes) == number:
-            process[0].send_signal(how)
-            if how == signal.SIGKILL:
-                process[0].wait(PATIENCE)
+            process[0].kill()
+            process[0].wait(PATIENCE)
 
     here.plex.before_write = at
 
@@ -93,8 +94,9 @@ def strike(here: Installation, number: int, how: int, process: list[subprocess.P
 def test_killed(here: Installation) -> None:
     """After SIGKILL the next call puts everything back and says so; what was saved in between arrives after that."""
     film, before = synced(here)
+    here.stash.env |= {"PLEXSYNC_READ_TIMEOUT": "3"}
     started: list[subprocess.Popen[str]] = []
-    strike(here, 4, signal.SIGKILL, started)
+    kill_at(here, 4, started)
     started.append(start(here, "--i-mean-it", str(film.scene)))
     started[0].communicate(timeout=PATIENCE)
     until(lambda: here.plex.snapshot() != before, what="the write that outlived the doctor")
@@ -117,14 +119,22 @@ def test_killed(here: Installation) -> None:
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGHUP"])
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_ended(here: Installation, how: str) -> None:
-    """Ended by a signal it puts everything back itself, and leaves nothing to do."""
+    """Ended by a signal it puts everything back itself, and leaves nothing to do, even if Plex carries out what it has
+    in hand later."""
     film, before = synced(here)
+    here.stash.env |= {"PLEXSYNC_READ_TIMEOUT": "3"}
     started: list[subprocess.Popen[str]] = []
-    strike(here, 3, getattr(signal, how), started)
+
+    def late(request: Request) -> None:
+        here.plex.before_write = None
+        started[0].send_signal(getattr(signal, how))
+        time.sleep(1.5)
+
+    here.plex.before_write = late
     started.append(start(here, "--i-mean-it", str(film.scene)))
     out, errors = started[0].communicate(timeout=PATIENCE)
     assert (started[0].returncode, out) == (1, "")
-    assert errors.endswith("Everything is as it was, but for the time of the last change.\nEnded before it was over.\n")
+    assert errors.endswith("locks and pictures are as they were.\nEnded before it was over.\n")
     assert here.plex.snapshot() == before
     assert not (here.folder / "doctor.json").exists()
     until(lambda: worker_lives(here.folder), what="the worker's return")
@@ -145,12 +155,64 @@ def test_nobody_takes_the_table(here: Installation) -> None:
     assert here.plex.snapshot() == before
 
 
-@pytest.mark.parametrize("words", [(), ("1", "2"), ("--put-back", "1"), ("--put-back", "--i-mean-it")])
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_ended_with_its_reader(here: Installation) -> None:
+    """If what reads its words ends with it, as in ``doctor ... 2>&1 | tee``, everything is put back all the same."""
+    film, before = synced(here)
+    here.stash.env |= {"PLEXSYNC_READ_TIMEOUT": "2"}
+    started: list[subprocess.Popen[str]] = []
+
+    def gone(request: Request) -> None:
+        here.plex.before_write = None
+        assert started[0].stderr is not None
+        started[0].stderr.close()
+        started[0].send_signal(signal.SIGINT)
+
+    here.plex.before_write = gone
+    started.append(start(here, "--i-mean-it", str(film.scene)))
+    assert started[0].wait(PATIENCE) == 1
+    assert here.plex.snapshot() == before
+    assert not (here.folder / "doctor.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"machine": "x", "sec', b"[]"])
+def test_a_damaged_file(here: Installation, content: bytes) -> None:
+    """A file that cannot be read holds up no call: it is set aside, and its new name told."""
+    here.folder.mkdir(parents=True)
+    (here.folder / "doctor.json").write_bytes(content)
+    (here.folder / "doctor.json.damaged1").write_bytes(b"older")
+    status, out, errors = run(here, "--put-back")
+    assert (status, out) == (0, "")
+    assert errors.endswith("The file is kept as doctor.json.damaged2.\n")
+    assert (here.folder / "doctor.json.damaged1").read_bytes() == b"older"
+    assert (here.folder / "doctor.json.damaged2").read_bytes() == content
+    assert not (here.folder / "doctor.json").exists()
+
+
+def test_forget(here: Installation) -> None:
+    """What can no longer be put back is given up by request, without Stash and Plex; how it was is told."""
+    here.folder.mkdir(parents=True)
+    lists = {"actor": (("A person", "Her"),)}
+    before = saved.Saved("m", 1, 5, 7, "/a.mp4", {"title": "Some film"}, lists, ("title",), {"posters": "media://1"})
+    saved.store(str(here.folder), before)
+    status, out, errors = run(here, "--forget")
+    assert (status, out) == (0, "")
+    assert errors.startswith("Given up: item 5 of scene 7 may still be as the doctor left it. It was:\n")
+    for line in ("title: 'Some film'", "actor: 'A person' as 'Her'", "lock of title: set", "posters: 'media://1'"):
+        assert f"  {line}\n" in errors
+    assert run(here, "--forget") == (0, "", "There is nothing to put back.\n")
+    assert here.plex.log == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("1", "2"), ("--put-back", "1"), ("--put-back", "--i-mean-it"), ("--forget", "1"), ("--forget", "--put-back")],
+)
 def test_wrong_calls(here: Installation, words: tuple[str, ...]) -> None:
-    """One scene, or --put-back alone: anything else writes nothing and ends with status 2."""
+    """One scene, or --put-back or --forget alone: anything else writes nothing and ends with status 2."""
     status, out, errors = run(here, *words)
     assert (status, out) == (2, "")
-    assert errors.startswith("name one scene by its id, or --put-back alone\n")
+    assert errors.startswith("name one scene by its id, or --put-back or --forget alone\n")
 
 
 def test_no_stash(here: Installation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from plexsync.app import World
 from plexsync.doctor import desk, examination, saved
 from plexsync.doctor.catalogue import NOT_ASKED
 from plexsync.doctor.desk import Desk
 from plexsync.doctor.examination import NotPutBack
 from plexsync.model.errors import PlexSyncError
+from plexsync.plex.client import PlexClient
 from tests.integration.doctor.test_answers import COVER, FRAME, Patient
 from tests.servers.plex_http import Request
 from tests.support.in_process import Bench
@@ -175,18 +176,132 @@ def test_plex_away_while_it_puts_back(bench: Bench) -> None:
 
 
 def test_what_plex_does_not_put_back_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Plex refuses to take back is named, tried once more by the next call, and then left to the person."""
+    """What Plex takes back without effect is named with what it was, again in each call, until a person gives it up."""
     patient = Patient(bench)
     cut_off(patient, monkeypatch, 2, after=True)
     bench.plex.modes.reject_values = {"genre": "Drama"}
     bench.plex.edit_item(patient.film.item, genres=["Art"])
     folder = str(bench.folder)
-    with pytest.raises(NotPutBack, match=r"Plex has not put back: genre\. Run: "):
-        examination.put_back_earlier(bench.app, folder, quiet)
-    with pytest.raises(NotPutBack, match=rf"does not put back: genre\. Correct it in Plex: item {patient.film.item}"):
-        examination.put_back_earlier(bench.app, folder, quiet)
+    for _ in range(3):
+        said: list[str] = []
+        with pytest.raises(NotPutBack, match=r"Plex has not put back: genre.*\. Run: .* run: .* doctor --forget"):
+            examination.put_back_earlier(bench.app, folder, said.append)
+        assert "  genre: 'Drama', 'Art'" in said
+    assert saved.kept(folder) is not None
+    examination.forget(folder, quiet)
     assert saved.kept(folder) is None
     assert bench.plex.items[patient.film.item].genres == ["Art"]
+
+
+def test_a_plex_that_takes_no_edit_for_a_while(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often Plex answers an edit with 500, how the item was is kept; once it takes edits, it is put back."""
+    patient = Patient(bench)
+    cut_off(patient, monkeypatch, 9, after=True)
+    bench.plex.edit_item(patient.film.item, title="PlexSync doctor")
+    bench.plex.fault("500", method="PUT")
+    for _ in range(3):
+        with pytest.raises(NotPutBack, match=r"title.* \(it answered 500\)"):
+            examination.put_back_earlier(bench.app, str(bench.folder), quiet)
+    bench.plex.clear_faults()
+    assert examination.put_back_earlier(bench.app, str(bench.folder), quiet) == patient.film.item
+    patient.asks_form = False
+    patient.check()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 4.0, 29.0])
+def test_a_write_that_outlives_the_doctor(bench: Bench, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent right before SIGKILL, and arrives while or after the next call puts back, is put back as well."""
+    patient = Patient(bench)
+    found = examination.find(bench.app, patient.film.scene)
+
+    def killed(self: PlexClient, method: str, path: str, **more: Any) -> Any:
+        if method == "PUT":
+            raise Killed
+        return real(self, method, path, **more)
+
+    real = PlexClient.trial
+    with monkeypatch.context() as patch:
+        patch.setattr(PlexClient, "trial", killed)
+        patch.setattr(examination, "finish", lambda *_: None)
+        with pytest.raises(Killed):
+            examination.examine(bench.app, str(bench.folder), found, quiet, risky=False)
+    sent = bench.now
+
+    def sleep(pause: float) -> None:
+        bench.sleep(pause)
+        if bench.now >= sent + seconds and not arrived:
+            arrived.append(bench.now)
+            bench.plex.edit_item(patient.film.item, title="PlexSync doctor xxx")
+
+    arrived: list[float] = []
+    bench.reopen()
+    bench.world = World(bench.clock, sleep, bench.world.rng)
+    assert examination.put_back_earlier(bench.app, str(bench.folder), quiet)
+    assert arrived
+    assert bench.now == sent + 30
+    patient.asks_form = False
+    patient.check()
+
+
+def test_ended_while_it_puts_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended in the midst of putting everything back, it begins that again, and ends afterwards."""
+    patient = Patient(bench)
+    found = examination.find(bench.app, patient.film.scene)
+    real, calls = Desk.put_back, list[int]()
+
+    def ended(self: Desk) -> tuple[str, ...]:
+        calls.append(1)
+        if len(calls) == 1:  # that of the question, whose end is lost
+            return ()
+        if len(calls) == 2:
+            raise Killed
+        return real(self)
+
+    monkeypatch.setattr(Desk, "put_back", ended)
+    with pytest.raises(Killed):
+        examination.examine(bench.app, str(bench.folder), found, quiet, risky=False, numbers={"1a"})
+    patient.asks_form = False
+    patient.check()
+
+
+def test_an_item_of_another_doctor(bench: Bench) -> None:
+    """What a doctor of another Stash wrote is not taken for what the item was: nothing is written."""
+    film = bench.film()
+    for values in (
+        {"genres": ["Drama", "PlexSync doctor 0123abcd A"]},
+        {"genres": [], "summary": "PlexSync\x04doctor"},
+        {"summary": "", "title_sort": "!! plexsync doctor"},
+    ):
+        bench.plex.edit_item(film.item, **values)
+        found = examination.find(bench.app, film.scene)
+        with pytest.raises(PlexSyncError, match="holds what a doctor wrote"):
+            examination.examine(bench.app, str(bench.folder), found, quiet, risky=False)
+    assert bench.plex.writes() == []
+    assert saved.kept(str(bench.folder)) is None
+
+
+@pytest.mark.parametrize("kept", ["thumb", "twice"])
+def test_actors_that_could_not_be_put_back(bench: Bench, kept: str) -> None:
+    """Actors with a picture, or of the same name, are not written: neither can be put back for certain."""
+    film = bench.film()
+    bench.plex.edit_item(film.item, actors=["Zoe", "Ann", "zoe"] if kept == "twice" else ["Zoe", "Ann"])
+    if kept == "thumb":
+        bench.plex.actor_thumbs["Zoe"] = "https://plex.example/zoe.jpg"
+    found = examination.find(bench.app, film.scene)
+    rows = examination.examine(bench.app, str(bench.folder), found, quiet, risky=False, numbers={"1b", "2"})
+    words = {"thumb": "an entry of actor has a picture", "twice": "a name occurs twice in actor"}[kept]
+    assert all(row.answer.startswith(f"{NOT_ASKED}{words}") for row in rows)
+    assert len(rows) == 2
+    assert bench.plex.writes() == []
+
+
+def test_a_file_in_the_root_of_the_library(bench: Bench) -> None:
+    """Where the file's folder is a root folder of the library, no scan is asked for: it would be one of all of it."""
+    film = bench.named("film")
+    found = examination.find(bench.app, film.scene)
+    rows = examination.examine(bench.app, str(bench.folder), found, quiet, risky=False, numbers={"8"})
+    assert rows[0].answer.startswith(f"{NOT_ASKED}the file lies in a root folder of the library")
+    assert not [one for one in bench.plex.log if "refresh" in one.path]
 
 
 def test_an_item_that_holds_another_file_is_not_put_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,13 +353,6 @@ def test_it_asks_no_more_than_so_much(bench: Bench, monkeypatch: pytest.MonkeyPa
     assert answers == ["item yes, library yes", f"{NOT_ASKED}Plex is too slow"]
 
 
-def test_a_damaged_file_is_removed(bench: Bench) -> None:
-    """A file that says nothing ends no call."""
-    (bench.folder / "doctor.json").write_text(json.dumps({"title": 1}), "utf-8")
-    assert not examination.put_back_earlier(bench.app, str(bench.folder), quiet)
-    assert saved.kept(str(bench.folder)) is None
-
-
 def test_the_records_stay_true(bench: Bench) -> None:
     """After an examination PlexSync finds its own values, writes nothing, and takes nothing for a person's edit."""
     bench.stash.configure(skipPoster=True, keepPlexEdits=True)
@@ -265,6 +373,6 @@ def test_the_records_stay_true(bench: Bench) -> None:
 def test_the_file_says_all(tmp_path: Path) -> None:
     """What is kept comes back from the file as it was."""
     lists = {"actor": (("A", "role"), ("B", ""))}
-    before = saved.Saved("m", 1, 2, 3, "/a.mp4", {"title": "\u00c4"}, lists, ("title",), {"posters": FRAME}, 1)
+    before = saved.Saved("m", 1, 2, 3, "/a.mp4", {"title": "\u00c4"}, lists, ("title",), {"posters": FRAME})
     saved.store(str(tmp_path), before)
     assert saved.kept(str(tmp_path)) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -43,6 +44,18 @@ def test_a_worker_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(command, "END_PATIENCE", 0.0)
     with worker_held(tmp_path, "starting"):
         refused(tmp_path, "does not end")
+
+
+def test_words_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stderr is closed, a pipe without reader, or none at all, nothing is said, and nothing is held up."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb", buffering=0) as pipe:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(pipe, write_through=True))
+        command.say("Putting everything back ...")
+    command.say("Putting everything back ...")
+    monkeypatch.setattr(sys, "stderr", None)
+    command.say("Putting everything back ...")
 
 
 def test_the_words_of_a_process() -> None:
