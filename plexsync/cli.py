@@ -67,9 +67,9 @@ def run(words: list[str]) -> int:
         print(f"unknown command: {' '.join(words)[:80]}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
     folder = os.path.abspath(options["data-dir"]) if options.get("data-dir") else guess_data_dir()
-    stranger = "" if command == "status" or options.keys() & _OF_OURS else _stranger(folder)
-    if stranger:
-        print(stranger, file=sys.stderr)
+    obstacle = _obstacle(command, options, folder)
+    if obstacle:
+        print(obstacle, file=sys.stderr)
         return 1
     if command == "status":
         return _status(folder, as_json="json" in options)
@@ -143,6 +143,23 @@ def guess_data_dir() -> str:
         if os.path.isdir(environment.data_dir(folder)):
             return environment.data_dir(folder)
     return environment.data_dir(os.path.join(os.path.expanduser("~"), ".stash"))
+
+
+def _obstacle(command: str, options: dict[str, str], folder: str) -> str:
+    """Return why a person's command does nothing with this data folder, and what to do; ``""`` if nothing is wrong.
+
+    One that was not named has to be there: another one would be made beside it, and look as if all were well.
+    """
+    if options.keys() & _OF_OURS:
+        return ""
+    is_named = bool(options.get("data-dir") or environment.data_dir(""))
+    if not is_named and not os.path.isdir(folder):
+        return (
+            f"There is no data folder at {folder}. It is made beside Stash's config.yml at the first edit, task or page"
+            " of Stash. If it is somewhere else, name it with --data-dir FOLDER or the environment variable"
+            " PLEXSYNC_DATA_DIR."
+        )
+    return "" if command == "status" else _stranger(folder)
 
 
 def _stranger(folder: str) -> str:

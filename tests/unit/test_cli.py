@@ -73,3 +73,19 @@ def test_every_character_can_be_printed(
     stream.write("caf\xe9 \u6771 \udcff")
     stream.flush()
     assert raw.getvalue() == wanted
+
+
+@pytest.mark.parametrize("command", ["status", "check-setup", "undo --all", "doctor 1", "worker"])
+def test_a_folder_that_is_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Where no data folder is found, a command says where it looked, and makes none."""
+    monkeypatch.setattr(environment, "PLUGIN_DIR", str(tmp_path / "PlexSync"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert cli.run(command.split()) == 1
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert f"no data folder at {tmp_path / '.stash' / 'plugin_data' / 'PlexSync'}" in errors
+    assert "--data-dir" in errors
+    assert list(tmp_path.iterdir()) == []
