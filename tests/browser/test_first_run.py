@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_another_program_is_no_plex(opened: Open, here: Installation) -> None:
     assert page.find('[data-step="address"][data-done="true"]').count() == 0
     assert step.is_visible()
     assert "plexUrl" not in here.stash.plugin_settings
+
+
+def test_an_untrusted_certificate_can_be_accepted(opened: Open, here: Installation, tmp_path: Path) -> None:
+    """Where the certificate is the fault, and nowhere else, one tick accepts it."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *options, "-keyout", key], check=True, capture_output=True)
+    page = opened(here.stash)
+    page.wait("#plexsync-url").fill(here.plex.url.replace("http:", "https:"))
+    page.wait('[data-step="address"] >> text=does not use HTTPS')
+    assert page.find("#plexsync-tls").count() == 0
+    with PlexServer("t", tls=(cert, key)) as secure:
+        page.wait("#plexsync-url").fill(secure.url)
+        page.wait('label[for="plexsync-tls"]').click()
+        page.wait('[data-step="address"][data-done="true"]')
+    assert here.stash.plugin_settings["plexSkipTlsVerify"] is True
 
 
 def test_a_pasted_address_leaves_the_token_alone(opened: Open, here: Installation) -> None:

@@ -290,7 +290,7 @@ export default function Setup() {
     address: () =>
       some(
         h(Field, { ...box, id: "plexsync-url", label: w.address, hint: w.addressHint, value: it.url, wrong: unreached, onTry: (url, pressed) => attempt({ url, machine: "" }, pressed) }),
-        !trying && unreached && /^https:/i.test(it.url) && !saved.plexSkipTlsVerify
+        !trying && /Accept any certificate/.test(unreached)
           ? h(B.Form.Check, { id: "plexsync-tls", label: w.anyCertificate, checked: false, onChange: () => saveSettings({ plexSkipTlsVerify: true }).then(readSaved).then(() => attempt({})) })
           : null,
         h(SignIn, { onPick: pick }),
