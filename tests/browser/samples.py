@@ -378,7 +378,7 @@ def canned(name: str, scene_state: str = "in_plex") -> Canned:
         "scene": scene(scene_state), "try_plex": TRIED, "check_setup": CHECKED, "report": {"text": REPORT},
         "sync": {"queued": 1}, "retry": {"retried": 1}, "discard": {"discarded": 1}, "undo": {"queued": 1},
         "choose": {"chosen": 1001, "sentence": "Item 1001 is chosen for scene 1."},
-        "unchoose": {"chosen": None, "sentence": "The choice is taken back."},
+        "unchoose": {"chosen": None, "sentence": "The choice of item 1001 for scene 1 is taken back."},
         "sign_in": {"url": "https://app.plex.tv/auth#?code=abcd", "id": 1, "state": "waiting"},
     }  # fmt: skip
     made = {mode: _always(answer) for mode, answer in fixed.items()}

@@ -32,7 +32,7 @@ WORDS: dict[str, set[str]] = {
     "reason": set(dead_letters.REASONS),
     "kind": {SYNC, UNDO, *dead_letters.REASONS},
     "field": {*NAMES, *(name for name, _ in NAMES.values())},
-    "state": {*samples.STATES, *samples.SCENES, "open", "closed", "waiting"},
+    "state": {*samples.STATES, *samples.SCENES, "open", "half_open", "closed"},
 }
 
 
