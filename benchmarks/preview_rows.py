@@ -34,7 +34,7 @@ def write(path: Path, rows: int) -> None:
         for number in range(rows):
             scene, field = number // len(FIELDS), FIELDS[number % len(FIELDS)]
             old, new = "an old\nvalue " * 8, 'a "new" value, ' * 12
-            writer.writerow((scene, f"Scene {scene}", scene + 7, "high", "equal path", field, old, new))
+            writer.writerow((scene, f"Scene {scene}", scene + 7, "high", "equal_path", field, old, new))
 
 
 def calls(rows: int) -> dict[str, dict[str, Any]]:

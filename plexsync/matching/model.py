@@ -50,6 +50,11 @@ class Evidence(Enum):
     SIZE_DURATION = "same size and duration"
     NAME_ONLY = "same name only"
 
+    @property
+    def key(self) -> str:
+        """Return how every file and answer spells it; ``value`` is for documents."""
+        return self.name.lower()
+
 
 class Confidence(Enum):
     """The confidence of a candidate: HIGH is written, LOW is left for the user to decide."""
@@ -122,7 +127,7 @@ class Candidate:
             "path": self.part.path,
             "size": self.part.size,
             "duration": self.part.duration,
-            "evidence": self.evidence.name.lower(),
+            "evidence": self.evidence.key,
             "why": self.why,
         }
 

@@ -19,9 +19,9 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 from plexsync import __version__
-from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, SetupError
+from plexsync.model.errors import ItemGone, PlexBusy, PlexSyncError, PlexUnavailable, Refused, SetupError
 from plexsync.model.item import MOVIES, Item, Section
-from plexsync.plex.errors import Context, classify, parse_xml
+from plexsync.plex.errors import REFUSED_TOKEN, Context, classify, parse_xml
 from plexsync.plex.images import Picture, image_digest
 from plexsync.plex.parse import as_int, item_of, section_of
 from plexsync.plex.session import PlexSession
@@ -39,6 +39,12 @@ IMAGE_READ_TIMEOUT = 60.0
 
 #: Seconds after which a failure holds up the rest as much as no answer at all, however it comes.
 SLOW = 5.0
+
+#: What is said of whatever answers like no Plex.
+NOT_PLEX = (
+    'The server at "Plex address" does not identify itself as Plex: a proxy or a login page may be answering. Set it to'
+    " the address of the Plex server itself."
+)
 
 Element = Literal["posters", "arts"]
 #: Element -> the names under which one of its pictures is selected, and taken away.
@@ -135,24 +141,45 @@ class PlexClient:
         if not self._token.strip():
             raise SetupError('"Plex token" is empty. Set it to the token of the server\'s owner.')
         module = load_plexapi(self._client_id)
+        server: Any = self._first(lambda: module.PlexServer(self._url, self._token, session=self.session))
+        machine = getattr(server, "machineIdentifier", None)
+        if not machine:
+            raise SetupError(NOT_PLEX)
+        self._server = server
+        self._identity = Identity(str(machine), str(server.version or ""), str(server.platform or ""))
+        return self._identity
+
+    def identify(self) -> Identity:
+        """Return who answers, asked without the token. Raise ``SetupError`` for anything that does not say it is Plex.
+
+        One request, which does not connect: whoever answers may be anybody.
+        """
+        load_plexapi(self._client_id)
         try:
-            server = self._guard("server", lambda: module.PlexServer(self._url, self._token, session=self.session))
+            read = self._first(lambda: self._raw(f"{self._url}/identity", {"Accept": "application/xml"}))
+            found = dict(parse_xml(read[0]).items()) if read else {}
+        except ElementTree.ParseError:
+            raise SetupError(NOT_PLEX) from None
+        except Refused as refused:
+            if refused.status not in REFUSED_TOKEN:
+                raise
+            raise SetupError(NOT_PLEX) from None  # Plex asks nobody for a token here
+        machine, version = found.get("machineIdentifier"), found.get("version")
+        if not (machine and version):
+            raise SetupError(NOT_PLEX)
+        return Identity(machine, version)
+
+    def _first(self, call: Callable[[], T]) -> T | None:
+        """Return the result of the first request to an address, None for a web page."""
+        try:
+            return self._guard("server", call)
         except PlexBusy as busy:
             if self.session.last is None and self._url.startswith("http://"):
                 hint = 'If Plex requires secure connections, "Plex address" must begin with https://.'
                 raise PlexBusy(f"{busy} {hint}") from None
             if not self._is_web_page():
                 raise
-            server = None
-        machine = getattr(server, "machineIdentifier", None)
-        if not machine:
-            raise SetupError(
-                'The server at "Plex address" does not identify itself as Plex: a proxy or a login page may be'
-                " answering. Set it to the address of the Plex server itself."
-            )
-        self._server = server
-        self._identity = Identity(str(machine), str(server.version or ""), str(server.platform or ""))
-        return self._identity
+            return None
 
     def sections(self) -> tuple[Section, ...]:
         """Return the libraries of all types, in Plex's order; ``sections.choose`` picks among them. One request."""

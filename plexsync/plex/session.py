@@ -136,12 +136,3 @@ class PlexSession(requests.Session):
             self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds())
             excerpt = response.content[:EXCERPT_BYTES].decode("utf-8", "replace")
         self.last = Reply(response.status_code, response.headers, response.elapsed.total_seconds(), excerpt)
-
-
-def version_at(session: PlexSession, url: str) -> str:
-    """Return the version of the Plex at the base address ``url``, ``""`` if none answers there. It needs no token."""
-    try:
-        with session.get(f"{url}/identity", headers={"Accept": "application/json"}) as answer:
-            return str(answer.json()["MediaContainer"]["version"])
-    except (requests.RequestException, OSError, ValueError, KeyError, TypeError):
-        return ""

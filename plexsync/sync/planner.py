@@ -275,7 +275,7 @@ class Planner:
         record = replace(record, scene_id=scene.id, path=candidate.part.path, stash_path=candidate.file.path)
         title = desired.values.get("title") or item.title
         size = candidate.part.size
-        record = replace(record, evidence=candidate.evidence.name.lower(), title=str(title), size=size)
+        record = replace(record, evidence=candidate.evidence.key, title=str(title), size=size)
         keep = self.settings.keep_plex_edits
         edit = plan(item, desired, record.written, keep_plex_edits=keep)
         return Target(scene, candidate, item, desired, record, edit, keep)

@@ -25,6 +25,7 @@ from plexsync.stash.api import Stash
 from plexsync.stash.queries import SCENE
 from plexsync.stash.reading import read_scene
 from plexsync.sync import covers
+from plexsync.sync.entries import name_of
 from plexsync.sync.planner import Planner, Target
 from plexsync.tasks.call import ProgressBar
 from plexsync.tasks.preview_rows import COLUMNS, UNMATCHED_COLUMNS, names_of
@@ -174,15 +175,16 @@ def _plain(value: str | tuple[str, ...]) -> str:
 
 def _row(target: Target, field: str, old: str, new: str) -> CsvRow:
     scene, candidate = target.scene, target.candidate
-    evidence = candidate.evidence.value
-    return scene.id, scene.title, candidate.rating_key, candidate.confidence.value, evidence, field, old, new
+    why = candidate.confidence.value, candidate.evidence.key
+    return scene.id, name_of(scene).title, candidate.rating_key, *why, field, old, new
 
 
 def _unmatched(scene: Scene, match: Match) -> CsvRow:
     candidates = (
         json.dumps([candidate.as_dict() for candidate in match.items], ensure_ascii=False) if match.items else ""
     )
-    return scene.id, scene.title, scene.files[0].path if scene.files else "", match.reason, candidates
+    name = name_of(scene)
+    return scene.id, name.title, name.path, match.reason, candidates
 
 
 def _part(folder: str, name: str) -> str:

@@ -138,11 +138,11 @@ def recent(count: int = 6) -> list[Answer]:
                 "images": ["poster"] if number % 2 else [],
                 "changes": [
                     {"field": "title", "old": title.lower(), "new": title},
-                    {"field": "genres", "old": ["Drama"], "new": ["Drama", "Seaside", "Black and white"]},
-                    {"field": "summary", "old": None, "new": "Two friends, one boat, and a summer that does not end."},
-                    {"field": "studio", "old": None, "new": "Acme"},
-                    {"field": "originallyAvailableAt", "old": "2019-01-01", "new": "2019-07-14"},
-                    {"field": "actor", "old": [], "new": ["Ada Lovelace", "Grace Hopper"]},
+                    {"field": "genres", "old": "Drama", "new": "Drama, Seaside, Black and white"},
+                    {"field": "summary", "old": "", "new": "Two friends, one boat, and a summer that does not end."},
+                    {"field": "studio", "old": "", "new": "Acme"},
+                    {"field": "date", "old": "2019-01-01", "new": "2019-07-14"},
+                    {"field": "actors", "old": "", "new": "Ada Lovelace, Grace Hopper"},
                 ][: 6 if number == 4 else 1 + number % 3],
             }
         )  # fmt: skip
@@ -245,7 +245,7 @@ MARKUP = '<img src=x onerror="document.title=1"><b>bold</b> & "quoted"'
 def _markup() -> Answer:
     letter = dead_letter(1, title=MARKUP, path=f"/films/{MARKUP}.mp4", message=MARKUP)
     letter["candidates"] = [candidate(1, MARKUP, why=MARKUP)]
-    row = recent(1)[0] | {"title": MARKUP, "changes": [{"field": "title", "old": MARKUP, "new": None}]}
+    row = recent(1)[0] | {"title": MARKUP, "changes": [{"field": "title", "old": MARKUP, "new": ""}]}
     held = status(queue=queue(dead=1), dead_by_reason={"low_confidence": 1})
     return _overview("attention", status=held, dead=[letter], recent=[row])
 
@@ -283,14 +283,14 @@ def scene(state: str, number: int = 1) -> Answer:
     }  # fmt: skip
 
 
-_CHANGES: dict[str, tuple[Any, Any]] = {
-    "title": ("file01", None),
-    "summary": (None, "Two friends, one boat, and a summer that does not end."),
-    "genres": (["Drama"], ["Drama", "Seaside", "Black and white"]),
-    "actors": ([], ["Ada Lovelace", "Grace Hopper"]),
-    "studio": (None, "Acme"),
-    "date": ("2019-01-01", "2019-07-14"),
-    "poster": (None, "new"),
+_CHANGES: dict[str, tuple[str, str]] = {
+    "title": ("file01", ""),
+    "summary": ("", "Two friends, one boat, and a summer that does not end."),
+    "genre": ("Drama", "Drama; Seaside; Black and white"),
+    "actor": ("", "Ada Lovelace; Grace Hopper"),
+    "studio": ("", "Acme"),
+    "originallyAvailableAt": ("2019-01-01", "2019-07-14"),
+    "poster": ("", "9e107d9d372bb6826bd81d3542a419d6277fbc37"),
 }
 _FIELDS = tuple(_CHANGES)
 
@@ -306,8 +306,8 @@ def preview_rows(args: Answer, total: int = 1240) -> Answer:
     """A page of the last preview, filtered as the arguments say."""
     rows = [
         {"scene_id": 1 + number // 7 % SCENE_COUNT, "scene_title": _title(number // 7),
-         "rating_key": 1000 + number // 7, "confidence": "high" if number // 7 % 3 != 2 else "medium",
-         "evidence": "equal_path" if number // 7 % 3 != 2 else "name_size", "field": _FIELDS[number % 7],
+         "rating_key": 1000 + number // 7, "confidence": "high" if number // 7 % 3 != 2 else "low",
+         "evidence": "equal_path" if number // 7 % 3 != 2 else "name_folders", "field": _FIELDS[number % 7],
          "old": _CHANGES[_FIELDS[number % 7]][0], "new": _CHANGES[_FIELDS[number % 7]][1] or _title(number // 7)}
         for number in range(total)
     ]  # fmt: skip
@@ -378,7 +378,8 @@ def canned(name: str, scene_state: str = "in_plex") -> Canned:
         "overview": shown, "status": shown["status"], "wake": woken, "dead_letters": {"items": shown["dead"]},
         "scene": scene(scene_state), "try_plex": TRIED, "check_setup": CHECKED, "report": {"text": REPORT},
         "sync": {"queued": 1}, "retry": {"retried": 1}, "discard": {"discarded": 1}, "undo": {"queued": 1},
-        "choose": {"chosen": True}, "unchoose": {"chosen": False},
+        "choose": {"chosen": 1001, "sentence": "Item 1001 is chosen for scene 1."},
+        "unchoose": {"chosen": None, "sentence": "The choice of item 1001 for scene 1 is taken back."},
         "sign_in": {"url": "https://app.plex.tv/auth#?code=abcd", "id": 1, "state": "waiting"},
     }  # fmt: skip
     made = {mode: _always(answer) for mode, answer in fixed.items()}

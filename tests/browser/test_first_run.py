@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.browser.conftest import Open
 from tests.browser.driver import Page
 from tests.browser.test_actions import press
+from tests.servers.plex import PlexServer
 from tests.support.installation import Installation
 
 
@@ -70,6 +72,60 @@ def test_an_address_without_a_plex_is_said(opened: Open, here: Installation) -> 
     here.plex.stop()
     page.wait("#plexsync-url").fill(here.plex.url)
     page.wait('[data-plexsync="setup"] >> text=/nothing listens|unreachable|no answer|not answer/i')
+
+
+def test_another_program_is_no_plex(opened: Open, here: Installation) -> None:
+    """Stash itself as Plex's address does not end the first step, and the step says why."""
+    page = opened(here.stash)
+    page.wait("#plexsync-url").fill(here.stash.url)
+    step = page.wait('[data-step="address"] >> text=/is not Plex|does not identify itself as Plex/')
+    assert page.find('[data-step="address"][data-done="true"]').count() == 0
+    assert step.is_visible()
+    assert "plexUrl" not in here.stash.plugin_settings
+
+
+def test_an_untrusted_certificate_can_be_accepted(opened: Open, here: Installation, tmp_path: Path) -> None:
+    """Where the certificate is the fault, and nowhere else, one tick accepts it."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=plex", "-out", cert]
+    subprocess.run(["openssl", *options, "-keyout", key], check=True, capture_output=True)
+    page = opened(here.stash)
+    page.wait("#plexsync-url").fill(here.plex.url.replace("http:", "https:"))
+    page.wait('[data-step="address"] >> text=does not use HTTPS')
+    assert page.find("#plexsync-tls").count() == 0
+    with PlexServer("t", tls=(cert, key)) as secure:
+        page.wait("#plexsync-url").fill(secure.url)
+        page.wait('label[for="plexsync-tls"]').click()
+        page.wait('[data-step="address"][data-done="true"]')
+    assert here.stash.plugin_settings["plexSkipTlsVerify"] is True
+
+
+def test_a_pasted_address_leaves_the_token_alone(opened: Open, here: Installation) -> None:
+    """Of an address of Plex's, pasted as token, nothing but the token is saved."""
+    page = opened(here.stash)
+    page.wait("#plexsync-url").fill(here.plex.url)
+    token = page.wait("#plexsync-token")
+    token.fill(f"{here.plex.url}/library/metadata/7?checkFiles=1&X-Plex-Token={here.plex.token}&X-Plex-Language=en")
+    press(page, "save-setup", "setup")
+    page.wait('[data-step="libraries"][data-done="true"]')
+    assert here.stash.plugin_settings["plexToken"] == here.plex.token
+
+
+def test_the_saved_token_waits_for_a_click(opened: Open, here: Installation) -> None:
+    """While another address is typed the saved token stays here; Try sends it there, and saves nothing."""
+    here.stash.configure(plexUrl=here.plex.url, plexToken=here.plex.token)
+    with PlexServer(here.plex.token) as other:
+        other.machine = "another"
+        other.add_section("Elsewhere", key=1)
+        page = opened(here.stash, "/plugins/plexsync?tab=setup")
+        page.wait('[data-step="address"][data-done="true"]')
+        page.find('[data-step="address"] [data-action="open-step"]').click()
+        page.wait("#plexsync-url").fill(other.url)
+        page.wait('[data-step="token"] >> text=the saved token was not sent')
+        assert {sent.header("X-Plex-Token") for sent in other.log} == {None}
+        press(page, "try-plex", "setup")
+        page.wait('[data-step="libraries"] >> text=Elsewhere')
+    assert here.stash.plugin_settings["plexUrl"] == here.plex.url
 
 
 def test_the_saved_token_never_comes_back(opened: Open, here: Installation) -> None:

@@ -68,6 +68,7 @@ def test_a_sign_in_that_expired_before_it_was_saved(opened: Open, here: Installa
     servers(page, here, tv)
     (here.folder / environment.SIGN_IN).unlink()
     press(page, "save-setup", "setup")
-    page.wait('[data-step="token"] >> text=The sign-in has expired.')
-    page.wait('[data-step="token"] [data-action="sign-in"]')
+    page.wait('[aria-current="step"] >> text=The sign-in has expired.')
+    page.wait('[aria-current="step"] [data-action="sign-in"]')
+    assert page.find("#plexsync-tls").count() == 0, "the certificate is not the fault"
     assert "plexToken" not in here.stash.plugin_settings

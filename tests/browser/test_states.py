@@ -100,7 +100,7 @@ def test_a_choice_can_be_taken_back_where_it_was_synced(opened: Open, stash: Sta
     assert "Chosen by you" in row.inner_text()
     assert page.action("unchoose", "recent").count() == 1
     row.locator('[data-action="unchoose"]').click()
-    page.tab.wait_for_function("() => document.body.innerText.includes('The scene is queued.')")
+    page.tab.wait_for_function("() => document.body.innerText.includes('is taken back.')")
     assert "unchoose" in page.operations()
 
 

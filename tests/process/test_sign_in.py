@@ -210,6 +210,18 @@ def test_the_token_of_a_sign_in_goes_nowhere_else(here: Installation, tv: PlexTv
     assert found["sentence"] == "The sign-in has expired. Press Sign in with Plex again."
 
 
+def test_the_token_of_a_sign_in_goes_to_its_server_alone(here: Installation, tv: PlexTv) -> None:
+    """Where another Plex answers at an address that plex.tv named, it does not get the token of the chosen one."""
+    signed_in(here, tv)
+    step(here, "poll")
+    chosen, here.plex.machine = here.plex.machine, "another"
+    here.plex.log.clear()
+    found = here.call("try_plex", url=here.plex.url, machine=chosen)
+    assert (found["ok"], found["libraries"]) == (False, [])
+    assert "Another Plex than the one you chose answers" in found["sentence"]
+    assert {sent.header("X-Plex-Token") for sent in here.plex.log} == {None}
+
+
 def test_what_was_not_offered_is_not_saved(here: Installation, tv: PlexTv) -> None:
     """``use`` takes only an address that the sign-in found, and changes nothing otherwise."""
     before = dict(here.stash.plugin_settings)

@@ -6,15 +6,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from plexsync.model.errors import PlexSyncError
+from plexsync.state.ledger import open_state
+from plexsync.state.meta import Meta
 from plexsync.tasks import try_plex
+from tests.servers.plex import PlexServer
 from tests.support.installation import Installation
 
 TOKEN = "try-Token-7gH2pQ"
@@ -159,12 +162,16 @@ def test_the_wrong_scheme_and_certificate(here: Installation) -> None:
 
 
 class _Page(BaseHTTPRequestHandler):
-    """Another program's page, with status 200."""
+    """Another program's answer to everything; ``seen``: the requests, with their headers."""
+
+    seen: ClassVar[list[str]] = []
+    status, kind, body = 200, "text/html", b"<html><body>Welcome to the router</body></html>"
 
     def do_GET(self) -> None:
-        body = b"<html><body>Welcome to the router</body></html>"
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+        body = self.body
+        self.seen.append(f"{self.path} {self.headers}")
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -173,14 +180,106 @@ class _Page(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def test_something_else_answers(here: Installation) -> None:
-    """A page of another program is not Plex."""
-    server = HTTPServer(("127.0.0.1", 0), _Page)
+@contextmanager
+def another(status: int = 200, kind: str = "text/html", body: bytes = _Page.body) -> Iterator[tuple[str, list[str]]]:
+    """Start a server that is not Plex; yield its address and the requests that it gets."""
+    handler: type[_Page] = type("_Other", (_Page,), {"status": status, "kind": kind, "body": body, "seen": []})
+    server = HTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    said = failure(here, url=f"http://127.0.0.1:{server.server_address[1]}")
-    server.shutdown()
-    server.server_close()
-    assert "does not identify itself as Plex" in said
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", handler.seen
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_something_else_answers(here: Installation) -> None:
+    """A page of another program is not Plex, at the saved address too, and gets no token, whoever asks."""
+    with another() as (url, seen):
+        here.stash.save_settings("PlexSync", {"plexUrl": url, "plexToken": TOKEN})
+        for args in ({}, {"url": url, "token": TOKEN}, {"url": url, "saved_token": True}):
+            found = tried(here, **args)
+            assert (found["ok"], found["version"], found["ms"]) == (False, "", None)
+            assert "does not identify itself as Plex" in found["sentence"]
+    assert [one.split()[0] for one in seen] == ["/identity"] * 3
+    assert TOKEN not in str(seen)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "says"),
+    [
+        (200, "text/html", b"<html/>", "does not identify itself as Plex"),
+        (200, "application/json", b'{"data": {"version": "0.30.1"}}', "does not identify itself as Plex"),
+        (200, "text/xml", b'<MediaContainer version="1.41.0"/>', "does not identify itself as Plex"),
+        (200, "text/xml", b'<MediaContainer machineIdentifier="m"/>', "does not identify itself as Plex"),
+        (200, "text/plain", b"", "does not identify itself as Plex"),
+        (401, "text/html", b"Log in", "does not identify itself as Plex"),
+        (403, "text/plain", b"Forbidden", "does not identify itself as Plex"),
+        (404, "text/plain", b"Not found", "is not Plex (404)"),
+        (302, "text/plain", b"", "redirect (302)"),
+        (503, "text/plain", b"Maintenance", "starting or in maintenance"),
+    ],
+)
+def test_no_token_before_plex_says_who_it_is(tmp_path: Path, status: int, kind: str, body: bytes, says: str) -> None:
+    """Whatever a server answers: without machineIdentifier and version it gets no token."""
+    with another(status, kind, body) as (url, seen):
+        found = try_plex.run(str(tmp_path), {"url": url, "token": TOKEN})
+    assert (found["ok"], found["version"]) == (False, "")
+    assert says in found["sentence"]
+    assert [one.split()[0] for one in seen] == ["/identity"]
+    assert TOKEN not in str(seen)
+
+
+def sent(server: PlexServer) -> set[str | None]:
+    """Return the tokens that the server got."""
+    return {request.header("X-Plex-Token") for request in server.log}
+
+
+def know(here: Installation) -> None:
+    """Let Plex be the one that the saved token was last accepted by."""
+    here.folder.mkdir(parents=True, exist_ok=True)
+    with closing(open_state(str(here.folder))) as state:
+        Meta(state).machine = here.plex.machine
+
+
+def test_the_saved_token_stays_with_its_plex(here: Installation) -> None:
+    """Another Plex than the one that took it gets the saved token only if the person asks, and the answer says so."""
+    with PlexServer(TOKEN) as other:
+        know(here)
+        other.machine = "another"
+        other.add_section("Elsewhere", key=1)
+        found = tried(here, url=other.url)
+        assert (found["ok"], found["libraries"]) == (False, [])
+        assert found["version"]
+        assert "the saved token was not sent to it" in found["sentence"]
+        assert sent(other) == {None}
+        assert tried(here, url=other.url, saved_token=True)["ok"]
+        assert sent(other) == {None, TOKEN}
+        other.log.clear()
+        assert not tried(here, url=other.url, token="typed-token-typed-token")["ok"]
+        assert sent(other) == {None, "typed-token-typed-token"}
+    said = here.stash.run_operation({"mode": "try_plex", "saved_token": "yes"}).error
+    assert said == "The saved_token must be true or false."
+
+
+def test_the_saved_token_follows_its_plex(here: Installation) -> None:
+    """At the saved address in another spelling it is tried at once; elsewhere only where the same Plex answers."""
+    assert tried(here, url=f"{here.plex.url}/web/index.html")["ok"]
+    moved = here.plex.url.replace("127.0.0.1", "localhost")
+    here.plex.log.clear()
+    assert "was not sent" in failure(here, url=moved), "nothing was written yet, so nobody knows whose token it is"
+    assert sent(here.plex) == {None}
+    know(here)
+    assert tried(here, url=moved)["ok"]
+
+
+def test_no_saved_token_without_encryption(here: Installation) -> None:
+    """A token that was saved for https is not sent over http to the same Plex, unless the person asks."""
+    know(here)
+    here.stash.configure(plexUrl=here.plex.url.replace("http://", "https://"))
+    here.plex.log.clear()
+    assert "was not sent" in failure(here, url=here.plex.url)
+    assert tried(here, url=here.plex.url, saved_token=True)["ok"]
 
 
 def _drip(connection: socket.socket) -> None:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf, asked, changes, done, newest, news, open, setting, shown, STEPS, ticked } from "../../ui/steps.js";
+import { addressOf, asked, changes, done, newest, news, open, setting, shown, STEPS, ticked, typed } from "../../ui/steps.js";
 
 const LIBRARIES = [
   { title: "Movies", type: "movie", items: 3, usable: true },
@@ -40,7 +40,8 @@ test("Only what differs is saved: nothing for an unchanged form.", () => {
 });
 
 test("A typed address, token and choice of libraries are saved without blanks around them.", () => {
-  assert.deepEqual(changes({ plexLibraries: "Movies" }, { url: " http://plex:1 ", token: " t ", libraries: "" }), {
+  const form = typed({ url: " http://plex:1 ", token: " t ", libraries: "" });
+  assert.deepEqual(changes({ plexLibraries: "Movies" }, form), {
     plexUrl: "http://plex:1",
     plexToken: "t",
     plexLibraries: "",
@@ -53,11 +54,10 @@ test("Nothing is done before Plex answers, and an answer without a right token e
   assert.deepEqual(STEPS.filter((step) => state[step]), ["address"]);
 });
 
-test("A sentence that names the address keeps the first step open, one about the token does not.", () => {
-  const first = (sentence) => done({ tried: { ok: false, version: "", sentence } }).address;
-  assert.ok(!first('Nothing listens at localhost:32400 in "Plex address".'));
-  assert.ok(first("No Plex token is set."));
-  assert.ok(!done({ tried: { broken: true, sentence: "The plugin is disabled." } }).address);
+test("Without a Plex that says its version the first step stays open, whatever is said.", () => {
+  for (const sentence of ["No Plex token is set.", 'The server at "Plex address" does not identify itself as Plex.', "The plugin is disabled."])
+    for (const rest of [{ version: "" }, {}, { ok: true }]) assert.ok(!done({ tried: { ok: false, sentence, ...rest } }).address, sentence);
+  assert.ok(done({ tried: REACHED }).address);
 });
 
 test("A Plex without a usable library ends the step of the token, not that of the libraries.", () => {
@@ -94,7 +94,25 @@ test("A server of the sign-in is tried by its machine, with no token of the page
 
 test("What is typed is tried; the saved address is left out.", () => {
   assert.deepEqual(asked({ plexUrl: "http://plex:1" }, { url: "http://plex:1", token: "" }), {});
-  assert.deepEqual(asked({}, { url: " http://plex:1 ", token: " t " }), { url: "http://plex:1", token: "t" });
+  assert.deepEqual(asked({}, typed({ url: " http://plex:1 ", token: " t " })), { url: "http://plex:1", token: "t" });
+});
+
+test("The saved token is offered to another address only if the person presses Try.", () => {
+  const form = { url: "http://other:1", token: "" };
+  assert.deepEqual(asked({ plexUrl: "http://plex:1" }, form), { url: "http://other:1" });
+  assert.deepEqual(asked({ plexUrl: "http://plex:1" }, form, true), { url: "http://other:1", saved_token: true });
+  assert.deepEqual(asked({ plexUrl: "http://plex:1" }, { ...form, token: "t" }, true), { url: "http://other:1", token: "t" });
+});
+
+test("Of a pasted address of Plex's only the token is tried and saved as token, and nothing with a token as address.", () => {
+  const pasted = "https://192-168-1-2.abc.plex.direct:32400/library/metadata/7?checkFiles=1&X-Plex-Token=S3cr-et_9&X-Plex-Language=en";
+  for (const text of [pasted, "X-Plex-Token: S3cr-et_9", ' <Preferences PlexOnlineToken="S3cr-et_9" />', "x-plex-token%3DS3cr-et_9", " S3cr-et_9\n"])
+    assert.deepEqual(changes({}, { ...typed({ url: "", token: text }) }), { plexToken: "S3cr-et_9" }, text);
+  assert.equal(typed({ token: "http://plex:1/x" }).token, "http://plex:1/x", "PlexSync says that there is none in it");
+  assert.deepEqual(typed({ url: pasted }), { url: "https://192-168-1-2.abc.plex.direct:32400/library/metadata/7" });
+  assert.deepEqual(typed({ url: "http://plex:1/web/index.html#!/x" }), { url: "http://plex:1/web/index.html" });
+  assert.deepEqual(typed({ token: "", machine: "m" }), { token: "", machine: "m" });
+  assert.equal(addressOf({ plexUrl: pasted }), typed({ url: pasted }).url);
 });
 
 test("What was there before the checklist, and what Undo put back, is no news.", () => {

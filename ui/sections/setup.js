@@ -3,7 +3,7 @@ import { operation, query, saveSettings, settings, settingsChanged } from "../ap
 import { begun, remember } from "../begun.js";
 import { Action, B, el, h, Icon, Link, React, Section, useEffect, useHistory, useOverview, useRef, useState } from "../parts.js";
 import { useAlive, usePoll, useTask } from "../run.js";
-import { addressOf, asked, changes, done, names, newest as latest, news, open, setting, shown, STEPS, ticked } from "../steps.js";
+import { addressOf, asked, changes, done, names, newest as latest, news, open, setting, shown, STEPS, ticked, typed } from "../steps.js";
 import { count, fill, health } from "../view.js";
 import { W } from "../words.js";
 import "../words-setup.js";
@@ -25,11 +25,11 @@ export function Run({ name, task, children, ...rest }) {
   );
 }
 
-/** A box that is tried as soon as it is filled. */
-function Field({ id, label, hint, value, wrong, action, busy, onTry, ...rest }) {
+/** A box that is tried as soon as it is filled; `onTry` is told whether the person pressed Try. `blank`: so much can be tried. */
+function Field({ id, label, hint, value, wrong, action, busy, blank, onTry, ...rest }) {
   const [text, setText] = useState(value);
   const timer = useRef();
-  const go = () => (clearTimeout(timer.current), text.trim() ? onTry(text) : undefined);
+  const go = () => (clearTimeout(timer.current), text.trim() || blank ? onTry(text, true) : undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
   return h(
     "form",
@@ -42,7 +42,7 @@ function Field({ id, label, hint, value, wrong, action, busy, onTry, ...rest }) 
         onChange: ({ target }) => {
           setText(target.value);
           clearTimeout(timer.current);
-          if (target.value.trim()) timer.current = setTimeout(() => onTry(target.value), 900);
+          if (target.value.trim()) timer.current = setTimeout(() => onTry(target.value, false), 900);
         },
       }),
       h(Action, { action, onClick: go }, w.tryPlex),
@@ -181,12 +181,12 @@ export default function Setup() {
     set({ saved: { ...rest, token: Boolean(plexToken) } });
     return newest.current.saved;
   };
-  const attempt = async (part) => {
+  const attempt = async (part, pressed) => {
     const mine = ++turn.current;
-    set({ ...part, trying: true });
+    set({ ...typed(part), trying: true });
     const { saved: now } = newest.current;
-    const args = asked(now, newest.current);
-    const answer = await operation("try_plex", args).catch((error) => ({ broken: true, sentence: error.message }));
+    const args = asked(now, newest.current, pressed);
+    const answer = await operation("try_plex", args).catch((error) => ({ sentence: error.message }));
     // An address that answers is kept at once; a token only after its libraries, since syncing begins with it.
     if (mine === turn.current && args.url && !args.machine && answer.version && !now.token) await saveSettings({ plexUrl: args.url }).then(readSaved, () => {});
     if (mine !== turn.current) return;
@@ -225,7 +225,7 @@ export default function Setup() {
   if (data && since.current === undefined) since.current = latest(data.recent);
   const arrived = (first.current = first.current || news(data && data.recent, since.current)[0]);
   const synced = it.synced || Boolean(arrived && (syncing.job || jobs.some((job) => job.name === "Sync all")));
-  const stored = Boolean(saved && it.confirmed && !it.token && !it.machine && it.url.trim() === addressOf(saved));
+  const stored = Boolean(saved && it.confirmed && !it.token && !it.machine && it.url === addressOf(saved));
   const map = (check && check.path_map) || {};
   const noMap = check && check.ok && !map.suggested && (map.matched || !map.sample);
   const state = done({
@@ -289,8 +289,8 @@ export default function Setup() {
   const bodies = {
     address: () =>
       some(
-        h(Field, { ...box, id: "plexsync-url", label: w.address, hint: w.addressHint, value: it.url, wrong: unreached, onTry: (url) => attempt({ url, machine: "" }) }),
-        !trying && unreached && /^https:/i.test(it.url) && !saved.plexSkipTlsVerify
+        h(Field, { ...box, id: "plexsync-url", label: w.address, hint: w.addressHint, value: it.url, wrong: unreached, onTry: (url, pressed) => attempt({ url, machine: "" }, pressed) }),
+        !trying && /Accept any certificate/.test(unreached)
           ? h(B.Form.Check, { id: "plexsync-tls", label: w.anyCertificate, checked: false, onChange: () => saveSettings({ plexSkipTlsVerify: true }).then(readSaved).then(() => attempt({})) })
           : null,
         h(SignIn, { onPick: pick }),
@@ -298,9 +298,9 @@ export default function Setup() {
     token: () =>
       some(
         h(SignIn, { onPick: pick }),
-        h(Field, { ...box, id: "plexsync-token", label: w.byHand, hint: w.tokenHint, type: "password", value: it.token, wrong: refused, onTry: (token) => attempt({ token, machine: "" }) }),
+        h(Field, { ...box, id: "plexsync-token", label: w.byHand, hint: w.tokenHint, type: "password", value: it.token, blank: saved && saved.token, wrong: refused, onTry: (token, pressed) => attempt({ token, machine: "" }, pressed) }),
       ),
-    libraries: () => h(Libraries, { libraries: tried.libraries, titles, setTitles: (next) => set({ titles: next }), onSave: save, onTry: () => attempt({}) }),
+    libraries: () => h(Libraries, { libraries: tried.libraries, titles, setTitles: (next) => set({ titles: next }), onSave: save, onTry: () => attempt({}, true) }),
     paths: () => h(Paths, { check, onCheck: runCheck, onAccept: accept, onSkip: skip("paths") }),
     preview: () =>
       some(

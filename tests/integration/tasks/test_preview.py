@@ -164,6 +164,18 @@ def test_counts_and_log(bench: Bench) -> None:
     assert line.endswith("changed=5 locked=1 unchanged=0 unmatched=2 low_confidence=1 skipped=0 fields=23")
 
 
+def test_a_scene_without_a_title_is_named_by_its_file(bench: Bench) -> None:
+    """In both files, as everywhere else on the page."""
+    bench.plex.add_item(1, file="/media/new/untitled 1.mp4", size=901, duration_ms=60_000)
+    made = bench.stash.add_scene("", files=[("/media/new/untitled 1.mp4", 901, 60.0)], details="Something.")
+    lost = bench.stash.add_scene("", files=[("/media/new/untitled 2.mp4", 902, 60.0)])
+    previewed(bench)
+    names = {
+        (row["scene_id"], row["scene_title"]) for name in ("preview.csv", "unmatched.csv") for row in rows(bench, name)
+    }
+    assert {(str(made), "untitled 1.mp4"), (str(lost), "untitled 2.mp4")} <= names
+
+
 def test_the_files(bench: Bench) -> None:
     """UTF-8 with a header: one row a changed field, old and new, and for the rest reason and candidates as JSON."""
     bench.stash.configure(skipPoster=False, skipBackground=True)
@@ -173,7 +185,7 @@ def test_the_files(bench: Bench) -> None:
     of_first = {row["field"]: row for row in rows(bench) if row["scene_id"] == "1"}
     assert of_first["title"] == {
         "scene_id": "1", "scene_title": "Everything, at once", "rating_key": "100", "confidence": "high",
-        "evidence": "equal path", "field": "title", "old": "everything", "new": "Everything, at once",
+        "evidence": "equal_path", "field": "title", "old": "everything", "new": "Everything, at once",
     }  # fmt: skip
     assert of_first["summary"]["new"] == 'One.\n\nTwo, "quoted"; three.'
     assert of_first["actor"]["new"] == "Zoë; Ada, the first"

@@ -33,7 +33,7 @@ def write(folder: Path, rows: list[tuple[Any, ...]], name: str = "preview.csv", 
 
 def change(scene: int, field: str = "title", old: str = "old", new: str = "new") -> tuple[Any, ...]:
     """Return one row of changes."""
-    return scene, f"Scene {scene}", scene + 100, "high", "equal path", field, old, new
+    return scene, f"Scene {scene}", scene + 100, "high", "equal_path", field, old, new
 
 
 def changes(folder: Path, **args: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_a_row(tmp_path: Path) -> None:
         "total": 1,
         "counts": {"summary": 1},
         "rows": [{
-            "scene_id": 7, "scene_title": "Scene 7", "rating_key": 107, "confidence": "high", "evidence": "equal path",
+            "scene_id": 7, "scene_title": "Scene 7", "rating_key": 107, "confidence": "high", "evidence": "equal_path",
             "field": "summary", "old": 'He said "no";\r\n\nand, left', "new": "é\u2028\x00",
         }],
     }  # fmt: skip
