@@ -9,9 +9,7 @@ beyond this.
 import os
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from plexsync.core.environment import of_python
 
 #: Where Python's own entries of ``sys.path_hooks`` are defined.
 HOOKS = ("zipimport", "_frozen_importlib_external")
@@ -32,41 +30,6 @@ def use_only(packages: str) -> None:
     from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, PathFinder]
-
-
-def of_python(path: "Iterable[str]") -> "list[str]":
-    """Return the entries of ``path`` that hold Python's own modules, as absolute paths, in their order.
-
-    They are known by what they are, because whoever changed ``sys.path`` could put anything anywhere: the folder of the
-    standard library, the zip file in which it may lie, and the folders of its compiled modules (``DLLs`` and the
-    interpreter's own folder on Windows). Where no standard library is among them, all of ``path`` counts: an unknown
-    kind of Python works as it would without this.
-    """
-    library = os.path.normcase(_library())
-    zipped = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
-    found: list[str] = []
-    has_library = False
-    for folder in dict.fromkeys(os.path.abspath(entry) for entry in path if entry):
-        where, name = os.path.split(os.path.normcase(folder))
-        is_library = os.path.normcase(folder) == library or (name == zipped and os.path.isfile(folder))
-        is_compiled = name == "lib-dynload" and os.path.basename(where) == os.path.basename(library)
-        if is_library or name == zipped or is_compiled or (os.name == "nt" and _is_of_windows(folder)):
-            found.append(folder)
-            has_library = has_library or is_library
-    return found if has_library else list(path)
-
-
-def _library() -> str:
-    """Return the folder of the standard library; ``""`` where there is none, as in the embeddable Python."""
-    file = getattr(os, "__file__", None)
-    return os.path.dirname(os.path.abspath(file)) if file else ""
-
-
-def _is_of_windows(folder: str) -> bool:
-    """Return whether it is the folder of the interpreter that a virtual environment refers to, or its ``DLLs``."""
-    homes = {os.path.normcase(sys.base_prefix), os.path.normcase(sys.base_exec_prefix)}
-    folder = os.path.normcase(folder)
-    return folder in homes or (os.path.basename(folder) == "dlls" and os.path.dirname(folder) in homes)
 
 
 def _may_stay(name: str, module: object, own: "list[str]") -> bool:
