@@ -82,12 +82,26 @@ def test_every_task() -> None:
     assert {mode: name for name, mode in found} == BUTTONS
 
 
-def test_every_file() -> None:
-    """Each file that the code names is listed, and no other."""
+def files() -> set[str]:
+    """Return the names of the files that the code writes."""
     path = re.compile(r"[\w.]+\.(?:db|json|lock|prom|csv|log)|client_id")
     constants = {value for name, value in vars(environment).items() if name.isupper() and isinstance(value, str)}
-    files = {value for value in constants if path.fullmatch(value)} | {"worker.err"}
-    assert sorted(listed("Files")) == sorted(files)
+    return {value for value in constants if path.fullmatch(value)} | {"worker.err"}
+
+
+def test_every_file() -> None:
+    """Each file that the code names is listed, for programs and for whoever asks what is stored, and no other."""
+    assert sorted(listed("Files")) == sorted(files())
+    stored = documents.listed(read(Path("docs/understand/security.md")), "Files on your disk")
+    assert sorted(name for name in stored if not re.fullmatch(r"\.\d", name)) == sorted(files())
+
+
+def test_every_private_file() -> None:
+    """Both pages say of each file that may hold a token, a cookie or an item that only its owner may read it (0600)."""
+    rows_of = {name: row for row in rows(read(Path("docs/understand/security.md"))) for name in names(row[:1])}
+    for file in (environment.CONNECTION, environment.SIGN_IN, environment.DOCTOR):
+        assert "mode 0600" in rows_of[file][1]
+        assert f"`{file}`" in read(Path("SECURITY.md"))
 
 
 def test_every_reason() -> None:
