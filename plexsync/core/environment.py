@@ -10,7 +10,7 @@ import time
 
 TYPE_CHECKING = False  # typing's own would load typing, a tenth of the hook's time
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -78,44 +78,18 @@ def find_packages() -> None:
 def find_python_only() -> None:
     """Let a release import nothing but Python's own modules; those of PlexSync are found by its ``__path__``.
 
-    Call this before anything is imported that an interpreter has not built in. Stash puts the folder of all plugins on
-    ``PYTHONPATH``, before Python's own folders, and Python puts the script's folder before both.
+    Call this before anything is imported that an interpreter has not built in. Python puts the script's folder first,
+    then those of ``PYTHONPATH``, among them that of all plugins, and, without ``site``, its own after them. They are
+    counted, because it changes how they are written; where that does not add up, each one is looked at.
     """
     if has_packages():
-        sys.path[:] = of_python(sys.path)
+        added = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+        own = sys.path[1 + (added.count(os.pathsep) + 1 if added else 0) :]
+        if not sys.flags.no_site or os.path.dirname(os.__file__) not in own:
+            from plexsync.core import packages
 
-
-def of_python(path: "Iterable[str]") -> "list[str]":
-    """Return the entries of ``path`` that hold Python's own modules, as absolute paths, in their order.
-
-    They are known by where they are, because whoever changed ``sys.path`` could put anything anywhere: the folder of
-    the standard library, and beside it or in the interpreter's own prefix the zip file in which it may lie and the
-    folder of its compiled modules (on Windows ``DLLs`` and the prefix itself). Where no standard library is among them,
-    all of ``path`` counts: an unknown kind of Python works as it would without this.
-    """
-    library = os.path.normcase(_library())
-    release = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    homes = {os.path.normcase(sys.base_prefix), os.path.normcase(sys.base_exec_prefix)}
-    parents = {os.path.dirname(library), *homes}
-    parents.update(os.path.join(home, name) for home in homes for name in ("lib", sys.platlibdir))
-    zips = {os.path.join(parent, release.replace(".", "") + ".zip") for parent in parents}
-    compiled = {os.path.join(parent, os.path.basename(library) or release, "lib-dynload") for parent in parents}
-    if os.name == "nt":
-        compiled |= homes | {os.path.join(home, "dlls") for home in homes}
-    found: list[str] = []
-    has_library = False
-    for folder in dict.fromkeys(os.path.abspath(entry) for entry in path if entry):
-        name = os.path.normcase(folder)
-        if name == library or name in zips or name in compiled:
-            found.append(folder)
-            has_library = has_library or name == library or (name in zips and os.path.isfile(folder))
-    return found if has_library else list(path)
-
-
-def _library() -> str:
-    """Return the folder of the standard library; ``""`` where there is none, as in the embeddable Python."""
-    file = getattr(os, "__file__", None)
-    return os.path.dirname(os.path.abspath(file)) if file else ""
+            own = packages.of_python(sys.path)
+        sys.path[:] = own
 
 
 def has_packages() -> bool:

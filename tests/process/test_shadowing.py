@@ -212,23 +212,32 @@ def test_nothing_comes_from_anywhere_else(plugin: Path, tmp_path: Path, kind: Ki
     assert finders == 3
 
 
-@pytest.mark.parametrize("kind", [without_site, with_a_slash, called_like_pythons_own], ids=lambda kind: kind.__name__)
-def test_a_hook_loads_nothing_from_anywhere_else(tmp_path: Path, kind: Kind) -> None:
-    """A hook queues its edit wherever broken namesakes of all of Python's modules lie, and says nothing else."""
+#: How a hook may be started. By the manifest, Python has not even loaded ``site``; the others are somebody's own.
+HOOK_KINDS: list[tuple[Kind, bool]] = [
+    *((kind, True) for kind in (without_site, with_a_slash, called_like_pythons_own)),
+    *((kind, False) for kind in (installed, by_a_pth_file, isolated, safe_path)),
+]
+
+
+@pytest.mark.parametrize(("kind", "is_ours"), HOOK_KINDS, ids=[kind.__name__ for kind, _ in HOOK_KINDS])
+def test_a_hook_loads_nothing_from_anywhere_else(tmp_path: Path, kind: Kind, is_ours: bool) -> None:
+    """A hook queues its edit wherever broken namesakes of Python's modules lie, and loads nothing to avoid them."""
     plugins, venv = tmp_path / "plugins", tmp_path / "venv"
     script = release.unpack(plugins / "PlexSync")
-    python = interpreters.bare(venv)
+    command = [str(interpreters.bare(venv))]
     env, flags = kind(venv, plugins)
     modules(script.parent, OF_PYTHON)
     whole = {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **env}
-    for raw, said in ((GOOD, "queued scene:1"), (b"\xff" + GOOD, "could not read the JSON")):
-        with worker_held(Path(environment.data_dir(str(tmp_path)))):
-            done = subprocess.run(
-                [str(python), *flags, str(script)], input=at(tmp_path, raw), capture_output=True, env=whole,
-                cwd=modules(tmp_path / "cwd"), check=False,
-            )  # fmt: skip
-        assert (done.returncode, done.stderr.decode()) == (0, "")
-        assert said in done.stdout.decode()
+    cwd = modules(tmp_path / "cwd")
+    command += ["-X", "importtime", *flags, str(script)]
+    with worker_held(Path(environment.data_dir(str(tmp_path)))):
+        for raw, said in ((GOOD, "queued scene:1"), (b"\xff" + GOOD, "could not read the JSON")):
+            stdin = at(tmp_path, raw)
+            done = subprocess.run(command, input=stdin, capture_output=True, env=whole, cwd=cwd, check=False)
+            lines = done.stderr.decode().splitlines()
+            assert [line for line in lines if not line.startswith("import time:")] == []
+            assert said in done.stdout.decode()
+    assert any("plexsync.core.packages" in line for line in lines) is not is_ours
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.core import environment
+from plexsync.core import packages
 
 ZIP = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
 LIB = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -41,38 +41,38 @@ NAMESAKES = [f"/plugins/{ZIP}", f"/plugins/{LIB}", f"/plugins/{LIB}/lib-dynload"
 @pytest.mark.parametrize(("library", "own", "others"), LAYOUTS.values(), ids=LAYOUTS)
 def test_pythons_own_folders(monkeypatch: pytest.MonkeyPatch, library: str, own: list[str], others: list[str]) -> None:
     """They are found wherever they stand among others, and nothing else is taken for one."""
-    monkeypatch.setattr(environment, "_library", lambda: library)
+    monkeypatch.setattr(packages, "_library", lambda: library)
     for prefix in ("base_prefix", "base_exec_prefix"):
         monkeypatch.setattr(sys, prefix, re.split("/(?:lib|share)", library)[0])
     others = [*others, "/plugins/community", "/plugins/community/PlexSync", "/opt/tools", *NAMESAKES]
-    assert environment.of_python([*others, *own]) == own
-    assert environment.of_python([*own, "", *others]) == own
-    assert environment.of_python([*others[:1], *own, *others[1:], *own]) == own
+    assert packages.of_python([*others, *own]) == own
+    assert packages.of_python([*own, "", *others]) == own
+    assert packages.of_python([*others[:1], *own, *others[1:], *own]) == own
 
 
 def test_an_unknown_kind_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no standard library can be told, nothing is left out: a plugin that is shadowed beats one that is dead."""
-    monkeypatch.setattr(environment, "_library", lambda: "")
-    assert environment.of_python(["/a", "/b/lib-dynload"]) == ["/a", "/b/lib-dynload"]
+    monkeypatch.setattr(packages, "_library", lambda: "")
+    assert packages.of_python(["/a", "/b/lib-dynload"]) == ["/a", "/b/lib-dynload"]
 
 
 def test_a_standard_library_in_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter without a folder of modules, as embedded ones have none, is known by its zip file."""
     (tmp_path / ZIP).touch()
-    monkeypatch.setattr(environment, "_library", lambda: "")
+    monkeypatch.setattr(packages, "_library", lambda: "")
     monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
-    assert environment.of_python(["/plugins", str(tmp_path / ZIP)]) == [str(tmp_path / ZIP)]
+    assert packages.of_python(["/plugins", str(tmp_path / ZIP)]) == [str(tmp_path / ZIP)]
 
 
 @pytest.mark.parametrize("flags", [[], ["-S"], ["-I"], ["-S", "-E"]], ids=" ".join)
 def test_this_pythons_own_folders(flags: list[str]) -> None:
     """Every module of this interpreter that a process has loaded at its start lies in one of them."""
     code = (
-        "import sys; from plexsync.core import environment; own = tuple(environment.of_python(sys.path))\n"
+        "import sys; from plexsync.core import packages; own = tuple(packages.of_python(sys.path))\n"
         "import _sqlite3, json, ssl, unittest.mock\n"
         "print([n for n in ('json', 'ssl', 'unittest.mock', '_sqlite3', '_json') if n in sys.modules and\n"
         "       not getattr(sys.modules[n], '__file__', own[0]).startswith(own)], len(own) < 4)"
     )
-    code = f"import sys; sys.path.insert(0, {str(Path(environment.__file__).parents[2])!r})\n{code}"
+    code = f"import sys; sys.path.insert(0, {str(Path(packages.__file__).parents[2])!r})\n{code}"
     done = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[] True\n"
