@@ -186,8 +186,9 @@ def plugin() -> Path:
 def probed(command: list[str], plugin: Path, env: dict[str, str], cwd: Path) -> Any:
     """Return what ``PROBE`` says in such a process."""
     whole = {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **env}
-    code = PROBE.format(plugin=str(plugin))
-    done = subprocess.run([*command, "-c", code], capture_output=True, text=True, env=whole, cwd=cwd, check=False)
+    script = cwd / "probe.py"  # newer versions of Python import more, before the first line, to run what follows -c
+    script.write_text(PROBE.format(plugin=str(plugin)), "utf-8")
+    done = subprocess.run([*command, str(script)], capture_output=True, text=True, env=whole, cwd=cwd, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
