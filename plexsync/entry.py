@@ -8,16 +8,17 @@ import os
 import sys
 
 from plexsync.core import environment
-from plexsync.core import event as events
 
 
 def main() -> None:
     """Answer the document on stdin and end the process with status 0."""
+    environment.find_python_only()
+    from plexsync.core import event as events
+
     event = events.read(sys.stdin.buffer.read() if sys.stdin else b"")
     if event.problem:
         say(events.to_json("error", event.problem))
     elif event.is_hook:
-        environment.find_python_only()
         from plexsync import hook
 
         say(hook.handle(event))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from plexsync import status
-from plexsync.core import db, enqueue, environment, locks
+from plexsync.core import db, enqueue, environment, leftovers, locks
 from plexsync.log import Log
 from plexsync.model.job_key import JobKey
 from plexsync.queue import jobs, schema, stock
@@ -229,12 +229,9 @@ PART_SECONDS, LONGEST_PART_SECONDS = 60.0, 3600.0
 def sweep(folder: str, now: float) -> None:
     """Remove temporary files left by killed processes (a hook's holds a cookie), and none that is in use.
 
-    A sign-in with Plex that nobody finished goes too: it may hold a token.
+    So goes a sign-in with Plex that nobody finished.
     """
-    sign_in = os.path.join(folder, environment.SIGN_IN)
-    with contextlib.suppress(OSError):
-        if abs(now - os.stat(sign_in).st_mtime) >= environment.SIGN_IN_SECONDS:
-            os.unlink(sign_in)
+    leftovers.end_sign_in(folder, now)
     with os.scandir(folder) as entries:
         parts = [(entry.path, int(found[1])) for entry in entries if (found := _PART.fullmatch(entry.name))]
     for part, pid in parts:

@@ -76,13 +76,20 @@ def find_packages() -> None:
 
 
 def find_python_only() -> None:
-    """Let a release's hook import nothing but Python's own modules; those of PlexSync are found by its ``__path__``.
+    """Let a release import nothing but Python's own modules; those of PlexSync are found by its ``__path__``.
 
-    Stash puts the folder of all plugins on ``PYTHONPATH``, before Python's own folders, and Python the script's folder.
+    Call this before anything is imported that an interpreter has not built in. Python puts the script's folder first,
+    then those of ``PYTHONPATH``, among them that of all plugins, and, without ``site``, its own after them. They are
+    counted, because it changes how they are written; where that does not add up, each one is looked at.
     """
     if has_packages():
-        added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        sys.path[:] = [entry for entry in sys.path[1:] if entry not in added]
+        added = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+        own = sys.path[1 + (added.count(os.pathsep) + 1 if added else 0) :]
+        if not sys.flags.no_site or os.path.dirname(os.__file__) not in own:
+            from plexsync.core import packages
+
+            own = packages.of_python(sys.path)
+        sys.path[:] = own
 
 
 def has_packages() -> bool:

@@ -37,22 +37,27 @@ def use_only(packages: str) -> None:
 def of_python(path: "Iterable[str]") -> "list[str]":
     """Return the entries of ``path`` that hold Python's own modules, as absolute paths, in their order.
 
-    They are known by what they are, because whoever changed ``sys.path`` could put anything anywhere: the folder of the
-    standard library, the zip file in which it may lie, and the folders of its compiled modules (``DLLs`` and the
-    interpreter's own folder on Windows). Where no standard library is among them, all of ``path`` counts: an unknown
-    kind of Python works as it would without this.
+    They are known by where they are, because whoever changed ``sys.path`` could put anything anywhere: the folder of
+    the standard library, and beside it or in the interpreter's own prefix the zip file in which it may lie and the
+    folder of its compiled modules (on Windows ``DLLs`` and the prefix itself). Where no standard library is among them,
+    all of ``path`` counts: an unknown kind of Python works as it would without this.
     """
     library = os.path.normcase(_library())
-    zipped = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    release = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    homes = {os.path.normcase(sys.base_prefix), os.path.normcase(sys.base_exec_prefix)}
+    parents = {os.path.dirname(library), *homes}
+    parents.update(os.path.join(home, name) for home in homes for name in ("lib", sys.platlibdir))
+    zips = {os.path.join(parent, release.replace(".", "") + ".zip") for parent in parents}
+    compiled = {os.path.join(parent, os.path.basename(library) or release, "lib-dynload") for parent in parents}
+    if os.name == "nt":
+        compiled |= homes | {os.path.join(home, "dlls") for home in homes}
     found: list[str] = []
     has_library = False
     for folder in dict.fromkeys(os.path.abspath(entry) for entry in path if entry):
-        where, name = os.path.split(os.path.normcase(folder))
-        is_library = os.path.normcase(folder) == library or (name == zipped and os.path.isfile(folder))
-        is_compiled = name == "lib-dynload" and os.path.basename(where) == os.path.basename(library)
-        if is_library or name == zipped or is_compiled or (os.name == "nt" and _is_of_windows(folder)):
+        name = os.path.normcase(folder)
+        if name == library or name in zips or name in compiled:
             found.append(folder)
-            has_library = has_library or is_library
+            has_library = has_library or name == library or (name in zips and os.path.isfile(folder))
     return found if has_library else list(path)
 
 
@@ -60,13 +65,6 @@ def _library() -> str:
     """Return the folder of the standard library; ``""`` where there is none, as in the embeddable Python."""
     file = getattr(os, "__file__", None)
     return os.path.dirname(os.path.abspath(file)) if file else ""
-
-
-def _is_of_windows(folder: str) -> bool:
-    """Return whether it is the folder of the interpreter that a virtual environment refers to, or its ``DLLs``."""
-    homes = {os.path.normcase(sys.base_prefix), os.path.normcase(sys.base_exec_prefix)}
-    folder = os.path.normcase(folder)
-    return folder in homes or (os.path.basename(folder) == "dlls" and os.path.dirname(folder) in homes)
 
 
 def _may_stay(name: str, module: object, own: "list[str]") -> bool:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from plexsync.core import environment, locks
+from plexsync.core import environment, leftovers, locks
 from plexsync.daemon.plugin_files import PluginFiles
 from plexsync.daemon.process import pipe_key
 from plexsync.model.lifecycle import Next
@@ -153,6 +153,7 @@ class Idle:
             self._version = version
             self._read(now)
         self._now = now
+        leftovers.end_sign_in(self._folder, now)
         pause = self._state.pause
         return Observed(
             files=self._files.state(),

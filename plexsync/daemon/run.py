@@ -39,8 +39,7 @@ def drain(
     log = worker_log(folder, sink, world.clock)
     app = App(folder, log, world=world, api_key=api_key)
     try:
-        if fresh:
-            repair.sweep(folder, world.clock())
+        repair.sweep(folder, world.clock())
         thorough = fresh or _was_local_pause(folder)
         app.open_state(thorough=thorough)
         repair.repair_queue(folder, log, world.clock(), thorough=thorough)

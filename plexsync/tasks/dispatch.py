@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from plexsync.core import environment, fault, locks, wake
+from plexsync.core import environment, fault, leftovers, locks, wake
 from plexsync.core import event as events
 from plexsync.log import Log, StderrSink
 from plexsync.model.errors import PlexSyncError
@@ -60,6 +61,7 @@ def _answer(event: events.Event) -> Args:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if environment.has_errors(folder):
             fault.tell(folder)
+        leftovers.end_sign_in(folder, time.time())
         if mode != "log":
             events.leave_connection(event, folder)
         return _guarded(operation or _task(mode), folder, _args(event.text))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from plexsync import status
 from plexsync.app import App
-from plexsync.core import db, environment
+from plexsync.core import db, environment, leftovers
 from plexsync.log import StashSink
 from plexsync.model.errors import (
     LocalError,
@@ -308,6 +308,7 @@ class Worker:
             self._hand_over_lines()
             self._count_requests()
             self._export()
+            leftovers.end_sign_in(self._app.folder, now)
 
     def _note_key(self) -> None:
         """Read Stash's API key once, while the cookie is valid: after its hour only the key lets the worker in."""

@@ -95,11 +95,28 @@ def strings() -> set[str]:
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
-def test_every_file() -> None:
-    """Each file that the code names, in whichever module, is listed, and no other."""
+def files() -> set[str]:
+    """Return the names of the files that the code names, in whichever module."""
     path = re.compile(r"[\w.-]+\.(?:db|json|lock|prom|csv|log|err|txt|pid)|client_id")
-    told, known = listed("Files"), {text for text in strings() if path.fullmatch(text)}
+    return {text for text in strings() if path.fullmatch(text)}
+
+
+def test_every_file() -> None:
+    """Each file that the code names is listed, for programs and for whoever asks what is stored, and no other."""
+    told, known = listed("Files"), files()
     assert sorted(told) == sorted(known), advice(f"{PROGRAMS}, Files", told, known)
+    private = "docs/understand/security.md"
+    found = documents.listed(read(Path(private)), "Files on your disk")
+    stored = [name for name in found if not re.fullmatch(r"\.\d", name)]
+    assert sorted(stored) == sorted(known), advice(f"{private}, Files on your disk", stored, known)
+
+
+def test_every_private_file() -> None:
+    """Both pages say of each file that may hold a token, a cookie or an item that only its owner may read it (0600)."""
+    rows_of = {name: row for row in rows(read(Path("docs/understand/security.md"))) for name in names(row[:1])}
+    for file in (environment.CONNECTION, environment.SIGN_IN, environment.DOCTOR):
+        assert "mode 0600" in rows_of[file][1]
+        assert f"`{file}`" in read(Path("SECURITY.md"))
 
 
 def test_every_reason() -> None:

@@ -7,15 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plexsync.core import environment
 from tests.support import interpreters, release
+from tests.support.hook_events import GOOD, at
 from tests.support.installation import Installation
-from tests.support.processes import until
+from tests.support.processes import until, worker_held
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -29,8 +32,9 @@ OPTIONAL = (
     *("simplejson", "chardet", "brotli", "brotlicffi", "zstandard", "h2", "socks", "cryptography", "OpenSSL"),
     *("websocket", "tqdm", "jwt"),
 )
-#: Modules of Python that other people have called their own files.
-OF_PYTHON = ("http", "sqlite3", "json", "queue", "logging", "ssl", "contextlib", "email", "typing")
+#: Modules of Python that other people have called their own files: any but the package that Python itself loads before
+#: the first line of PlexSync.
+OF_PYTHON = tuple(sorted(name for name in sys.stdlib_module_names - {"encodings"} if not name.startswith("__")))
 
 #: A module that nobody may import, and one that somebody imports before PlexSync does.
 BROKEN, LOADED = "raise RuntimeError(__file__)\n", "__version__ = '0.0.1'\n"
@@ -116,7 +120,7 @@ def editable(venv: Path, plugins: Path) -> tuple[dict[str, str], list[str]]:
     """A finder as editable installs bring one, and a path hook, stand before Python's own."""
     folder = modules(venv / "elsewhere", (*BUNDLED, *OPTIONAL), BROKEN)
     (interpreters.packages_of(venv) / "finder.py").write_text(
-        "import sys\nfrom importlib.machinery import PathFinder\n\n\n"
+        "import sys\nfrom _frozen_importlib_external import PathFinder\n\n\n"
         "class Finder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n"
         f"        return None if '.' in name else PathFinder.find_spec(name, [{str(folder)!r}])\n\n\n"
         "def hook(path):\n    if path.endswith('packages'):\n        return Finder\n    raise ImportError\n\n\n"
@@ -148,9 +152,28 @@ def with_a_home(venv: Path, plugins: Path) -> tuple[dict[str, str], list[str]]:
     return {**beside_the_plugin(venv, plugins)[0], "PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}"}, []
 
 
+def with_a_slash(venv: Path, plugins: Path) -> tuple[dict[str, str], list[str]]:
+    """Folders on ``PYTHONPATH`` that are not written as Python writes them, and the current one."""
+    modules(plugins)
+    spelled = [f"{plugins}{os.sep}", str(plugins / ".." / plugins.name), ".", ""]
+    return {"PYTHONPATH": os.pathsep.join(spelled)}, ["-S"]
+
+
+def called_like_pythons_own(venv: Path, plugins: Path) -> tuple[dict[str, str], list[str]]:
+    """Folders and a zip file on ``PYTHONPATH`` with the names of those that hold Python's own modules."""
+    major, minor = sys.version_info[:2]
+    zipped = plugins / f"python{major}{minor}.zip"
+    compiled = modules(plugins / f"python{major}.{minor}" / "lib-dynload")
+    modules(compiled.parent)
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in (*BUNDLED, *OPTIONAL, *OF_PYTHON):
+            archive.writestr(f"{name}.py", BROKEN)
+    return {"PYTHONPATH": os.pathsep.join(map(str, (zipped, compiled, compiled.parent)))}, ["-S"]
+
+
 KINDS: list[Kind] = [
     *(installed, beside_the_plugin, in_the_user_site, by_a_pth_file, loaded_before, by_sitecustomize, editable),
-    *(isolated, safe_path, without_site, with_a_home),
+    *(isolated, safe_path, without_site, with_a_home, with_a_slash, called_like_pythons_own),
 ]
 
 
@@ -163,8 +186,9 @@ def plugin() -> Path:
 def probed(command: list[str], plugin: Path, env: dict[str, str], cwd: Path) -> Any:
     """Return what ``PROBE`` says in such a process."""
     whole = {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **env}
-    code = PROBE.format(plugin=str(plugin))
-    done = subprocess.run([*command, "-c", code], capture_output=True, text=True, env=whole, cwd=cwd, check=False)
+    script = cwd / "probe.py"  # newer versions of Python import more, before the first line, to run what follows -c
+    script.write_text(PROBE.format(plugin=str(plugin)), "utf-8")
+    done = subprocess.run([*command, str(script)], capture_output=True, text=True, env=whole, cwd=cwd, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -189,6 +213,34 @@ def test_nothing_comes_from_anywhere_else(plugin: Path, tmp_path: Path, kind: Ki
     assert finders == 3
 
 
+#: How a hook may be started. By the manifest, Python has not even loaded ``site``; the others are somebody's own.
+HOOK_KINDS: list[tuple[Kind, bool]] = [
+    *((kind, True) for kind in (without_site, with_a_slash, called_like_pythons_own)),
+    *((kind, False) for kind in (installed, by_a_pth_file, isolated, safe_path)),
+]
+
+
+@pytest.mark.parametrize(("kind", "is_ours"), HOOK_KINDS, ids=[kind.__name__ for kind, _ in HOOK_KINDS])
+def test_a_hook_loads_nothing_from_anywhere_else(tmp_path: Path, kind: Kind, is_ours: bool) -> None:
+    """A hook queues its edit wherever broken namesakes of Python's modules lie, and loads nothing to avoid them."""
+    plugins, venv = tmp_path / "plugins", tmp_path / "venv"
+    script = release.unpack(plugins / "PlexSync")
+    command = [str(interpreters.bare(venv))]
+    env, flags = kind(venv, plugins)
+    modules(script.parent, OF_PYTHON)
+    whole = {**{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}, **env}
+    cwd = modules(tmp_path / "cwd")
+    command += ["-X", "importtime", *flags, str(script)]
+    with worker_held(Path(environment.data_dir(str(tmp_path)))):
+        for raw, said in ((GOOD, "queued scene:1"), (b"\xff" + GOOD, "could not read the JSON")):
+            stdin = at(tmp_path, raw)
+            done = subprocess.run(command, input=stdin, capture_output=True, env=whole, cwd=cwd, check=False)
+            lines = done.stderr.decode().splitlines()
+            assert [line for line in lines if not line.startswith("import time:")] == []
+            assert said in done.stdout.decode()
+    assert any("plexsync.core.packages" in line for line in lines) is not is_ours
+
+
 @pytest.fixture
 def surrounded(tmp_path: Path) -> Iterator[Installation]:
     """A release among everything at once, in an interpreter that has its own of each package, loaded already."""
@@ -199,7 +251,7 @@ def surrounded(tmp_path: Path) -> Iterator[Installation]:
     modules(plugins)
     script = release.unpack(plugins / "PlexSync")
     modules(script.parent)
-    with Installation(tmp_path, script=script, PYTHONPATH=str(modules(tmp_path / "more"))) as made:
+    with Installation(tmp_path, script=script, PYTHONPATH=f"{modules(tmp_path / 'more')}{os.sep}") as made:
         made.stash.python = str(python)
         yield made
 

@@ -16,7 +16,7 @@ from plexsync.core import environment
 from tests.servers.plex import PlexServer
 from tests.servers.plex_tv import PlexTv
 from tests.support.installation import Installation
-from tests.support.processes import until
+from tests.support.processes import until, worker_held
 
 ACCOUNT, OWN = "account-Token-4f8Kq2", "server-Token-9zLm31"
 
@@ -282,3 +282,14 @@ def test_stash_refuses_the_settings(here: Installation, tv: PlexTv) -> None:
     sentence = refused(here, "use", machine=here.plex.machine, uri=here.plex.url)
     assert sentence.startswith("The settings were not saved: ")
     assert kept(here).exists()
+
+
+@pytest.mark.parametrize("mode", ["overview", "wake", "status", "report"])
+def test_whatever_is_called_ends_an_old_sign_in(here: Installation, mode: str) -> None:
+    """One that nobody finished goes when it is an hour old, with the next call where no worker runs."""
+    with worker_held(here.folder):
+        for age, stays in ((3000, True), (3600, False)):
+            kept(here).write_text("{}", "utf-8")
+            os.utime(kept(here), (time.time() - age, time.time() - age))
+            here.call(mode)
+            assert kept(here).exists() is stays

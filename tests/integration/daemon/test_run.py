@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -61,6 +62,30 @@ def test_a_run(bench: Bench) -> None:
     assert drain(bench) == (Next.IDLE, "the-api-key")
     assert bench.title(item) == "Title"
     assert current_pause(bench) is None
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_leftovers_go_with_every_run(bench: Bench, fresh: bool) -> None:
+    """A cookie that a killed hook left and a token of an unfinished sign-in go, though the process is an old one."""
+    left = [bench.folder / environment.SIGN_IN, bench.folder / f"{environment.CONNECTION}.{2**22 + 1}"]
+    for file in left:
+        file.touch()
+        os.utime(file, (NOW - 3600, NOW - 3600))
+    drain(bench, fresh=fresh)
+    assert [file.name for file in left if file.exists()] == []
+
+
+def test_a_sign_in_goes_during_a_long_run(bench: Bench) -> None:
+    """A run of hours does not keep a sign-in that becomes an hour old meanwhile."""
+    file = bench.folder / environment.SIGN_IN
+    file.touch()
+    os.utime(file, (NOW, NOW))
+    scene, _ = bench.named("Title")
+    bench.hook(f"scene:{scene}")
+    world = World(clock=lambda: bench.now + (3600 if bench.plex.log else 0), sleep=bench.sleep)
+    run.drain(str(bench.folder), "", PluginFiles(read=dict), fresh=False, world=world)
+    gc.collect()
+    assert not file.exists()
 
 
 def test_a_later_plexsyncs_queue(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from plexsync.core import packages
 ZIP = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
 LIB = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
-#: Kind of installation -> the folder of the standard library, Python's own entries, and what else stands there.
+#: Kind of installation -> the folder of the standard library, Python's own entries, and what else stands there. The
+#: prefix is what comes before ``lib`` or ``share``.
 LAYOUTS = {
     "Debian": (f"/usr/lib/{LIB}", [f"/usr/lib/{ZIP}", f"/usr/lib/{LIB}", f"/usr/lib/{LIB}/lib-dynload"],
                [f"/usr/local/lib/{LIB}/dist-packages", "/usr/lib/python3/dist-packages", "/usr/share/mailman"]),
@@ -32,12 +34,17 @@ LAYOUTS = {
                                      ["/opt/lib/python3.9", "/opt/lib/python3.9/lib-dynload", "/opt/python39.zip"]),
 }  # fmt: skip
 
+#: What is called like Python's own, and lies in another place.
+NAMESAKES = [f"/plugins/{ZIP}", f"/plugins/{LIB}", f"/plugins/{LIB}/lib-dynload", f"/plugins/lib/{LIB}/lib-dynload"]
+
 
 @pytest.mark.parametrize(("library", "own", "others"), LAYOUTS.values(), ids=LAYOUTS)
 def test_pythons_own_folders(monkeypatch: pytest.MonkeyPatch, library: str, own: list[str], others: list[str]) -> None:
     """They are found wherever they stand among others, and nothing else is taken for one."""
     monkeypatch.setattr(packages, "_library", lambda: library)
-    others = [*others, "/plugins/community", "/plugins/community/PlexSync", "/opt/tools"]
+    for prefix in ("base_prefix", "base_exec_prefix"):
+        monkeypatch.setattr(sys, prefix, re.split("/(?:lib|share)", library)[0])
+    others = [*others, "/plugins/community", "/plugins/community/PlexSync", "/opt/tools", *NAMESAKES]
     assert packages.of_python([*others, *own]) == own
     assert packages.of_python([*own, "", *others]) == own
     assert packages.of_python([*others[:1], *own, *others[1:], *own]) == own
@@ -53,6 +60,7 @@ def test_a_standard_library_in_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """An interpreter without a folder of modules, as embedded ones have none, is known by its zip file."""
     (tmp_path / ZIP).touch()
     monkeypatch.setattr(packages, "_library", lambda: "")
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
     assert packages.of_python(["/plugins", str(tmp_path / ZIP)]) == [str(tmp_path / ZIP)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -191,6 +192,20 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     watched.conn.close()
     if watched.state is not None:
         watched.state.close()
+
+
+def test_a_sign_in_that_nobody_finished_goes_on_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in with Plex, which may hold a token, is removed when it is an hour old, though nothing else happens."""
+    monkeypatch.setenv("PLEXSYNC_CATCHUP", str(7 * DAY))
+    file = site.folder / environment.SIGN_IN
+    file.touch()
+    os.utime(file, (NOW, NOW))
+    there: dict[float, bool] = {}
+    for moment in (HOUR - 2 * TICK, HOUR + 2 * TICK):
+        site.at[moment] = lambda moment=moment: there.update({moment - HOUR: file.exists()})  # type: ignore[misc]
+    site.at[HOUR + 3 * TICK] = site.request_wake
+    assert site.run()[0] is Next.WORK
+    assert there == {-2 * TICK: True, 2 * TICK: False}
 
 
 def test_a_due_row_needs_the_worker_at_once(site: Site) -> None:
