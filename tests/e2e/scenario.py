@@ -120,6 +120,8 @@ class Scenario:
 
     def sync_all_compares(self) -> None:
         """Sync all brings the scene that was edited before, and mends a title that Plex was given meanwhile."""
+        # Until it has been read back, what Plex has would count as Plex's own way to keep what was sent.
+        until(lambda: not self._busy(), "an empty queue")
         title = self._item(EDITED).title
         self.plex.rename(self.library, self.items[EDITED], "Somebody's title")
         self.stash.task("Sync all")
