@@ -18,7 +18,7 @@ UI_TESTS = $(wildcard tests/ui/*.test.js tests/ui/*.test.mjs tests/ui/test_*.js 
 ACTIONLINT := v1.7.12
 
 # The tests wait more than they work, so there are more of them at once than cores.
-WORKERS ?= 4
+WORKERS ?= 6
 
 # Where `make source` serves: BIND=0.0.0.0 for a Stash in Docker or on another machine.
 BIND ?= 127.0.0.1
