@@ -42,7 +42,7 @@ def test_killed_at_work(tmp_path: Path, point: str) -> None:
         world.arm(point)
         world.save(1)
         world.save(2)
-        until(lambda: world.victims(point), what=f"a death at {point!r}")  # the second hook may have started another
+        world.await_death(point)  # the second hook may have started another worker since
         assert {attempts for (attempts,) in world.rows("attempts")} <= {0}
         world.restart(AT_WORK[point], spare=3)
         world.check()
