@@ -93,7 +93,7 @@ def run(words: list[str]) -> int:
 
 #: What only processes of PlexSync's own are given, which run as Stash's user.
 _OF_OURS = {"lock-fd", "key-fd", "resumed"}
-_INTERNAL = {"data-dir", "lock-fd", "key-fd", "resumed"}
+_INTERNAL = {"data-dir"} | _OF_OURS
 _ALLOWED = {
     "status": {"data-dir", "json"},
     "check-setup": {"data-dir"},

@@ -6,7 +6,6 @@ The caller holds the worker's lock. Words for the person go to ``say``.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -306,7 +305,8 @@ def known(word: str, words: Collection[str]) -> str:
 def describe(app: App, found: Found) -> dict[str, str]:
     """Return what the table says of the server and the library: known words and numbers alone."""
     identity, agent, kind = app.client.identity, "", ""
-    root = Desk(app.client, Saved(identity.machine, found.item.section, found.item.rating_key, 0, ""), "", time.sleep)
+    unsaved = Saved(identity.machine, found.item.section, found.item.rating_key, 0, "")
+    root = Desk(app.client, unsaved, "", app.world.sleep)
     try:
         library = root.library()
         agent, kind = library.get("agent", ""), library.get("type", "")
