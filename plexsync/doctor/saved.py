@@ -173,16 +173,20 @@ def _with_roles(params: Params, roles: Sequence[tuple[str, str]]) -> Params:
 # -- the file
 
 
+def _path(folder: str) -> str:
+    return os.path.join(folder, environment.DOCTOR)
+
+
 def store(folder: str, saved: Saved) -> None:
     """Keep ``saved``, so that it survives this process and a power cut. Raise ``OSError``."""
     text = json.dumps(asdict(saved), ensure_ascii=True)
-    environment.replace(os.path.join(folder, environment.DOCTOR), text.encode("ascii"), sync=True)
+    environment.replace(_path(folder), text.encode("ascii"), sync=True)
 
 
 def kept(folder: str) -> Saved | None:
     """Return what an earlier call has not put back, None if there is nothing. Raise ``OSError`` or ``ValueError``."""
     try:
-        raw = json.loads(environment.read(os.path.join(folder, environment.DOCTOR)))
+        raw = json.loads(environment.read(_path(folder)))
     except FileNotFoundError:
         return None
     try:
@@ -202,13 +206,13 @@ def note_end(folder: str, end: float) -> None:
     That costs microseconds before each write, and what is in the file is not at risk.
     """
     with contextlib.suppress(OSError):
-        os.utime(os.path.join(folder, environment.DOCTOR), (end, end))
+        os.utime(_path(folder), (end, end))
 
 
 def noted_end(folder: str) -> float:
     """Return what ``note_end`` kept, 0.0 if there is no file."""
     try:
-        return os.stat(os.path.join(folder, environment.DOCTOR)).st_mtime
+        return os.stat(_path(folder)).st_mtime
     except OSError:
         return 0.0
 
@@ -219,10 +223,10 @@ def set_aside(folder: str) -> str:
         name = f"{environment.DOCTOR}.damaged{number}"
         if not os.path.lexists(os.path.join(folder, name)):
             break
-    os.replace(os.path.join(folder, environment.DOCTOR), os.path.join(folder, name))
+    os.replace(_path(folder), os.path.join(folder, name))
     return name
 
 
 def discard(folder: str) -> None:
     """Remove the file."""
-    environment.discard(os.path.join(folder, environment.DOCTOR))
+    environment.discard(_path(folder))
